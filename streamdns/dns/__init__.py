@@ -1,0 +1,1 @@
+"""DNS: names, RDATA, messages, answers and the servers that send them."""

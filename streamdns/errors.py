@@ -1,0 +1,73 @@
+"""Exceptions of streamdns: each carries its facts as fields, reads as one sentence, and is caught in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StreamDNSError(Exception):
+    """Base of every failure that streamdns raises on purpose."""
+
+
+class ConfigError(StreamDNSError):
+    """The configuration cannot be used; caught by the command line, which lists every problem and exits with 78."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class BadEvent(StreamDNSError):
+    """An event that cannot be decoded or validated; caught by the writer of the view, which quarantines it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class SourceError(StreamDNSError):
+    """The log cannot be read now; caught by the consumer, which backs off and connects again."""
+
+
+class LogReplaced(SourceError):
+    """The log is not the one the view was made from (cut, re-created, another one); caught by the consumer: rebuild."""
+
+
+class ViewError(StreamDNSError):
+    """The view cannot do what was asked; the subclasses say why."""
+
+
+class ViewFull(ViewError):
+    """No room for more data (map limit or disk): the consumer stops reading the log and tries again later."""
+
+
+class ViewCorrupt(ViewError):
+    """The stored data contradicts itself or cannot be read: the view must be rebuilt from the log."""
+
+
+class ViewLocked(ViewError):
+    """Another process holds the view; the message says which."""
+
+    def __init__(self, path: str, holder: str) -> None:
+        self.path, self.holder = path, holder
+        super().__init__(f"the view in {path} is in use by {holder}")
+
+
+class ViewTooNew(ViewError):
+    """The view was written by a newer streamdns and is refused."""
+
+
+class QueryError(StreamDNSError):
+    """A query that gets an error reply: RCODE and, where one fits, an extended error (RFC 8914 §4)."""
+
+    def __init__(self, rcode: int, ede: int | None = None, text: str = "") -> None:
+        self.rcode, self.ede, self.text = rcode, ede, text
+        super().__init__(text or f"rcode {rcode}")
+
+
+class ApiError(StreamDNSError):
+    """An admin request that cannot be served; becomes a JSON error with its HTTP status."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status, self.code, self.message = status, code, message
+        super().__init__(message)

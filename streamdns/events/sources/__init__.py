@@ -1,0 +1,1 @@
+"""Sources: the logs that events are read from, behind one protocol."""

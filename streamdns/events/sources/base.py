@@ -1,0 +1,68 @@
+"""What the consumer needs from a log, whatever the log is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+#: A partition is (topic, number): with several topics the number alone says nothing.
+Partition = tuple[str, int]
+
+
+class Record(NamedTuple):
+    """One entry of a log as it was read, not yet decoded.
+
+    `position` is where it starts, `timestamp` milliseconds since 1970. `error` is set when the source could not even
+    split the entry into key and value: it is then a bad event, and `value` holds its raw bytes.
+    """
+
+    topic: str
+    partition: int
+    position: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    error: str | None = None
+
+
+class LogIdentity(NamedTuple):
+    """Which log this is: positions mean something only in the log they were read from."""
+
+    source: str
+    cluster: str
+    topics: tuple[tuple[str, str], ...]
+
+
+class Batch(NamedTuple):
+    """What one read gave: records in order of each partition, and the next position of each partition that moved.
+
+    `caught_up` is true when a read at the end returned nothing after the ends seen at connect were passed.
+    """
+
+    records: list[Record]
+    positions: dict[Partition, int]
+    caught_up: bool
+
+
+class Source(Protocol):
+    """A log that is read from given positions; raises SourceError for all that goes wrong, LogReplaced where it is another log."""
+
+    def connect(self, positions: Mapping[Partition, int]) -> LogIdentity:
+        """Start reading at `positions`; a partition that is not named there is read from its beginning."""
+        ...
+
+    def read(self, *, max_records: int, timeout_s: float) -> Batch:
+        """The next records, as soon as there is one; an empty batch when `timeout_s` passed without any."""
+        ...
+
+    def ends(self) -> dict[Partition, int]:
+        """The position behind the last complete record of every partition, as known now."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; may be called twice."""
+        ...
+
+    def describe(self) -> str:
+        """The log in a few words, for status and log lines."""
+        ...

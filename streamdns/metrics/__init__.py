@@ -1,0 +1,1 @@
+"""Metrics: one catalogue, one registry, and the outputs that read it."""
