@@ -1,0 +1,57 @@
+# Commands of the checkout. `make run` and `make test` make .venv themselves; PYTHON=... chooses what it is made from.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench docs clean
+
+# Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
+PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo /usr/bin/python3; else echo python3; fi)
+PIP := .venv/bin/python -m pip --disable-pip-version-check --no-input
+VERSION_FILES := setup.py pyproject.toml requirements.txt streamdns/__init__.py
+
+help:
+	@echo 'make run     start streamdns with an example zone on 127.0.0.1:8053 (Ctrl-C ends it)'
+	@echo 'make test    run every test that this machine can run'
+	@echo 'make lint    ruff and mypy --strict'
+	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
+	@echo 'make docs    write the generated pages of docs/ again'
+	@echo 'make clean   remove .venv, ./var and everything else that was made here'
+
+# setuptools is installed first, and builds what comes as source: it is pinned like everything else.
+.venv/runtime: $(VERSION_FILES)
+	@command -v "$(PYTHON)" >/dev/null || { echo 'streamdns needs Python 3.11 or newer: apt install python3 python3-venv'; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "streamdns needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" -V 2>&1)"; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null \
+	    || { echo "streamdns needs Python's venv module: apt install python3-venv"; exit 1; }
+	@echo 'making .venv'
+	@.venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
+	@$(PIP) install --quiet "$$(grep '^setuptools==' requirements.txt)"
+	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements.txt
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/tools: .venv/runtime requirements-dev.txt
+	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-dev.txt
+	@touch $@
+
+run: .venv/runtime
+	@exec sh examples/run.sh
+
+test: .venv/tools
+	@.venv/bin/python -m pytest --quiet -rs --durations=10
+
+lint: .venv/tools
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+bench: .venv/tools
+	@.venv/bin/python -m benchmarks
+
+docs: .venv/runtime
+	@.venv/bin/python docs/generate.py
+
+clean:
+	rm -rf .venv var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Starts streamdns from the checkout with an example zone in ./var; `make run` calls it. Settings in the environment win.
+set -eu
+cd "$(dirname "$0")/.."
+streamdns=.venv/bin/streamdns
+
+export DNS_SOURCE="${DNS_SOURCE:-file}"
+export DNS_FILE_LOG="${DNS_FILE_LOG:-./var/log.jsonl}"
+export DNS_PATHDB="${DNS_PATHDB:-./var/view}"
+export LOG_FORMAT="${LOG_FORMAT:-plain}"
+
+# host:port of the first address that is listened on; all addresses are reached by the loopback one
+first="${DNS_ADDRESS:-127.0.0.1:8053}"
+first="${first%%[ ,]*}"
+port="${first##*:}"
+host="${first%:*}"
+host="${host#[}"
+host="${host%]}"
+case "$host" in ''|'*'|0.0.0.0|::) host=127.0.0.1 ;; esac
+
+if [ "$DNS_SOURCE" = file ]; then
+    mkdir -p "$(dirname "$DNS_FILE_LOG")"
+    if [ -z "$(find "$DNS_FILE_LOG" -type f -size +0c 2>/dev/null)" ]; then
+        "$streamdns" import examples/example.org.zone --origin example.org.
+    fi
+fi
+
+cat <<TEXT
+
+Try in another terminal, from this directory:
+
+  dig @$host -p $port www.example.org A
+
+  DNS_FILE_LOG=$DNS_FILE_LOG $streamdns publish www.example.org A 192.0.2.99
+
+and the same dig again: the answer has changed. Status: curl http://${DNS_ADMIN_ADDRESS:-127.0.0.1:8054}/v1/status
+Ctrl-C ends streamdns; make run starts it again where it was.
+
+TEXT
+exec "$streamdns" run

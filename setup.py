@@ -1,0 +1,44 @@
+"""Packaging of streamdns: two import names, one command."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """`__version__` of streamdns/__init__.py, read without importing it: its dependencies may not be there yet."""
+    for node in ast.parse((HERE / "streamdns" / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__version__" for t in node.targets):
+            return str(ast.literal_eval(node.value))
+    raise SystemExit("streamdns/__init__.py assigns no __version__")
+
+
+def requirements() -> list[str]:
+    """The exact pins of requirements.txt: a server runs with the versions it was tested with, however it was installed."""
+    lines = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def console_packages() -> list[str]:
+    """Import names of what lies below console/."""
+    return ["streamdns_console"] + [f"streamdns_console.{name}" for name in find_packages(str(HERE / "console"))]
+
+
+setup(
+    name="streamdns",
+    version=version(),
+    description="An authoritative DNS server whose zones are events in a log",
+    license="MIT",
+    platforms=["Linux"],
+    python_requires=">=3.11",
+    packages=find_packages(str(HERE), include=["streamdns", "streamdns.*"]) + console_packages(),
+    package_dir={"streamdns_console": "console"},
+    install_requires=requirements(),
+    entry_points={"console_scripts": ["streamdns = streamdns.__main__:main"]},
+    zip_safe=False,
+)
