@@ -25,18 +25,11 @@ class Record(NamedTuple):
     error: str | None = None
 
 
-class LogIdentity(NamedTuple):
-    """Which log this is: positions mean something only in the log they were read from."""
-
-    source: str
-    cluster: str
-    topics: tuple[tuple[str, str], ...]
-
-
 class Batch(NamedTuple):
     """What one read gave: records in order of each partition, and the next position of each partition that moved.
 
-    `caught_up` is true when a read at the end returned nothing after the ends seen at connect were passed.
+    `caught_up` is true when, with this batch applied, the ends seen at connect are passed and a read at the end of
+    every partition returned nothing.
     """
 
     records: list[Record]
@@ -45,10 +38,23 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """A log that is read from given positions; raises SourceError for all that goes wrong, LogReplaced where it is another log."""
+    """A log that is read from given positions; SourceError for all that goes wrong, LogReplaced where it is another log.
 
-    def connect(self, positions: Mapping[Partition, int]) -> LogIdentity:
-        """Start reading at `positions`; a partition that is not named there is read from its beginning."""
+    A position means something only in the log it was read from, so each goes together with a fingerprint: an opaque
+    string that stays the same while a partition only grows (Kafka: cluster id and topic id; file: a hash of the first
+    line). Who stores a position stores the fingerprint that `fingerprints` has for the partition, and hands in both.
+    """
+
+    def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
+        """Start reading at `positions`; a partition that is not named there is read from its beginning.
+
+        Raises LogReplaced where a partition with a position above 0 is missing, ends before it, or has another
+        fingerprint than the one given (none given: not compared). May be called again, to start anew.
+        """
+        ...
+
+    def fingerprints(self) -> dict[Partition, str]:
+        """The fingerprint of every partition that has one by now; one that gave a record always has."""
         ...
 
     def read(self, *, max_records: int, timeout_s: float) -> Batch:

@@ -1,0 +1,228 @@
+"""The format of the embedded file log, and appending to it.
+
+The log is one file (partition 0) or a directory of `<partition>.jsonl` files. An event is one line,
+`{"key": ..., "value": array | null | "raw text of the payload", "timestamp": ms}`, and its position is the byte offset
+of that line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+from streamdns.errors import SourceError
+
+MAX_LINE_BYTES: Final = 8 << 20  # A longer line is a bad event: nobody has to hold it in memory.
+MAX_TIMESTAMP_MS: Final = 2**63 - 1
+WRITE_BYTES: Final = 1 << 20
+
+_FILE_NAME = re.compile(r"([0-9]{1,10})\.jsonl", re.ASCII)
+
+
+class _Line(msgspec.Struct, gc=False):
+    key: str | None = None
+    value: msgspec.Raw = msgspec.Raw(b"")
+    timestamp: Annotated[int, msgspec.Meta(ge=0, le=MAX_TIMESTAMP_MS)] | None = 0
+
+
+class Decoded(NamedTuple):
+    """The parts of one line; `error` says in one sentence why it is none, and then `value` is the line as it stands."""
+
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    error: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_array = msgspec.json.Decoder(list[object]).decode
+
+
+def decode_line(line: bytes) -> Decoded | None:
+    """Take one line (without its newline) apart; None for a line of white space only. Never raises."""
+    try:
+        event = _decode(line)
+        if not line.isascii():
+            line.decode()  # The decoder passes values through unread.
+        key, value, timestamp = event.key, bytes(event.value), event.timestamp
+        first = value[:1]
+        if first == b"n":
+            payload = None
+        elif first == b'"':
+            payload = _decode_text(value).encode()
+        elif first:
+            payload = value
+        else:
+            return Decoded(0, None, line, 'the line has no "value"')
+        return Decoded(timestamp or 0, None if key is None else key.encode(), payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return Decoded(0, None, line, _reason(line)) if line.strip() else None
+
+
+def _reason(line: bytes) -> str:
+    try:
+        line.decode()
+        event = msgspec.json.decode(line)
+    except UnicodeDecodeError as error:
+        return f"the line is not UTF-8 at byte {error.start}"
+    except RecursionError:
+        return "the line is nested too deep"
+    except msgspec.DecodeError as error:
+        return f"the line is not valid JSON ({str(error).removeprefix('JSON is malformed: ')})"
+    if not isinstance(event, dict):
+        return "the line is not a JSON object"
+    if not isinstance(event.get("key"), str | None):
+        return "the key is neither a string nor null"
+    return f"the timestamp is not an integer from 0 to {MAX_TIMESTAMP_MS}"
+
+
+def encode_line(key: bytes, value: bytes | None, timestamp_ms: int) -> bytes:
+    """One event as a line with its newline; ValueError with one sentence for what the file log cannot carry."""
+    try:
+        name = key.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"the file log cannot carry the key {key!r}: it is not UTF-8") from None
+    if not 0 <= timestamp_ms <= MAX_TIMESTAMP_MS:
+        raise ValueError(f"the timestamp {timestamp_ms} of {name} is not from 0 to {MAX_TIMESTAMP_MS}")
+    try:
+        payload = b"null" if value is None else _encode_payload(value)
+    except UnicodeDecodeError:
+        raise ValueError(f"the file log cannot carry the payload of {name}: it is not UTF-8") from None
+    line = b'{"key":%b,"value":%b,"timestamp":%d}\n' % (json.dumps(name).encode(), payload, timestamp_ms)
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"the event of {name} is longer than {MAX_LINE_BYTES} bytes")
+    return line
+
+
+def _encode_payload(value: bytes) -> bytes:
+    text = value.decode()
+    try:
+        _decode_array(value)
+    except (msgspec.MsgspecError, RecursionError):
+        return json.dumps(text).encode()
+    return value.replace(b"\n", b" ")  # In valid JSON a newline is only ever white space.
+
+
+def is_directory(path: str) -> bool:
+    """Whether the log at `path` has, or would get, the form of a directory."""
+    return path.endswith("/") or os.path.isdir(path)
+
+
+def partition_files(path: str) -> dict[int, str]:
+    """The file of every partition there is, by number; other files are ignored. Raises OSError, SourceError."""
+    if not is_directory(path):
+        return {0: path} if os.path.exists(path) else {}
+    try:
+        names = sorted(os.listdir(path))
+    except FileNotFoundError:
+        return {}
+    files: dict[int, str] = {}
+    for name in names:
+        match = _FILE_NAME.fullmatch(name)
+        if match is None or (number := int(match[1])) >= 2**31:
+            continue
+        if number in files:
+            raise SourceError(f"{files[number]} and {name} in one directory both are partition {number}")
+        files[number] = os.path.join(path, name)
+    return dict(sorted(files.items()))
+
+
+def append(
+    path: str, events: Iterable[tuple[bytes, bytes | None, int]], *, partition: int | None = None
+) -> list[tuple[int, int]]:
+    """Append events (key, value or None, timestamp in ms) durably; gives (partition, position) of each, in their order.
+
+    Without `partition` the key chooses among the existing partition files. Several processes may append at once.
+    Raises ValueError, with nothing written, for an event that the file log cannot carry, and SourceError when writing
+    fails: then the events before the failure may have been written, but never a part of one.
+    """
+    directory = is_directory(path)
+    if not directory and partition not in (None, 0):
+        raise ValueError(f"{path} is one file and has no partition {partition}")
+    try:
+        files = partition_files(path)
+        numbers = list(files) or [0]
+        chosen: list[tuple[int, int]] = []
+        lines: dict[int, list[bytes]] = {}
+        for key, value, timestamp_ms in events:
+            number = numbers[zlib.crc32(key) % len(numbers)] if partition is None else partition
+            of_partition = lines.setdefault(number, [])
+            chosen.append((number, len(of_partition)))
+            of_partition.append(encode_line(key, value, timestamp_ms))
+        positions: dict[int, list[int]] = {}
+        for number, of_partition in lines.items():
+            file = files.get(number) or (os.path.join(path, f"{number}.jsonl") if directory else path)
+            positions[number] = _append_lines(file, of_partition)
+    except OSError as error:
+        raise SourceError(f"cannot append to {error.filename or path}: {error.strerror}") from error
+    return [(number, positions[number][index]) for number, index in chosen]
+
+
+def _append_lines(path: str, lines: list[bytes]) -> list[int]:
+    """Write whole lines to one file under its lock and fsync; gives the position of each. Raises OSError."""
+    fd = _open_locked(path)
+    try:
+        end = os.lseek(fd, 0, os.SEEK_END)
+        new = end == 0
+        if not new and os.pread(fd, 1, end - 1) != b"\n":
+            # The writer of the last line died in it, for we hold the lock: let it be a (bad) event of its own.
+            end += os.write(fd, b"\n")
+        starts: list[int] = []
+        for line in lines:
+            starts.append(end)
+            end += len(line)
+        _write(fd, lines, starts)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    if new:
+        _sync_directory(os.path.dirname(path) or ".")
+    return starts
+
+
+def _open_locked(path: str) -> int:
+    """A descriptor of the file that is at `path` once the lock is ours; makes the file and its directory."""
+    directory = os.path.dirname(path) or "."
+    if not os.path.isdir(directory):
+        os.makedirs(directory, exist_ok=True)
+        _sync_directory(os.path.dirname(os.path.abspath(directory)))
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.path.exists(path) and os.path.samestat(os.fstat(fd), os.stat(path)):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # Another file was moved into its place while we waited.
+
+
+def _write(fd: int, lines: list[bytes], starts: list[int]) -> None:
+    data = memoryview(b"".join(lines))
+    done = 0
+    try:
+        while done < len(data):
+            done += os.write(fd, data[done : done + WRITE_BYTES])
+    except OSError:
+        # Readers may have the whole lines already, so those stay; the one cut short never was an event.
+        written = bisect_right(starts, starts[0] + done) - 1
+        os.ftruncate(fd, starts[written])
+        raise
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
