@@ -1,0 +1,247 @@
+"""The settings, read from the environment and a file; their table is settings_table.py.
+
+This is the only module that looks at the process environment, and only in from_process().
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamdns import settings_parsers as parsers
+from streamdns.errors import ConfigError
+from streamdns.settings_parsers import Address
+from streamdns.settings_table import BY_NAME, SETTINGS, Setting
+
+_MAX_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The effective settings, typed; durations end in _s, sizes in _bytes.
+
+    `given` holds the names that were set explicitly; `warnings` one sentence each. `notify_socket` and `watchdog_s`
+    are what systemd passes to a service of Type=notify (sd_notify(3)); they are no settings of ours.
+    """
+
+    address: tuple[Address, ...]
+    udp: bool
+    tcp: bool
+    zones: tuple[str, ...]
+    pathdb: str
+    instance_id: str
+    local_records: tuple[str, ...]
+    disallow_cname_on_apex: bool
+    apex_cname: str
+    admin_address: Address | None
+    log_level: str
+    log_format: str
+    source: str
+    file_log: str
+    kafka_address: str | None
+    pulsar_address: str | None
+    default_ttl: int
+    rotate: bool
+    version: bool
+    cookies: bool
+    cookie_secret: bytes = field(repr=False)
+    edns_size_bytes: int
+    udp_receive_buffer_bytes: int
+    udp_batch: int
+    tcp_connections: int
+    tcp_idle_timeout_s: float
+    tcp_message_timeout_s: float
+    stale_after_s: float
+    journal_size: int
+    quarantine_size: int
+    view_max_bytes: int
+    batch_events: int
+    stop_timeout_s: float
+    notify_socket: str | None = None
+    watchdog_s: float | None = None
+    given: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+    def masked(self) -> dict[str, str]:
+        """Every setting's name and effective value as text, secrets as ***."""
+        return {
+            setting.name: "***" if setting.secret else _text(getattr(self, setting.attribute)) for setting in SETTINGS
+        } | {"DNS_LOCAL_RECORDS": r"\n".join(self.local_records)}
+
+
+def from_process(env_file: str | None = None) -> Settings:
+    """Load the settings of this process; the only place that reads os.environ. Raises ConfigError."""
+    return load(os.environ, env_file)
+
+
+def load(
+    environ: Mapping[str, str],
+    env_file: str | None = None,
+    *,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    host_name: Callable[[], str] = socket.gethostname,
+) -> Settings:
+    """Read every setting from the environment and from a file in systemd's EnvironmentFile syntax.
+
+    The environment wins over the file; an empty value counts as unset. Raises ConfigError with all problems at once.
+    """
+    problems: list[str] = []
+    warnings: list[str] = []
+    texts = _read_env_file(env_file, problems=problems, warnings=warnings) if env_file is not None else {}
+    texts.update(environ)
+    warnings += _unknown_names(texts)
+    values, given = _parse_all(texts, problems)
+    _settle(values, given=given, problems=problems, warnings=warnings)
+    if problems:
+        raise ConfigError(problems)
+    values["instance_id"] = values["instance_id"] or host_name()
+    values["cookie_secret"] = values["cookie_secret"] or random_bytes(16)
+    return Settings(
+        **values,
+        notify_socket=environ.get("NOTIFY_SOCKET") or None,
+        watchdog_s=_watchdog_s(environ),
+        given=frozenset(given),
+        warnings=tuple(warnings),
+    )
+
+
+def changed(old: Settings, new: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the settings that differ: those that can be taken over while running, and those that need a restart."""
+    names = [
+        setting for setting in SETTINGS
+        if (setting.name in old.given or setting.name in new.given)
+        and getattr(old, setting.attribute) != getattr(new, setting.attribute)
+    ]
+    return tuple(s.name for s in names if s.reload), tuple(s.name for s in names if not s.reload)
+
+
+def _read_env_file(path: str, *, problems: list[str], warnings: list[str]) -> dict[str, str]:
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            parsed = parsers.parse_env_file(file.read())
+    except OSError as error:
+        problems.append(f"the environment file {path} cannot be read: {(error.strerror or str(error)).lower()}")
+    except UnicodeDecodeError:
+        problems.append(f"the environment file {path} is not UTF-8 text")
+    except ValueError as error:
+        problems.append(f"the environment file {path} {error}")
+    else:
+        warnings += [f"in the environment file {path} {warning}" for warning in parsed.warnings]
+        return dict(parsed.values)
+    return {}
+
+
+def _unknown_names(texts: Mapping[str, str]) -> list[str]:
+    warnings = []
+    for name in sorted(texts):
+        if name.startswith("DNS_") and name not in BY_NAME:
+            near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.0)
+            warnings.append(f"{name} is not a setting and is ignored; the nearest known name is {near[0]}")
+    return warnings
+
+
+def _parse_all(texts: Mapping[str, str], problems: list[str]) -> tuple[dict[str, Any], set[str]]:
+    values: dict[str, Any] = {}
+    given: set[str] = set()
+    for setting in SETTINGS:
+        text = texts.get(setting.name, "").strip()
+        if text:
+            given.add(setting.name)
+        text = text or setting.default
+        if not text:
+            values[setting.attribute] = setting.unset
+            continue
+        try:
+            values[setting.attribute] = setting.parse(text)
+        except ValueError as error:
+            problems.append(_problem(setting, text, str(error)))
+    return values, given
+
+
+def _problem(setting: Setting, text: str, reason: str) -> str:
+    shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
+    # ascii() would double every backslash: only what could disturb a terminal or a line is replaced.
+    shown = "".join(char if char.isprintable() else "?" for char in shown)
+    subject = f"the value of {setting.name}" if setting.secret else f"{setting.name}={shown}"
+    return f"{subject} {reason}; allowed: {setting.allowed}"
+
+
+def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], warnings: list[str]) -> None:
+    """Settle what depends on more than one setting; a value that could not be parsed is not there."""
+    if values.get("disallow_cname_on_apex") and values.get("apex_cname") == "flatten":
+        problems.append("DNS_APEX_CNAME=flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true; allowed: one of them")
+    if values.get("source", "file") != "file":
+        problems.append(f"DNS_SOURCE={values['source']} is not in this version; allowed: file")
+    elif "DNS_SOURCE" not in given:
+        for source in ("kafka", "pulsar"):
+            address = values.get(f"{source}_address")
+            if address:
+                reason = f"asks for {source}, which is not in this version"
+                problems.append(_problem(BY_NAME[f"DNS_{source.upper()}_ADDRESS"], address, reason))
+    if values.get("udp") is False and values.get("tcp") is False:
+        warnings.append("DNS_UDP and DNS_TCP are both false: no query will be answered")
+
+
+def _watchdog_s(environ: Mapping[str, str]) -> float | None:
+    """The watchdog interval in seconds that systemd set for this very process (sd_watchdog_enabled(3))."""
+    text, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
+    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+        return None
+    return None if pid and pid != str(os.getpid()) else int(text) / 1_000_000
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, tuple) and not isinstance(value, Address):
+        return " ".join(str(item) for item in value)
+    return str(value)
+
+
+def _default_text(setting: Setting) -> str:
+    return setting.default or f"unset: {setting.unset_means}"
+
+
+def reference() -> str:
+    """The settings reference as plain text, for `streamdns settings`."""
+    return "\n".join(
+        f"{setting.name}\n    {setting.description}\n    default: {_default_text(setting)}\n"
+        f"    allowed: {setting.allowed}{_notes(setting, lead=chr(10) + '    ')}\n"
+        for setting in SETTINGS
+    )
+
+
+def markdown() -> str:
+    """The page docs/settings.md."""
+    head = (
+        "# Settings\n\n"
+        "Made from the table in streamdns/settings.py by docs/generate.py; change it there.\n\n"
+        "Settings are environment variables. `--env-file FILE` reads the same names from a file in the syntax of "
+        "systemd's EnvironmentFile\n(`NAME=VALUE`, comments with `#` and `;`, single and double quotes, a backslash "
+        "at the end of a line continues it, no expansion);\nthe environment wins. An empty value counts as unset. An "
+        "unknown `DNS_*` name is a warning, a value that is not allowed is an error.\n"
+    )
+    return head + "".join(
+        f"\n## {setting.name}\n\n{setting.description}\n\n"
+        f"- Default: {f'`{setting.default}`' if setting.default else _default_text(setting)}\n"
+        f"- Allowed: {setting.allowed.replace('<', '&lt;')}\n- Since: {setting.since}\n"
+        + _notes(setting, lead="- ", end="\n")
+        for setting in SETTINGS
+    )
+
+
+def _notes(setting: Setting, *, lead: str, end: str = "") -> str:
+    notes = [
+        *(["Secret: never shown or logged."] if setting.secret else []),
+        *(["Read again at SIGHUP."] if setting.reload else []),
+    ]
+    return "".join(f"{lead}{note}{end}" for note in notes)
