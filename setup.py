@@ -12,14 +12,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 def version() -> str:
     """`__version__` of streamdns/__init__.py, read without importing it: its dependencies may not be there yet."""
-    for node in ast.parse((HERE / "streamdns" / "__init__.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__version__" for t in node.targets):
+    tree = ast.parse((HERE / "streamdns" / "__init__.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__version__":
             return str(ast.literal_eval(node.value))
     raise SystemExit("streamdns/__init__.py assigns no __version__")
 
 
 def requirements() -> list[str]:
-    """The exact pins of requirements.txt: a server runs with the versions it was tested with, however it was installed."""
+    """The exact pins of requirements.txt: a server runs with the versions it was tested with."""
     lines = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip()]
 

@@ -1,1 +1,1 @@
-"""The terminal console of streamdns: it watches servers through their admin API and needs none of the server's parts."""
+"""The terminal console of streamdns: it watches servers through their admin API and needs no part of the server."""
