@@ -18,6 +18,8 @@ from streamdns.errors import ConfigError
 from streamdns.settings_parsers import Address
 from streamdns.settings_table import BY_NAME, SETTINGS, Setting
 
+__all__ = ["SETTINGS", "Address", "Setting", "Settings", "changed", "from_process", "load", "markdown", "reference"]
+
 _MAX_SHOWN = 100
 
 

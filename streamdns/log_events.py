@@ -1,0 +1,86 @@
+"""The table of log events: every line that streamdns logs is one of these; a new one is one new row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class LogEvent(NamedTuple):
+    """A stable event name, its level, what it means, and what to do about it ("" = nothing)."""
+
+    name: str
+    level: str
+    meaning: str
+    action: str = ""
+
+
+LOG_EVENTS: tuple[LogEvent, ...] = (
+    LogEvent("app.starting", "info", "The process starts; version and instance are in the fields."),
+    LogEvent("app.ready", "info", "Every service has started and queries are answered."),
+    LogEvent("app.stopping", "info", "A signal asked the process to stop, or an essential service has died."),
+    LogEvent("app.stopped", "info", "Every service has stopped; the process ends."),
+    LogEvent("app.reloaded", "info", "SIGHUP: the settings were read again; `applied` were taken over, `restart` need "
+             "a restart."),
+    LogEvent("app.reload_failed", "warning", "SIGHUP: the settings could not be read again; those in use stay.",
+             "Correct the problem named and send SIGHUP again; `streamdns check` lists all problems."),
+    LogEvent("settings.warning", "warning", "A setting is unknown or will have no effect.",
+             "Correct the name, or remove the setting."),
+    LogEvent("service.started", "debug", "A service has acquired what it needs and runs."),
+    LogEvent("service.stopped", "debug", "A service has stopped."),
+    LogEvent("service.failed", "error", "A service has died; an essential one ends the process, any other is "
+             "restarted after `retry_s` seconds.",
+             "Read the error in the fields; with `traceback` it is a fault of streamdns: report it."),
+    LogEvent("service.restarted", "info", "A service that had died runs again."),
+    LogEvent("service.stop_timeout", "warning", "A service did not stop before the deadline and was left behind.",
+             "If it happens again, raise DNS_STOP_TIMEOUT and look at what the service was waiting for."),
+    LogEvent("consumer.connected", "info", "The log is being read; the source and its partitions are in the fields."),
+    LogEvent("consumer.reconnecting", "warning", "The log cannot be read now; it is tried again after `retry_s` "
+             "seconds, and answers go on from the last good view.",
+             "Look at the error in the fields: the file's permissions, or the broker and the way to it."),
+    LogEvent("consumer.caught_up", "info", "The view has caught up with the log."),
+    LogEvent("consumer.log_replaced", "error", "The log is not the one the view was made from: it was cut, re-created "
+             "or exchanged. The view is rebuilt beside the one that serves.",
+             "Find out who replaced the log. If it was a mistake, put the right log back."),
+    LogEvent("consumer.rebuild_started", "info", "A new view is being filled from the start of the log; the old one "
+             "serves meanwhile."),
+    LogEvent("consumer.rebuild_swapped", "info", "The new view is complete and serves from now on."),
+    LogEvent("consumer.event_rejected", "warning", "An event could not be decoded or validated and is in the "
+             "quarantine; the last good RRset of its key stays.",
+             "`streamdns quarantine` lists the reasons; the next good event of the key clears the entry."),
+    LogEvent("consumer.view_full", "error", "There is no room for the view (disk or DNS_VIEW_MAX_BYTES): the log is "
+             "not read on, answers go on.",
+             "Make room on the disk, or raise DNS_VIEW_MAX_BYTES and restart; the rest happens by itself."),
+    LogEvent("consumer.view_recovered", "info", "There is room again and the log is read on."),
+    LogEvent("view.opened", "info", "The view is open; its path, zones and records are in the fields."),
+    LogEvent("view.grown", "info", "The map of the view was made larger."),
+    LogEvent("view.rebuild_needed", "warning", "The view is of an older version or cannot be trusted, and is rebuilt "
+             "from the log."),
+    LogEvent("dns.listening", "info", "Queries are answered at this address."),
+    LogEvent("dns.query_failed", "error", "A query met a fault of streamdns and was answered with SERVFAIL.",
+             "Report it with the traceback."),
+    LogEvent("admin.listening", "info", "The admin HTTP interface listens at this address."),
+    LogEvent("admin.request_failed", "error", "An admin request met a fault of streamdns and was answered with 500.",
+             "Report it with the traceback."),
+    LogEvent("tcp.limit_reached", "warning", "There are DNS_TCP_CONNECTIONS connections; new ones are closed at once.",
+             "If these are real clients, raise DNS_TCP_CONNECTIONS and the limit of open files."),
+    LogEvent("library.message", "warning", "A library that streamdns uses had something to say."),
+)
+
+BY_NAME: Mapping[str, LogEvent] = {event.name: event for event in LOG_EVENTS}
+
+
+def markdown() -> str:
+    """The page docs/log-messages.md."""
+    head = (
+        "# Log messages\n\n"
+        "Made from the table in streamdns/log_events.py by docs/generate.py; change it there.\n\n"
+        "Log lines go to stderr, one line an event: with `LOG_FORMAT=json` an object with `ts` (UTC), `level`, "
+        "`event`, `component` and then\nfields; with `LOG_FORMAT=plain` the same for people. An event that "
+        "repeats too often is summarised: `repeated` says how many\nlines were left out.\n\n"
+        "| event | level | meaning | what to do |\n| --- | --- | --- | --- |\n"
+    )
+    return head + "".join(
+        f"| `{event.name}` | {event.level} | {event.meaning} | {event.action or '–'} |\n"
+        for event in sorted(LOG_EVENTS, key=lambda event: event.name)
+    )
