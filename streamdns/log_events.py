@@ -24,6 +24,8 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "a restart."),
     LogEvent("app.reload_failed", "warning", "SIGHUP: the settings could not be read again; those in use stay.",
              "Correct the problem named and send SIGHUP again; `streamdns check` lists all problems."),
+    LogEvent("app.hook_failed", "error", "A part of the main loop failed; the services go on.",
+             "Report it with the traceback."),
     LogEvent("settings.warning", "warning", "A setting is unknown or will have no effect.",
              "Correct the name, or remove the setting."),
     LogEvent("service.started", "debug", "A service has acquired what it needs and runs."),

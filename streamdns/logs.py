@@ -74,12 +74,12 @@ class Limiter:
         window.last = (level, fields)
         return False, summary
 
-    def due(self, now_s: float) -> list[Summary]:
-        """The summaries of every window that has ended; call it now and then."""
+    def due(self, now_s: float, *, all_windows: bool = False) -> list[Summary]:
+        """The summaries of every window that has ended, or of all of them; call it now and then."""
         found = []
         for subject, window in list(self._windows.items()):
-            if now_s - window.started_s >= self._window_s:
-                del self._windows[subject]
+            if all_windows or now_s - window.started_s >= self._window_s:
+                self._windows.pop(subject, None)
                 if summary := _summary(subject, window):
                     found.append(summary)
         return found
@@ -205,9 +205,9 @@ def setup(
     _setup.strict = level == "debug"
 
 
-def flush_repeats() -> None:
-    """Log the summaries that are due; the main loop calls this now and then."""
-    for summary in _setup.limiter.due(_setup.clock()):
+def flush_repeats(*, all_windows: bool = False) -> None:
+    """Log the summaries that are due, at the end of the process all of them; the main loop calls this now and then."""
+    for summary in _setup.limiter.due(_setup.clock(), all_windows=all_windows):
         _emit_summary(summary)
 
 

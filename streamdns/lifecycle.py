@@ -1,0 +1,321 @@
+"""Services and their supervisor: started in order, watched, stopped in reverse; signals only set flags.
+
+The supervisor is the only place that spawns long-lived greenlets. It knows no service.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NamedTuple
+
+import gevent
+from gevent.event import Event
+
+from streamdns import logs
+from streamdns.errors import StreamDNSError
+from streamdns.sdnotify import Notifier
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+BACKOFF_FIRST_S = 1.0
+BACKOFF_LAST_S = 30.0
+# A service that ran this long before it died starts again with the shortest pause.
+_STEADY_S = 60.0
+_TURN_S = 1.0
+# After the deadline each service that is left still gets its stop() called, and this long to let go.
+_LAST_CHANCE_S = 0.05
+
+_log = logs.get("app")
+
+
+class Service:
+    """Something with a lifetime. After stop() it can be started again: a service that died is stopped and restarted.
+
+    start() acquires what the service cannot be without (opens, binds) and raises; run() is the body and blocks its
+    greenlet until stop(); stop() is idempotent, may be called before start(), and makes run() return. What may come
+    and go (a broker) belongs into run(): when start() fails at the first start, the process does not start.
+    """
+
+    name: str = ""
+    essential: bool = False
+
+    def start(self) -> None:
+        """Acquire: open, bind; raise if that fails."""
+
+    def run(self) -> None:
+        """Work until stop() is called; returning before counts as a failure."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Make run() return and release what start() acquired."""
+        raise NotImplementedError
+
+    def ready(self) -> bool:
+        """Whether the service can do its work now."""
+        return True
+
+
+class ServiceStatus(NamedTuple):
+    """What is known of a service; state is new, running, waiting (to be restarted), failed or stopped."""
+
+    name: str
+    essential: bool
+    state: str
+    ready: bool
+    restarts: int
+    error: str
+
+
+class _Watched:
+    """A service with the greenlet of its body and its history."""
+
+    __slots__ = ("error", "greenlet", "restarts", "service", "state")
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.greenlet: gevent.Greenlet | None = None
+        self.state = "new"
+        self.restarts = 0
+        self.error = ""
+
+
+class Supervisor:
+    """Runs services until a signal, stop(), or the death of an essential one.
+
+    Hooks: `not_ready` is called first when the process stops; `reload` at SIGHUP; `turn` about every second from the
+    main loop (a thing to keep short); `status` gives the line for `systemctl status`.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        *,
+        stop_timeout_s: float = 5.0,
+        notifier: Notifier | None = None,
+        watchdog_s: float | None = None,
+        not_ready: Callable[[], None] | None = None,
+        reload: Callable[[], None] | None = None,
+        turn: Callable[[], None] | None = None,
+        status: Callable[[], str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = gevent.sleep,
+    ) -> None:
+        self._watched = [_Watched(service) for service in services]
+        self._stop_timeout_s, self._clock, self._sleep = stop_timeout_s, clock, sleep
+        self._notifier = notifier or Notifier(None)
+        self._turn_s = _TURN_S if watchdog_s is None else min(_TURN_S, watchdog_s / 2)
+        self._watchdog = watchdog_s is not None
+        self._not_ready, self._reload, self._turn, self._status = not_ready, reload, turn, status
+        self._wake = Event()
+        self._stop_asked = self._reload_asked = self._stopping = False
+        self._cause = ""
+        self._dead: str | None = None
+        self.overdue: tuple[str, ...] = ()
+        """Names of the services that did not stop before the deadline: their native threads may still be at work."""
+
+    def statuses(self) -> tuple[ServiceStatus, ...]:
+        return tuple(
+            ServiceStatus(w.service.name, w.service.essential, w.state, w.state == "running" and w.service.ready(),
+                          w.restarts, w.error)
+            for w in self._watched
+        )
+
+    def stop(self, cause: str = "asked") -> None:
+        """Make run() stop everything and return."""
+        self._stop_asked, self._cause = True, self._cause or cause
+        self._wake.set()
+
+    def run(self, *, handle_signals: bool = True) -> int:
+        """Start, work, stop; returns 0 after a signal or stop(), 1 after the death of an essential service.
+
+        Raises what a service's start() raised, after the services started before it were stopped.
+        """
+        restore = self._install_signals() if handle_signals else None
+        try:
+            self._start()
+            if not self._stop_asked and self._dead is None:
+                self._notifier.ready()
+                _log.info("app.ready")
+            self._main_loop()
+            self._stop()
+        finally:
+            if restore is not None:
+                restore()
+        return EXIT_OK if self._dead is None else EXIT_FAILED
+
+    def _start(self) -> None:
+        for index, watched in enumerate(self._watched):
+            if self._stop_asked:
+                return
+            try:
+                watched.service.start()
+            except BaseException:
+                watched.state = "failed"
+                # What a failed start() left half-open is for its own stop() to release.
+                self._stop_services(self._watched[: index + 1])
+                raise
+            watched.state = "running"
+            watched.greenlet = gevent.spawn(self._watch, watched)
+            _log.debug("service.started", service=watched.service.name)
+
+    def _main_loop(self) -> None:
+        while not self._stop_asked and self._dead is None:
+            if self._reload_asked:
+                self._reload_asked = False
+                self._run_reload()
+            if self._watchdog:
+                self._notifier.watchdog()
+            if self._status is not None:
+                _call_hook("status", self._tell_status)
+            if self._turn is not None:
+                _call_hook("turn", self._turn)
+            logs.flush_repeats()
+            # With a timeout: a wait with nothing but signal watchers in the loop raises LoopExit.
+            self._wake.wait(timeout=self._turn_s)
+            self._wake.clear()
+
+    def _tell_status(self) -> None:
+        if self._status is not None:
+            self._notifier.status(self._status())
+
+    def _run_reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            if self._reload is not None:
+                self._reload()
+        except Exception as error:  # noqa: BLE001 - a reload that fails must not end a server that works
+            _log.warning("app.reload_failed", exc=None if isinstance(error, StreamDNSError) else error,
+                         error=str(error) or type(error).__name__)
+        self._notifier.ready()
+
+    def _watch(self, watched: _Watched) -> None:
+        """The body of a service's greenlet: runs it, and restarts it with growing pauses unless it is essential."""
+        service, pause_s = watched.service, BACKOFF_FIRST_S
+        while True:
+            began_s = self._clock()
+            failure = _failure_of(service.run)
+            while not self._stopping:
+                if failure is None:
+                    failure = RuntimeError("its body returned although nobody stopped it")
+                watched.error = str(failure) or type(failure).__name__
+                if self._clock() - began_s >= _STEADY_S:
+                    pause_s = BACKOFF_FIRST_S
+                if not self._will_restart(watched, failure, pause_s):
+                    return
+                self._sleep(pause_s)
+                pause_s = min(pause_s * 2, BACKOFF_LAST_S)
+                began_s = self._clock()
+                failure = _failure_of(service.start)
+                if failure is None:
+                    break
+            if self._stopping:
+                return
+            watched.state = "running"
+            watched.restarts += 1
+            _log.info("service.restarted", service=service.name, restarts=watched.restarts)
+
+    def _will_restart(self, watched: _Watched, failure: BaseException, pause_s: float) -> bool:
+        """Log the death of a service and release it; an essential one ends the process instead."""
+        service = watched.service
+        trace = None if isinstance(failure, StreamDNSError) else failure
+        if service.essential:
+            watched.state = "failed"
+            _log.error("service.failed", exc=trace, service=service.name, error=watched.error, essential=True)
+            self._dead = service.name
+            self._cause = self._cause or f"{service.name} died"
+            self._wake.set()
+            return False
+        watched.state = "waiting"
+        _log.error("service.failed", exc=trace, service=service.name, error=watched.error, retry_s=pause_s,
+                   repeat_key=service.name)
+        released = _failure_of(service.stop)
+        if released is not None:
+            _log.error("service.failed", exc=released, service=service.name, repeat_key=service.name)
+        return True
+
+    def _stop(self) -> None:
+        _log.info("app.stopping", cause=self._cause)
+        self._notifier.stopping()
+        if self._not_ready is not None:
+            _call_hook("not_ready", self._not_ready)
+        self._stop_services(self._watched)
+        logs.flush_repeats(all_windows=True)
+        _log.info("app.stopped")
+
+    def _stop_services(self, watched: Sequence[_Watched]) -> None:
+        """Stop in reverse order; one deadline for all, and each has stopped before the one it stands on."""
+        self._stopping = True
+        deadline_s = self._clock() + self._stop_timeout_s
+        overdue = []
+        for one in reversed(watched):
+            if one.state == "new":
+                continue
+            waits = one.state == "waiting"
+            if waits and one.greenlet is not None:
+                one.greenlet.kill(block=False)
+            stopper = gevent.spawn(_failure_of, one.service.stop)
+            late = False
+            for greenlet in filter(None, (stopper, one.greenlet)):
+                greenlet.join(timeout=max(deadline_s - self._clock(), _LAST_CHANCE_S))
+                if not greenlet.dead:
+                    late = True
+                    greenlet.kill(block=False)
+            if late:
+                overdue.append(one.service.name)
+                _log.warning("service.stop_timeout", service=one.service.name, repeat_key=one.service.name)
+            elif stopper.value is not None:
+                _log.error("service.failed", exc=stopper.value, service=one.service.name, repeat_key=one.service.name)
+            else:
+                _log.debug("service.stopped", service=one.service.name)
+            one.state = "failed" if one.state == "failed" else "stopped"
+        self.overdue = tuple(overdue)
+
+    def _install_signals(self) -> Callable[[], None]:
+        """SIGTERM, SIGINT and SIGHUP set flags and wake the main loop; a second SIGTERM or SIGINT ends at once."""
+        waker = gevent.get_hub().loop.async_()
+        waker.start(self._wake.set)
+
+        def ask_stop(number: int, frame: FrameType | None) -> None:
+            if self._stop_asked:
+                os._exit(128 + number)
+            self._stop_asked, self._cause = True, signal.Signals(number).name
+            waker.send()
+
+        def ask_reload(number: int, frame: FrameType | None) -> None:
+            self._reload_asked = True
+            waker.send()
+
+        # Handlers of the interpreter, not gevent's watchers: these run even where a greenlet never yields.
+        before = {
+            number: signal.signal(number, handler)
+            for number, handler in ((signal.SIGTERM, ask_stop), (signal.SIGINT, ask_stop), (signal.SIGHUP, ask_reload))
+        }
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            waker.stop()
+            waker.close()
+
+        return restore
+
+
+def _call_hook(name: str, hook: Callable[[], None]) -> None:
+    failure = _failure_of(hook)
+    if failure is not None:
+        _log.error("app.hook_failed", exc=failure, hook=name, repeat_key=name)
+
+
+def _failure_of(call: Callable[[], None]) -> BaseException | None:
+    """What a service's method raised; the supervisor is the one place where a service's failure ends."""
+    try:
+        call()
+    except gevent.GreenletExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit in a service is its death, not the process's
+        return error
+    return None
