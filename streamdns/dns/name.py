@@ -23,18 +23,23 @@ def from_text(text: str) -> bytes:
     octets. Raises ValueError for anything that is not one name: bad escapes, empty or long labels, unescaped
     white space, and "@", which would mean an origin that does not exist here.
     """
-    if len(text) < MAX_NAME_OCTETS - 1 and _plain(text) is not None:
-        length_octet = _LENGTH_OCTET
-        labels = text.encode("ascii").split(b".")
-        if labels[-1]:
-            labels.append(b"")
-        return b"".join([length_octet[len(label)] + label for label in labels])
-    return _from_unusual_text(text)
+    wire = from_plain_text(text)
+    return _from_unusual_text(text) if wire is None else wire
+
+
+def from_plain_text(text: str) -> bytes | None:
+    """Wire form of a name spelt with nothing but letters, digits, "_", "-" and "*", and of "."; None for all others."""
+    if len(text) > MAX_NAME_OCTETS - 2 or _plain(text) is None:
+        return b"\0" if text == "." else None
+    labels = text.encode("ascii")
+    wire = b""
+    for label in labels.split(b"."):
+        wire += _LENGTH_OCTET[len(label)] + label
+    # The piece behind the trailing dot was empty, and so has become the root label already.
+    return wire if labels.endswith(b".") else wire + b"\0"
 
 
 def _from_unusual_text(text: str) -> bytes:
-    if text == ".":
-        return b"\0"
     if text in ("", "@"):
         raise ValueError("a name is empty" if not text else "'@' is not a name: names are absolute")
     try:

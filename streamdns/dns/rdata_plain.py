@@ -1,0 +1,135 @@
+"""Fast paths from presentation text to wire RDATA for the types that nearly every event holds.
+
+Each function takes only text in the plainest spelling (fields one space apart, no escapes, parentheses or comments)
+and returns None for all other text, valid or not: rdata.from_text then asks dnspython, which alone decides what is
+an error. So whatever is accepted here must be accepted by dnspython too, with the same wire form.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+
+from streamdns.dns.name import from_plain_text
+
+_OCTET = {str(value): value for value in range(256)}
+_pack_u16 = struct.Struct("!H").pack
+_pack_srv = struct.Struct("!HHH").pack
+_pack_soa = struct.Struct("!IIIII").pack
+
+_ipv6_characters = re.compile(r"[0-9A-Fa-f:]{2,39}").fullmatch
+_quoted_strings = re.compile(r'"[^"\\]*"(?: "[^"\\]*")*').fullmatch
+_caa = re.compile(r'([0-9]{1,3}) ([A-Za-z0-9]{1,255}) "([^"\\\r\n]*)"').fullmatch
+_LENGTH_OCTET = [bytes((length,)) for length in range(256)]
+
+
+def ipv4(text: str) -> bytes | None:
+    """A (RFC 1035 §3.4.1): four decimal octets without leading zeros."""
+    try:
+        first, second, third, fourth = text.split(".")
+        return bytes((_OCTET[first], _OCTET[second], _OCTET[third], _OCTET[fourth]))
+    except (KeyError, ValueError):
+        return None
+
+
+def ipv6(text: str) -> bytes | None:
+    """AAAA (RFC 3596 §2.2): the groups of RFC 4291 §2.2; forms with an embedded IPv4 address are left to dnspython."""
+    if _ipv6_characters(text) is None:
+        return None
+    head, gap, tail = text.partition("::")
+    if gap:
+        groups = head.split(":") if head else []
+        after = tail.split(":") if tail else []
+        missing = 8 - len(groups) - len(after)
+        if missing < 1 or "" in groups or "" in after:
+            return None
+        groups += ["0"] * missing + after
+    else:
+        groups = text.split(":")
+        if len(groups) != 8 or "" in groups:
+            return None
+    digits = "".join([group.zfill(4) for group in groups])
+    return bytes.fromhex(digits) if len(digits) == 32 else None
+
+
+def mx(text: str) -> bytes | None:
+    """MX (RFC 1035 §3.3.9)."""
+    preference, _, exchange = text.partition(" ")
+    number = _number(preference, 0xFFFF)
+    wire = from_plain_text(exchange)
+    if number is None or wire is None:
+        return None
+    return _pack_u16(number) + wire
+
+
+def srv(text: str) -> bytes | None:
+    """SRV (RFC 2782)."""
+    fields = text.split(" ")
+    if len(fields) != 4:
+        return None
+    priority, weight, port = _number(fields[0], 0xFFFF), _number(fields[1], 0xFFFF), _number(fields[2], 0xFFFF)
+    target = from_plain_text(fields[3])
+    if priority is None or weight is None or port is None or target is None:
+        return None
+    return _pack_srv(priority, weight, port) + target
+
+
+def soa(text: str) -> bytes | None:
+    """SOA (RFC 1035 §3.3.13)."""
+    fields = text.split(" ")
+    if len(fields) != 7:
+        return None
+    mname, rname = from_plain_text(fields[0]), from_plain_text(fields[1])
+    numbers = [number for field in fields[2:] if (number := _number(field, 0xFFFFFFFF)) is not None]
+    if mname is None or rname is None or len(numbers) != 5:
+        return None
+    return mname + rname + _pack_soa(*numbers)
+
+
+def txt(text: str) -> bytes | None:
+    """TXT and SPF (RFC 1035 §3.3.14): quoted strings without escapes."""
+    if _quoted_strings(text) is None or "\n" in text or "\r" in text or not text.isascii():
+        return None
+    wire = b""
+    for string in text[1:-1].split('" "'):
+        if len(string) > 255:
+            return None
+        wire += _LENGTH_OCTET[len(string)] + string.encode("ascii")
+    return wire
+
+
+def caa(text: str) -> bytes | None:
+    """CAA (RFC 8659 §4.1)."""
+    match = _caa(text)
+    if match is None or not text.isascii():
+        return None
+    flags, tag, value = match.groups()
+    number = _number(flags, 0xFF)
+    if number is None:
+        return None
+    return _LENGTH_OCTET[number] + _LENGTH_OCTET[len(tag)] + tag.encode("ascii") + value.encode("ascii")
+
+
+def _number(text: str, limit: int) -> int | None:
+    # Ten digits hold every number there is; isdigit() alone would let digits of other scripts pass.
+    if len(text) > 10 or not text.isdigit() or not text.isascii():
+        return None
+    number = int(text)
+    return number if number <= limit else None
+
+
+PLAIN: dict[int, Callable[[str], bytes | None]] = {
+    1: ipv4,
+    2: from_plain_text,
+    5: from_plain_text,
+    6: soa,
+    12: from_plain_text,
+    15: mx,
+    16: txt,
+    28: ipv6,
+    33: srv,
+    39: from_plain_text,
+    99: txt,
+    257: caa,
+}

@@ -1,0 +1,295 @@
+"""Events of the log decoded to RRsets: one key and one value in, one validated RRset or BadEvent out.
+
+Pure: the same key, value and default TTL give the same result on every node and in every release of Python, whatever
+calls it. That is why nesting is limited here and not by the interpreter's recursion limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from streamdns.dns import name, rdata
+from streamdns.errors import BadEvent
+
+MAX_VALUE_BYTES = 1 << 20
+MAX_RECORDS = 4096
+MAX_RRSET_OCTETS = 65_000
+MAX_TTL_S = 0x7FFFFFFF
+MAX_NESTING = 32
+
+# Number of fields of content that stands without its priority, by type.
+_PRIORITY_TYPES = {15: 1, 33: 3}
+# CNAME, SOA, DNAME: two of them at one name contradict each other (RFC 2181 §10.1, RFC 1035 §3.3.13, RFC 6672 §2.4).
+_SINGLE_TYPES = frozenset((5, 6, 39))
+# Octets of a record beside its RDATA where the owner is a compression pointer (RFC 1035 §3.2.1, §4.1.4).
+_RECORD_OCTETS = 12
+
+_FIELDS = frozenset(("name", "type", "content", "ttl", "priority", "metadatas"))
+_METADATA_FIELDS = {"createdat": "createdAt", "producer": "producer"}
+
+_tokens = re.compile(r"(?:\\.|[^ \t\\])+", re.DOTALL).findall
+
+
+class _Metadatas(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    createdAt: int | UnsetType = UNSET  # noqa: N815 - the name of the field in the event
+    producer: str | UnsetType = UNSET
+
+
+class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A record with its types checked; ranges, name and type of it are not."""
+
+    name: str
+    type: str
+    content: str
+    ttl: int | None = None
+    priority: int | None = None
+    # A dict where there are unknown members too; the constructor, unlike the decoder, lets it be one.
+    metadatas: _Metadatas | None = None
+
+
+class RRsetEvent(NamedTuple):
+    """What an event says of its RRset; no RDATA means that the RRset is deleted.
+
+    owner: lower-case wire name. rdatas: wire form, in the order of the event, exact duplicates removed. metadatas:
+    b"" for none, else compact JSON: the one object that all records with metadatas share, or a list with one element
+    for each of rdatas (null where it has none). canonical: whether the key is in its one canonical spelling.
+    """
+
+    owner: bytes
+    rdtype: int
+    ttl: int
+    rdatas: tuple[bytes, ...]
+    metadatas: bytes
+    canonical: bool
+
+
+def decode_key(key: bytes | None) -> tuple[bytes, int, bool]:
+    """Owner (lower-case wire name), type, and whether the spelling is canonical, of a key `<owner>|<TYPE>`.
+
+    The last "|" separates. Raises BadEvent.
+    """
+    owner, rdtype, canonical, _, _ = _split_key(key)
+    return owner, rdtype, canonical
+
+
+def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRsetEvent:
+    """The RRset of an event; a value of None, `null` or `[]` deletes it. Raises BadEvent."""
+    owner, rdtype, canonical, owner_text, type_text = _split_key(key)
+    if value is None:
+        return RRsetEvent(owner, rdtype, default_ttl, (), b"", canonical)
+    records = _parse_value(value)
+    if not records:
+        return RRsetEvent(owner, rdtype, default_ttl, (), b"", canonical)
+
+    ttl = MAX_TTL_S
+    octets = 0
+    rdatas: dict[bytes, bytes | None] = {}
+    for record in records:
+        if record.name != owner_text and not _same_name(record.name, owner):
+            raise BadEvent(f"a record has the name {_shown(record.name)}, which is not the owner of the key")
+        if record.type != type_text and not _same_type(record.type, rdtype):
+            raise BadEvent(f"a record has the type {_shown(record.type)}, which is not the type of the key")
+        record_ttl = default_ttl if record.ttl is None else record.ttl
+        if record_ttl < ttl:
+            ttl = record_ttl
+        if record_ttl > MAX_TTL_S or record_ttl < 0:
+            raise BadEvent(f"a record has a ttl that is not an integer from 0 to {MAX_TTL_S}: {_shown(record_ttl)}")
+        content = record.content
+        if rdtype in _PRIORITY_TYPES:
+            content = _with_priority(rdtype, content, record.priority or 0)
+        try:
+            wire = rdata.from_text(rdtype, content)
+        except ValueError as err:
+            raise BadEvent(str(err)) from err
+        if wire not in rdatas:
+            rdatas[wire] = None if record.metadatas is None else _encode_json(record.metadatas)
+            octets += _RECORD_OCTETS + len(wire)
+            if octets > MAX_RRSET_OCTETS:
+                raise BadEvent(f"the RRset is longer than {MAX_RRSET_OCTETS} octets in wire form")
+
+    if len(rdatas) > 1 and rdtype in _SINGLE_TYPES:
+        raise BadEvent(f"{len(rdatas)} {rdata.type_to_text(rdtype)} records where only one may be")
+    return RRsetEvent(owner, rdtype, ttl, tuple(rdatas), _joined_metadatas(rdatas), canonical)
+
+
+def encode(owner_text: str, type_text: str, records: Sequence[dict[str, Any]]) -> tuple[bytes, bytes]:
+    """Canonical key and JSON value of an event for producers; no records makes the event that deletes the RRset.
+
+    name and type of each record are filled in where absent; its other fields go out as they are, decode() judges
+    them. Raises ValueError for an owner or a type that is none.
+    """
+    owner = name.to_text(name.from_text(owner_text).lower())
+    rdtype = rdata.type_from_text(type_text)
+    if not rdata.is_data_type(rdtype):
+        raise ValueError(f"{rdata.type_to_text(rdtype)} is not a type of stored records")
+    mnemonic = rdata.type_to_text(rdtype)
+    value = [{"name": owner, "type": mnemonic} | record for record in records]
+    return f"{owner}|{mnemonic}".encode(), msgspec.json.encode(value)
+
+
+def _split_key(key: bytes | None) -> tuple[bytes, int, bool, str, str]:
+    """Owner, type, whether the key is canonical, and the owner and type as the key spells them."""
+    if key is None:
+        raise BadEvent("the event has no key")
+    try:
+        owner_text, separator, type_text = key.decode("utf-8").rpartition("|")
+    except UnicodeDecodeError as err:
+        raise BadEvent("the key is not UTF-8") from err
+    rdtype = rdata.DATA_TYPES.get(type_text)
+    owner = name.from_plain_text(owner_text)
+    if rdtype is not None and owner is not None and owner_text.endswith(".") and owner.lower() == owner:
+        return owner, rdtype, True, owner_text, type_text
+
+    if not separator:
+        raise BadEvent("the key has no '|' between owner and type")
+    if not owner_text:
+        raise BadEvent("the key has no owner before the '|'")
+    try:
+        rdtype = rdata.type_from_text(type_text)
+        owner = name.from_text(owner_text).lower()
+    except ValueError as err:
+        raise BadEvent(f"the key is not valid: {err}") from err
+    mnemonic = rdata.type_to_text(rdtype)
+    if not rdata.is_data_type(rdtype):
+        raise BadEvent(f"the key is not valid: {mnemonic} is not a type of stored records")
+    canonical = type_text == mnemonic and owner_text == name.to_text(owner)
+    return owner, rdtype, canonical, owner_text, type_text
+
+
+def _parse_value(value: bytes) -> list[_Record]:
+    """The records of a value, none for a delete."""
+    if len(value) > MAX_VALUE_BYTES:
+        raise BadEvent(f"the value has {len(value)} bytes, more than {MAX_VALUE_BYTES}")
+    try:
+        records = _decode_usual(value)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        # Other cases of field names, unknown fields, null, or an error: looked at field by field.
+        records = _parse_unusual_value(value)
+    if len(records) > MAX_RECORDS:
+        raise BadEvent(f"the value has {len(records)} records, more than {MAX_RECORDS}")
+    return records
+
+
+_decode_usual = msgspec.json.Decoder(list[_Record]).decode
+_encode_json = msgspec.json.Encoder().encode
+
+
+def _parse_unusual_value(value: bytes) -> list[_Record]:
+    try:
+        records = msgspec.json.decode(value)
+    except RecursionError as err:
+        raise BadEvent(f"the value is nested deeper than {MAX_NESTING} levels") from err
+    except UnicodeDecodeError as err:
+        raise BadEvent("the value is not UTF-8") from err
+    except msgspec.MsgspecError as err:
+        raise BadEvent(f"the value is not valid JSON: {err}") from err
+    if records is None:
+        return []
+    if type(records) is not list:
+        raise BadEvent("the value is not a JSON array of records")
+    return [_record(record) for record in records]
+
+
+def _record(record: Any) -> _Record:
+    """A record whose field names are in any case, or that has unknown fields."""
+    if type(record) is not dict:
+        raise BadEvent("a record is not a JSON object")
+    fields: dict[str, Any] = {}
+    for field, content in record.items():
+        lower = field.lower()
+        if lower not in _FIELDS:
+            _check_nesting(content)
+        elif lower in fields:
+            raise BadEvent(f"a record has the field {lower} twice")
+        else:
+            fields[lower] = content
+    for field in ("name", "type", "content"):
+        _check_type(field, fields.get(field), str, "a string")
+    _check_type("ttl", fields.get("ttl", 0), int, f"an integer from 0 to {MAX_TTL_S}", null=True)
+    _check_type("priority", fields.get("priority", 0), int, "an integer from 0 to 65535", null=True)
+    if fields.get("metadatas") is not None:
+        fields["metadatas"] = _metadatas(fields["metadatas"])
+    return _Record(**fields)
+
+
+def _metadatas(metadatas: Any) -> dict[str, Any]:
+    """metadatas with the known members first and spelt canonically; a null member is none."""
+    _check_type("metadatas", metadatas, dict, "an object")
+    known = _METADATA_FIELDS.values()
+    members: dict[str, Any] = dict.fromkeys(known)
+    for member, content in metadatas.items():
+        member = _METADATA_FIELDS.get(member.lower(), member)
+        if members.get(member) is not None:
+            raise BadEvent(f"a record has the field metadatas.{member} twice")
+        _check_nesting(content)
+        members[member] = content
+    _check_type("metadatas.createdAt", members["createdAt"], int, "an integer, UNIX seconds", null=True)
+    _check_type("metadatas.producer", members["producer"], str, "a string", null=True)
+    return {member: content for member, content in members.items() if content is not None or member not in known}
+
+
+def _check_type(field: str, content: Any, wanted: type, allowed: str, *, null: bool = False) -> None:
+    # bool is a subclass of int, hence no isinstance().
+    if type(content) is wanted or (null and content is None):
+        return
+    if content is None:
+        raise BadEvent(f"a record has no {field}, which must be {allowed}")
+    found = _shown(content) if type(content) in (str, int, float, bool) else type(content).__name__
+    raise BadEvent(f"a record has a {field} that is not {allowed}: {found}")
+
+
+def _check_nesting(content: Any) -> None:
+    """Refuse JSON nested deeper than MAX_NESTING, level by level instead of by recursion."""
+    level = [content]
+    for _ in range(MAX_NESTING):
+        level = [
+            inner
+            for outer in level
+            if type(outer) is dict or type(outer) is list
+            for inner in (outer.values() if type(outer) is dict else outer)
+        ]
+        if not level:
+            return
+    raise BadEvent(f"a record is nested deeper than {MAX_NESTING} levels")
+
+
+def _same_name(text: str, owner: bytes) -> bool:
+    try:
+        return name.from_text(text).lower() == owner
+    except ValueError as err:
+        raise BadEvent(f"a record has a bad name: {err}") from err
+
+
+def _same_type(text: str, rdtype: int) -> bool:
+    try:
+        return rdata.type_from_text(text) == rdtype
+    except ValueError as err:
+        raise BadEvent(f"a record has a bad type: {err}") from err
+
+
+def _with_priority(rdtype: int, content: str, priority: int) -> str:
+    """Content of an MX or SRV record with the priority before it, where it does not hold its own."""
+    count = len(_tokens(content)) if "\\" in content else len(content.split())
+    if count != _PRIORITY_TYPES[rdtype] or content.lstrip().startswith("\\#"):
+        return content
+    if not 0 <= priority <= 0xFFFF:
+        raise BadEvent(f"a record has a priority that is not an integer from 0 to 65535: {_shown(priority)}")
+    return f"{priority} {content}"
+
+
+def _joined_metadatas(rdatas: dict[bytes, bytes | None]) -> bytes:
+    different = {metadatas for metadatas in rdatas.values() if metadatas is not None}
+    if len(different) > 1:
+        return b"[" + b",".join([metadatas or b"null" for metadatas in rdatas.values()]) + b"]"
+    return different.pop() if different else b""
+
+
+def _shown(content: str | float) -> str:
+    """A value as it may stand in a message: one line, printable, short."""
+    shown = ascii(content)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
