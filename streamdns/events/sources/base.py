@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """A log that is read from given positions; SourceError for all that goes wrong, LogReplaced where it is another log.
+    """A log that is read from given positions; what goes wrong is SourceError, LogReplaced where it is another log.
 
     A position means something only in the log it was read from, so each goes together with a fingerprint: an opaque
     string that stays the same while a partition only grows (Kafka: cluster id and topic id; file: a hash of the first

@@ -14,12 +14,14 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import msgspec
 
 from streamdns.errors import SourceError
+from streamdns.events.sources.base import Record
 
+TOPIC: Final = "file"
 MAX_LINE_BYTES: Final = 8 << 20  # A longer line is a bad event: nobody has to hold it in memory.
 MAX_TIMESTAMP_MS: Final = 2**63 - 1
 WRITE_BYTES: Final = 1 << 20
@@ -33,39 +35,33 @@ class _Line(msgspec.Struct, gc=False):
     timestamp: Annotated[int, msgspec.Meta(ge=0, le=MAX_TIMESTAMP_MS)] | None = 0
 
 
-class Decoded(NamedTuple):
-    """The parts of one line; `error` says in one sentence why it is none, and then `value` is the line as it stands."""
-
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    error: str | None = None
-
-
 _decode = msgspec.json.Decoder(_Line).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_array = msgspec.json.Decoder(list[object]).decode
 
 
-def decode_line(line: bytes) -> Decoded | None:
-    """Take one line (without its newline) apart; None for a line of white space only. Never raises."""
+def decode_line(line: bytes, partition: int, position: int) -> Record | None:
+    """The record of one line (without its newline); None for a line of white space only. Never raises."""
     try:
         event = _decode(line)
         if not line.isascii():
             line.decode()  # The decoder passes values through unread.
-        key, value, timestamp = event.key, bytes(event.value), event.timestamp
+        key, value = event.key, bytes(event.value)
         first = value[:1]
-        if first == b"n":
+        if first == b"[":
+            payload: bytes | None = value
+        elif first == b"n":
             payload = None
         elif first == b'"':
             payload = _decode_text(value).encode()
         elif first:
-            payload = value
+            payload = value  # Not for a log to judge: whoever decodes the event rejects it.
         else:
-            return Decoded(0, None, line, 'the line has no "value"')
-        return Decoded(timestamp or 0, None if key is None else key.encode(), payload)
+            return Record(TOPIC, partition, position, 0, None, line, 'the line has no "value"')
+        name = key.encode() if key is not None else None
+        return Record(TOPIC, partition, position, event.timestamp or 0, name, payload)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return Decoded(0, None, line, _reason(line)) if line.strip() else None
+        return Record(TOPIC, partition, position, 0, None, line, _reason(line)) if line.strip() else None
 
 
 def _reason(line: bytes) -> str:
