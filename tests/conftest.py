@@ -1,0 +1,104 @@
+"""Fixtures that start real servers, and what decides which tests this machine can run."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.harness import ROOT, Knot, Nsd, Server
+from tests.harness.peers import missing_tools
+from tests.harness.process import children
+
+CONFORMANCE = ROOT.parent / "shared" / "conformance"
+
+settings.register_profile("streamdns", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("streamdns")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, with the reason, what this machine cannot run."""
+    if item.get_closest_marker("root") and not (os.geteuid() == 0 and os.environ.get("STREAMDNS_TEST_ROOT") == "1"):
+        pytest.skip("needs root and STREAMDNS_TEST_ROOT=1")
+    for marker in item.iter_markers("peers"):
+        reason = missing_tools(*(marker.args or ("nsd", "knotd")))
+        if reason:
+            pytest.skip(reason)
+    if item.get_closest_marker("conformance") and not CONFORMANCE.is_dir():
+        pytest.skip(f"there is no conformance set at {os.path.relpath(CONFORMANCE, ROOT)}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say the seed, which a quiet run does not."""
+    seed = config.getoption("randomly_seed", None)
+    if isinstance(seed, int):
+        terminalreporter.write_line(f"random seed of this run: {seed} (again: --randomly-seed={seed})")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_stays() -> Iterator[None]:
+    before = set(children())
+    yield
+    left = set(children()) - before
+    assert not left, f"tests left processes: {sorted(left)}"
+
+
+@pytest.fixture
+def serve(tmp_path: pathlib.Path) -> Iterator[Callable[..., Server]]:
+    """A function that makes and starts servers: serve(partitions=2, DNS_ZONES="example.org.").
+
+    At the end every one that still runs must stop with 0 and none may have written a traceback.
+    """
+    servers: list[Server] = []
+    stack = ExitStack()
+
+    def make(*, partitions: int | None = None, start: bool = True, **env: str) -> Server:
+        server = Server(tmp_path / f"server{len(servers)}", partitions=partitions, **env)
+        servers.append(server)
+        stack.callback(server.kill)
+        return server.start() if start else server
+
+    with stack:
+        yield make
+        codes = [server.stop() for server in servers if server.alive]
+    written = "".join(server.written() for server in servers)
+    assert not any(codes), f"exit codes {codes}\n{written}"
+    assert "Traceback" not in written, written
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    """A running server with an empty log and all settings at their defaults."""
+    return serve()
+
+
+@pytest.fixture
+def nsd(tmp_path: pathlib.Path) -> Iterator[Callable[..., Nsd]]:
+    """A function that starts NSD with zones: nsd({"example.org.": text}, options="  refuse-any: yes")."""
+    with ExitStack() as stack:
+
+        def make(zones: Mapping[str, str], *, options: str = "") -> Nsd:
+            peer = Nsd(tmp_path / f"nsd{len(list(tmp_path.iterdir()))}", zones, options=options)
+            stack.callback(peer.stop)
+            peer.start()
+            return peer
+
+        yield make
+
+
+@pytest.fixture
+def knot(tmp_path: pathlib.Path) -> Iterator[Callable[..., Knot]]:
+    """A function that starts Knot with zones, as nsd() does."""
+    with ExitStack() as stack:
+
+        def make(zones: Mapping[str, str], *, options: str = "") -> Knot:
+            peer = Knot(tmp_path / f"knot{len(list(tmp_path.iterdir()))}", zones, options=options)
+            stack.callback(peer.stop)
+            peer.start()
+            return peer
+
+        yield make

@@ -1,0 +1,21 @@
+"""What the tests stand on: a real streamdns as a subprocess, peers beside it, and waiting with a deadline."""
+
+from __future__ import annotations
+
+from tests.harness.peers import Knot, Nsd, Peer, check_zone, require_tools
+from tests.harness.process import ROOT, free_port, wait_until
+from tests.harness.server import Server, ServerDied, event_line
+
+__all__ = [
+    "ROOT",
+    "Knot",
+    "Nsd",
+    "Peer",
+    "Server",
+    "ServerDied",
+    "check_zone",
+    "event_line",
+    "free_port",
+    "require_tools",
+    "wait_until",
+]
