@@ -226,7 +226,7 @@ def markdown() -> str:
     """The page docs/settings.md."""
     head = (
         "# Settings\n\n"
-        "Made from the table in streamdns/settings.py by docs/generate.py; change it there.\n\n"
+        "Made from the table in streamdns/settings_table.py by docs/generate.py; change it there.\n\n"
         "Settings are environment variables. `--env-file FILE` reads the same names from a file in the syntax of "
         "systemd's EnvironmentFile\n(`NAME=VALUE`, comments with `#` and `;`, single and double quotes, a backslash "
         "at the end of a line continues it, no expansion);\nthe environment wins. An empty value counts as unset. An "

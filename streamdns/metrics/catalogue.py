@@ -1,0 +1,99 @@
+"""The table of metrics: name, kind, labels, unit and meaning; a new metric is one new row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+OTHER = "other"
+MAX_LABEL_VALUES = 64
+"""The most values of a label that is not in LABEL_VALUES; what comes later is counted as OTHER."""
+
+_QTYPES = (
+    "A", "NS", "CNAME", "SOA", "PTR", "HINFO", "MX", "TXT", "RP", "AFSDB", "AAAA", "LOC", "SRV", "NAPTR", "CERT",
+    "DNAME", "DS", "SSHFP", "IPSECKEY", "RRSIG", "NSEC", "DNSKEY", "NSEC3", "NSEC3PARAM", "TLSA", "SMIMEA", "CDS", "CDNSKEY",
+    "OPENPGPKEY", "CSYNC", "ZONEMD", "SVCB", "HTTPS", "SPF", "EUI48", "EUI64", "IXFR", "AXFR", "ANY", "URI", "CAA",
+)
+_RCODES = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "BADVERS", "BADCOOKIE")
+
+LABEL_VALUES: Mapping[str, frozenset[str]] = {
+    "transport": frozenset({"udp", "tcp"}),
+    "qtype": frozenset(_QTYPES),
+    "rcode": frozenset(_RCODES),
+}
+"""The values that a label may have; any other value is counted as OTHER."""
+
+
+class Metric(NamedTuple):
+    """One row: name is <component>.<noun>[_<unit>]; buckets are the upper bounds of a histogram, ascending."""
+
+    name: str
+    kind: Kind
+    description: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+    buckets: tuple[float, ...] = ()
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("dns.queries", "counter", "Queries that were answered.", ("transport", "qtype", "rcode")),
+    Metric("dns.truncated", "counter", "Answers that were cut to fit, with TC set.", ("transport",)),
+    Metric("dns.dropped", "counter", "Packets that got no answer.", ("reason",)),
+    Metric("dns.exceptions", "counter", "Faults of streamdns met while answering; each was answered with SERVFAIL."),
+    Metric("dns.latency_seconds", "histogram", "Time from reading a query to handing over its answer.", ("transport",),
+           "seconds", (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)),
+    Metric("dns.tcp_connections", "gauge", "TCP connections that are open."),
+    Metric("dns.tcp_refused", "counter", "TCP connections closed at once because there were too many."),
+    Metric("dns.bytes_in", "counter", "Bytes of queries.", ("transport",), "bytes"),
+    Metric("dns.bytes_out", "counter", "Bytes of answers.", ("transport",), "bytes"),
+    Metric("consumer.applied", "counter", "Events that were applied to the view."),
+    Metric("consumer.deletes", "counter", "Events that were applied and delete an RRset."),
+    Metric("consumer.rejected", "counter", "Events that went into the quarantine."),
+    Metric("consumer.lag_bytes", "gauge", "Bytes of the file log that are not in the view yet.", (), "bytes"),
+    Metric("consumer.lag_events", "gauge", "Events of the log that are not in the view yet, where the source knows."),
+    Metric("consumer.lag_seconds", "gauge", "Time since the view had all of the log; 0 when it has caught up.", (),
+           "seconds"),
+    Metric("consumer.apply_seconds", "histogram", "Time to apply and commit one batch of events.", (), "seconds",
+           (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)),
+    Metric("consumer.reconnects", "counter", "Times the log had to be connected again."),
+    Metric("consumer.rebuilds", "counter", "Times the view was rebuilt from the start of the log."),
+    Metric("view.zones", "gauge", "Zones in the view."),
+    Metric("view.nodes", "gauge", "Owner names in the view."),
+    Metric("view.rrsets", "gauge", "RRsets in the view."),
+    Metric("view.records", "gauge", "Records in the view."),
+    Metric("view.size_bytes", "gauge", "Bytes of the view that hold data.", (), "bytes"),
+    Metric("view.map_bytes", "gauge", "Size of the view's map, up to which data fits without growing.", (), "bytes"),
+    Metric("view.commits", "counter", "Transactions that were committed to the view."),
+    Metric("view.quarantined", "gauge", "Rejected events in the quarantine."),
+    Metric("view.conflicts", "gauge", "Conflicts for the administrator to look at."),
+    Metric("process.cpu_seconds", "counter", "CPU time of the process, user and system.", (), "seconds"),
+    Metric("process.resident_bytes", "gauge", "Resident memory of the process, the view's mapped pages included.", (),
+           "bytes"),
+    Metric("process.descriptors", "gauge", "Open file descriptors of the process."),
+    Metric("process.uptime_seconds", "gauge", "Time since the start of the process.", (), "seconds"),
+)
+
+
+def prometheus_name(metric: Metric) -> str:
+    """The name in Prometheus: streamdns_<component>_<noun>, and _total at the end of a counter."""
+    return "streamdns_" + metric.name.replace(".", "_") + ("_total" if metric.kind == "counter" else "")
+
+
+def markdown() -> str:
+    """The page docs/metrics.md."""
+    head = (
+        "# Metrics\n\n"
+        "Made from the table in streamdns/metrics/catalogue.py by docs/generate.py; change it there.\n\n"
+        "`/metrics` of the admin interface shows them in Prometheus's text format. Counters only grow while the "
+        "process lives.\n"
+        f"A label value that is not known, or one of more than {MAX_LABEL_VALUES} values of its label, is counted as "
+        f"`{OTHER}`.\n\n"
+        "| metric | in Prometheus | kind | labels | unit | meaning |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
+    return head + "".join(
+        f"| `{metric.name}` | `{prometheus_name(metric)}` | {metric.kind} | "
+        f"{', '.join(metric.labels) or '–'} | {metric.unit or '–'} | {metric.description} |\n"
+        for metric in METRICS
+    )

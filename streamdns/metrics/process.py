@@ -1,0 +1,25 @@
+"""Metrics of the process itself, read from /proc when they are collected."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from streamdns.metrics.registry import Registry
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def register(registry: Registry, *, started_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    """Add the process metrics to a registry; started_s is the clock's value at the start."""
+    registry.callback("process.cpu_seconds", lambda: sum(os.times()[:2]))
+    registry.callback("process.resident_bytes", resident_bytes)
+    registry.callback("process.descriptors", lambda: len(os.listdir("/proc/self/fd")) - 1)
+    registry.callback("process.uptime_seconds", lambda: clock() - started_s)
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process in bytes, the mapped pages of the view included (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * _PAGE_BYTES
