@@ -1,0 +1,96 @@
+"""What is installed is what is declared."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import streamdns
+from streamdns.settings_table import BY_NAME
+from tests.harness import ROOT
+from tests.meta.source import imports, modules
+
+RUNTIME = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line]
+DEV = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line and not line.startswith("-r")]
+
+
+def names(lines: list[str]) -> set[str]:
+    """The canonical names of requirement lines."""
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+@pytest.mark.parametrize("line", RUNTIME + DEV)
+def test_every_requirement_is_pinned(line: str) -> None:
+    """One exact version each."""
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line)
+
+
+@pytest.mark.parametrize("lines", [RUNTIME, RUNTIME + DEV], ids=["runtime", "dev"])
+def test_requirements_are_complete(lines: list[str]) -> None:
+    """Whatever a requirement needs on this Python is pinned too."""
+    pinned = names(lines)
+    installed = {canonicalize_name(found.metadata["Name"]) for found in importlib.metadata.distributions()}
+    if pinned - installed:
+        pytest.skip(f"not installed here: {', '.join(sorted(pinned - installed))}")
+    for name in sorted(pinned):
+        for text in importlib.metadata.requires(name) or []:
+            needed = Requirement(text)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(needed.name) in pinned, f"{name} needs {text}"
+
+
+def test_every_import_is_a_requirement() -> None:
+    """The product imports nothing that is neither standard nor declared."""
+    owners = importlib.metadata.packages_distributions()
+    declared = names(RUNTIME)
+    for name, path in (modules("streamdns") | modules("console")).items():
+        for top in {other.split(".")[0] for other in imports(name, path)} - {"streamdns", "streamdns_console"}:
+            if top not in sys.stdlib_module_names:
+                found = {canonicalize_name(owner) for owner in owners.get(top, [])}
+                assert found & declared, f"{name} imports {top}"
+
+
+def test_the_unit_uses_known_settings() -> None:
+    """Every setting that the systemd unit gives exists."""
+    unit = (ROOT / "streamdns.service").read_text(encoding="utf-8")
+    given = set(re.findall(r"\b((?:DNS|LOG)_[A-Z_]+)=", unit))
+    assert given
+    assert given <= set(BY_NAME)
+
+
+def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
+    """The wheel holds streamdns and streamdns_console, the command, the pins, and no tests."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in ("setup.py", "pyproject.toml", "requirements.txt", "MANIFEST.in", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    for name in ("streamdns", "console", "tests"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
+         "--disable-pip-version-check", "--wheel-dir", str(tmp_path), str(tree)],
+        check=True, stdin=subprocess.DEVNULL,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name == f"streamdns-{streamdns.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        members = archive.namelist()
+        (metadata,) = (name for name in members if name.endswith("/METADATA"))
+        required = re.findall(r"^Requires-Dist: (.*)$", archive.read(metadata).decode(), re.MULTILINE)
+        (points,) = (name for name in members if name.endswith("/entry_points.txt"))
+        commands = archive.read(points).decode().splitlines()
+        assert commands == ["[console_scripts]", "streamdns = streamdns.__main__:main"]
+    tops = {name.split("/")[0] for name in members if ".dist-info/" not in name}
+    assert tops == {"streamdns", "streamdns_console"}
+    inside = {name for name in members if name.startswith("streamdns/") and name.endswith(".py")}
+    assert inside == {str(path.relative_to(ROOT)) for path in modules("streamdns").values()}
+    assert names(required) == names(RUNTIME)
