@@ -1,0 +1,150 @@
+"""The stored form of one owner name: all its RRsets as they are sent, with their origin.
+
+Layout (big endian): flags (1), 0 (1), number of RRsets (2), then for each RRset in order of type a directory entry of
+16 octets: type (2), RRset flags (1), 0 (1), number of records (4), start (4), length (4). `start`/`length` delimit the
+RRset's records in wire form, each beginning with the two octets c0 0c, so that an RRset of the queried name is copied
+into a reply as it stands (RFC 1035 §4.1.4: a pointer to offset 12, the question's name). Behind each RRset's records
+stands its origin: topic index (2), partition (4), position (8), timestamp in ms (8), length of metadatas (4), metadatas.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+# Node flags: which special types the node holds (the types that change how a name is answered).
+HAS_CNAME = 1
+HAS_NS = 2
+HAS_DNAME = 4
+HAS_SOA = 8
+
+# RRset flags.
+REJECTED = 1  # the newest event of some partition was rejected: served, marked, not in the digest
+CONTESTED = 2  # candidate rows exist beside the node (see view/candidates.py)
+LOCAL = 4  # one of this instance's own records
+
+NS, CNAME, SOA, DNAME, DS = 2, 5, 6, 39, 43
+_NODE_FLAG = {NS: HAS_NS, CNAME: HAS_CNAME, SOA: HAS_SOA, DNAME: HAS_DNAME}
+
+_HEAD = struct.Struct(">BxH")
+ENTRY = struct.Struct(">HBxIII")
+_ORIGIN = struct.Struct(">HIQqI")
+_RECORD = struct.Struct(">HHHIH")
+
+HEAD_SIZE = 4
+ENTRY_SIZE = 16
+RECORD_HEAD_SIZE = 12
+CLASS_IN = 1
+POINTER_TO_QUESTION = 0xC00C
+
+
+class Origin(NamedTuple):
+    """Where an RRset came from; `topic` is an index into the view's table of topics, `timestamp` milliseconds."""
+
+    topic: int
+    partition: int
+    position: int
+    timestamp: int
+    metadatas: bytes
+
+
+class RRset(NamedTuple):
+    """One RRset of a node; `records` is its wire form as described at the top of this module."""
+
+    rdtype: int
+    flags: int
+    count: int
+    records: bytes
+    origin: Origin
+
+
+def pack_records(rdtype: int, ttl: int, rdatas: Iterable[bytes]) -> bytes:
+    """Wire form of an RRset whose owner is the question's name."""
+    pack = _RECORD.pack
+    return b"".join([pack(POINTER_TO_QUESTION, rdtype, CLASS_IN, ttl, len(rdata)) + rdata for rdata in rdatas])
+
+
+def unpack_rdatas(records: bytes, most: int = 65536) -> list[bytes]:
+    """The RDATAs of an RRset in wire form, `most` at the most."""
+    rdatas: list[bytes] = []
+    at, end = 0, len(records)
+    while at < end and len(rdatas) < most:
+        start = at + RECORD_HEAD_SIZE
+        at = start + (records[at + 10] << 8 | records[at + 11])
+        rdatas.append(records[start:at])
+    return rdatas
+
+
+def ttl_of(records: bytes) -> int:
+    """The TTL of an RRset in wire form, seconds."""
+    return int.from_bytes(records[6:10], "big")
+
+
+def encode(rrsets: list[RRset]) -> bytes:
+    """The node of these RRsets; they must be in ascending order of type."""
+    flags = 0
+    at = HEAD_SIZE + ENTRY_SIZE * len(rrsets)
+    directory = b""
+    body = b""
+    for rdtype, rrset_flags, count, records, origin in rrsets:
+        flags |= _NODE_FLAG.get(rdtype, 0)
+        directory += ENTRY.pack(rdtype, rrset_flags, count, at + len(body), len(records))
+        topic, partition, position, timestamp, metadatas = origin
+        body += records + _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)) + metadatas
+    return _HEAD.pack(flags, len(rrsets)) + directory + body
+
+
+def decode(node: bytes) -> list[RRset]:
+    """The RRsets of a node, in ascending order of type; the inverse of `encode`."""
+    rrsets: list[RRset] = []
+    at = HEAD_SIZE
+    for _ in range(node[2] << 8 | node[3]):
+        rdtype, flags, count, start, length = ENTRY.unpack_from(node, at)
+        at += ENTRY_SIZE
+        end = start + length
+        topic, partition, position, timestamp, size = _ORIGIN.unpack_from(node, end)
+        end_of_origin = end + _ORIGIN.size
+        origin = Origin(topic, partition, position, timestamp, node[end_of_origin : end_of_origin + size])
+        rrsets.append(RRset(rdtype, flags, count, node[start:end], origin))
+    return rrsets
+
+
+def find(node: bytes, rdtype: int) -> tuple[int, int, int, int] | None:
+    """Directory entry of one RRset: flags, number of records, start and length of its records in the node."""
+    high, low = rdtype >> 8, rdtype & 255
+    at = HEAD_SIZE
+    for _ in range(node[2] << 8 | node[3]):
+        if node[at + 1] == low and node[at] == high:
+            _, flags, count, start, length = ENTRY.unpack_from(node, at)
+            return flags, count, start, length
+        at += ENTRY_SIZE
+    return None
+
+
+def records_of(node: bytes, rdtype: int) -> bytes | None:
+    """The records of one RRset of a node in wire form, or None."""
+    entry = find(node, rdtype)
+    return None if entry is None else node[entry[2] : entry[2] + entry[3]]
+
+
+def cut_flags(node: bytes) -> int:
+    """How a node bounds zones: HAS_SOA, HAS_NS, HAS_DNAME; 0 where a CNAME shadows everything but a zone's apex."""
+    flags = node[0]
+    if flags & HAS_CNAME and not flags & HAS_SOA:
+        return 0
+    return flags & (HAS_SOA | HAS_NS | HAS_DNAME)
+
+
+def replace(rrsets: list[RRset], rdtype: int, new: RRset | None) -> list[RRset]:
+    """The RRsets with the one of this type replaced, added or (new is None) removed; order by type is kept."""
+    kept = [rrset for rrset in rrsets if rrset.rdtype != rdtype]
+    if new is not None:
+        kept.append(new)
+        if len(kept) > 1:
+            kept.sort(key=_by_type)
+    return kept
+
+
+def _by_type(rrset: RRset) -> int:
+    return rrset.rdtype

@@ -1,0 +1,181 @@
+"""Replies to messages that are not plain IN queries: errors, EDNS options, other classes and opcodes.
+
+Everything is refused up front, in the order in which a message is read; what remains goes to `Answerer.resolve`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dnslib
+
+from streamdns.dns.wire import (
+    ANY,
+    AXFR,
+    BADVERS,
+    CD,
+    CLASS_ANY,
+    CLASS_CH,
+    CLASS_IN,
+    EDE_NOT_AUTHORITATIVE,
+    EDE_NOT_SUPPORTED,
+    FORMERR,
+    HEADER_SIZE,
+    IXFR,
+    MAILA,
+    MAILB,
+    MAX_MESSAGE,
+    MAX_UDP_PLAIN,
+    NOTAUTH,
+    NOTIFY,
+    NOTIMP,
+    OPT,
+    OPT_COOKIE,
+    OPT_EDE,
+    OPT_KEEPALIVE,
+    OPT_NSID,
+    QR,
+    QUERY,
+    RD,
+    REFUSED,
+    TKEY,
+    TSIG,
+    TXT,
+    Edns,
+    FormatError,
+    Reply,
+    opt_record,
+    option,
+    parse_edns,
+)
+
+if TYPE_CHECKING:
+    from streamdns.dns.answer import Answerer
+
+_INSTANCE_NAMES = (b"\x02id\x06server\0", b"\x08hostname\x04bind\0")
+_VERSION_NAMES = (b"\x07version\x06server\0", b"\x07version\x04bind\0")
+
+
+def reply(answerer: Answerer, packet: bytes, tcp: bool, slot: int) -> bytes | None:
+    """The reply to any message, or None where none may be sent: too short for a header, or itself a reply."""
+    if len(packet) < HEADER_SIZE or packet[2] & QR:
+        return None
+    opcode = packet[2] >> 3 & 15
+    if opcode not in (QUERY, NOTIFY):
+        return header_only(answerer, packet, NOTIMP)
+    if packet[4:6] != b"\0\1":
+        return header_only(answerer, packet, FORMERR)
+    try:
+        end = question_end(packet)
+        if opcode == NOTIFY:
+            # There are no secondaries: no notification is expected from anybody (RFC 1996 §3.11).
+            return with_question(answerer, packet, end, NOTAUTH, b"")
+        if packet[6:10] != b"\0\0\0\0":
+            return header_only(answerer, packet, FORMERR)
+        edns = parse_edns(packet, end, packet[10] << 8 | packet[11])
+        opt = b"" if edns is None else answer_edns(answerer, edns, tcp, slot)
+    except FormatError:
+        return header_only(answerer, packet, FORMERR)
+    if edns is not None and edns.version > 0:
+        opt = opt_record(answerer.policy.edns_size, edns.do, b"", BADVERS)
+        return with_question(answerer, packet, end, BADVERS & 15, opt)
+    return by_class_and_type(answerer, packet, end, reply_limit(answerer, edns, tcp), opt)
+
+
+def by_class_and_type(answerer: Answerer, packet: bytes, end: int, limit: int, opt: bytes) -> bytes:
+    """The reply to a well-formed query."""
+    qtype = packet[end - 4] << 8 | packet[end - 3]
+    qclass = packet[end - 2] << 8 | packet[end - 1]
+    if qclass == CLASS_CH:
+        return chaos(answerer, packet, end, qtype, opt)
+    if qclass not in (CLASS_IN, CLASS_ANY):
+        return with_question(answerer, packet, end, REFUSED, opt)
+    if qtype in (AXFR, IXFR):
+        return with_question(answerer, packet, end, REFUSED, opt, EDE_NOT_SUPPORTED)
+    if qtype in (OPT, TKEY, TSIG):
+        return with_question(answerer, packet, end, FORMERR, opt)
+    if qtype in (MAILA, MAILB):
+        return with_question(answerer, packet, end, NOTIMP, opt)
+    return answerer.resolve(packet, end, limit, opt, any_class=qclass == CLASS_ANY)
+
+
+def reply_limit(answerer: Answerer, edns: Edns | None, tcp: bool) -> int:
+    """How long the reply may be (RFC 6891 §6.2.3)."""
+    if tcp:
+        return MAX_MESSAGE
+    if edns is None:
+        return MAX_UDP_PLAIN
+    return max(MAX_UDP_PLAIN, min(edns.size, answerer.policy.edns_size))
+
+
+def question_end(packet: bytes) -> int:
+    """The offset behind the question; its name may not be compressed. Raises FormatError."""
+    at = HEADER_SIZE
+    size = len(packet)
+    while at < size and packet[at]:
+        if packet[at] > 63:
+            raise FormatError
+        at += packet[at] + 1
+    if at + 5 > size or at - HEADER_SIZE > 254:
+        raise FormatError
+    return at + 5
+
+
+def answer_edns(answerer: Answerer, edns: Edns, tcp: bool, slot: int) -> bytes:
+    """The OPT record of the reply with the options that were asked for; raises FormatError."""
+    policy = answerer.policy
+    options: dict[int, bytes] = {}
+    for code, data in edns.options:
+        if code in options:
+            continue
+        if code == OPT_NSID and policy.instance_id:
+            options[code] = policy.instance_id
+        elif code == OPT_COOKIE and answerer.cookies is not None:
+            cookie = answerer.cookies.answer(data, answerer.client(slot))
+            if cookie is None:
+                raise FormatError
+            options[code] = cookie
+        elif code == OPT_KEEPALIVE and tcp:
+            options[code] = min(policy.keepalive_s * 10, 65535).to_bytes(2, "big")
+    if not options:
+        return answerer.opt_do if edns.do else answerer.opt_plain
+    return opt_record(policy.edns_size, edns.do, b"".join([option(code, data) for code, data in options.items()]))
+
+
+def header_only(answerer: Answerer, packet: bytes, rcode: int) -> bytes:
+    """An error without sections: the message could not be read, or is of no kind that is served."""
+    count(answerer, 0, rcode)
+    return packet[:2] + bytes((QR | packet[2] & (0x78 | RD), rcode)) + b"\0" * 8
+
+
+def with_question(
+    answerer: Answerer, packet: bytes, end: int, rcode: int, opt: bytes, ede: int | None = None
+) -> bytes:
+    """An error that repeats the question, with an extended error where the client speaks EDNS."""
+    count(answerer, packet[end - 4] << 8 | packet[end - 3], rcode)
+    if opt and ede is not None:
+        options = opt[11:] + option(OPT_EDE, ede.to_bytes(2, "big"))
+        opt = opt[:9] + len(options).to_bytes(2, "big") + options
+    made = Reply(packet, end, MAX_MESSAGE)
+    return made.finish(QR | packet[2] & (0x78 | RD), packet[3] & CD | rcode, opt)
+
+
+def count(answerer: Answerer, qtype: int, rcode: int) -> None:
+    """Count one reply."""
+    kind = qtype << 8 | rcode
+    answerer.tally[kind] = answerer.tally.get(kind, 0) + 1
+
+
+def chaos(answerer: Answerer, packet: bytes, end: int, qtype: int, opt: bytes) -> bytes:
+    """Class CH: which server this is (RFC 4892); everything else there is refused."""
+    policy = answerer.policy
+    name = packet[HEADER_SIZE : end - 4].lower()
+    text = policy.instance_id if name in _INSTANCE_NAMES else policy.version if name in _VERSION_NAMES else None
+    if not text or qtype not in (TXT, ANY):
+        return with_question(answerer, packet, end, REFUSED, opt, EDE_NOT_AUTHORITATIVE)
+    count(answerer, qtype, 0)
+    query = dnslib.DNSRecord.parse(packet[:4] + b"\0\1\0\0\0\0\0\0" + packet[HEADER_SIZE:end])
+    header = dnslib.DNSHeader(id=query.header.id, qr=1, aa=1, rd=query.header.rd)
+    record = dnslib.RR(query.q.qname, dnslib.QTYPE.TXT, dnslib.CLASS.CH, ttl=0, rdata=dnslib.TXT([text[:255]]))
+    packed = bytes(dnslib.DNSRecord(header, q=query.q, a=record).pack())
+    return packed[:11] + (b"\1" if opt else b"\0") + packed[12:] + opt

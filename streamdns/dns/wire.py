@@ -1,0 +1,277 @@
+"""DNS messages as bytes: constants, EDNS in queries, and the assembly of replies with compression (RFC 1035 §4.1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamdns.dns.node import RECORD_HEAD_SIZE
+
+HEADER_SIZE = 12
+MAX_UDP_PLAIN = 512
+MAX_MESSAGE = 65535
+
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN, NOTAUTH = 0, 1, 2, 3, 4, 5, 6, 9
+BADVERS, BADCOOKIE = 16, 23
+
+QUERY, IQUERY, STATUS, NOTIFY, UPDATE = 0, 1, 2, 4, 5
+
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, NAPTR, DNAME, OPT, DS = 1, 2, 5, 6, 12, 15, 16, 28, 33, 35, 39, 41, 43
+SVCB, HTTPS, IXFR, AXFR, MAILB, MAILA, ANY = 64, 65, 251, 252, 253, 254, 255
+RRSIG, NSEC, TKEY, TSIG = 46, 47, 249, 250
+CLASS_IN, CLASS_CH, CLASS_ANY = 1, 3, 255
+
+# Flag bits in octets 2 and 3 of the header.
+QR, AA, TC, RD = 0x80, 0x04, 0x02, 0x01
+RA, CD = 0x80, 0x10
+
+# EDNS options (RFC 6891 §6.1.2 and the RFCs of each).
+OPT_NSID, OPT_COOKIE, OPT_KEEPALIVE, OPT_EDE = 3, 10, 11, 15
+
+# Extended errors (RFC 8914 §4).
+EDE_OTHER, EDE_STALE, EDE_NOT_READY, EDE_NOT_AUTHORITATIVE, EDE_NOT_SUPPORTED = 0, 3, 14, 20, 21
+
+# Offset of the compressible names in RDATA: only types of RFC 1035 may be compressed (RFC 3597 §4).
+# (octets before the first name, number of names)
+COMPRESSIBLE: dict[int, tuple[int, int]] = {
+    NS: (0, 1),
+    3: (0, 1),  # MD
+    4: (0, 1),  # MF
+    CNAME: (0, 1),
+    SOA: (0, 2),
+    7: (0, 1),  # MB
+    8: (0, 1),  # MG
+    9: (0, 1),  # MR
+    PTR: (0, 1),
+    14: (0, 2),  # MINFO
+    MX: (2, 1),
+}
+
+#: Offset of the name in RDATA whose addresses go into the additional section.
+ADDITIONAL_FOR: dict[int, int] = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
+
+
+class Edns(NamedTuple):
+    """What the OPT record of a query says (RFC 6891 §6.1.2)."""
+
+    size: int
+    version: int
+    do: bool
+    options: tuple[tuple[int, bytes], ...]
+
+
+class FormatError(Exception):
+    """The message breaks the format of RFC 1035 or RFC 6891; answered with FORMERR."""
+
+
+def skip_name(packet: bytes, at: int) -> int:
+    """The offset behind a name that may end in a compression pointer; raises FormatError."""
+    size = len(packet)
+    while at < size:
+        length = packet[at]
+        if length == 0:
+            return at + 1
+        if length >= 0xC0:
+            if at + 2 > size or (length & 0x3F) << 8 | packet[at + 1] >= at:
+                raise FormatError
+            return at + 2
+        if length > 63:
+            raise FormatError
+        at += length + 1
+    raise FormatError
+
+
+def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
+    """The OPT record among `additional` records that begin at `at` and must end the message; raises FormatError.
+
+    Other records are stepped over: a signature (TSIG) is neither checked nor answered.
+    """
+    edns: Edns | None = None
+    size = len(packet)
+    for _ in range(additional):
+        owner = at
+        at = skip_name(packet, at)
+        if at + 10 > size:
+            raise FormatError
+        rdtype = packet[at] << 8 | packet[at + 1]
+        length = packet[at + 8] << 8 | packet[at + 9]
+        end = at + 10 + length
+        if end > size:
+            raise FormatError
+        if rdtype == OPT:
+            if edns is not None or packet[owner] != 0:
+                raise FormatError
+            edns = Edns(
+                packet[at + 2] << 8 | packet[at + 3],
+                packet[at + 5],
+                bool(packet[at + 6] & 0x80),
+                parse_options(packet, at + 10, end),
+            )
+        at = end
+    if at != size:
+        raise FormatError
+    return edns
+
+
+def parse_options(packet: bytes, at: int, end: int) -> tuple[tuple[int, bytes], ...]:
+    """The options of an OPT record in order; raises FormatError."""
+    options: list[tuple[int, bytes]] = []
+    while at < end:
+        if at + 4 > end:
+            raise FormatError
+        code = packet[at] << 8 | packet[at + 1]
+        start = at + 4
+        at = start + (packet[at + 2] << 8 | packet[at + 3])
+        if at > end:
+            raise FormatError
+        options.append((code, packet[start:at]))
+    return tuple(options)
+
+
+def option(code: int, data: bytes) -> bytes:
+    """One EDNS option in wire form."""
+    return code.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
+
+
+def opt_record(size: int, do: bool, options: bytes = b"", extended_rcode: int = 0) -> bytes:
+    """An OPT record in wire form; `extended_rcode` is the whole RCODE, its upper eight bits go here."""
+    return (
+        b"\0\0\x29"
+        + size.to_bytes(2, "big")
+        + bytes((extended_rcode >> 4, 0, 0x80 if do else 0, 0))
+        + len(options).to_bytes(2, "big")
+        + options
+    )
+
+
+def name_end(data: bytes, at: int) -> int:
+    """The offset behind an uncompressed name in data of our own."""
+    length = data[at]
+    while length:
+        at += length + 1
+        length = data[at]
+    return at + 1
+
+
+class Reply:
+    """A reply in the making: sections are appended record by record, names are compressed against all before.
+
+    Sections must be filled in order. `limit` is the size that the reply and its OPT record (`reserve` octets) must fit.
+    """
+
+    __slots__ = (
+        "additionals",
+        "answers",
+        "authoritative",
+        "authorities",
+        "ede",
+        "limit",
+        "names",
+        "out",
+        "rcode",
+        "truncated",
+    )
+
+    def __init__(self, packet: bytes, question_end: int, limit: int) -> None:
+        self.out = bytearray(packet[:question_end])
+        self.limit = limit
+        self.names: dict[bytes, int] = {}
+        self.answers = self.authorities = self.additionals = 0
+        self.truncated = False
+        self.authoritative = True
+        self.rcode = NOERROR
+        self.ede: tuple[int, bytes] | None = None
+        lower = packet[HEADER_SIZE : question_end - 4].lower()
+        at = 0
+        length = lower[0]
+        while length:
+            self.names[lower[at:]] = HEADER_SIZE + at
+            at += length + 1
+            length = lower[at]
+
+    def add_name(self, name: bytes) -> None:
+        """Append a name, compressed."""
+        out, names = self.out, self.names
+        lower = name.lower()
+        at = 0
+        length = lower[0]
+        base = len(out)
+        while length:
+            suffix = lower[at:]
+            offset = names.get(suffix)
+            if offset is not None:
+                out += name[:at]
+                out += (0xC000 | offset).to_bytes(2, "big")
+                return
+            if base + at < 0x4000:
+                names[suffix] = base + at
+            at += length + 1
+            length = lower[at]
+        out += name
+
+    def add_rrset(self, owner: bytes, rdtype: int, records: bytes) -> int:
+        """Append an RRset (records as a node holds them) of `owner`, whole or not at all; the number of records added.
+
+        Zero means that it did not fit, and nothing of it is in the reply.
+        """
+        out = self.out
+        mark = len(out)
+        known = len(self.names)
+        compressible = COMPRESSIBLE.get(rdtype)
+        count = 0
+        at, end = 0, len(records)
+        while at < end:
+            self.add_name(owner)
+            start = at + RECORD_HEAD_SIZE
+            stop = start + (records[at + 10] << 8 | records[at + 11])
+            if compressible is None:
+                out += records[at + 2 : stop]
+            else:
+                out += records[at + 2 : at + 10]
+                self._add_compressed(records, start, stop, *compressible)
+            at = stop
+            count += 1
+            if len(out) > self.limit:
+                self._take_back(mark, known)
+                return 0
+        return count
+
+    def _add_compressed(self, records: bytes, start: int, stop: int, fixed: int, name_count: int) -> None:
+        out = self.out
+        length_at = len(out)
+        out += b"\0\0"
+        out += records[start : start + fixed]
+        at = start + fixed
+        for _ in range(name_count):
+            end = name_end(records, at)
+            self.add_name(records[at:end])
+            at = end
+        out += records[at:stop]
+        length = len(out) - length_at - 2
+        out[length_at] = length >> 8
+        out[length_at + 1] = length & 255
+
+    def _take_back(self, mark: int, known: int) -> None:
+        del self.out[mark:]
+        names = self.names
+        while len(names) > known:
+            names.popitem()
+
+    def finish(self, flags: int, flags2: int, opt: bytes) -> bytes:
+        """The reply: flags (octets 2 and 3 of the header) and counts filled in, the OPT record appended."""
+        out = self.out
+        out[2] = flags | (TC if self.truncated else 0)
+        out[3] = flags2
+        out[4:12] = bytes(
+            (
+                0,
+                1,
+                self.answers >> 8,
+                self.answers & 255,
+                self.authorities >> 8,
+                self.authorities & 255,
+                (self.additionals + (1 if opt else 0)) >> 8,
+                (self.additionals + (1 if opt else 0)) & 255,
+            )
+        )
+        out += opt
+        return bytes(out)

@@ -1,0 +1,30 @@
+"""The digest: an order-independent hash over RRsets that is kept up to date with each change.
+
+The digest of a set of RRsets is the sum modulo 2**256 of one BLAKE2b-256 hash for each, so adding and removing an
+RRset are an addition and a subtraction, in any order. What is hashed: the owner in lower-case wire form, type (2),
+TTL (4), and each RDATA with its length (2), in ascending order.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from streamdns.dns.node import unpack_rdatas
+
+MODULUS_MASK = (1 << 256) - 1
+_HEAD = 12
+
+
+def rrset_hash(owner: bytes, records: bytes) -> int:
+    """The hash of one RRset from its owner and its records as a node holds them."""
+    length = records[10] << 8 | records[11]
+    if len(records) == length + _HEAD:
+        data = records[10:]
+    else:
+        data = b"".join([len(rdata).to_bytes(2, "big") + rdata for rdata in sorted(unpack_rdatas(records))])
+    return int.from_bytes(blake2b(owner + records[2:4] + records[6:10] + data, digest_size=32).digest(), "big")
+
+
+def to_hex(digest: int) -> str:
+    """The digest as 64 hexadecimal digits."""
+    return f"{digest:064x}"

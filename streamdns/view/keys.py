@@ -1,0 +1,73 @@
+"""Keys of the view's tables: owner names in lookup form, and the ids made from them."""
+
+from __future__ import annotations
+
+import struct
+from hashlib import blake2b
+
+from streamdns.dns import name
+
+#: LMDB takes no empty key, so the root's node stands under one zero octet, which sorts before every other name.
+ROOT = b"\0"
+
+LOCAL_TOPIC = 0xFFFF
+LOCAL_PARTITION = 0xFFFFFFFF
+
+_SUFFIX = struct.Struct(">HI")
+
+
+def node_key(owner: bytes) -> bytes:
+    """The key of a lower-case wire name."""
+    return name.key(owner) or ROOT
+
+
+def owner_of(key: bytes) -> bytes:
+    """The lower-case wire name of a key."""
+    return b"\0" if key == ROOT else name.from_key(key)
+
+
+def subtree(key: bytes) -> bytes:
+    """The prefix that the keys of a name and of all names below it share."""
+    return b"" if key == ROOT else key
+
+
+def depth_of(key: bytes) -> int:
+    """The number of labels of a key's name."""
+    return 0 if key == ROOT else key.count(b"\0")
+
+
+def prefixes(key: bytes) -> list[bytes]:
+    """The keys of a name and of all names above it; the index is the number of labels."""
+    found = [ROOT]
+    if key != ROOT:
+        at = 0
+        while at < len(key):
+            at = key.index(b"\0", at) + 1
+            found.append(key[:at])
+    return found
+
+
+def rrset_id(key: bytes, rdtype: int) -> bytes:
+    """Sixteen octets that stand for one RRset: a name's key may be too long to be followed by anything."""
+    return blake2b(b"%b%c%c" % (key, rdtype >> 8, rdtype & 255), digest_size=16).digest()
+
+
+def candidate_key(rrset: bytes, topic: int, partition: int) -> bytes:
+    """The key of one partition's candidate for an RRset."""
+    return rrset + _SUFFIX.pack(topic, partition)
+
+
+def partition_of(candidate: bytes) -> tuple[int, int]:
+    """Topic index and partition of a candidate's key."""
+    topic, partition = _SUFFIX.unpack_from(candidate, 16)
+    return int(topic), int(partition)
+
+
+def position_key(topic: str, partition: int) -> bytes:
+    """The key of a partition's position."""
+    return topic.encode() + b"\0" + partition.to_bytes(4, "big")
+
+
+def sequence_key(sequence: int) -> bytes:
+    """A key that sorts by number."""
+    return sequence.to_bytes(8, "big")

@@ -1,0 +1,194 @@
+"""Reading a view: snapshots for answers, and what administrators and the command line look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import lmdb
+
+from streamdns.dns import node as nodes
+from streamdns.dns.node import HAS_SOA, RRset
+from streamdns.events.sources.base import Partition
+from streamdns.view import candidates as rows
+from streamdns.view.candidates import Candidate, CandidateId
+from streamdns.view.keys import depth_of, node_key, owner_of, partition_of, prefixes, rrset_id, subtree
+from streamdns.view.quarantine import Quarantined, decode_quarantined
+from streamdns.view.store import Position, State, Store, decode_position, decode_state, reported
+from streamdns.view.transaction import Conflict, decode_conflict
+from streamdns.view.writer import JournalEntry, decode_entry
+from streamdns.view.zones import ZoneRow, decode_zone
+
+
+class ViewSnapshot:
+    """One consistent state for answers (the `Snapshot` of dns/answer.py); made per batch of queries, then closed."""
+
+    __slots__ = ("_cursor", "_txn", "cut", "depths", "node", "ready")
+
+    node: Callable[[bytes], bytes | None]
+    cut: Callable[[bytes], bytes | None]
+
+    def __init__(self, store: Store) -> None:
+        self._txn = txn = store.begin()
+        raw = txn.get(b"depths", b"\0", db=store.meta)
+        self.ready = raw[0] == 1
+        self.depths = tuple(raw[1:])
+        self._cursor = cursor = txn.cursor(store.nodes)
+        self.node = cursor.get
+        self.cut = txn.cursor(store.cuts).get
+
+    def seek(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """The first node at or behind a key."""
+        cursor = self._cursor
+        return cursor.item() if cursor.set_range(key) else None
+
+    def before(self, key: bytes) -> bytes | None:
+        """The last key before a key."""
+        cursor = self._cursor
+        found = cursor.prev() if cursor.set_range(key) else cursor.last()
+        return cursor.key() if found else None
+
+    def close(self) -> None:
+        """End the read transaction."""
+        self._txn.abort()
+
+
+class Entry(NamedTuple):
+    """One RRset with its owner (lower-case wire form), whether it is answered, and its topic's name."""
+
+    owner: bytes
+    rrset: RRset
+    shadowed: bool
+    topic: str
+
+
+class Inspector:
+    """One consistent state for looking around; use as a context manager, and not for long."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __enter__(self) -> Inspector:
+        with reported(self.store.path):
+            self._txn = self.store.begin()
+            stored = self._txn.get(b"state", db=self.store.meta)
+        self.state = State() if stored is None else decode_state(stored)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._txn.abort()
+
+    def _rows(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        with self._txn.cursor(self.store.tables[table]) as cursor:
+            if cursor.set_range(start) if start else cursor.first():
+                yield from cursor
+
+    def positions(self) -> dict[Partition, Position]:
+        """Where reading goes on, for each partition."""
+        return {
+            (key[:-5].decode(), int.from_bytes(key[-4:], "big")): decode_position(raw)
+            for key, raw in self._rows("positions")
+        }
+
+    def entries(self, key: bytes) -> list[Entry]:
+        """The RRsets of one name."""
+        raw = self._txn.get(key, db=self.store.nodes)
+        return [] if raw is None else self._entries(key, raw)
+
+    def _entries(self, key: bytes, raw: bytes) -> list[Entry]:
+        owner = owner_of(key)
+        rrsets = nodes.decode(raw)
+        cname = any(rrset.rdtype == nodes.CNAME for rrset in rrsets)
+        apex = any(rrset.rdtype == nodes.SOA for rrset in rrsets)
+        topics = self.state.topics
+        return [
+            Entry(
+                owner,
+                rrset,
+                cname and (rrset.rdtype == nodes.CNAME) == apex,
+                topics[rrset.origin.topic] if rrset.origin.topic < len(topics) else "",
+            )
+            for rrset in rrsets
+        ]
+
+    def zone_of(self, key: bytes) -> bytes | None:
+        """The apex of the zone that a name belongs to, by the SOAs in the view."""
+        above = prefixes(key)
+        for depth in sorted(self.state.zone_depths, reverse=True):
+            if depth < len(above) and self._txn.get(above[depth], db=self.store.tables["zones"]) is not None:
+                return above[depth]
+        return None
+
+    def walk(self, start: bytes = b"", within: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Keys and nodes from `start` on, as long as the key begins with `within`."""
+        for key, raw in self._rows("nodes", start or within):
+            if not key.startswith(within):
+                return
+            yield key, raw
+
+    def zone_entries(self, apex: bytes) -> Iterator[Entry]:
+        """All RRsets of a zone, without those of zones below it, in canonical order (parent-side NS, DS and glue stay)."""
+        for key, raw in self.walk(within=subtree(apex)):
+            below = [each for each in prefixes(key)[depth_of(apex) + 1 :] if self._is_apex(each)]
+            if not below:
+                yield from self._entries(key, raw)
+            elif below == [key]:
+                yield from (entry for entry in self._entries(key, raw) if entry.rrset.rdtype in (nodes.NS, nodes.DS))
+
+    def _is_apex(self, key: bytes) -> bool:
+        raw = self._txn.get(key, db=self.store.cuts)
+        return raw is not None and bool(raw[0] & HAS_SOA)
+
+    def zones(self) -> Iterator[tuple[bytes, ZoneRow]]:
+        """Apex keys with digest and counts."""
+        return ((key, decode_zone(raw)) for key, raw in self._rows("zones"))
+
+    def zone(self, apex: bytes) -> ZoneRow | None:
+        """Digest and counts of one zone."""
+        raw = self._txn.get(apex, db=self.store.tables["zones"])
+        return None if raw is None else decode_zone(raw)
+
+    def candidates(self, key: bytes, rdtype: int) -> dict[CandidateId, Candidate]:
+        """The stored candidates of an RRset; empty where its node holds all there is."""
+        prefix = rrset_id(key, rdtype)
+        found: dict[CandidateId, Candidate] = {}
+        for row_key, row in self._rows("candidates", prefix):
+            if not row_key.startswith(prefix):
+                break
+            found[partition_of(row_key)] = rows.decode_row(row)[2]
+        return found
+
+    def candidate_rows(self) -> Iterator[tuple[bytes, int, CandidateId, Candidate]]:
+        """All candidate rows: owner, type, partition and candidate."""
+        for row_key, row in self._rows("candidates"):
+            owner, rdtype, candidate = rows.decode_row(row)
+            yield owner, rdtype, partition_of(row_key), candidate
+
+    def quarantine(self) -> Iterator[Quarantined]:
+        """Rejected events, oldest first."""
+        return (decode_quarantined(raw) for _, raw in self._rows("quarantine"))
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Conflicts in the data, in no particular order."""
+        return (decode_conflict(raw) for _, raw in self._rows("conflicts"))
+
+    def journal(self) -> Iterator[JournalEntry]:
+        """The last changes, oldest first."""
+        return (decode_entry(raw) for _, raw in self._rows("journal"))
+
+    def cuts(self) -> Iterator[tuple[bytes, int]]:
+        """Keys that bound zones, with their flags."""
+        return ((key, raw[0]) for key, raw in self._rows("cuts"))
+
+
+def snapshot(store: Store) -> ViewSnapshot:
+    """A snapshot for answers; raises ViewError."""
+    try:
+        return ViewSnapshot(store)
+    except lmdb.Error as err:
+        with reported(store.path):
+            raise err
+        raise AssertionError from err
+
+
+__all__ = ["Entry", "Inspector", "ViewSnapshot", "node_key", "snapshot"]

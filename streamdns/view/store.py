@@ -1,0 +1,169 @@
+"""One LMDB environment with the tables of a view: opening, schema, growth. The only module that opens LMDB."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lmdb
+import msgspec
+
+from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
+
+SCHEMA = 1
+TABLES = ("nodes", "cuts", "zones", "candidates", "conflicts", "quarantine", "rejected", "journal", "positions", "meta")
+_FIRST_MAP = 256 << 20
+
+
+class State(msgspec.Struct, array_like=True):
+    """The counters of a view, stored with each commit; numbers of labels map to how many cuts or zones lie there."""
+
+    digest: bytes = b"\0" * 32
+    nodes: int = 0
+    rrsets: int = 0
+    records: int = 0
+    zones: int = 0
+    cut_depths: dict[int, int] = {}
+    zone_depths: dict[int, int] = {}
+    topics: list[str] = []
+    journal_next: int = 0
+    journal_first: int = 0
+    quarantine_next: int = 0
+    quarantined: int = 0
+    candidate_rows: int = 0
+    conflicts: int = 0
+    applied: int = 0
+    rejected: int = 0
+    complete: bool = False
+    default_ttl: int = -1
+    pending_zones: list[bytes] = []
+    last_event_ms: int = 0
+
+
+class Position(msgspec.Struct, array_like=True):
+    """Where reading of a partition goes on, the fingerprint of its log, and the last event that was read there."""
+
+    next: int
+    fingerprint: str = ""
+    timestamp: int = 0
+
+
+encode_state = msgspec.msgpack.Encoder().encode
+decode_state = msgspec.msgpack.Decoder(State).decode
+decode_position = msgspec.msgpack.Decoder(Position).decode
+
+
+class Store:
+    """An open environment; `tables` are handles by name. Raises ViewTooNew, ViewCorrupt, ViewFull, ViewError."""
+
+    def __init__(self, path: str, *, max_bytes: int, readonly: bool = False) -> None:
+        self.path = path
+        self.max_bytes = max_bytes
+        self.outdated = False
+        try:
+            self.env = lmdb.open(
+                path,
+                map_size=0 if readonly else self._initial_map(path),
+                max_dbs=len(TABLES),
+                readonly=readonly,
+                create=not readonly,
+                max_readers=1024,
+                readahead=False,
+                max_spare_txns=4,
+                mode=0o640,
+            )
+        except (lmdb.VersionMismatchError, lmdb.InvalidError, lmdb.CorruptedError) as err:
+            raise ViewCorrupt(f"{path} is not a readable LMDB environment: {err}") from err
+        except lmdb.Error as err:
+            raise _failure(path, err) from err
+        try:
+            with reported(path):
+                self._open_tables(readonly)
+        except BaseException:
+            self.env.close()
+            raise
+
+    def _initial_map(self, path: str) -> int:
+        try:
+            used = os.path.getsize(os.path.join(path, "data.mdb"))
+        except OSError:
+            used = 0
+        size = min(_FIRST_MAP, self.max_bytes)
+        while size < used:
+            size *= 2
+        return max(size, used)
+
+    def _open_tables(self, readonly: bool) -> None:
+        self.env.reader_check()
+        try:
+            self.tables = {name: self.env.open_db(name.encode(), create=not readonly) for name in TABLES}
+        except lmdb.NotFoundError as err:
+            raise ViewCorrupt(f"{self.path} holds no view") from err
+        self.nodes, self.cuts, self.meta = self.tables["nodes"], self.tables["cuts"], self.tables["meta"]
+        with self.env.begin(db=self.meta) as txn:
+            stored = txn.get(b"schema")
+        if stored is None and not readonly:
+            with self.env.begin(db=self.meta, write=True) as txn:
+                txn.put(b"schema", b"%d" % SCHEMA)
+            return
+        schema = int(stored or b"0")
+        if schema > SCHEMA:
+            raise ViewTooNew(f"the view in {self.path} has schema {schema}, this version knows up to {SCHEMA}")
+        self.outdated = schema < SCHEMA
+
+    def begin(self, *, write: bool = False) -> lmdb.Transaction:
+        """A transaction; another process may have grown the map meanwhile."""
+        try:
+            return self.env.begin(write=write)
+        except lmdb.MapResizedError:
+            self.env.set_mapsize(0)
+            return self.env.begin(write=write)
+
+    def state(self) -> State:
+        """The counters as of the last commit."""
+        with reported(self.path), self.begin() as txn:
+            stored = txn.get(b"state", db=self.meta)
+        return State() if stored is None else decode_state(stored)
+
+    def grow(self) -> bool:
+        """Double the map; False where it has reached its limit. No transaction may be open in this process."""
+        size = self.map_bytes()
+        if size >= self.max_bytes:
+            return False
+        self.env.set_mapsize(min(2 * size, self.max_bytes))
+        return True
+
+    def map_bytes(self) -> int:
+        """The size of the map."""
+        return int(self.env.info()["map_size"])
+
+    def used_bytes(self) -> int:
+        """Octets of the file that hold pages."""
+        info, page = self.env.info(), self.env.stat()["psize"]
+        return (int(info["last_pgno"]) + 1) * int(page)
+
+    def close(self) -> None:
+        """Close the environment; no transaction may be open."""
+        self.env.close()
+
+
+def _failure(path: str, err: lmdb.Error) -> ViewError:
+    text = str(err)
+    if isinstance(err, lmdb.MapFullError):
+        return ViewFull(f"the view in {path} has reached its map size")
+    if isinstance(err, lmdb.DiskError) or os.strerror(errno.ENOSPC) in text or os.strerror(errno.EDQUOT) in text:
+        return ViewFull(f"the disk of the view in {path} is full or fails: {text}")
+    if isinstance(err, (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError)):
+        return ViewCorrupt(f"the view in {path} is damaged: {text}")
+    return ViewError(f"the view in {path}: {text}")
+
+
+@contextmanager
+def reported(path: str) -> Iterator[None]:
+    """Turn LMDB's errors into ViewError, ViewFull or ViewCorrupt."""
+    try:
+        yield
+    except lmdb.Error as err:
+        raise _failure(path, err) from err

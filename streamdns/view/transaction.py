@@ -1,0 +1,272 @@
+"""One write transaction over the view: nodes, cuts, zones, candidates, counters and digest change together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import lmdb
+import msgspec
+
+from streamdns.dns.node import CONTESTED, HAS_CNAME, HAS_SOA, RRset, cut_flags, decode, encode, replace
+from streamdns.view import candidates as rows
+from streamdns.view.candidates import Candidate, CandidateId
+from streamdns.view.digest import MODULUS_MASK, rrset_hash
+from streamdns.view.keys import candidate_key, depth_of, owner_of, partition_of, rrset_id
+from streamdns.view.store import Position, State, Store, decode_position, decode_state, encode_state
+from streamdns.view.zones import Contribution, ZoneLedger
+
+#: Conflict kinds: candidates in several partitions, a CNAME beside other types, a key in another spelling.
+PARTITIONS, CNAME_AND_OTHERS, SPELLING = b"P", b"C", b"S"
+
+
+class Conflict(msgspec.Struct, array_like=True):
+    """One entry of the list of conflicts; `detail` is text for people."""
+
+    kind: str
+    owner: bytes
+    rdtype: int
+    detail: str
+
+
+_encode_conflict = msgspec.msgpack.Encoder().encode
+decode_conflict = msgspec.msgpack.Decoder(Conflict).decode
+
+
+class _Node:
+    """A node while the transaction runs: its RRsets, and how it was stored before."""
+
+    __slots__ = ("bounds", "dirty", "mixed", "rrsets", "stored")
+
+    def __init__(self, raw: bytes | None) -> None:
+        self.rrsets = [] if raw is None else decode(raw)
+        self.stored = raw is not None
+        self.bounds = 0 if raw is None else cut_flags(raw)
+        self.mixed = raw is not None and bool(raw[0] & HAS_CNAME) and len(self.rrsets) > 1
+        self.dirty = False
+
+
+class WriteTransaction:
+    """The working set of one commit; make it, change RRsets, then `commit` or `abort`, all in one thread."""
+
+    def __init__(self, store: Store, now_ms: int) -> None:
+        self.store = store
+        self.now_ms = now_ms
+        self.txn = store.begin(write=True)
+        stored = self.txn.get(b"state", db=store.meta)
+        self.state = State() if stored is None else decode_state(stored)
+        self._digest = int.from_bytes(self.state.digest, "big")
+        self._nodes: dict[bytes, _Node] = {}
+        self.zones = ZoneLedger(self.txn, store.tables["zones"], self.state)
+        self._candidates = store.tables["candidates"]
+        self._topics = {topic: index for index, topic in enumerate(self.state.topics)}
+
+    def topic_index(self, topic: str) -> int:
+        """The number under which a topic's name is stored with each origin."""
+        index = self._topics.get(topic)
+        if index is None:
+            index = self._topics[topic] = len(self.state.topics)
+            self.state.topics.append(topic)
+        return index
+
+    def node(self, key: bytes) -> _Node:
+        """The node of a key as this transaction sees it."""
+        node = self._nodes.get(key)
+        if node is None:
+            node = self._nodes[key] = _Node(self.txn.get(key, db=self.store.nodes))
+        return node
+
+    def current(self, key: bytes, rdtype: int) -> RRset | None:
+        """The RRset that stands."""
+        for rrset in self.node(key).rrsets:
+            if rrset.rdtype == rdtype:
+                return rrset
+        return None
+
+    def candidates(self, key: bytes, rdtype: int, standing: RRset | None) -> dict[CandidateId, Candidate]:
+        """All candidates for an RRset."""
+        if standing is not None and not standing.flags & CONTESTED:
+            return dict((rows.from_rrset(standing),))
+        found: dict[CandidateId, Candidate] = {}
+        if self.state.candidate_rows:
+            prefix = rrset_id(key, rdtype)
+            with self.txn.cursor(self._candidates) as cursor:
+                if cursor.set_range(prefix):
+                    for row_key, row in cursor:
+                        if not row_key.startswith(prefix):
+                            break
+                        found[partition_of(row_key)] = rows.decode_row(row)[2]
+        return found
+
+    def set_simple(self, key: bytes, owner: bytes, old: RRset | None, new: RRset) -> tuple[int, int]:
+        """Replace an RRset that has one candidate by the next of the same partition; the hashes before and after."""
+        before = 0 if old is None else rrset_hash(owner, old.records)
+        after = rrset_hash(owner, new.records)
+        self._put(key, owner, old, new, before, after)
+        return before, after
+
+    def set_candidates(
+        self,
+        key: bytes,
+        owner: bytes,
+        rdtype: int,
+        *,
+        before: dict[CandidateId, Candidate],
+        after: dict[CandidateId, Candidate],
+    ) -> tuple[int, int]:
+        """Replace the candidates of an RRset, whatever they are; the hashes before and after (0 = nothing counts)."""
+        old, new = self.current(key, rdtype), rows.standing(rdtype, after)
+        counted_before, counted_after = rows.in_digest(before), rows.in_digest(after)
+        hash_before = 0 if counted_before is None else rrset_hash(owner, counted_before)
+        hash_after = 0 if counted_after is None else rrset_hash(owner, counted_after)
+        self._store_rows(key, owner, rdtype, before, after)
+        self._put(key, owner, old, new, hash_before, hash_after)
+        return hash_before, hash_after
+
+    def _store_rows(
+        self,
+        key: bytes,
+        owner: bytes,
+        rdtype: int,
+        before: dict[CandidateId, Candidate],
+        after: dict[CandidateId, Candidate],
+    ) -> None:
+        prefix = rrset_id(key, rdtype)
+        had = set(before) if rows.needs_rows(before) else set()
+        has = set(after) if rows.needs_rows(after) else set()
+        for gone in had - has:
+            self.txn.delete(candidate_key(prefix, *gone), db=self._candidates)
+        for each in has:
+            if each not in had or before[each] != after[each]:
+                row = rows.encode_row(owner, rdtype, after[each])
+                self.txn.put(candidate_key(prefix, *each), row, db=self._candidates)
+        self.state.candidate_rows += len(has) - len(had)
+        if rows.is_conflict(before) or rows.is_conflict(after):
+            numbers = ", ".join(str(partition) for topic, partition in sorted(after) if topic != rows.LOCAL_TOPIC)
+            entry = Conflict("partitions", owner, rdtype, f"candidates in partitions {numbers}")
+            self.conflict(PARTITIONS + prefix, entry if rows.is_conflict(after) else None)
+
+    def conflict(self, key: bytes, entry: Conflict | None) -> None:
+        """List a conflict, or (None) take it from the list."""
+        table = self.store.tables["conflicts"]
+        if entry is None:
+            self.state.conflicts -= self.txn.delete(key, db=table)
+        else:
+            fresh = self.txn.get(key, db=table) is None
+            self.txn.put(key, _encode_conflict(entry), db=table)
+            self.state.conflicts += fresh
+
+    def _put(self, key: bytes, owner: bytes, old: RRset | None, new: RRset | None, before: int, after: int) -> None:
+        state = self.state
+        node = self.node(key)
+        had_soa = node.bounds & HAS_SOA
+        if len(node.rrsets) == (old is not None):
+            node.rrsets = [] if new is None else [new]
+        else:
+            rdtype = (new or old).rdtype  # type: ignore[union-attr]
+            node.rrsets = replace(node.rrsets, rdtype, new)
+        node.dirty = True
+        rrsets = (new is not None) - (old is not None)
+        records = (0 if new is None else new.count) - (0 if old is None else old.count)
+        state.rrsets += rrsets
+        state.records += records
+        self._digest = (self._digest + after - before) & MODULUS_MASK
+        self.zones.changed(key, (after - before, rrsets, records), self.now_ms)
+        special = old if new is None else new
+        if node.bounds or node.mixed or (special is not None and special.rdtype in (2, 5, 6, 39)) or len(node.rrsets) > 1:
+            self._update_bounds(key, owner, node, had_soa)
+
+    def _update_bounds(self, key: bytes, owner: bytes, node: _Node, had_soa: int) -> None:
+        raw = encode(node.rrsets) if node.rrsets else b"\0\0\0\0"
+        bounds = cut_flags(raw)
+        mixed = bool(raw[0] & HAS_CNAME) and len(node.rrsets) > 1
+        if mixed != node.mixed:
+            node.mixed = mixed
+            what = "CNAME at a zone apex is not served" if bounds & HAS_SOA else "a CNAME shadows the other types"
+            entry = Conflict("cname", owner, 5, what)
+            self.conflict(CNAME_AND_OTHERS + rrset_id(key, 5), entry if mixed else None)
+        if bounds == node.bounds:
+            return
+        cuts, depths, depth = self.store.cuts, self.state.cut_depths, depth_of(key)
+        if bounds:
+            self.txn.put(key, bytes((bounds,)), db=cuts)
+        else:
+            self.txn.delete(key, db=cuts)
+        step = bool(bounds) - bool(node.bounds)
+        if step:
+            depths[depth] = depths.get(depth, 0) + step
+            if not depths[depth]:
+                del depths[depth]
+        node.bounds = bounds
+        if bounds & HAS_SOA and not had_soa:
+            self.zones.appear(key, self.now_ms)
+        elif had_soa and not bounds & HAS_SOA:
+            self._flush_nodes()
+            self.zones.vanish(key, self.walk)
+
+    def _flush_nodes(self) -> None:
+        txn, table, state = self.txn, self.store.nodes, self.state
+        for key in sorted(key for key, node in self._nodes.items() if node.dirty):
+            node = self._nodes[key]
+            node.dirty = False
+            if node.rrsets:
+                txn.put(key, encode(node.rrsets), db=table)
+                state.nodes += not node.stored
+                node.stored = True
+            elif node.stored:
+                txn.delete(key, db=table)
+                state.nodes -= 1
+                node.stored = False
+
+    def walk(self, start: bytes, within: bytes) -> Iterator[tuple[bytes, Contribution]]:
+        """What each node from `start` on whose key begins with `within` adds to its zone; nodes must be flushed."""
+        with self.txn.cursor(self.store.nodes) as cursor:
+            if not cursor.set_range(start):
+                return
+            for key, raw in cursor:
+                if not key.startswith(within):
+                    return
+                yield key, self.contribution(key, raw)
+
+    def contribution(self, key: bytes, raw: bytes) -> Contribution:
+        """What one stored node adds to its zone."""
+        rrsets = decode(raw)
+        owner = owner_of(key)
+        total = 0
+        for rrset in rrsets:
+            if not rrset.flags & CONTESTED:
+                total += rrset_hash(owner, rrset.records)
+            else:
+                counted = rows.in_digest(self.candidates(key, rrset.rdtype, rrset))
+                total += 0 if counted is None else rrset_hash(owner, counted)
+        return total & MODULUS_MASK, len(rrsets), sum(rrset.count for rrset in rrsets)
+
+    def claim_zones(self, most: int) -> None:
+        """Let zones whose SOA came late take over what lies below them, `most` nodes at the most."""
+        if self.state.pending_zones:
+            self._flush_nodes()
+        while self.state.pending_zones and most > 0:
+            most -= 1 + self.zones.claim(self.state.pending_zones[0], self.walk, most=most)
+
+    def position(self, key: bytes) -> Position | None:
+        """The stored position of a partition."""
+        stored = self.txn.get(key, db=self.store.tables["positions"])
+        return None if stored is None else decode_position(stored)
+
+    def put_position(self, key: bytes, position: Position) -> None:
+        """Store the position of a partition."""
+        self.txn.put(key, encode_state(position), db=self.store.tables["positions"])
+
+    def commit(self) -> None:
+        """Make it all durable at once."""
+        self._flush_nodes()
+        self.zones.store()
+        self.state.digest = self._digest.to_bytes(32, "big")
+        self.txn.put(b"state", encode_state(self.state), db=self.store.meta)
+        bounds = bytes(sorted(self.state.cut_depths, reverse=True))
+        self.txn.put(b"depths", bytes((self.state.complete,)) + bounds, db=self.store.meta)
+        self.txn.commit()
+
+    def abort(self) -> None:
+        """Leave the view as it was."""
+        self.txn.abort()
+

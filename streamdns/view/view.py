@@ -1,0 +1,201 @@
+"""The directory of a view: its lock, the generation that is served, and the one that a rebuild fills beside it.
+
+`current` names the served generation, a directory with one LMDB environment; `rebuild` names another one while it is
+being filled, with the reason. Both files change by rename, so a process that is killed finds one state or the other.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+
+import msgspec
+
+from streamdns.errors import ViewCorrupt, ViewError, ViewLocked
+from streamdns.view.store import Store
+
+_LOCK, _CURRENT, _REBUILD = "lock", "current", "rebuild"
+
+
+class _Rebuild(msgspec.Struct):
+    generation: str
+    reason: str
+
+
+class View:
+    """The view that this process serves and writes; `store` is the served generation. One process at a time."""
+
+    def __init__(self, path: str, *, max_bytes: int, holder: str) -> None:
+        """Take the lock and open what is there, or a new empty generation.
+
+        Raises ViewLocked, ViewTooNew, ViewError. A damaged generation is set aside: `damaged` says why.
+        """
+        self.path = path
+        self.max_bytes = max_bytes
+        self.damaged: str | None = None
+        self.rebuilding: Store | None = None
+        self.rebuild_reason = ""
+        self._lock = self._take_lock(holder)
+        try:
+            self.store = self._open_current()
+            self._open_rebuild()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _take_lock(self, holder: str) -> int:
+        try:
+            os.makedirs(self.path, mode=0o750, exist_ok=True)
+            fd = os.open(os.path.join(self.path, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as err:
+            raise ViewError(f"the view's directory {self.path} cannot be used: {err.strerror}") from err
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            found = os.pread(fd, 200, 0).decode(errors="replace").strip() or "another process"
+            os.close(fd)
+            if err.errno not in (errno.EAGAIN, errno.EACCES):
+                raise ViewError(f"the view's directory {self.path} cannot be locked: {err.strerror}") from err
+            raise ViewLocked(self.path, found) from err
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, holder.encode(), 0)
+        return fd
+
+    def _open_current(self) -> Store:
+        name = current_generation(self.path)
+        if name is not None:
+            try:
+                return Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
+            except ViewCorrupt as damage:
+                self.damaged = str(damage)
+        fresh = self._next_generation()
+        store = Store(os.path.join(self.path, fresh), max_bytes=self.max_bytes)
+        _write_file(os.path.join(self.path, _CURRENT), fresh.encode())
+        return store
+
+    def _next_generation(self) -> str:
+        numbers = [int(name[5:]) for name in os.listdir(self.path) if name.startswith("view-") and name[5:].isdigit()]
+        name = f"view-{max(numbers, default=0) + 1:06d}"
+        os.mkdir(os.path.join(self.path, name), 0o750)
+        return name
+
+    def _open_rebuild(self) -> None:
+        try:
+            with open(os.path.join(self.path, _REBUILD), "rb") as file:
+                marker = msgspec.json.decode(file.read(), type=_Rebuild)
+            store = Store(os.path.join(self.path, marker.generation), max_bytes=self.max_bytes)
+        except (OSError, msgspec.DecodeError, ViewError):
+            self.discard_rebuild()
+            return
+        if store.outdated:
+            store.close()
+            self.discard_rebuild()
+            return
+        self.rebuilding, self.rebuild_reason = store, marker.reason
+
+    def begin_rebuild(self, reason: str) -> Store:
+        """An empty generation beside the served one; an unfinished one is discarded."""
+        self.discard_rebuild()
+        name = self._next_generation()
+        self.rebuilding = Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
+        self.rebuild_reason = reason
+        _write_file(os.path.join(self.path, _REBUILD), msgspec.json.encode(_Rebuild(name, reason)))
+        return self.rebuilding
+
+    def swap(self) -> None:
+        """Serve the rebuilt generation from now on and remove the other. No transaction may be open."""
+        new = self.rebuilding
+        assert new is not None
+        _write_file(os.path.join(self.path, _CURRENT), os.path.basename(new.path).encode())
+        old, self.store, self.rebuilding, self.rebuild_reason = self.store, new, None, ""
+        old.close()
+        self._remove_others()
+
+    def discard_rebuild(self) -> None:
+        """Give up a rebuild that was begun, and remove every generation that is not served."""
+        if self.rebuilding is not None:
+            self.rebuilding.close()
+            self.rebuilding = None
+        self._remove_others()
+
+    def _remove_others(self) -> None:
+        kept = {os.path.basename(self.store.path)}
+        try:
+            os.unlink(os.path.join(self.path, _REBUILD))
+        except FileNotFoundError:
+            pass
+        for name in os.listdir(self.path):
+            if name.startswith("view-") and name not in kept:
+                shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
+
+    def set_max_bytes(self, max_bytes: int) -> None:
+        """Let the map grow up to so many octets from now on."""
+        self.max_bytes = self.store.max_bytes = max_bytes
+        if self.rebuilding is not None:
+            self.rebuilding.max_bytes = max_bytes
+
+    def close(self) -> None:
+        """Close everything and give the lock back; a rebuild goes on at the next start."""
+        if self.rebuilding is not None:
+            self.rebuilding.close()
+        self.store.close()
+        os.close(self._lock)
+
+
+def current_generation(path: str) -> str | None:
+    """The name of the generation that is served in a view's directory."""
+    try:
+        with open(os.path.join(path, _CURRENT), encoding="ascii") as file:
+            name = file.read().strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as err:
+        raise ViewError(f"the view in {path} cannot be opened: {err}") from err
+    return name if name.startswith("view-") and os.path.basename(name) == name else None
+
+
+def open_readonly(path: str) -> Store:
+    """The served generation, for looking at it beside a running server or without one; raises ViewError."""
+    for _ in range(3):
+        name = current_generation(path)
+        if name is None:
+            raise ViewError(f"there is no view in {path} yet: start the server once, or set DNS_PATHDB")
+        try:
+            return Store(os.path.join(path, name), max_bytes=1 << 40, readonly=True)
+        except ViewError:
+            if current_generation(path) == name:  # else a rebuild was swapped in between
+                raise
+    raise ViewError(f"the view in {path} changes too often to be opened")
+
+
+def holder_of(path: str) -> str | None:
+    """Who holds the view, or None."""
+    try:
+        fd = os.open(os.path.join(path, _LOCK), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return os.pread(fd, 200, 0).decode(errors="replace").strip()
+    finally:
+        os.close(fd)
+    return None
+
+
+def _write_file(path: str, data: bytes) -> None:
+    temporary = path + ".new"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        os.write(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.replace(temporary, path)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

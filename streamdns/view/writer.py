@@ -1,0 +1,274 @@
+"""The writer: applies batches of events to a view, each batch in one transaction that also stores the positions.
+
+Everything here runs in one native thread and logs nothing; what happened is returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import lmdb
+import msgspec
+
+from streamdns.dns.node import Origin, RRset, pack_records
+from streamdns.errors import BadEvent
+from streamdns.events.event import RRsetEvent, decode, decode_key
+from streamdns.events.sources.base import Batch, Record
+from streamdns.view import candidates as rows
+from streamdns.view import quarantine
+from streamdns.view.candidates import Candidate
+from streamdns.view.keys import LOCAL_PARTITION, LOCAL_TOPIC, node_key, position_key, rrset_id, sequence_key
+from streamdns.view.store import Position, State, Store, reported
+from streamdns.view.transaction import SPELLING, Conflict, WriteTransaction
+
+_CLAIMS_A_COMMIT = 5000
+
+
+class LocalRRset(NamedTuple):
+    """One RRset of this instance's own (DNS_LOCAL_RECORDS); owner in lower-case wire form."""
+
+    owner: bytes
+    rdtype: int
+    ttl: int
+    rdatas: tuple[bytes, ...]
+
+
+class Rejection(NamedTuple):
+    """A rejected event, for the log."""
+
+    topic: str
+    partition: int
+    position: int
+    reason: str
+
+
+class Applied(NamedTuple):
+    """What one batch did; `state` is the view's after the commit, `more` says that zones still claim their names."""
+
+    events: int
+    deletes: int
+    rejections: list[Rejection]
+    state: State
+    more: bool
+
+
+class JournalEntry(msgspec.Struct, array_like=True):
+    """One change: when (ms), which RRset, its hashes before and after (b"" = not there), and where it came from."""
+
+    time_ms: int
+    owner: bytes
+    rdtype: int
+    before: bytes
+    after: bytes
+    topic: str
+    partition: int
+    position: int
+    timestamp: int
+    metadatas: bytes
+
+
+_encode_entry = msgspec.msgpack.Encoder().encode
+decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
+
+
+class Writer:
+    """Applies events to one store; `journal_size` and `quarantine_size` are numbers of entries kept."""
+
+    def __init__(self, store: Store, *, default_ttl: int, journal_size: int, quarantine_size: int) -> None:
+        self.store = store
+        self.default_ttl = default_ttl
+        self.journal_size = journal_size
+        self.quarantine_size = quarantine_size
+
+    def apply(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str], now_ms: int) -> Applied:
+        """Apply a batch whole or not at all. Raises ViewFull, ViewCorrupt, ViewError."""
+        with reported(self.store.path):
+            work = _Work(self, now_ms)
+            try:
+                for record in batch.records:
+                    work.apply(record)
+                work.store_positions(batch, fingerprints)
+                if batch.caught_up:
+                    work.txn.state.complete = True
+                work.txn.state.default_ttl = self.default_ttl
+                return work.commit()
+            except BaseException:
+                work.txn.abort()
+                raise
+
+    def set_local(self, rrsets: Sequence[LocalRRset], now_ms: int) -> Applied:
+        """Make these, and no others, this instance's own records. Raises ViewFull, ViewCorrupt, ViewError."""
+        with reported(self.store.path):
+            work = _Work(self, now_ms)
+            try:
+                work.set_local(rrsets)
+                return work.commit()
+            except BaseException:
+                work.txn.abort()
+                raise
+
+
+class _Work:
+    """One commit in the making."""
+
+    def __init__(self, writer: Writer, now_ms: int) -> None:
+        self.writer = writer
+        self.now_ms = now_ms
+        self.txn = WriteTransaction(writer.store, now_ms)
+        self.deletes = 0
+        self.events = 0
+        self.rejections: list[Rejection] = []
+        self.journal: list[bytes] = []
+
+    def apply(self, record: Record) -> None:
+        """Apply one event, or put it into the quarantine."""
+        try:
+            if record.error is not None:
+                raise BadEvent(record.error)
+            event = decode(record.key, record.value, default_ttl=self.writer.default_ttl)
+        except BadEvent as bad:
+            self._reject(record, bad.reason)
+            return
+        self.events += 1
+        txn = self.txn
+        key = node_key(event.owner)
+        topic = txn.topic_index(record.topic)
+        old = txn.current(key, event.rdtype)
+        if old is not None:
+            simple = not old.flags and old.origin[:2] == (topic, record.partition)
+        else:
+            simple = not txn.state.candidate_rows or not txn.candidates(key, event.rdtype, None)
+        if simple and event.rdatas:
+            records = pack_records(event.rdtype, event.ttl, event.rdatas)
+            origin = Origin(topic, record.partition, record.position, record.timestamp, event.metadatas)
+            before, after = txn.set_simple(
+                key, event.owner, old, RRset(event.rdtype, 0, len(event.rdatas), records, origin)
+            )
+        else:
+            before, after = self._contest(key, event, record, topic, old)
+        if not event.canonical:
+            self._list_spelling(event, record)
+        if before != after:
+            self._note(event, record, before, after)
+
+    def _contest(
+        self, key: bytes, event: RRsetEvent, record: Record, topic: int, old: RRset | None
+    ) -> tuple[int, int]:
+        txn = self.txn
+        before = txn.candidates(key, event.rdtype, old)
+        mine = (topic, record.partition)
+        records = pack_records(event.rdtype, event.ttl, event.rdatas)
+        after = dict(before)
+        after[mine] = Candidate(
+            rows.SET if event.rdatas else rows.DELETE,
+            False,
+            record.position,
+            record.timestamp,
+            len(event.rdatas),
+            records,
+            event.metadatas,
+        )
+        if not event.rdatas:
+            self.deletes += 1
+        if mine in before and before[mine].rejected:
+            quarantine.clear(txn, rrset_id(key, event.rdtype), *mine)
+        return txn.set_candidates(key, event.owner, event.rdtype, before=before, after=after)
+
+    def _reject(self, record: Record, reason: str) -> None:
+        txn = self.txn
+        topic = txn.topic_index(record.topic)
+        subject = b""
+        try:
+            owner, rdtype, _ = decode_key(record.key)
+        except BadEvent:
+            pass
+        else:
+            key = node_key(owner)
+            subject = rrset_id(key, rdtype)
+            before = txn.candidates(key, rdtype, txn.current(key, rdtype))
+            mine = (topic, record.partition)
+            kept = before.get(mine, Candidate(rows.NONE, True, record.position, 0, 0, b"", b""))
+            after = before | {mine: kept._replace(rejected=True)}
+            txn.set_candidates(key, owner, rdtype, before=before, after=after)
+        quarantine.add(txn, record, topic, subject, reason=reason, most=self.writer.quarantine_size)
+        txn.state.rejected += 1
+        self.rejections.append(Rejection(record.topic, record.partition, record.position, reason))
+
+    def _list_spelling(self, event: RRsetEvent, record: Record) -> None:
+        key = record.key or b""
+        entry = Conflict("spelling", event.owner, event.rdtype, f"the key is spelt {ascii(key.decode())}")
+        self.txn.conflict(SPELLING + rrset_id(key, event.rdtype), entry if event.rdatas else None)
+
+    def _note(self, event: RRsetEvent, record: Record, before: int, after: int) -> None:
+        self.journal.append(
+            _encode_entry(
+                JournalEntry(
+                    self.now_ms,
+                    event.owner,
+                    event.rdtype,
+                    before.to_bytes(32, "big") if before else b"",
+                    after.to_bytes(32, "big") if after else b"",
+                    record.topic,
+                    record.partition,
+                    record.position,
+                    record.timestamp,
+                    event.metadatas[:1024],
+                )
+            )
+        )
+
+    def set_local(self, rrsets: Sequence[LocalRRset]) -> None:
+        """Replace this instance's own records."""
+        txn = self.txn
+        wanted = {(node_key(rrset.owner), rrset.rdtype): rrset for rrset in rrsets}
+        mine = (LOCAL_TOPIC, LOCAL_PARTITION)
+        table = txn.store.tables["candidates"]
+        present: dict[tuple[bytes, int], bytes] = {}
+        with txn.txn.cursor(table) as cursor:
+            for row_key, row in cursor:
+                if row_key.endswith(b"\xff" * 6):
+                    owner, rdtype, _ = rows.decode_row(row)
+                    present[(node_key(owner), rdtype)] = owner
+        for (key, rdtype), owner in present.items():
+            before = txn.candidates(key, rdtype, txn.current(key, rdtype))
+            after = {each: candidate for each, candidate in before.items() if each != mine}
+            txn.set_candidates(key, owner, rdtype, before=before, after=after)
+        for (key, rdtype), rrset in wanted.items():
+            before = txn.candidates(key, rdtype, txn.current(key, rdtype))
+            records = pack_records(rdtype, rrset.ttl, rrset.rdatas)
+            candidate = Candidate(rows.SET, False, 0, self.now_ms, len(rrset.rdatas), records, b"")
+            txn.set_candidates(key, rrset.owner, rdtype, before=before, after=before | {mine: candidate})
+
+    def store_positions(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str]) -> None:
+        """Where to go on reading, in the same transaction as what was read."""
+        newest: dict[tuple[str, int], int] = {}
+        for record in batch.records:
+            newest[record.topic, record.partition] = record.timestamp
+        for (topic, partition), position in batch.positions.items():
+            key = position_key(topic, partition)
+            old = self.txn.position(key) or Position(0)
+            timestamp = newest.get((topic, partition), old.timestamp)
+            fingerprint = fingerprints.get((topic, partition), old.fingerprint)
+            self.txn.put_position(key, Position(position, fingerprint, timestamp))
+        self.txn.state.last_event_ms = max(newest.values(), default=self.txn.state.last_event_ms)
+
+    def commit(self) -> Applied:
+        """Write the journal, let zones claim names, commit."""
+        txn, state = self.txn, self.txn.state
+        state.applied += self.events
+        self._store_journal(txn.txn, state)
+        txn.claim_zones(_CLAIMS_A_COMMIT)
+        txn.commit()
+        return Applied(self.events, self.deletes, self.rejections, state, bool(state.pending_zones))
+
+    def _store_journal(self, txn: lmdb.Transaction, state: State) -> None:
+        table = self.writer.store.tables["journal"]
+        size = self.writer.journal_size
+        for entry in self.journal[-size:] if size else ():
+            txn.put(sequence_key(state.journal_next), entry, db=table, append=True)
+            state.journal_next += 1
+        while state.journal_next - state.journal_first > size:
+            txn.delete(sequence_key(state.journal_first), db=table)
+            state.journal_first += 1
+

@@ -1,0 +1,156 @@
+"""Which RRsets belong to which zone, with the digest and counts of each zone, kept up to date as apexes come and go.
+
+Every RRset is counted for the deepest apex at or above it that has *claimed* its key. A zone claims the keys of its
+subtree in ascending order: at once when its SOA comes first, in slices of a bounded number of nodes when many names
+were there before. `cursor` is the first key that is not yet claimed; None says that all are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import lmdb
+import msgspec
+
+from streamdns.view.digest import MODULUS_MASK
+from streamdns.view.keys import depth_of, prefixes, subtree
+from streamdns.view.store import State
+
+#: What one node adds to its zone: the sum of its RRsets' hashes, the number of RRsets and of records.
+Contribution = tuple[int, int, int]
+
+
+class ZoneRow(msgspec.Struct, array_like=True):
+    """Digest (32 octets), counts and time of last change (ms) of one zone; `cursor` as said above."""
+
+    digest: bytes = b"\0" * 32
+    rrsets: int = 0
+    records: int = 0
+    changed_ms: int = 0
+    cursor: bytes | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_zone = msgspec.msgpack.Decoder(ZoneRow).decode
+
+
+class _Sum:
+    """A zone's row while a transaction runs."""
+
+    __slots__ = ("changed_ms", "cursor", "digest", "records", "rrsets")
+
+    def __init__(self, row: ZoneRow) -> None:
+        self.digest = int.from_bytes(row.digest, "big")
+        self.rrsets, self.records, self.changed_ms, self.cursor = row.rrsets, row.records, row.changed_ms, row.cursor
+
+    def add(self, part: Contribution, sign: int) -> None:
+        self.digest = (self.digest + sign * part[0]) & MODULUS_MASK
+        self.rrsets += sign * part[1]
+        self.records += sign * part[2]
+
+    def row(self) -> ZoneRow:
+        return ZoneRow(self.digest.to_bytes(32, "big"), self.rrsets, self.records, self.changed_ms, self.cursor)
+
+
+class ZoneLedger:
+    """The zones' sums within one write transaction."""
+
+    def __init__(self, txn: lmdb.Transaction, table: object, state: State) -> None:
+        self._txn, self._table, self._state = txn, table, state
+        self._sums: dict[bytes, _Sum | None] = {}
+        self._depths = sorted(state.zone_depths, reverse=True)
+
+    def _sum(self, apex: bytes) -> _Sum | None:
+        if apex in self._sums:
+            return self._sums[apex]
+        stored = self._txn.get(apex, db=self._table)
+        found = None if stored is None else _Sum(decode_zone(stored))
+        self._sums[apex] = found
+        return found
+
+    def _claimant(self, key: bytes, below: int = 1000) -> _Sum | None:
+        """The zone that counts a key; only apexes with fewer than `below` labels are looked at."""
+        above = prefixes(key)
+        for depth in self._depths:
+            if depth < len(above) and depth < below:
+                found = self._sum(above[depth])
+                if found is not None and (found.cursor is None or key < found.cursor):
+                    return found
+        return None
+
+    def changed(self, key: bytes, difference: Contribution, now_ms: int) -> None:
+        """An RRset of this name changed by so much."""
+        zone = self._claimant(key)
+        if zone is not None:
+            zone.add(difference, 1)
+            zone.changed_ms = now_ms
+
+    def appear(self, apex: bytes, now_ms: int) -> None:
+        """A SOA came: the name is an apex from now on."""
+        self._sums[apex] = _Sum(ZoneRow(changed_ms=now_ms, cursor=apex))
+        self._count_depth(apex, 1)
+        self._state.pending_zones.append(apex)
+
+    def vanish(self, apex: bytes, walk: Callable[[bytes, bytes], Iterable[tuple[bytes, Contribution]]]) -> None:
+        """The SOA went: what the zone counted goes to the next apex above."""
+        for above in [*self._state.pending_zones]:
+            if above != apex and apex.startswith(subtree(above)):
+                self.claim(above, walk, most=1 << 62)
+        zone = self._sum(apex)
+        assert zone is not None
+        self._count_depth(apex, -1)
+        self._sums[apex] = None
+        if apex in self._state.pending_zones:
+            self._state.pending_zones.remove(apex)
+        parent = self._claimant(apex, depth_of(apex))
+        if parent is not None:
+            parent.add((zone.digest, zone.rrsets, zone.records), 1)
+
+    def claim(
+        self, apex: bytes, walk: Callable[[bytes, bytes], Iterable[tuple[bytes, Contribution]]], *, most: int
+    ) -> int:
+        """Let a pending zone claim up to `most` nodes; the number of nodes looked at."""
+        zone = self._sum(apex)
+        assert zone is not None and zone.cursor is not None
+        depth = depth_of(apex)
+        seen = 0
+        for key, part in walk(zone.cursor, subtree(apex)):
+            if seen >= most:
+                zone.cursor = key
+                return seen
+            seen += 1
+            current = self._claimant(key)
+            if current is not None and self._deeper_claims(key, depth):
+                continue
+            if current is not None:
+                current.add(part, -1)
+            zone.add(part, 1)
+        zone.cursor = None
+        self._state.pending_zones.remove(apex)
+        return seen
+
+    def _deeper_claims(self, key: bytes, depth: int) -> bool:
+        above = prefixes(key)
+        for deeper in self._depths:
+            if depth < deeper < len(above):
+                found = self._sum(above[deeper])
+                if found is not None and (found.cursor is None or key < found.cursor):
+                    return True
+        return False
+
+    def _count_depth(self, apex: bytes, step: int) -> None:
+        depths = self._state.zone_depths
+        depth = depth_of(apex)
+        depths[depth] = depths.get(depth, 0) + step
+        if not depths[depth]:
+            del depths[depth]
+        self._depths = sorted(depths, reverse=True)
+        self._state.zones += step
+
+    def store(self) -> None:
+        """Write the sums that were touched."""
+        for apex, zone in self._sums.items():
+            if zone is None:
+                self._txn.delete(apex, db=self._table)
+            else:
+                self._txn.put(apex, _encode(zone.row()), db=self._table)
