@@ -71,9 +71,10 @@ class Settings:
 
     def masked(self) -> dict[str, str]:
         """Every setting's name and effective value as text, secrets as ***."""
-        return {
-            setting.name: "***" if setting.secret else _text(getattr(self, setting.attribute)) for setting in SETTINGS
-        } | {"DNS_LOCAL_RECORDS": r"\n".join(self.local_records)}
+        texts = {row.name: "***" if row.secret else _text(getattr(self, row.attribute)) for row in SETTINGS}
+        texts["DNS_LOCAL_RECORDS"] = r"\n".join(self.local_records)
+        texts["DNS_ADMIN_ADDRESS"] = str(self.admin_address or "off")
+        return texts
 
 
 def from_process(env_file: str | None = None) -> Settings:
