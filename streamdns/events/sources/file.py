@@ -18,7 +18,7 @@ from streamdns.errors import LogReplaced, SourceError
 from streamdns.events.sources.base import Batch, Partition, Record
 from streamdns.events.sources.filelog import MAX_LINE_BYTES, TOPIC, decode_line, is_directory, partition_files
 
-CHUNK_BYTES: Final = 1 << 20
+CHUNK_BYTES: Final = 1 << 18  # Fits the cache of a core: faster than larger ones, and less memory.
 MIN_CHUNK_BYTES: Final = 1 << 16
 BATCH_BYTES: Final = 4 << 20
 FIRST_LINE_BYTES: Final = 1 << 16  # As much of the first line as tells one log from another.
