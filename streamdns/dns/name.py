@@ -45,10 +45,10 @@ def _from_unusual_text(text: str) -> bytes:
     try:
         raw = text[: 4 * MAX_NAME_OCTETS + 1].encode("utf-8")
     except UnicodeEncodeError as err:
-        raise ValueError(f"the name {_shown(text)} is not valid Unicode text") from err
+        raise ValueError(f"the name {shown(text)} is not valid Unicode text") from err
     # Four characters an octet is the longest spelling; the limit keeps hostile text from costing more than one look.
     if len(raw) > 4 * MAX_NAME_OCTETS:
-        raise ValueError(f"the name {_shown(text)} is longer than {MAX_NAME_OCTETS} octets")
+        raise ValueError(f"the name {shown(text)} is longer than {MAX_NAME_OCTETS} octets")
     labels: list[bytes] = []
     label = bytearray()
     at, end = 0, len(raw)
@@ -57,23 +57,23 @@ def _from_unusual_text(text: str) -> bytes:
         at += 1
         if octet == 0x2E:
             if not label:
-                raise ValueError(f"the name {_shown(text)} has an empty label")
+                raise ValueError(f"the name {shown(text)} has an empty label")
             labels.append(bytes(label))
             label.clear()
         elif octet == 0x5C:
             octet, at = _escape(raw, at, text)
             label.append(octet)
         elif octet <= 0x20 or octet == 0x7F:
-            raise ValueError(f"the name {_shown(text)} has an unescaped space or control character")
+            raise ValueError(f"the name {shown(text)} has an unescaped space or control character")
         else:
             label.append(octet)
     if label:
         labels.append(bytes(label))
     if max(map(len, labels)) > MAX_LABEL_OCTETS:
-        raise ValueError(f"the name {_shown(text)} has a label longer than {MAX_LABEL_OCTETS} octets")
+        raise ValueError(f"the name {shown(text)} has a label longer than {MAX_LABEL_OCTETS} octets")
     wire = b"".join([_LENGTH_OCTET[len(label)] + label for label in labels]) + b"\0"
     if len(wire) > MAX_NAME_OCTETS:
-        raise ValueError(f"the name {_shown(text)} is longer than {MAX_NAME_OCTETS} octets")
+        raise ValueError(f"the name {shown(text)} is longer than {MAX_NAME_OCTETS} octets")
     return wire
 
 
@@ -82,16 +82,17 @@ def _escape(raw: bytes, at: int, text: str) -> tuple[int, int]:
     digits = raw[at : at + 3]
     if digits[:1].isdigit():
         if len(digits) < 3 or not digits.isdigit() or int(digits) > 255:
-            raise ValueError(f"the name {_shown(text)} has a bad escape: \\DDD is three digits, at most 255")
+            raise ValueError(f"the name {shown(text)} has a bad escape: \\DDD is three digits, at most 255")
         return int(digits), at + 3
     if not digits:
-        raise ValueError(f"the name {_shown(text)} ends in a backslash")
+        raise ValueError(f"the name {shown(text)} ends in a backslash")
     return digits[0], at + 1
 
 
-def _shown(text: str) -> str:
-    """The text as it may stand in a message: one line, printable, short."""
-    return ascii(text if len(text) <= 80 else text[:77] + "...")
+def shown(text: str) -> str:
+    """Foreign text as it may stand in a message: quoted, ASCII, on one line, at most 80 characters."""
+    quoted = ascii(text[:80])
+    return quoted if len(quoted) <= 80 and len(text) <= 80 else quoted[:76] + "...'"
 
 
 _ESCAPED = [

@@ -4,7 +4,7 @@ Plain text of the common types takes the fast paths of rdata_plain; dnspython do
 differs from dnspython, or decides what RFC 1035 leaves open, in these points:
 
 - Names are absolute with or without the trailing dot and follow name.from_text, so "@" is an error (dnspython: the
-  origin) and characters beyond ASCII are their UTF-8 octets (dnspython: IDNA).
+  origin), control characters must be escaped, and characters beyond ASCII are their UTF-8 octets (dnspython: IDNA).
 - A line end is an error everywhere, also inside parentheses, where dnspython lets RDATA go on.
 - TXT and SPF without any quote are one string as it stands (dnspython: one string a word); quoted and bare strings
   may not be mixed (dnspython and RFC 1035 allow it, but a stray quote would silently cut the text into pieces).
@@ -69,7 +69,7 @@ def type_from_text(text: str) -> int:
         match = _type_number(text)
         if match is not None and int(match[1]) <= 0xFFFF:
             return int(match[1])
-    raise ValueError(f"{_shown(text)} is not a record type")
+    raise ValueError(f"{name.shown(text)} is not a record type")
 
 
 def type_to_text(rdtype: int) -> str:
@@ -134,7 +134,7 @@ def _from_unusual_text(rdtype: int, text: str) -> bytes:
         wire = _parse(rdtype, text)
     except Exception as err:
         # Beside its own exceptions dnspython lets AssertionError, struct.error, binascii.Error and others through.
-        raise ValueError(f"{mnemonic} content {_shown(text)} is not valid{_reason(err)}") from err
+        raise ValueError(f"{mnemonic} content {name.shown(text)} is not valid{_reason(err)}") from err
     if len(wire) > MAX_RDATA_OCTETS:
         raise ValueError(f"{mnemonic} content is longer than {MAX_RDATA_OCTETS} octets")
     return wire
@@ -233,8 +233,3 @@ def _reason(err: Exception) -> str:
     """What dnspython says of an error, as the end of a sentence; nothing where it says nothing useful."""
     said = str(err).strip().partition("\n")[0]
     return f": {said[:200].rstrip('.')}" if said else ""
-
-
-def _shown(text: str) -> str:
-    """The text as it may stand in a message: one line, printable, short."""
-    return ascii(text if len(text) <= 80 else text[:77] + "...")

@@ -91,14 +91,15 @@ def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRset
     rdatas: dict[bytes, bytes | None] = {}
     for record in records:
         if record.name != owner_text and not _same_name(record.name, owner):
-            raise BadEvent(f"a record has the name {_shown(record.name)}, which is not the owner of the key")
+            raise BadEvent(f"a record has the name {name.shown(record.name)}, which is not the owner of the key")
         if record.type != type_text and not _same_type(record.type, rdtype):
-            raise BadEvent(f"a record has the type {_shown(record.type)}, which is not the type of the key")
+            raise BadEvent(f"a record has the type {name.shown(record.type)}, which is not the type of the key")
         record_ttl = default_ttl if record.ttl is None else record.ttl
         if record_ttl < ttl:
             ttl = record_ttl
         if record_ttl > MAX_TTL_S or record_ttl < 0:
-            raise BadEvent(f"a record has a ttl that is not an integer from 0 to {MAX_TTL_S}: {_shown(record_ttl)}")
+            found = name.shown(str(record_ttl))
+            raise BadEvent(f"a record has a ttl that is not an integer from 0 to {MAX_TTL_S}: {found}")
         content = record.content
         if rdtype in _PRIORITY_TYPES:
             content = _with_priority(rdtype, content, record.priority or 0)
@@ -239,7 +240,7 @@ def _check_type(field: str, content: Any, wanted: type, allowed: str, *, null: b
         return
     if content is None:
         raise BadEvent(f"a record has no {field}, which must be {allowed}")
-    found = _shown(content) if type(content) in (str, int, float, bool) else type(content).__name__
+    found = type(content).__name__ if type(content) in (dict, list) else name.shown(str(content))
     raise BadEvent(f"a record has a {field} that is not {allowed}: {found}")
 
 
@@ -278,7 +279,7 @@ def _with_priority(rdtype: int, content: str, priority: int) -> str:
     if count != _PRIORITY_TYPES[rdtype] or content.lstrip().startswith("\\#"):
         return content
     if not 0 <= priority <= 0xFFFF:
-        raise BadEvent(f"a record has a priority that is not an integer from 0 to 65535: {_shown(priority)}")
+        raise BadEvent(f"a record has a priority that is not an integer from 0 to 65535: {name.shown(str(priority))}")
     return f"{priority} {content}"
 
 
@@ -287,9 +288,3 @@ def _joined_metadatas(rdatas: dict[bytes, bytes | None]) -> bytes:
     if len(different) > 1:
         return b"[" + b",".join([metadatas or b"null" for metadatas in rdatas.values()]) + b"]"
     return different.pop() if different else b""
-
-
-def _shown(content: str | float) -> str:
-    """A value as it may stand in a message: one line, printable, short."""
-    shown = ascii(content)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
