@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamdns.dns import unusual
+from streamdns.dns.cookies import Cookies
 from streamdns.dns.name import from_key as _from_key
 from streamdns.dns.node import (
     ENTRY_SIZE,
@@ -86,6 +87,8 @@ class Snapshot(Protocol):
     depths: tuple[int, ...]
     ready: bool
 
+    def close(self) -> None: ...
+
     def seek(self, key: bytes) -> tuple[bytes, bytes] | None: ...
 
     def before(self, key: bytes) -> bytes | None: ...
@@ -153,14 +156,14 @@ class Answerer:
     """Answers queries from the snapshot it is bound to; not re-entrant, one per server loop.
 
     `tally` counts replies by `qtype << 8 | rcode`; whoever owns the answerer reads and clears it.
-    `stale` marks every answer with EDE 3. `client` gives the client's address octets of the slot that is passed to
-    `reply` (needed for cookies only).
+    `stale` marks every answer with EDE 3. `client` is set by the server: it gives the octets of the client's address
+    for the slot that is passed to `reply` (needed for cookies only).
     """
 
-    def __init__(self, policy: Policy, *, cookies: unusual.Cookies | None, client: Callable[[int], bytes]) -> None:
+    def __init__(self, policy: Policy, *, cookies: Cookies | None) -> None:
         self.policy = policy
         self.cookies = cookies
-        self.client = client
+        self.client: Callable[[int], bytes] = _no_client
         self.stale = False
         self.tally: dict[int, int] = {}
         self.truncated = 0
@@ -182,6 +185,10 @@ class Answerer:
             depths = tuple(sorted(self.listed_depths.union(depths), reverse=True))
         self._depths = depths
         self._simple = snapshot.ready and not self.stale and not self.policy.rotate and self.listed is None
+
+    def unbind(self) -> None:
+        """Let go of the snapshot, so that it can be closed."""
+        del self.view, self._node, self._cut
 
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to one message, or None where none may be sent; never raises for anything in `packet`.
@@ -554,6 +561,10 @@ class Answerer:
         turn = self.rotation % len(rdatas)
         rdtype = records[2] << 8 | records[3]
         return pack_records(rdtype, ttl_of(records), rdatas[turn:] + rdatas[:turn])
+
+
+def _no_client(slot: int) -> bytes:
+    return b""
 
 
 def from_key(key: bytes) -> bytes:

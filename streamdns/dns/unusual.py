@@ -38,6 +38,7 @@ from streamdns.dns.wire import (
     QUERY,
     RD,
     REFUSED,
+    SERVFAIL,
     TKEY,
     TSIG,
     TXT,
@@ -146,6 +147,13 @@ def header_only(answerer: Answerer, packet: bytes, rcode: int) -> bytes:
     """An error without sections: the message could not be read, or is of no kind that is served."""
     count(answerer, 0, rcode)
     return packet[:2] + bytes((QR | packet[2] & (0x78 | RD), rcode)) + b"\0" * 8
+
+
+def servfail(answerer: Answerer, packet: bytes) -> bytes | None:
+    """What goes back when answering failed: SERVFAIL without sections, or nothing to what is no query."""
+    if len(packet) < HEADER_SIZE or packet[2] & QR:
+        return None
+    return header_only(answerer, packet, SERVFAIL)
 
 
 def with_question(

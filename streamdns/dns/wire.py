@@ -17,7 +17,7 @@ QUERY, IQUERY, STATUS, NOTIFY, UPDATE = 0, 1, 2, 4, 5
 
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, NAPTR, DNAME, OPT, DS = 1, 2, 5, 6, 12, 15, 16, 28, 33, 35, 39, 41, 43
 SVCB, HTTPS, IXFR, AXFR, MAILB, MAILA, ANY = 64, 65, 251, 252, 253, 254, 255
-RRSIG, NSEC, TKEY, TSIG = 46, 47, 249, 250
+SIG, RRSIG, NSEC, TKEY, TSIG = 24, 46, 47, 249, 250
 CLASS_IN, CLASS_CH, CLASS_ANY = 1, 3, 255
 
 # Flag bits in octets 2 and 3 of the header.
@@ -83,7 +83,7 @@ def skip_name(packet: bytes, at: int) -> int:
 def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
     """The OPT record among `additional` records that begin at `at` and must end the message; raises FormatError.
 
-    Other records are stepped over: a signature (TSIG) is neither checked nor answered.
+    A signature (TSIG, RFC 8945; SIG, RFC 2931) is stepped over, neither checked nor answered; nothing else belongs there.
     """
     edns: Edns | None = None
     size = len(packet)
@@ -106,6 +106,8 @@ def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
                 bool(packet[at + 6] & 0x80),
                 parse_options(packet, at + 10, end),
             )
+        elif rdtype not in (SIG, TSIG):
+            raise FormatError
         at = end
     if at != size:
         raise FormatError

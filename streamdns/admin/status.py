@@ -1,0 +1,104 @@
+"""The state of a node as the admin interface, systemd and readiness checks show it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from streamdns import __version__
+from streamdns.events.progress import Progress
+from streamdns.lifecycle import Supervisor
+from streamdns.metrics.registry import Registry
+from streamdns.settings import Settings
+from streamdns.view.view import View
+
+
+class Status:
+    """Reads what others keep; holds nothing but the moment of the start and whether the process is stopping."""
+
+    def __init__(self, settings: Settings, view: View, progress: Progress, registry: Registry) -> None:
+        self._settings, self._view, self._progress = settings, view, progress
+        self._started = time.monotonic()
+        self._stopping = False
+        self.supervisor: Supervisor | None = None
+        for metric in ("zones", "nodes", "rrsets", "records"):
+            registry.callback(f"view.{metric}", lambda metric=metric: getattr(progress.view, metric))
+        registry.callback("view.quarantined", lambda: progress.view.quarantined)
+        registry.callback("view.conflicts", lambda: progress.view.conflicts)
+        registry.callback("view.size_bytes", lambda: view.store.used_bytes())
+        registry.callback("view.map_bytes", lambda: view.store.map_bytes())
+
+    def stop(self) -> None:
+        """The process stops: not ready from now on."""
+        self._stopping = True
+
+    def not_ready(self) -> list[str]:
+        """Why this node should get no queries; empty when it should."""
+        progress = self._progress
+        reasons = []
+        if self._stopping:
+            reasons.append("stopping")
+        if not progress.complete:
+            reasons.append("the view has not yet caught up with the log")
+        if progress.stale:
+            reasons.append("the log has been out of reach for longer than DNS_STALE_AFTER")
+        for service in self.supervisor.statuses() if self.supervisor is not None else ():
+            if service.essential and not service.ready:
+                reasons.append(f"{service.name} is not ready")
+        return reasons
+
+    def line(self) -> str:
+        """One line for `systemctl status`."""
+        progress = self._progress
+        return f"{progress.state}; {progress.view.zones} zones, {progress.view.records} records; lag {progress.lag():.0f} octets"
+
+    def summary(self) -> dict[str, Any]:
+        """The document of /v1/status."""
+        progress = self._progress
+        view = progress.view
+        lag_s = round(progress.lag_s(), 3)
+        reasons = self.not_ready()
+        return {
+            "version": __version__,
+            "instance": self._settings.instance_id,
+            "uptime": round(time.monotonic() - self._started, 3),
+            "ready": not reasons,
+            "not_ready_because": reasons,
+            "consumer": progress.summary(),
+            "lag": {"events": progress.lag_events(), "events_estimated": True, "bytes": progress.lag(), "seconds": lag_s},
+            "positions": [
+                {
+                    "topic": topic,
+                    "partition": partition,
+                    "position": position,
+                    "end": progress.ends.get((topic, partition), position),
+                    "timestamp": progress.timestamps.get((topic, partition), 0),
+                }
+                for (topic, partition), position in sorted(progress.positions.items())
+            ],
+            "view": {
+                "path": self._view.path,
+                "complete": view.complete,
+                "bytes": self._view.store.used_bytes(),
+                "map_bytes": self._view.store.map_bytes(),
+                "rebuild": self._view.rebuild_reason or None,
+            },
+            "zones": view.zones,
+            "nodes": view.nodes,
+            "rrsets": view.rrsets,
+            "records": view.records,
+            "digest": view.digest.hex(),
+            "quarantine": view.quarantined,
+            "conflicts": view.conflicts,
+            "services": [
+                {
+                    "name": service.name,
+                    "state": service.state,
+                    "essential": service.essential,
+                    "ready": service.ready,
+                    "restarts": service.restarts,
+                    "error": service.error,
+                }
+                for service in (self.supervisor.statuses() if self.supervisor is not None else ())
+            ],
+        }

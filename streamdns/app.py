@@ -1,0 +1,182 @@
+"""The composition root: from settings to running services. The only module that knows every part."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+
+from streamdns import __version__, local_records, logs
+from streamdns.admin.service import AdminServer
+from streamdns.admin.status import Status
+from streamdns.dns import name
+from streamdns.dns.answer import Answerer, Policy, Snapshot
+from streamdns.dns.cookies import Cookies
+from streamdns.dns.server import UdpServer
+from streamdns.dns.statistics import Statistics
+from streamdns.dns.tcp import Connections, TcpServer
+from streamdns.errors import ConfigError
+from streamdns.events.consumer import Consumer
+from streamdns.events.sources.base import Source
+from streamdns.lifecycle import Service, Supervisor
+from streamdns.metrics import process
+from streamdns.metrics.registry import Registry
+from streamdns.sdnotify import Notifier
+from streamdns.settings import Settings, changed
+from streamdns.view.keys import node_key
+from streamdns.view.reader import snapshot
+from streamdns.view.view import View
+
+_log = logs.get("app")
+
+
+def zone_keys(zones: tuple[str, ...]) -> frozenset[bytes] | None:
+    """Lookup keys of listed zones, None where none are; raises ConfigError."""
+    keys = []
+    problems = []
+    for zone in zones:
+        try:
+            keys.append(node_key(name.from_text(zone).lower()))
+        except ValueError as err:
+            problems.append(f"DNS_ZONES: {err}")
+    if problems:
+        raise ConfigError(problems)
+    return frozenset(keys) or None
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the settings say about answers; raises ConfigError."""
+    return Policy(
+        zones=zone_keys(settings.zones),
+        instance_id=settings.instance_id.encode()[:255],
+        version=f"streamdns {__version__}".encode() if settings.version else None,
+        edns_size=settings.edns_size_bytes,
+        flatten_apex_cname=settings.apex_cname == "flatten",
+        rotate=settings.rotate,
+        keepalive_s=int(settings.tcp_idle_timeout_s),
+    )
+
+
+def make_source(settings: Settings) -> Source:
+    """The log that the settings name; a client library is imported only here, and only the one that is used."""
+    from streamdns.events.sources.file import FileSource
+
+    return FileSource(settings.file_log)
+
+
+class App:
+    """All services of one process, made from its settings; raises ConfigError and ViewError."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
+        self.settings = settings
+        self._load = load
+        self.registry = Registry()
+        process.register(self.registry, started_s=time.monotonic())
+        local = local_records.parse(settings.local_records, settings.default_ttl)
+        policy = policy_of(settings)
+        holder = f"streamdns {settings.instance_id} (pid {os.getpid()})"
+        self.view = View(settings.pathdb, max_bytes=settings.view_max_bytes, holder=holder)
+        self.consumer = Consumer(
+            self.view,
+            lambda: make_source(self.settings),
+            registry=self.registry,
+            default_ttl=settings.default_ttl,
+            journal_size=settings.journal_size,
+            quarantine_size=settings.quarantine_size,
+            batch_events=settings.batch_events,
+            local=local,
+        )
+        self.consumer.progress.stale_after_s = settings.stale_after_s
+        self.statistics = Statistics(self.registry)
+        self._answerers: list[Answerer] = []
+        self._policy = policy
+        secret = settings.cookie_secret or secrets.token_bytes(16)
+        self._cookies = Cookies(secret, time.time) if settings.cookies else None
+        self.status = Status(settings, self.view, self.consumer.progress, self.registry)
+        # In order of start; stopped in reverse: the admin interface goes first, the view's writer last.
+        self.services: list[Service] = [self.consumer, *self._dns_servers()]
+        if settings.admin_address is not None:
+            self.services.append(AdminServer(settings.admin_address, status=self.status, registry=self.registry))
+        self.supervisor = Supervisor(
+            self.services,
+            stop_timeout_s=settings.stop_timeout_s,
+            notifier=Notifier(settings.notify_socket),
+            watchdog_s=settings.watchdog_s,
+            not_ready=self.status.stop,
+            reload=self.reload,
+            turn=self.turn,
+            status=self.status.line,
+        )
+        self.status.supervisor = self.supervisor
+
+    def _snapshot(self) -> Snapshot:
+        return snapshot(self.view.store)
+
+    def _answerer(self) -> Answerer:
+        answerer = Answerer(self._policy, cookies=self._cookies)
+        self._answerers.append(answerer)
+        return answerer
+
+    def _dns_servers(self) -> list[Service]:
+        settings = self.settings
+        servers: list[Service] = []
+        connections = Connections(settings.tcp_connections, self.statistics)
+        for address in settings.address:
+            if settings.udp:
+                servers.append(
+                    UdpServer(
+                        address,
+                        answerer=self._answerer(),
+                        take_snapshot=self._snapshot,
+                        statistics=self.statistics,
+                        batch=settings.udp_batch,
+                        receive_buffer_bytes=settings.udp_receive_buffer_bytes,
+                    )
+                )
+            if settings.tcp:
+                servers.append(
+                    TcpServer(
+                        address,
+                        answerer=self._answerer(),
+                        take_snapshot=self._snapshot,
+                        statistics=self.statistics,
+                        connections=connections,
+                        idle_timeout_s=settings.tcp_idle_timeout_s,
+                        message_timeout_s=settings.tcp_message_timeout_s,
+                    )
+                )
+        return servers
+
+    def turn(self) -> None:
+        """Once a second: mark answers stale when the log has been out of reach for too long."""
+        stale = self.consumer.progress.stale
+        for answerer in self._answerers:
+            answerer.stale = stale
+
+    def reload(self) -> None:
+        """SIGHUP: take over what can be changed while running, and say what cannot; raises ConfigError."""
+        new = self._load()
+        applied, restart = changed(self.settings, new)
+        logs.setup(new.log_level, new.log_format)
+        self.view.set_max_bytes(new.view_max_bytes)
+        _log.info("app.reloaded", applied=" ".join(applied), restart=" ".join(restart))
+
+    def run(self) -> int:
+        """Serve until a signal; the exit status."""
+        try:
+            return self.supervisor.run()
+        finally:
+            self.view.close()
+
+
+def run(settings: Settings, load: Callable[[], Settings]) -> int:
+    """Run streamdns with these settings; `load` reads them again at SIGHUP. Raises ConfigError and ViewError."""
+    logs.setup(settings.log_level, settings.log_format)
+    _log.info("app.starting", version=__version__, instance=settings.instance_id)
+    for warning in settings.warnings:
+        _log.warning("settings.warning", warning=warning)
+    code = App(settings, load).run()
+    _log.info("app.stopped")
+    logs.flush_repeats(all_windows=True)
+    return code

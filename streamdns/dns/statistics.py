@@ -1,0 +1,83 @@
+"""Counting of queries: plain integers per batch, added to the registry's instruments once per batch."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from streamdns.dns.answer import Answerer
+from streamdns.dns.rdata import type_to_text
+from streamdns.metrics.registry import Counter, Registry
+
+_RCODES = {
+    0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN",
+    9: "NOTAUTH", 16: "BADVERS", 23: "BADCOOKIE",
+}
+
+
+class _Transport:
+    """The instruments of one transport."""
+
+    def __init__(self, registry: Registry, transport: str) -> None:
+        self.registry, self.transport = registry, transport
+        self.bytes_in = registry.counter("dns.bytes_in", transport=transport)
+        self.bytes_out = registry.counter("dns.bytes_out", transport=transport)
+        self.truncated = registry.counter("dns.truncated", transport=transport)
+        self.latency = registry.histogram("dns.latency_seconds", transport=transport)
+        self.queries: dict[int, Counter] = {}
+
+    def add(self, packets: list[bytes], replies: list[bytes | None], answerer: Answerer, elapsed_s: float) -> int:
+        """Count one batch; the number of messages that got no reply."""
+        self.bytes_in.add(sum(map(len, packets)))
+        answered = [reply for reply in replies if reply is not None]
+        self.bytes_out.add(sum(map(len, answered)))
+        tally = answerer.tally
+        for kind, count in tally.items():
+            counter = self.queries.get(kind)
+            if counter is None:
+                counter = self.queries[kind] = self._counter(kind)
+            counter.add(count)
+        tally.clear()
+        if answerer.truncated:
+            self.truncated.add(answerer.truncated)
+            answerer.truncated = 0
+        if len(self.queries) > 4096:
+            self.queries.clear()
+        self.latency.counts[bisect_left(self.latency.bounds, elapsed_s)] += len(answered)
+        self.latency.sum += elapsed_s * len(answered)
+        return len(packets) - len(answered)
+
+    def _counter(self, kind: int) -> Counter:
+        qtype = type_to_text(kind >> 8) if kind >> 8 else "none"
+        rcode = _RCODES.get(kind & 255, "other")
+        return self.registry.counter("dns.queries", transport=self.transport, qtype=qtype, rcode=rcode)
+
+
+class Statistics:
+    """The counters of the DNS servers."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.udp = _Transport(registry, "udp")
+        self.tcp = _Transport(registry, "tcp")
+        self.exceptions = registry.counter("dns.exceptions")
+        self.unanswered = registry.counter("dns.dropped", reason="not a query")
+        self.refused = registry.counter("dns.dropped", reason="not sent")
+        self.tcp_connections = registry.gauge("dns.tcp_connections")
+        self.tcp_refused = registry.counter("dns.tcp_refused")
+
+    def count_udp(
+        self, packets: list[bytes], replies: list[bytes | None], refused: int, answerer: Answerer, elapsed_s: float
+    ) -> None:
+        """Count one batch of datagrams; `refused` replies were not taken by the kernel."""
+        unanswered = self.udp.add(packets, replies, answerer, elapsed_s)
+        if unanswered:
+            self.unanswered.add(unanswered)
+        if refused:
+            self.refused.add(refused)
+
+    def count_tcp(
+        self, packets: list[bytes], replies: list[bytes | None], answerer: Answerer, elapsed_s: float
+    ) -> None:
+        """Count one batch of messages of a connection."""
+        unanswered = self.tcp.add(packets, replies, answerer, elapsed_s)
+        if unanswered:
+            self.unanswered.add(unanswered)

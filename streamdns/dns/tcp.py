@@ -1,0 +1,206 @@
+"""The TCP service (RFC 7766): a greenlet per connection, limits on their number and on silence."""
+
+from __future__ import annotations
+
+import socket as stdlib_socket
+import time
+from collections import OrderedDict
+from ipaddress import ip_address
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+
+from streamdns import logs
+from streamdns.dns.answer import Answerer
+from streamdns.dns.server import Responder, TakeSnapshot, bind
+from streamdns.dns.statistics import Statistics
+from streamdns.lifecycle import Service
+from streamdns.settings import Address
+
+_log = logs.get("dns")
+
+_READ_OCTETS = 65536
+_ACCEPTS_A_TURN = 64
+_MESSAGES_A_TURN = 16
+_PAUSE_AFTER_FAILURE_S = 0.2
+
+
+class Connection:
+    """One client's connection and what it has sent that is not answered yet."""
+
+    __slots__ = ("address", "buffer", "message_began_s", "sock")
+
+    def __init__(self, sock: socket.socket, peer: str) -> None:
+        self.sock = sock
+        self.address = ip_address(peer.partition("%")[0]).packed
+        self.buffer = bytearray()
+        self.message_began_s: float | None = None
+
+    def client(self, slot: int) -> bytes:
+        """The octets of the peer's address."""
+        return self.address
+
+    def take_messages(self, now_s: float) -> list[bytes]:
+        """The whole messages at the start of the buffer, a bounded number of them."""
+        buffer = self.buffer
+        messages: list[bytes] = []
+        at = 0
+        while len(messages) < _MESSAGES_A_TURN and len(buffer) >= at + 2:
+            end = at + 2 + (buffer[at] << 8 | buffer[at + 1])
+            if len(buffer) < end:
+                break
+            messages.append(bytes(buffer[at + 2 : end]))
+            at = end
+        del buffer[:at]
+        if not buffer:
+            self.message_began_s = None
+        elif at or self.message_began_s is None:
+            self.message_began_s = now_s
+        return messages
+
+
+class Connections:
+    """The connections of all TCP servers together, the one that has been silent longest first.
+
+    Past the limit that one is closed to make room, as RFC 7766 §6.2.3 allows: a peer that sends nothing, sends slowly
+    or takes no answers costs one descriptor until somebody else wants it.
+    """
+
+    def __init__(self, most: int, statistics: Statistics) -> None:
+        self.most = most
+        self._open: OrderedDict[Connection, None] = OrderedDict()
+        self._statistics = statistics
+
+    def add(self, connection: Connection) -> None:
+        """Take one in; another may be closed for it."""
+        while len(self._open) >= self.most:
+            victim, _ = self._open.popitem(last=False)
+            self._statistics.tcp_refused.add()
+            _log.warning("tcp.limit_reached", limit=self.most)
+            try:
+                victim.sock.shutdown(stdlib_socket.SHUT_RDWR)
+            except OSError:
+                pass  # it was closed from the other side
+        self._open[connection] = None
+        self._statistics.tcp_connections.set(len(self._open))
+
+    def active(self, connection: Connection) -> None:
+        """A message has arrived on it."""
+        if connection in self._open:
+            self._open.move_to_end(connection)
+
+    def remove(self, connection: Connection) -> None:
+        """It was closed."""
+        self._open.pop(connection, None)
+        self._statistics.tcp_connections.set(len(self._open))
+
+
+class TcpServer(Service):
+    """Answers messages on TCP connections of one address."""
+
+    essential = True
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        answerer: Answerer,
+        take_snapshot: TakeSnapshot,
+        statistics: Statistics,
+        connections: Connections,
+        idle_timeout_s: float,
+        message_timeout_s: float,
+    ) -> None:
+        self.name = f"tcp {address}"
+        self.address = address
+        self._answerer = answerer
+        self._responder = Responder(answerer, take_snapshot, statistics)
+        self._statistics = statistics
+        self._connections = connections
+        self._idle_timeout_s, self._message_timeout_s = idle_timeout_s, message_timeout_s
+        self._stopped = Event()
+        self._listener: stdlib_socket.socket | None = None
+        self._greenlets: set[gevent.Greenlet] = set()
+
+    def start(self) -> None:
+        """Bind and listen; raises ConfigError."""
+        self._stopped.clear()
+        self._listener = bind(stdlib_socket.SOCK_STREAM, self.address)
+        _log.info("dns.listening", transport="tcp", address=str(self.address))
+
+    def run(self) -> None:
+        """Accept connections until stop()."""
+        acceptor = gevent.spawn(self._accept)
+        self._stopped.wait()
+        acceptor.kill()
+
+    def _accept(self) -> None:
+        while (listener := self._listener) is not None:
+            socket.wait_read(listener.fileno())
+            try:
+                self._accept_waiting(listener)
+            except OSError as err:
+                # Out of descriptors, say: the connections that are open go on, and this is tried again.
+                _log.error("dns.accept_failed", error=str(err), address=str(self.address))
+                gevent.sleep(_PAUSE_AFTER_FAILURE_S)
+
+    def _accept_waiting(self, listener: stdlib_socket.socket) -> None:
+        for _ in range(_ACCEPTS_A_TURN):
+            try:
+                accepted, peer = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            sock = socket.socket(accepted.family, accepted.type, fileno=accepted.detach())
+            connection = Connection(sock, str(peer[0]))
+            self._connections.add(connection)
+            greenlet = gevent.spawn(self._serve, connection)
+            self._greenlets.add(greenlet)
+            greenlet.rawlink(self._greenlets.discard)
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            connection.sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+            while self._converse(connection):
+                pass
+        except OSError:
+            pass  # a time-out, a reset, or closed to make room: nothing is owed to the peer any more
+        finally:
+            self._connections.remove(connection)
+            connection.sock.close()
+
+    def _converse(self, connection: Connection) -> bool:
+        """Read once, answer every whole message; False at the end of the stream. Raises OSError, also at time-outs."""
+        now_s = time.monotonic()
+        if connection.message_began_s is None:
+            timeout_s = self._idle_timeout_s
+        else:
+            timeout_s = max(0.001, connection.message_began_s + self._message_timeout_s - now_s)
+        connection.sock.settimeout(timeout_s)
+        data = connection.sock.recv(_READ_OCTETS)
+        if not data:
+            return False
+        connection.buffer += data
+        while messages := connection.take_messages(time.monotonic()):
+            self._connections.active(connection)
+            began = time.perf_counter()
+            self._answerer.client = connection.client
+            replies = self._responder.answer(messages, True)
+            sent = b"".join([len(reply).to_bytes(2, "big") + reply for reply in replies if reply is not None])
+            self._statistics.count_tcp(messages, replies, self._answerer, time.perf_counter() - began)
+            connection.sock.settimeout(self._message_timeout_s)
+            connection.sock.sendall(sent)
+            gevent.sleep(0)  # a client that never stops asking must not keep the others waiting
+        return True
+
+    def stop(self) -> None:
+        """Stop accepting, then end the connections: what was read has been answered."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        self._stopped.set()
+        gevent.killall(list(self._greenlets), block=False)
+
+    def ready(self) -> bool:
+        """Whether the socket listens."""
+        return self._listener is not None

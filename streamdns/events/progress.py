@@ -1,0 +1,151 @@
+"""What is known of the consumer at any time: its state, lag and counts, for status, metrics and readiness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from streamdns.events.sources.base import Batch, Partition, Source
+from streamdns.metrics.registry import Registry
+from streamdns.view.store import Position, State, Store
+from streamdns.view.writer import Applied
+
+_LOOK_EVERY_S = 1.0
+
+
+class Progress:
+    """The consumer writes it, everybody else reads it; all within the event loop's thread.
+
+    `state` is connecting, catching-up, following, reconnecting, rebuilding or view-full; `since_s` UNIX seconds.
+    """
+
+    def __init__(self, registry: Registry, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self.state = "connecting"
+        self.since_s = now_s()
+        self.error = ""
+        self.last_alarm: tuple[float, str] | None = None
+        self.last_contact_s: float | None = None
+        self.complete = False
+        self.view = State()
+        self.positions: dict[Partition, int] = {}
+        self.timestamps: dict[Partition, int] = {}
+        self.ends: dict[Partition, int] = {}
+        self.behind_since_s: float | None = None
+        self.stale_after_s = float("inf")
+        self.describe = ""
+        self._looked_s = 0.0
+        self._applied = registry.counter("consumer.applied")
+        self._deletes = registry.counter("consumer.deletes")
+        self._rejected = registry.counter("consumer.rejected")
+        self._reconnects = registry.counter("consumer.reconnects")
+        self._commits = registry.counter("view.commits")
+        self._apply_seconds = registry.histogram("consumer.apply_seconds")
+        self.rebuilds = registry.counter("consumer.rebuilds")
+        registry.callback("consumer.lag_bytes", self.lag)
+        registry.callback("consumer.lag_events", self.lag_events)
+        registry.callback("consumer.lag_seconds", self.lag_s)
+
+    def _enter(self, state: str, error: str = "") -> None:
+        if state != self.state:
+            self.state, self.since_s = state, self._now_s()
+        self.error = error
+
+    def saw_state(self, store: Store) -> None:
+        """The view as it was found at the start."""
+        self.view = store.state()
+        self.complete = self.view.complete
+
+    def connected(self, source: Source, positions: Mapping[Partition, Position], rebuilding: bool) -> None:
+        """The log is open and is read on from these positions."""
+        self._enter("rebuilding" if rebuilding else "catching-up")
+        self.describe = source.describe()
+        self.last_contact_s = self._now_s()
+        self.positions = {partition: each.next for partition, each in positions.items()}
+        self.timestamps = {partition: each.timestamp for partition, each in positions.items()}
+        self._look(source)
+
+    def _look(self, source: Source) -> None:
+        self.ends = source.ends()
+        self._looked_s = self._now_s()
+
+    def disconnected(self, error: str) -> None:
+        """The log cannot be read."""
+        self._reconnects.add()
+        self._enter("reconnecting", error)
+
+    def full(self, error: str) -> None:
+        """There is no room for the view."""
+        self._enter("view-full", error)
+
+    def alarm(self, error: str) -> None:
+        """Something that an administrator must know, also after it is over."""
+        self.last_alarm = (self._now_s(), error)
+
+    def applied(self, batch: Batch, applied: Applied, elapsed_s: float) -> None:
+        """A batch was committed."""
+        self.positions.update(batch.positions)
+        for record in batch.records[-1:]:
+            self.timestamps[record.topic, record.partition] = record.timestamp
+        self._applied.add(applied.events)
+        self._deletes.add(applied.deletes)
+        self._rejected.add(len(applied.rejections))
+        self._commits.add()
+        self._apply_seconds.observe(elapsed_s)
+        if self.state != "rebuilding":
+            self.view = applied.state
+            if self.state == "view-full":
+                self._enter("catching-up")
+
+    def contact(self, source: Source, caught_up: bool) -> None:
+        """A read of the log came back."""
+        now_s = self._now_s()
+        self.last_contact_s = now_s
+        if caught_up:
+            self.behind_since_s = None
+            self.ends = dict(self.positions)
+            if self.state != "rebuilding":
+                self.complete = True
+                self._enter("following")
+            return
+        if self.behind_since_s is None:
+            self.behind_since_s = now_s
+        if now_s - self._looked_s > _LOOK_EVERY_S:
+            self._look(source)
+
+    def lag(self) -> float:
+        """Octets of the log that are not applied, as of the last look."""
+        return sum(max(0, end - self.positions.get(partition, 0)) for partition, end in self.ends.items())
+
+    def lag_events(self) -> int:
+        """The lag in events: estimated from the mean length of an event so far, where positions are octets."""
+        lag, read = self.lag(), sum(self.positions.values())
+        seen = self.view.applied + self.view.rejected
+        return 0 if not lag else max(1, round(lag * seen / read)) if read and seen else 1
+
+    def lag_s(self) -> float:
+        """Seconds since the view last had all of the log; 0 when it has."""
+        return 0.0 if self.behind_since_s is None else max(0.0, self._now_s() - self.behind_since_s)
+
+    @property
+    def stale(self) -> bool:
+        """Whether there has been no contact with the log for longer than the limit."""
+        last = self.last_contact_s
+        return self.state == "reconnecting" and (last is None or self._now_s() - last > self.stale_after_s)
+
+    @property
+    def ready(self) -> bool:
+        """Whether answers come from a view that once had all of its log and is not stale."""
+        return self.complete and not self.stale
+
+    def summary(self) -> dict[str, Any]:
+        """The consumer's part of /v1/status."""
+        return {
+            "source": self.describe,
+            "state": self.state,
+            "since": int(self.since_s),
+            "error": self.error,
+            "alarm": None if self.last_alarm is None else {"time": int(self.last_alarm[0]), "reason": self.last_alarm[1]},
+            "last_contact": None if self.last_contact_s is None else int(self.last_contact_s),
+            "stale": self.stale,
+        }

@@ -1,0 +1,55 @@
+"""DNS_LOCAL_RECORDS: this instance's own records, from presentation format to RRsets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamdns.dns import name, rdata
+from streamdns.errors import ConfigError
+from streamdns.view.writer import LocalRRset
+
+_MAX_TTL = 2**31 - 1
+
+
+def parse(lines: Sequence[str], default_ttl: int) -> tuple[LocalRRset, ...]:
+    """RRsets of lines `OWNER [TTL] [IN] TYPE RDATA`; raises ConfigError with every problem."""
+    found: dict[tuple[bytes, int], tuple[int, list[bytes]]] = {}
+    problems = []
+    for line in lines:
+        try:
+            owner, rdtype, ttl, data = _parse_line(line, default_ttl)
+        except ValueError as err:
+            problems.append(f"DNS_LOCAL_RECORDS: {line.strip()[:80]!r}: {err}")
+            continue
+        lowest, rdatas = found.get((owner, rdtype), (ttl, []))
+        if data not in rdatas:
+            rdatas.append(data)
+        found[owner, rdtype] = (min(lowest, ttl), rdatas)
+    if problems:
+        raise ConfigError(problems)
+    return tuple(LocalRRset(owner, rdtype, ttl, tuple(rdatas)) for (owner, rdtype), (ttl, rdatas) in found.items())
+
+
+def _parse_line(line: str, default_ttl: int) -> tuple[bytes, int, int, bytes]:
+    fields = line.split(None, 1)
+    if len(fields) < 2:
+        raise ValueError("a record is OWNER [TTL] [IN] TYPE RDATA")
+    owner = name.from_text(fields[0]).lower()
+    ttl = default_ttl
+    rest = fields[1]
+    for _ in range(2):
+        word, _, behind = rest.lstrip().partition(" ")
+        if word.isdigit():
+            ttl = int(word)
+            if ttl > _MAX_TTL:
+                raise ValueError(f"the TTL {word} is above {_MAX_TTL}")
+        elif word.upper() != "IN":
+            break
+        rest = behind
+    fields = rest.split(None, 1)
+    if not fields:
+        raise ValueError("there is no type")
+    rdtype = rdata.type_from_text(fields[0])
+    if not rdata.is_data_type(rdtype):
+        raise ValueError(f"{fields[0]} is no type of data")
+    return owner, rdtype, ttl, rdata.from_text(rdtype, fields[1] if len(fields) > 1 else "")
