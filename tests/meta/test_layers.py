@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("services", (
         "streamdns.events.consumer", "streamdns.dns.server", "streamdns.dns.mmsg", "streamdns.admin",
     )),
-    ("app and command line", ("streamdns.app", "streamdns.cli", "streamdns.__main__")),
+    ("app and command line", ("streamdns.app", "streamdns.cli", "streamdns.commands", "streamdns.__main__")),
 )
 PURE = ("names and wire", "events and answers")
 #: What a pure module may not know: the hub, sockets, storage, clocks, logs, the process.

@@ -1,0 +1,123 @@
+"""The command line: chooses the command, and turns what goes wrong into one sentence and an exit code.
+
+Commands are imported when they are asked for: `version` needs neither gevent nor LMDB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from streamdns import __version__
+from streamdns.commands import output, parser
+from streamdns.errors import ConfigError, StreamDNSError
+
+if TYPE_CHECKING:
+    from streamdns.settings import Settings
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h, which systemd knows by name
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str], *, before_run: Callable[[], None] = lambda: None) -> int:
+    """Run one command; `before_run` is called before the server's modules are imported. Gives the exit code."""
+    try:
+        code = _dispatch(parser.parse(argv), before_run)
+        sys.stdout.flush()
+        return code
+    except ConfigError as err:
+        for problem in err.problems:
+            output.note(problem)
+        return EXIT_CONFIG
+    except StreamDNSError as err:
+        output.note(str(err))
+    except BrokenPipeError:
+        # Nobody reads on; the interpreter's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as err:
+        output.note(f"{err.filename}: {err.strerror}" if err.filename else str(err.strerror or err))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED
+
+
+def _dispatch(args: argparse.Namespace, before_run: Callable[[], None]) -> int:
+    if args.command == "version":
+        if args.json:
+            output.print_json({"version": __version__})
+        else:
+            print(f"streamdns {__version__}")
+        return 0
+    if args.command == "run":
+        before_run()
+    from streamdns import settings as loading
+
+    if args.command == "settings" and not args.effective:
+        return _reference(args)
+
+    def load() -> loading.Settings:
+        return loading.from_process(args.env_file)
+
+    settings = load()
+    if args.command == "run":
+        from streamdns import app
+
+        return app.run(settings, load)
+    for warning in settings.warnings:
+        output.note(f"warning: {warning}")
+    if args.command == "settings":
+        effective = settings.masked()
+        if args.json:
+            output.print_json(effective)
+        else:
+            output.print_lines(f"{name}={output.printable(value)}" for name, value in effective.items())
+        return 0
+    return _command(args, settings, now_ms=time.time_ns() // 1_000_000)
+
+
+def _reference(args: argparse.Namespace) -> int:
+    from streamdns.settings import SETTINGS, reference
+
+    if not args.json:
+        print(reference(), end="")
+        return 0
+    output.print_json([
+        {
+            "name": row.name, "description": row.description, "default": row.default or None,
+            "allowed": row.allowed, "unset_means": row.unset_means or None, "since": row.since,
+            "secret": row.secret, "reload": row.reload,
+        }
+        for row in SETTINGS
+    ])
+    return 0
+
+
+def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
+    """The commands that work on the log or the view."""
+    if args.command == "publish":
+        from streamdns.commands import publish
+
+        return publish.run(args, settings, now_ms=now_ms)
+    if args.command == "import":
+        from streamdns.commands import importing
+
+        return importing.run(args, settings, now_ms=now_ms)
+    if args.command == "check":
+        from streamdns.commands import check
+
+        return check.run(args, settings)
+    if args.command == "export":
+        from streamdns.commands import exporting
+
+        return exporting.run(args, settings)
+    from streamdns.commands import inspect
+
+    return {
+        "lookup": inspect.lookup, "digest": inspect.digest, "quarantine": inspect.quarantine,
+        "conflicts": inspect.conflicts,
+    }[args.command](args, settings)

@@ -1,0 +1,134 @@
+"""What the log says now about the names of a zone: the view, and what the log has beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streamdns.dns import node as nodes
+from streamdns.dns.node import CONTESTED, SOA, RRset, pack_records
+from streamdns.errors import BadEvent, LogReplaced, ViewError
+from streamdns.events import event
+from streamdns.events.sources.base import Partition, Record
+from streamdns.events.sources.file import FileSource
+from streamdns.settings import Settings
+from streamdns.view import candidates as rows
+from streamdns.view.candidates import Candidate, CandidateId
+from streamdns.view.keys import LOCAL_TOPIC, depth_of, node_key, owner_of, prefixes, subtree
+from streamdns.view.reader import Inspector
+from streamdns.view.view import open_readonly
+
+_BATCH_RECORDS = 5000
+
+#: Owner (lower-case wire name) and type.
+Key = tuple[bytes, int]
+
+
+class Standing(NamedTuple):
+    """The RRset that stands in the log; `rejected` when the newest event of one of its partitions was refused."""
+
+    ttl: int
+    rdatas: frozenset[bytes]
+    rejected: bool
+
+
+def standing(settings: Settings, origin: bytes) -> dict[Key, Standing]:
+    """All RRsets that the log has at and below a name (lower-case wire form), this instance's own records left out.
+
+    The log is read from where the view ends; whole, where there is no view of this log that can be read. Raises
+    SourceError.
+    """
+    state = _State(settings, node_key(origin))
+    try:
+        positions, fingerprints = state.take_view()
+    except ViewError:
+        positions, fingerprints = {}, {}
+    source = FileSource(settings.file_log)
+    try:
+        try:
+            source.connect(positions, fingerprints)
+        except LogReplaced:
+            state.candidates.clear()
+            source.connect({}, {})
+        while True:
+            batch = source.read(max_records=_BATCH_RECORDS, timeout_s=0)
+            for record in batch.records:
+                state.apply(record)
+            if batch.caught_up:
+                return dict(state.result())
+    finally:
+        source.close()
+
+
+def of_zone(found: dict[Key, Standing], origin: bytes) -> dict[Key, Standing]:
+    """Those RRsets that the zone of this name holds: nothing of zones below it, and no DS at its own top."""
+    top = node_key(origin)
+    apexes = {node_key(owner) for owner, rdtype in found if rdtype == SOA} - {top}
+    kept: dict[Key, Standing] = {}
+    for (owner, rdtype), rrset in found.items():
+        key = node_key(owner)
+        below = [each for each in prefixes(key)[depth_of(top) + 1 :] if each in apexes]
+        at_cut = below == [key] and rdtype in (nodes.NS, nodes.DS)
+        if at_cut or not below and not (key == top and rdtype == nodes.DS):
+            kept[owner, rdtype] = rrset
+    return kept
+
+
+class _State:
+    def __init__(self, settings: Settings, key: bytes) -> None:
+        self._settings = settings
+        self._within = subtree(key)
+        self.candidates: dict[Key, dict[CandidateId, Candidate]] = {}
+        self._topics: dict[str, int] = {}
+
+    def take_view(self) -> tuple[dict[Partition, int], dict[Partition, str]]:
+        """Take over what the view holds; positions and fingerprints to go on reading from. Raises ViewError."""
+        store = open_readonly(self._settings.pathdb)
+        try:
+            with Inspector(store) as view:
+                self._topics = {topic: number for number, topic in enumerate(view.state.topics)}
+                for key, raw in view.walk(within=self._within):
+                    for rrset in nodes.decode(raw):
+                        if not rrset.flags & CONTESTED:
+                            self.candidates[owner_of(key), rrset.rdtype] = dict((rows.from_rrset(rrset),))
+                for owner, rdtype, candidate_id, candidate in view.candidate_rows():
+                    if candidate_id[0] != LOCAL_TOPIC and node_key(owner).startswith(self._within):
+                        self.candidates.setdefault((owner, rdtype), {})[candidate_id] = candidate
+                stored = view.positions()
+        finally:
+            store.close()
+        return (
+            {partition: position.next for partition, position in stored.items()},
+            {partition: position.fingerprint for partition, position in stored.items() if position.fingerprint},
+        )
+
+    def apply(self, record: Record) -> None:
+        """Take up one event behind the view, as the writer of the view will."""
+        try:
+            owner, rdtype, _ = event.decode_key(record.key)
+        except BadEvent:
+            return
+        if not node_key(owner).startswith(self._within):
+            return
+        mine = (self._topics.setdefault(record.topic, len(self._topics)), record.partition)
+        known = self.candidates.setdefault((owner, rdtype), {})
+        try:
+            if record.error is not None:
+                raise BadEvent(record.error)
+            decoded = event.decode(record.key, record.value, default_ttl=self._settings.default_ttl)
+        except BadEvent:
+            kept = known.get(mine, Candidate(rows.NONE, True, record.position, 0, 0, b"", b""))
+            known[mine] = kept._replace(rejected=True)
+            return
+        kind = rows.SET if decoded.rdatas else rows.DELETE
+        records = pack_records(rdtype, decoded.ttl, decoded.rdatas)
+        known[mine] = Candidate(kind, False, record.position, record.timestamp, len(decoded.rdatas), records, b"")
+
+    def result(self) -> Iterator[tuple[Key, Standing]]:
+        """The RRsets that stand."""
+        for (owner, rdtype), found in self.candidates.items():
+            rrset: RRset | None = rows.standing(rdtype, found)
+            if rrset is not None:
+                rejected = any(candidate.rejected for candidate in found.values())
+                rdatas = frozenset(nodes.unpack_rdatas(rrset.records))
+                yield (owner, rdtype), Standing(nodes.ttl_of(rrset.records), rdatas, rejected)

@@ -1,0 +1,75 @@
+"""How commands write: text that is safe on any terminal, JSON, moments, and progress on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TextIO
+
+_BAR_WIDTH = 30
+
+
+def printable(text: str) -> str:
+    """The text with everything but printable ASCII as a backslash escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join([char if " " <= char <= "~" else ascii(char)[1:-1] for char in text])
+
+
+def printable_octets(octets: bytes) -> str:
+    """Octets as printable text: UTF-8 where it is, \\xNN where it is not."""
+    return printable(octets.decode("utf-8", "backslashreplace"))
+
+
+def print_json(content: object) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(content, indent=2))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def moment(time_ms: int) -> str:
+    """Milliseconds since 1970 as ISO 8601 in UTC; "no timestamp" for 0."""
+    if time_ms == 0:
+        return "no timestamp"
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
+
+
+def note(sentence: str) -> None:
+    """One line for people on standard error."""
+    print(f"streamdns: {printable(sentence)}", file=sys.stderr)
+
+
+class Progress:
+    """A bar on standard error, drawn only where that is a terminal; use as a context manager."""
+
+    def __init__(self, total: int, what: str, *, to: TextIO | None = None) -> None:
+        self._to = sys.stderr if to is None else to
+        self._total, self._what = total, what
+        self._shown = self._to.isatty()
+        self._percent = -1
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown and self._percent >= 0:
+            self._to.write("\r\x1b[K")
+            self._to.flush()
+
+    def at(self, done: int) -> None:
+        """So much of the total is done."""
+        percent = 100 * min(done, self._total) // self._total if self._total else 100
+        if self._shown and percent != self._percent:
+            self._percent = percent
+            bar = "#" * (_BAR_WIDTH * percent // 100)
+            self._to.write(f"\r{self._what} [{bar:<{_BAR_WIDTH}}] {percent:3d} %")
+            self._to.flush()

@@ -1,0 +1,204 @@
+"""The arguments of every command, and their help."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from streamdns import __version__
+
+_MAX_TTL_S = 0x7FFFFFFF
+_MAX_TIMESTAMP_MS = 2**63 - 1
+
+_DESCRIPTION = """\
+An authoritative DNS server whose zones are events in a log.
+
+Settings come from the environment (DNS_ADDRESS, DNS_FILE_LOG, ...) and from --env-file; `streamdns settings` lists
+them. Commands that read the view work beside a running server and without one."""
+
+_EPILOG = """\
+exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration cannot be used
+
+`streamdns COMMAND --help` tells more about a command."""
+
+_SUMMARIES = {
+    "run": "start the server",
+    "check": "look for every problem of the configuration",
+    "settings": "list the settings, or their effective values",
+    "publish": "append events to the log",
+    "import": "make events of a zone file",
+    "export": "write a zone as a zone file",
+    "lookup": "show what the view holds at a name, and where it came from",
+    "digest": "show digests and counts, or verify them",
+    "quarantine": "list the events that were rejected",
+    "conflicts": "list contradictions in the data",
+    "version": "show the version",
+}
+
+_DETAILS = {
+    "run": """\
+Follow the log and answer DNS queries until SIGTERM or SIGINT. SIGHUP reads the settings again, and what can be taken
+over while running is.""",
+    "check": """\
+Say everything that is wrong with the configuration at once (exit 78), and what else is worth knowing: who holds the
+view, whether the log is there, addresses that cannot be bound. Run it as the user that the server runs as.""",
+    "settings": "Every setting with its meaning, default and allowed values.",
+    "publish": """\
+Append one event, which replaces one RRset as a whole: every CONTENT is one record of it. NAME is absolute, with or
+without the trailing dot; so are names in CONTENT. Whatever the log would reject is refused.
+
+With --json, append many: one event a line, {"key": "www.example.org.|A", "value": [...], "timestamp": ms} as in the
+event format; timestamp may be absent. If a line is bad nothing is published at all, unless --skip-bad is given.""",
+    "import": """\
+Make events of the zone file ZONEFILE (RFC 1035 master file with $ORIGIN, $TTL, $INCLUDE and $GENERATE) and append
+those that change something. Says how many RRsets are added, changed, deleted and unchanged, compared with all that is
+in the log by now. Nothing is appended when anything in the file is wrong.""",
+    "export": """\
+Write a zone of the view as a zone file on standard output: SOA first, names absolute, canonical order, without what
+belongs to zones below it. RRsets that are not answered (shadowed by or as a CNAME) are comments.""",
+    "lookup": """\
+Show the RRsets of NAME, or the one of TYPE, as they are in the view, with the event each came from: topic, partition,
+position, timestamp and producer. Exit 1 where there is nothing.""",
+    "digest": """\
+Show the digest of the view and of its zones with their numbers of RRsets and records. Instances that have applied the
+same events show the same digest.""",
+    "quarantine": """\
+List the events that were rejected, oldest first: when, where in the log, key and reason. An entry goes when the next
+good event of its key comes.""",
+    "conflicts": """\
+List contradictions in the data: a CNAME beside other types, one RRset in several partitions, keys that are not spelt
+canonically.""",
+    "version": "Show the version of streamdns.",
+}
+
+_EXAMPLES = {
+    "run": ("streamdns run", "streamdns run --env-file /etc/streamdns.env"),
+    "check": ("streamdns check --env-file /etc/streamdns.env",),
+    "settings": ("streamdns settings", "streamdns settings --effective"),
+    "publish": (
+        "streamdns publish www.example.org A 192.0.2.1 192.0.2.2 --ttl 300",
+        'streamdns publish example.org MX "10 mail.example.org."',
+        'streamdns publish example.org TXT "v=spf1 mx -all"',
+        "streamdns publish www.example.org A --delete",
+        "streamdns publish example.org TXT -- -begins-with-a-dash",
+        "streamdns publish --json events.jsonl",
+    ),
+    "import": (
+        "streamdns import example.org.zone --origin example.org --dry-run",
+        "streamdns import example.org.zone --origin example.org --replace",
+    ),
+    "export": ("streamdns export example.org > example.org.zone", "named-checkzone example.org example.org.zone"),
+    "lookup": ("streamdns lookup www.example.org", "streamdns lookup www.example.org A --candidates --json"),
+    "digest": ("streamdns digest", "streamdns digest example.org", "streamdns digest --verify"),
+    "quarantine": ("streamdns quarantine", "streamdns quarantine --payload"),
+    "conflicts": ("streamdns conflicts --json",),
+    "version": ("streamdns version",),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command line; exits with 0 after help and with 2 for wrong usage."""
+    parser, commands = _parsers()
+    args, stray = parser.parse_known_args(argv)
+    command = commands[args.command]
+    # argparse gives back positionals that stand behind an option, and those behind "--".
+    behind = argv[argv.index("--") + 1 :] if "--" in argv else []
+    stray = [word for word in stray if word != "--"]
+    unknown = [word for word in stray if word.startswith("-") and word != "-" and word not in behind]
+    if unknown or (stray and args.command != "publish"):
+        command.error(f"{(unknown or stray)[0]} is not an option or argument of it")
+    if args.command == "publish":
+        args.words += stray
+        _check_publish(command, args)
+    return args
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(
+        prog="streamdns", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=layout, allow_abbrev=False
+    )
+    parser.add_argument("--env-file", metavar="FILE", help="read settings from FILE too (NAME=VALUE lines); the "
+                        "environment wins; may stand behind the command")
+    parser.add_argument("--version", action="version", version=f"streamdns {__version__}", help="show the version")
+    added = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    commands: dict[str, argparse.ArgumentParser] = {}
+    for name, summary in _SUMMARIES.items():
+        examples = "examples:\n" + "\n".join(f"  {example}" for example in _EXAMPLES[name])
+        usage = "streamdns publish [options] NAME TYPE CONTENT...\n       streamdns publish [options] --json FILE"
+        commands[name] = command = added.add_parser(
+            name, help=summary, description=_DETAILS[name], epilog=examples, formatter_class=layout, allow_abbrev=False,
+            usage=usage if name == "publish" else None,
+        )
+        command.add_argument("--env-file", metavar="FILE", default=argparse.SUPPRESS, help="read settings from FILE too")
+    _add_writing(commands)
+    _add_reading(commands)
+    return parser, commands
+
+
+def _add_writing(commands: dict[str, argparse.ArgumentParser]) -> None:
+    publish = commands["publish"]
+    publish.add_argument("words", nargs="*", metavar="NAME TYPE CONTENT", help="the RRset; CONTENT is one record in "
+                         "presentation format, in quotes where it has spaces")
+    publish.add_argument("--json", metavar="FILE", help="events from FILE, or from standard input for -")
+    publish.add_argument("--skip-bad", action="store_true", help="with --json: publish the good lines all the same")
+    publish.add_argument("--ttl", metavar="SECONDS", type=_number(_MAX_TTL_S), help="TTL of the records (default: none "
+                         "in the event, then DNS_DEFAULT_TTL of each server counts)")
+    publish.add_argument("--delete", action="store_true", help="delete the RRset: append a tombstone")
+    publish.add_argument("--timestamp", metavar="MS", type=_number(_MAX_TIMESTAMP_MS), help="timestamp of the event in "
+                         "milliseconds since 1970 (default: now)")
+    importing = commands["import"]
+    importing.add_argument("zonefile", metavar="ZONEFILE", help="a zone file")
+    importing.add_argument("--origin", metavar="NAME", required=True, help="the zone's name")
+    importing.add_argument("--replace", action="store_true", help="delete RRsets of the zone that are not in the file")
+    importing.add_argument("--dry-run", action="store_true", help="list the changes and append nothing")
+    for command in (publish, importing):
+        command.add_argument("--producer", metavar="NAME", help="who says so, kept with the records (default: user@host)")
+
+
+def _add_reading(commands: dict[str, argparse.ArgumentParser]) -> None:
+    commands["settings"].add_argument("--effective", action="store_true", help="the values in effect, secrets as ***")
+    commands["export"].add_argument("zone", metavar="ZONE", help="a zone of the view")
+    lookup = commands["lookup"]
+    lookup.add_argument("name", metavar="NAME", help="an owner name, taken literally (*.example.org is the wildcard)")
+    lookup.add_argument("type", metavar="TYPE", nargs="?", help="a record type (default: all)")
+    lookup.add_argument("--candidates", action="store_true", help="also every partition's say, deletes included")
+    digest = commands["digest"]
+    digest.add_argument("zone", metavar="ZONE", nargs="?", help="a zone of the view (default: the view and all zones)")
+    digest.add_argument("--verify", action="store_true", help="recompute everything and say where it differs (exit 1)")
+    commands["quarantine"].add_argument("--payload", action="store_true", help="also how each payload begins")
+    for name in ("check", "settings", "export", "lookup", "digest", "quarantine", "conflicts", "version"):
+        commands[name].add_argument("--json", action="store_true", help="write JSON")
+
+
+def _number(most: int) -> type[int]:
+    def parse_number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {most}")
+        return int(text)
+
+    return parse_number  # type: ignore[return-value]
+
+
+def _check_publish(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if args.json is not None:
+        single = args.delete or args.ttl is not None or args.producer is not None or args.timestamp is not None
+        if args.words or single:
+            command.error("--json takes everything from its file: no NAME, --ttl, --delete, --producer or --timestamp")
+        return
+    if args.skip_bad:
+        command.error("--skip-bad goes with --json")
+    if len(args.words) < 2:
+        command.error("NAME and TYPE are missing" if not args.words else "TYPE is missing")
+    if args.delete and (len(args.words) > 2 or args.ttl is not None):
+        command.error("--delete deletes the whole RRset: no CONTENT and no --ttl")
+    if not args.delete and len(args.words) == 2:
+        command.error("CONTENT is missing (or --delete)")

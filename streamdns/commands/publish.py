@@ -1,0 +1,159 @@
+"""Appending events to the file log: one RRset from arguments, or many from lines of JSON."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pwd
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
+
+from streamdns.commands import CommandError
+from streamdns.commands.output import Progress, note, printable
+from streamdns.errors import BadEvent, ConfigError
+from streamdns.events import event
+from streamdns.events.sources import filelog
+from streamdns.settings import Settings
+
+#: Events that are validated, appended and synced together.
+CHUNK_EVENTS = 1000
+_SPOOL_BYTES = 16 << 20
+_SHOWN_PROBLEMS = 20
+
+#: Key, value (None: tombstone) and timestamp in milliseconds.
+LogEvent = tuple[bytes, bytes | None, int]
+
+
+def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
+    """`streamdns publish`."""
+    log_path(settings)
+    if args.json is not None:
+        return _publish_lines(args.json, settings, skip_bad=args.skip_bad, now_ms=now_ms)
+    name, rdtype, *contents = args.words
+    timestamp = now_ms if args.timestamp is None else args.timestamp
+    records = [{"content": content} | metadatas(args.producer, now_ms) for content in contents]
+    if args.ttl is not None:
+        records = [{"ttl": args.ttl} | record for record in records]
+    key, value = encode(name, rdtype, records, default_ttl=settings.default_ttl)
+    ((partition, position),) = append(settings, [(key, value, timestamp)])
+    print(f"{printable(key.decode())}: partition {partition}, position {position}")
+    return 0
+
+
+def log_path(settings: Settings) -> str:
+    """Where the file log is; ConfigError where the events are in another log, which this version cannot write."""
+    if settings.source != "file":
+        raise ConfigError([f"DNS_SOURCE={settings.source}: only a file log can be written in this version"])
+    return settings.file_log
+
+
+def metadatas(producer: str | None, now_ms: int) -> dict[str, Any]:
+    """The provenance field of a record."""
+    return {"metadatas": {"createdAt": now_ms // 1000, "producer": producer or user_at_host()}}
+
+
+def user_at_host() -> str:
+    """Who runs this command, and where."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def encode(
+    name: str, rdtype: str, records: list[dict[str, Any]], *, default_ttl: int
+) -> tuple[bytes, bytes | None]:
+    """Key and value of an event that every server accepts; no records: a tombstone. Raises CommandError."""
+    try:
+        key, value = event.encode(name, rdtype, records)
+        event.decode(key, value, default_ttl=default_ttl)
+    except (BadEvent, ValueError, TypeError) as err:
+        raise CommandError(f"nothing was published: {err}") from err
+    return key, value if records else None
+
+
+def append(settings: Settings, events: list[LogEvent]) -> list[tuple[int, int]]:
+    """Append to the log; partition and position of each. Raises SourceError, CommandError."""
+    try:
+        return filelog.append(log_path(settings), events)
+    except ValueError as err:
+        raise CommandError(f"nothing was published: {err}") from err
+
+
+class _BadLine(NamedTuple):
+    number: int
+    reason: str
+
+
+def _publish_lines(path: str, settings: Settings, *, skip_bad: bool, now_ms: int) -> int:
+    if path == "-":
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+            # Without --skip-bad all lines are looked at before the first is published.
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+            return _publish_file(spool, "standard input", settings, skip_bad=skip_bad, now_ms=now_ms)
+    try:
+        with open(path, "rb") as file:
+            return _publish_file(file, path, settings, skip_bad=skip_bad, now_ms=now_ms)
+    except OSError as err:
+        if err.filename != path:
+            raise
+        raise CommandError(f"{path} cannot be read: {(err.strerror or str(err)).lower()}") from err
+
+
+def _publish_file(file: IO[bytes], name: str, settings: Settings, *, skip_bad: bool, now_ms: int) -> int:
+    total = file.seek(0, os.SEEK_END)
+    bad = 0
+    with Progress(total, "checking") as progress:
+        for item in _events(file, settings.default_ttl, now_ms):
+            if isinstance(item, _BadLine):
+                bad += 1
+                if bad <= _SHOWN_PROBLEMS:
+                    note(f"{name} line {item.number}: {item.reason}")
+            progress.at(file.tell())
+    if bad > _SHOWN_PROBLEMS:
+        note(f"{name}: {bad - _SHOWN_PROBLEMS} more bad lines")
+    if bad and not skip_bad:
+        raise CommandError(f"nothing was published: {bad} bad {'line' if bad == 1 else 'lines'} (see --skip-bad)")
+    published = 0
+    with Progress(total, "publishing") as progress:
+        chunk: list[LogEvent] = []
+        for item in _events(file, settings.default_ttl, now_ms):
+            if not isinstance(item, _BadLine):
+                chunk.append(item)
+            if len(chunk) == CHUNK_EVENTS:
+                published += len(append(settings, chunk))
+                progress.at(file.tell())
+                chunk.clear()
+        published += len(append(settings, chunk)) if chunk else 0
+    print(f"{published} events published" + (f", {bad} bad lines left out" if bad else ""))
+    return 0
+
+
+def _events(file: IO[bytes], default_ttl: int, now_ms: int) -> Iterator[LogEvent | _BadLine]:
+    """The events of a file of lines from its beginning; a timestamp that is absent or 0 becomes `now_ms`."""
+    file.seek(0)
+    number = 0
+    while line := file.readline(filelog.MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > filelog.MAX_LINE_BYTES:
+            yield _BadLine(number, f"the line is longer than {filelog.MAX_LINE_BYTES} bytes")
+            while line and not line.endswith(b"\n"):
+                line = file.readline(filelog.MAX_LINE_BYTES)
+            continue
+        record = filelog.decode_line(line.rstrip(b"\n"), 0, 0)
+        if record is None:
+            continue
+        try:
+            if record.error is not None:
+                raise BadEvent(record.error)
+            event.decode(record.key, record.value, default_ttl=default_ttl)
+        except BadEvent as err:
+            yield _BadLine(number, err.reason)
+            continue
+        assert record.key is not None
+        yield record.key, record.value, record.timestamp or now_ms
