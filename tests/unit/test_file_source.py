@@ -280,6 +280,15 @@ def test_a_torn_line_may_be_taken_back(tmp_path: Path, opened: Opener) -> None:
     assert keys(read_all(source)[0]) == [b"other.|A"]
 
 
+def test_a_long_torn_line_may_be_taken_back(tmp_path: Path, opened: Opener) -> None:
+    (tmp_path / "log").write_bytes(line(0) + b"x" * (MAX_LINE_BYTES + 5))
+    source = opened(tmp_path / "log")
+    read_all(source)
+    os.truncate(tmp_path / "log", len(line(0)))
+    append(f"{tmp_path}/log", [(b"other.|A", b"[]", 0)])
+    assert keys(read_all(source)[0]) == [b"other.|A"]
+
+
 def test_an_empty_log_is_caught_up_at_once(tmp_path: Path, opened: Opener) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "directory").mkdir()
@@ -497,6 +506,19 @@ def test_the_same_log_moved_into_place_is_read_on(log: Path, opened: Opener) -> 
     assert keys(batch.records) == [b"n4.|A"]
 
 
+def test_a_file_that_was_moved_away_is_left_alone(log: Path, opened: Opener) -> None:
+    source = opened(log)
+    read_all(source)
+    content, old = log.read_bytes(), log.with_name("old")
+    old.hardlink_to(log)
+    read_when(source, lambda: replace(log, content + line(3)))
+    source.read(max_records=1, timeout_s=0)
+    before = source.wakeups
+    writer = gevent.spawn(append, str(old), [(b"n4.|A", b"[]", 0)])
+    assert source.read(max_records=5, timeout_s=0.2) == Batch([], {}, True)
+    assert source.wakeups == before + 1  # the end of its time
+
+
 @pytest.mark.parametrize("position", [1, 48, 50, 146])
 def test_a_position_within_a_line(log: Path, opened: Opener, position: int) -> None:
     with pytest.raises(LogReplaced, match=f"position {position} of .*/log is no longer the start of a line"):
@@ -647,6 +669,23 @@ def test_a_write_that_fails_leaves_whole_lines(tmp_path: Path, opened: Opener, m
     assert keys(records) == [b"a.|A", b"b.|A", b"b.|A", b"c.|A"]
 
 
+def test_what_is_appended_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync, synced = os.fsync, []
+
+    def noting(fd: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{fd}"), os.fstat(fd).st_size))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    path = tmp_path / "new" / "log"
+    append(str(path), [(b"a.|A", b"[]", 0)] * 3)
+    names = [name for name, _ in synced]
+    assert names == [str(tmp_path), str(path), str(path.parent)]
+    assert synced[1][1] == path.stat().st_size
+    append(str(path), [(b"a.|A", b"[]", 0)] * 3)
+    assert synced[3:] == [(str(path), path.stat().st_size)]
+
+
 def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SourceError, match=r"^cannot append to .*: (Not a directory|File exists)$"):
@@ -655,12 +694,17 @@ def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from streamdns.events.sources.filelog import append
+from streamdns.events.sources.filelog import append, partition_files
 path, writer = sys.argv[1], sys.argv[2]
 sys.stdin.read(1)
 for index in range(500):
     value = ("[" + ",".join(["1"] * (index % 50)) + "]").encode()
-    append(path, [(f"{writer}-{index}.|A".encode(), value, index)])
+    key = f"{writer}-{index}.|A".encode()
+    [(partition, position)] = append(path, [(key, value, index)])
+    with open(partition_files(path)[partition], "rb") as file:
+        file.seek(position)
+        if not file.readline().startswith(b'{"key":"%b",' % key):
+            sys.exit("the position is not that of the event")
 """
 
 

@@ -74,17 +74,12 @@ class _Watch:
         """Until there is a notice to drain, `close`, or `timeout_s`."""
         self._awake.clear()
         if self._io is not None:
-            self._io.start(self._on_notice)
+            self._io.start(self._awake.set)
         try:
             self._awake.wait(timeout_s)
         finally:
             if self._io is not None:
                 self._io.stop()
-
-    def _on_notice(self) -> None:
-        if self._io is not None:
-            self._io.stop()  # It would fire again and again until the waiting greenlet has had its turn.
-        self._awake.set()
 
     def close(self) -> None:
         if self._io is not None:
