@@ -517,6 +517,7 @@ def test_a_file_that_was_moved_away_is_left_alone(log: Path, opened: Opener) -> 
     writer = gevent.spawn(append, str(old), [(b"n4.|A", b"[]", 0)])
     assert source.read(max_records=5, timeout_s=0.2) == Batch([], {}, True)
     assert source.wakeups == before + 1  # the end of its time
+    assert writer.value == [(0, len(content))]
 
 
 @pytest.mark.parametrize("position", [1, 48, 50, 146])
