@@ -11,8 +11,9 @@ from streamdns import __version__, local_records, logs
 from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
 from streamdns.dns import name
-from streamdns.dns.answer import Answerer, Policy, Snapshot
+from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
+from streamdns.dns.lookup import Policy, Snapshot
 from streamdns.dns.server import UdpServer
 from streamdns.dns.statistics import Statistics
 from streamdns.dns.tcp import Connections, TcpServer

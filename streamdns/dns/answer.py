@@ -7,21 +7,20 @@ does the rest. Everything here runs per query, so replies are assembled from sto
 
 from __future__ import annotations
 
+import struct
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 from streamdns.dns import unusual
 from streamdns.dns.cookies import Cookies
-from streamdns.dns.name import from_key as _from_key
+from streamdns.dns.lookup import ROOT, Policy, Question, Snapshot, Zone, from_key, synthesised_soa
 from streamdns.dns.node import (
-    ENTRY_SIZE,
     HAS_CNAME,
     HAS_DNAME,
     HAS_NS,
     HAS_SOA,
-    HEAD_SIZE,
     REJECTED,
+    any_type,
     find,
     pack_records,
     records_of,
@@ -44,6 +43,7 @@ from streamdns.dns.wire import (
     MAX_MESSAGE,
     MAX_UDP_PLAIN,
     NS,
+    NOERROR,
     NSEC,
     NXDOMAIN,
     OPT_EDE,
@@ -59,7 +59,7 @@ from streamdns.dns.wire import (
     Reply,
     name_end,
     opt_record,
-    option,
+    with_option,
 )
 
 MAX_CHAIN = 16
@@ -71,85 +71,8 @@ _NOT_SIMPLE = frozenset(COMPRESSIBLE) | frozenset(ADDITIONAL_FOR) | {ANY, DS, DN
 _BESIDE_CNAME = frozenset((CNAME, ANY, RRSIG, NSEC))
 
 _NO_RECORDS = b"\0\1\0\0\0\0\0\0"
+_POINTER = struct.Struct(">H")
 _ONLY_OPT = b"\0\1\0\0\0\0\0\1"
-
-
-class Snapshot(Protocol):
-    """One consistent state of the view, as `view/reader.py` gives it.
-
-    `node` and `cut` map a lookup key to the stored value or None. `seek` gives the first stored key at or behind a key
-    with its node, `before` the last stored key before it. `depths` are the numbers of labels at which zones or cuts
-    exist, descending.
-    """
-
-    node: Callable[[bytes], bytes | None]
-    cut: Callable[[bytes], bytes | None]
-    depths: tuple[int, ...]
-    ready: bool
-
-    def close(self) -> None: ...
-
-    def seek(self, key: bytes) -> tuple[bytes, bytes] | None: ...
-
-    def before(self, key: bytes) -> bytes | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the configuration says about answers; `zones` are lookup keys of listed apexes, None = those in the log."""
-
-    zones: frozenset[bytes] | None = None
-    instance_id: bytes = b""
-    version: bytes | None = None
-    edns_size: int = 1232
-    flatten_apex_cname: bool = False
-    rotate: bool = False
-    keepalive_s: int = 30
-
-
-class Zone:
-    """What the walk from the name to its zone found: depth and key of the apex, and the topmost cut between."""
-
-    __slots__ = ("apex", "cut", "cut_is_dname", "key")
-
-    def __init__(self, apex: int, key: bytes, cut: int, cut_is_dname: bool) -> None:
-        self.apex, self.key, self.cut, self.cut_is_dname = apex, key, cut, cut_is_dname
-
-
-class Question:
-    """A name that is being looked up: the client's, then each target of a chain.
-
-    `labels` are those of the lookup key: from the top, lower case, escaped. The root's key is one zero octet.
-    """
-
-    __slots__ = ("key", "labels", "offsets", "qtype", "wire")
-
-    def __init__(self, wire: bytes, qtype: int) -> None:
-        lower = wire.lower()
-        labels: list[bytes] = []
-        offsets: list[int] = []
-        at = 0
-        length = lower[0]
-        while length:
-            offsets.append(at)
-            labels.append(lower[at + 1 : at + 1 + length])
-            at += length + 1
-            length = lower[at]
-        offsets.append(at)
-        labels.reverse()
-        joined = b"\0".join(labels) + b"\0"
-        if b"\1" in joined or joined.count(b"\0") != (len(labels) or 1):
-            labels = [label.replace(b"\1", b"\1\2").replace(b"\0", b"\1\1") for label in labels]
-            joined = b"\0".join(labels) + b"\0"
-        self.wire, self.qtype, self.offsets, self.labels, self.key = wire, qtype, offsets, labels, joined
-
-    def suffix(self, depth: int) -> bytes:
-        """The last `depth` labels of the name in wire form, the case kept."""
-        return self.wire[self.offsets[len(self.labels) - depth] :]
-
-    def prefix(self, depth: int) -> bytes:
-        """The lookup key of the last `depth` labels."""
-        return b"\0".join(self.labels[:depth]) + b"\0"
 
 
 class Answerer:
@@ -165,7 +88,7 @@ class Answerer:
         self.cookies = cookies
         self.client: Callable[[int], bytes] = _no_client
         self.stale = False
-        self.tally: dict[int, int] = {}
+        self.tally: defaultdict[int, int] = defaultdict(int)
         self.truncated = 0
         self.rotation = 0
         self._edns_size = policy.edns_size
@@ -180,21 +103,23 @@ class Answerer:
         self.view = snapshot
         self._node = snapshot.node
         self._cut = snapshot.cut
+        self._after = snapshot.after
         depths = snapshot.depths
         if self.listed_depths:
             depths = tuple(sorted(self.listed_depths.union(depths), reverse=True))
         self._depths = depths
-        self._simple = snapshot.ready and not self.stale and not self.policy.rotate and self.listed is None
+        self._simple = snapshot.ready and not self.stale and not self.policy.rotate
 
     def unbind(self) -> None:
         """Let go of the snapshot, so that it can be closed."""
-        del self.view, self._node, self._cut
+        del self.view, self._node, self._cut, self._after
 
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to one message, or None where none may be sent; never raises for anything in `packet`.
 
-        This is the common case: an IN query without EDNS options whose RRset stands at its own node, below no cut but
-        its zone's apex, holds no compressible names and fits. Everything else goes to `resolve` or `unusual.reply`.
+        This is the common case: an IN query without EDNS options, below no cut but its zone's apex, for an RRset
+        without compressible names that fits, or for a name or type that is not there. Everything else goes to
+        `resolve` or to `unusual.reply`.
         """
         counts = packet[4:12]
         size = len(packet)
@@ -202,16 +127,17 @@ class Answerer:
             return unusual.reply(self, packet, tcp, slot)
         lower = packet.lower()
         labels: list[bytes] = []
-        add = labels.append
+        starts: list[int] = []
         at = 12
         length = lower[12]
         try:
             while length:
                 if length > 63:
                     return unusual.reply(self, packet, tcp, slot)
-                start = at + 1
-                at = start + length
-                add(lower[start:at])
+                starts.append(at)
+                at += 1
+                labels.append(lower[at : at + length])
+                at += length
                 length = lower[at]
         except IndexError:
             return unusual.reply(self, packet, tcp, slot)
@@ -234,17 +160,19 @@ class Answerer:
             return unusual.reply(self, packet, tcp, slot)
         if tcp:
             limit = MAX_MESSAGE
+        depth = len(labels)
         labels.reverse()
         key = b"\0".join(labels) + b"\0"
-        depth = len(labels)
         if not self._simple or key.count(b"\0") != depth or b"\1" in key:
             return self.resolve(packet, end, limit, opt)
-        cut = self._cut
         for d in self._depths:
             if d < depth:
-                found = cut(b"\0".join(labels[:d]) + b"\0")
+                # A label takes as many octets in the key as in the message, so the apex is as long in both.
+                apex_at = starts[depth - d] if d else at
+                found = self._cut(key[: at - apex_at] or ROOT)
             elif d == depth:
-                found = cut(key)
+                apex_at = 12
+                found = self._cut(key)
             else:
                 continue
             if found is not None:
@@ -252,19 +180,33 @@ class Answerer:
         else:
             return self.resolve(packet, end, limit, opt)
         bounds = found[0]
-        if not bounds & HAS_SOA or (bounds & HAS_DNAME and d < depth):
-            return self.resolve(packet, end, limit, opt)
         qtype = packet[at + 1] << 8 | packet[at + 2]
+        if not bounds & HAS_SOA or (bounds & HAS_DNAME and d < depth) or qtype in _NOT_SIMPLE:
+            return self.resolve(packet, end, limit, opt)
+        if self.listed is not None and (key[: at - apex_at] or ROOT) not in self.listed:
+            return self.resolve(packet, end, limit, opt)
         node = self._node(key)
-        if node is None or node[0] & HAS_CNAME or qtype in _NOT_SIMPLE:
+        if node is None:
+            # One label below the apex the closest encloser can only be the apex.
+            if d != depth - 1 or len(found) == 1 or (self._after(key) or b"").startswith(key):
+                return self.resolve(packet, end, limit, opt)
+            source = key[: at - apex_at] + b"*\0"
+            node = self._node(source)
+            if node is None:
+                if (self._after(source) or b"").startswith(source):
+                    return self.resolve(packet, end, limit, opt)
+                return self._negative(packet, found, apex_at, end, NXDOMAIN, limit, opt)
+        if node[0] & HAS_CNAME:
             return self.resolve(packet, end, limit, opt)
-        entry = find(node, qtype)
-        if entry is None or entry[0] & REJECTED or end + entry[3] + len(opt) > limit:
+        place = find(node, qtype)
+        if place is None:
+            if len(found) == 1:
+                return self.resolve(packet, end, limit, opt)
+            return self._negative(packet, found, apex_at, end, NOERROR, limit, opt)
+        flags, count, start, length = place
+        if flags & REJECTED or end + length + len(opt) > limit:
             return self.resolve(packet, end, limit, opt)
-        _, count, start, length = entry
-        tally = self.tally
-        kind = qtype << 8
-        tally[kind] = tally.get(kind, 0) + 1
+        self.tally[qtype << 8] += 1
         return b"%b%c%c\0\1%c%c\0\0\0%c%b%b%b" % (
             packet[:2],
             QR | AA | packet[2] & RD,
@@ -274,6 +216,30 @@ class Answerer:
             1 if opt else 0,
             packet[12:end],
             node[start : start + length],
+            opt,
+        )
+
+    def _negative(
+        self, packet: bytes, found: bytes, apex_at: int, end: int, rcode: int, limit: int, opt: bytes
+    ) -> bytes:
+        """NXDOMAIN or NODATA from the SOA that stands with the apex's bounds, see `negative.template`."""
+        if end + len(found) - 3 + len(opt) > limit:
+            return self.resolve(packet, end, limit, opt)
+        second, third = found[1] + 3, found[2] + 3
+        self.tally[packet[end - 4] << 16 | packet[end - 3] << 8 | rcode] += 1
+        apex = _POINTER.pack(0xC000 | apex_at)
+        return b"%b%c%c\0\1\0\0\0\1\0%c%b%b%b%b%b%b%b%b" % (
+            packet[:2],
+            QR | AA | packet[2] & RD,
+            packet[3] & CD | rcode,
+            1 if opt else 0,
+            packet[12:end],
+            apex,
+            found[5:second],
+            apex,
+            found[second + 2 : third],
+            apex,
+            found[third + 2 :],
             opt,
         )
 
@@ -307,7 +273,7 @@ class Answerer:
         """The finished message of a reply, counted."""
         rcode = reply.rcode
         kind = qtype << 8 | rcode
-        self.tally[kind] = self.tally.get(kind, 0) + 1
+        self.tally[kind] += 1
         if reply.truncated:
             self.truncated += 1
         if opt and reply.ede is not None:
@@ -367,23 +333,22 @@ class Answerer:
         node = self._node(key)
         if node is not None:
             return self.answer_node(question, zone, node, reply)
-        behind = self.view.seek(key)
-        if behind is not None and (behind[0].startswith(key) or key == b"\0"):
+        behind = self._after(key) or b""
+        if behind.startswith(key) or key == ROOT:
             self.answer_nodata(zone, reply)  # an empty non-terminal (RFC 8020, RFC 4592 §2.2.2)
             return None
-        before = self.view.before(key)
+        before = self.view.before(key) or b""
         encloser = question.prefix(zone.apex)
         for depth in range(len(question.labels) - 1, zone.apex, -1):
             prefix = question.prefix(depth)
-            if (behind is not None and behind[0].startswith(prefix)) or (before is not None and before.startswith(prefix)):
+            if behind.startswith(prefix) or before.startswith(prefix):
                 encloser = prefix
                 break
         source = b"*\0" if encloser == b"\0" else encloser + b"*\0"
         node = self._node(source)
         if node is not None:
             return self.answer_node(question, zone, node, reply)
-        behind = self.view.seek(source)
-        if behind is not None and behind[0].startswith(source):
+        if (self._after(source) or b"").startswith(source):
             self.answer_nodata(zone, reply)
         else:
             self.answer_nxdomain(zone, reply)
@@ -565,31 +530,3 @@ class Answerer:
 
 def _no_client(slot: int) -> bytes:
     return b""
-
-
-def from_key(key: bytes) -> bytes:
-    """The wire name of a lookup key as the view stores it."""
-    return b"\0" if key == b"\0" else _from_key(key)
-
-
-def any_type(node: bytes, *, hide_cname: bool) -> int:
-    """The one type that answers ANY (RFC 8482 §4.1): the CNAME that shadows the others, else the lowest."""
-    if node[0] & HAS_CNAME and not hide_cname:
-        return CNAME
-    count = node[2] << 8 | node[3]
-    types = [node[at] << 8 | node[at + 1] for at in range(HEAD_SIZE, HEAD_SIZE + ENTRY_SIZE * min(count, 2), ENTRY_SIZE)]
-    return next((rdtype for rdtype in types if rdtype != CNAME or not hide_cname), ANY)
-
-
-def synthesised_soa(apex: bytes) -> bytes:
-    """The SOA of a listed zone that has none in the log: the apex as MNAME, hostmaster below it, serial 1."""
-    name = from_key(apex)
-    mailbox = b"\x0ahostmaster" + name
-    timers = b"".join(value.to_bytes(4, "big") for value in (1, 3600, 600, 604800, 60))
-    return pack_records(SOA, 3600, (name + (mailbox if len(mailbox) <= 255 else name) + timers,))
-
-
-def with_option(opt: bytes, code: int, data: bytes) -> bytes:
-    """An OPT record in wire form with one more option."""
-    options = opt[11:] + option(code, data)
-    return opt[:9] + len(options).to_bytes(2, "big") + options

@@ -128,6 +128,15 @@ def records_of(node: bytes, rdtype: int) -> bytes | None:
     return None if entry is None else node[entry[2] : entry[2] + entry[3]]
 
 
+def any_type(node: bytes, *, hide_cname: bool) -> int:
+    """The one type that answers ANY (RFC 8482 §4.1): the CNAME that shadows the others, else the lowest."""
+    if node[0] & HAS_CNAME and not hide_cname:
+        return CNAME
+    count = node[2] << 8 | node[3]
+    types = [node[at] << 8 | node[at + 1] for at in range(HEAD_SIZE, HEAD_SIZE + ENTRY_SIZE * min(count, 2), ENTRY_SIZE)]
+    return next((rdtype for rdtype in types if rdtype != CNAME or not hide_cname), -1)
+
+
 def cut_flags(node: bytes) -> int:
     """How a node bounds zones: HAS_SOA, HAS_NS, HAS_DNAME; 0 where a CNAME shadows everything but a zone's apex."""
     flags = node[0]

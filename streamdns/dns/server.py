@@ -12,7 +12,8 @@ import gevent
 from gevent.event import Event
 
 from streamdns import logs
-from streamdns.dns.answer import Answerer, Snapshot
+from streamdns.dns.answer import Answerer
+from streamdns.dns.lookup import Snapshot
 from streamdns.dns.mmsg import Datagrams
 from streamdns.dns.statistics import Statistics
 from streamdns.dns.unusual import servfail

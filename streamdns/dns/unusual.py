@@ -48,6 +48,7 @@ from streamdns.dns.wire import (
     opt_record,
     option,
     parse_edns,
+    with_option,
 )
 
 if TYPE_CHECKING:
@@ -162,8 +163,7 @@ def with_question(
     """An error that repeats the question, with an extended error where the client speaks EDNS."""
     count(answerer, packet[end - 4] << 8 | packet[end - 3], rcode)
     if opt and ede is not None:
-        options = opt[11:] + option(OPT_EDE, ede.to_bytes(2, "big"))
-        opt = opt[:9] + len(options).to_bytes(2, "big") + options
+        opt = with_option(opt, OPT_EDE, ede.to_bytes(2, "big"))
     made = Reply(packet, end, MAX_MESSAGE)
     return made.finish(QR | packet[2] & (0x78 | RD), packet[3] & CD | rcode, opt)
 
@@ -171,7 +171,7 @@ def with_question(
 def count(answerer: Answerer, qtype: int, rcode: int) -> None:
     """Count one reply."""
     kind = qtype << 8 | rcode
-    answerer.tally[kind] = answerer.tally.get(kind, 0) + 1
+    answerer.tally[kind] += 1
 
 
 def chaos(answerer: Answerer, packet: bytes, end: int, qtype: int, opt: bytes) -> bytes:

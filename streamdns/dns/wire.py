@@ -145,6 +145,12 @@ def opt_record(size: int, do: bool, options: bytes = b"", extended_rcode: int = 
     )
 
 
+def with_option(opt: bytes, code: int, data: bytes) -> bytes:
+    """An OPT record in wire form with one more option."""
+    options = opt[11:] + option(code, data)
+    return opt[:9] + len(options).to_bytes(2, "big") + options
+
+
 def name_end(data: bytes, at: int) -> int:
     """The offset behind an uncompressed name in data of our own."""
     length = data[at]

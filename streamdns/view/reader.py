@@ -37,10 +37,10 @@ class ViewSnapshot:
         self.node = cursor.get
         self.cut = txn.cursor(store.cuts).get
 
-    def seek(self, key: bytes) -> tuple[bytes, bytes] | None:
-        """The first node at or behind a key."""
+    def after(self, key: bytes) -> bytes | None:
+        """The first key at or behind a key."""
         cursor = self._cursor
-        return cursor.item() if cursor.set_range(key) else None
+        return cursor.key() if cursor.set_range(key) else None
 
     def before(self, key: bytes) -> bytes | None:
         """The last key before a key."""
@@ -176,9 +176,9 @@ class Inspector:
         """The last changes, oldest first."""
         return (decode_entry(raw) for _, raw in self._rows("journal"))
 
-    def cuts(self) -> Iterator[tuple[bytes, int]]:
-        """Keys that bound zones, with their flags."""
-        return ((key, raw[0]) for key, raw in self._rows("cuts"))
+    def cuts(self) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that bound zones, with what is stored for them."""
+        return self._rows("cuts")
 
 
 def snapshot(store: Store) -> ViewSnapshot:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import lmdb
 import msgspec
 
-from streamdns.dns.node import CONTESTED, HAS_CNAME, HAS_SOA, RRset, cut_flags, decode, encode, replace
+from streamdns.dns.negative import template
+from streamdns.dns.node import CONTESTED, HAS_CNAME, HAS_SOA, SOA, RRset, cut_flags, decode, encode, records_of, replace
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
@@ -30,6 +31,13 @@ class Conflict(msgspec.Struct, array_like=True):
 
 _encode_conflict = msgspec.msgpack.Encoder().encode
 decode_conflict = msgspec.msgpack.Decoder(Conflict).decode
+
+
+def cut_value(raw: bytes, owner: bytes) -> bytes:
+    """What the table of cuts holds for a node: its bounds, and at an apex the SOA of negative answers."""
+    bounds = bytes((cut_flags(raw),))
+    soa = records_of(raw, SOA)
+    return bounds if soa is None else bounds + template(owner, soa)
 
 
 class _Node:
@@ -184,11 +192,11 @@ class WriteTransaction:
             what = "CNAME at a zone apex is not served" if bounds & HAS_SOA else "a CNAME shadows the other types"
             entry = Conflict("cname", owner, 5, what)
             self.conflict(CNAME_AND_OTHERS + rrset_id(key, 5), entry if mixed else None)
-        if bounds == node.bounds:
+        if bounds == node.bounds and not bounds & HAS_SOA:
             return
         cuts, depths, depth = self.store.cuts, self.state.cut_depths, depth_of(key)
         if bounds:
-            self.txn.put(key, bytes((bounds,)), db=cuts)
+            self.txn.put(key, cut_value(raw, owner), db=cuts)
         else:
             self.txn.delete(key, db=cuts)
         step = bool(bounds) - bool(node.bounds)

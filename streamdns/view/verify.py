@@ -12,6 +12,7 @@ from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.digest import MODULUS_MASK, rrset_hash, to_hex
 from streamdns.view.keys import depth_of, node_key, owner_of, prefixes
 from streamdns.view.reader import Inspector
+from streamdns.view.transaction import cut_value
 
 
 def differences(view: Inspector) -> Iterator[str]:
@@ -21,17 +22,16 @@ def differences(view: Inspector) -> Iterator[str]:
     for owner, rdtype, partition, candidate in view.candidate_rows():
         contested.setdefault((node_key(owner), rdtype), {})[partition] = candidate
     apexes: set[bytes] = set()
-    cuts: dict[bytes, int] = {}
+    cuts: dict[bytes, bytes] = {}
     for key, raw in view.walk():
-        bounds = nodes.cut_flags(raw)
-        if bounds:
-            cuts[key] = bounds
+        if bounds := nodes.cut_flags(raw):
+            cuts[key] = cut_value(raw, owner_of(key))
             if bounds & HAS_SOA:
                 apexes.add(key)
     stored_cuts = dict(view.cuts())
     for key in sorted(set(cuts) | set(stored_cuts)):
         if cuts.get(key) != stored_cuts.get(key):
-            yield f"{to_text(owner_of(key))}: zone bounds stored as {stored_cuts.get(key)}, its node gives {cuts.get(key)}"
+            yield f"{to_text(owner_of(key))}: zone bounds stored as {_hex(stored_cuts.get(key))}, its node gives {_hex(cuts.get(key))}"
     total = nodes_seen = rrsets = records = 0
     zones: dict[bytes, list[int]] = {apex: [0, 0, 0] for apex in apexes}
     served = set()
@@ -71,6 +71,10 @@ def differences(view: Inspector) -> Iterator[str]:
     yield from _check_depths(view, cuts)
 
 
+def _hex(value: bytes | None) -> str:
+    return "nothing" if value is None else value.hex()
+
+
 def _check_rrset(
     owner: bytes, rrset: nodes.RRset, found: dict[CandidateId, Candidate] | None
 ) -> Iterator[str]:
@@ -96,12 +100,12 @@ def _check_zones(view: Inspector, zones: dict[bytes, list[int]]) -> Iterator[str
         yield f"{to_text(owner_of(apex))}: has a SOA but is not listed as a zone"
 
 
-def _check_depths(view: Inspector, cuts: dict[bytes, int]) -> Iterator[str]:
+def _check_depths(view: Inspector, cuts: dict[bytes, bytes]) -> Iterator[str]:
     depths: dict[int, int] = {}
     zone_depths: dict[int, int] = {}
     for key, bounds in cuts.items():
         depths[depth_of(key)] = depths.get(depth_of(key), 0) + 1
-        if bounds & HAS_SOA:
+        if bounds[0] & HAS_SOA:
             zone_depths[depth_of(key)] = zone_depths.get(depth_of(key), 0) + 1
     if depths != view.state.cut_depths or zone_depths != view.state.zone_depths:
         yield f"depths stored as {view.state.cut_depths} and {view.state.zone_depths}, the nodes give {depths} and {zone_depths}"

@@ -1,0 +1,104 @@
+"""What a lookup works on: the snapshot of the view, the configured policy, the name that is looked up, its zone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamdns.dns import name
+from streamdns.dns.node import SOA, pack_records
+
+ROOT = b"\0"
+
+
+class Snapshot(Protocol):
+    """One consistent state of the view, as `view/reader.py` gives it.
+
+    `node` and `cut` map a lookup key to the stored value or None: a node as dns/node.py has it, and for a name that
+    bounds zones one octet of flags, followed at an apex by the `template` of dns/negative.py. `after` gives the first
+    stored key at or behind a key, `before` the last one before it. `depths` are the numbers of labels at which zones or cuts
+    exist, descending.
+    """
+
+    node: Callable[[bytes], bytes | None]
+    cut: Callable[[bytes], bytes | None]
+    depths: tuple[int, ...]
+    ready: bool
+
+    def close(self) -> None: ...
+
+    def after(self, key: bytes) -> bytes | None: ...
+
+    def before(self, key: bytes) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says about answers; `zones` are lookup keys of listed apexes, None = those in the log."""
+
+    zones: frozenset[bytes] | None = None
+    instance_id: bytes = b""
+    version: bytes | None = None
+    edns_size: int = 1232
+    flatten_apex_cname: bool = False
+    rotate: bool = False
+    keepalive_s: int = 30
+
+
+class Zone:
+    """What the walk from the name to its zone found: depth and key of the apex, and the topmost cut between."""
+
+    __slots__ = ("apex", "cut", "cut_is_dname", "key")
+
+    def __init__(self, apex: int, key: bytes, cut: int, cut_is_dname: bool) -> None:
+        self.apex, self.key, self.cut, self.cut_is_dname = apex, key, cut, cut_is_dname
+
+
+class Question:
+    """A name that is being looked up: the client's, then each target of a chain.
+
+    `labels` are those of the lookup key: from the top, lower case, escaped. The root's key is one zero octet.
+    """
+
+    __slots__ = ("key", "labels", "offsets", "qtype", "wire")
+
+    def __init__(self, wire: bytes, qtype: int) -> None:
+        lower = wire.lower()
+        labels: list[bytes] = []
+        offsets: list[int] = []
+        at = 0
+        length = lower[0]
+        while length:
+            offsets.append(at)
+            labels.append(lower[at + 1 : at + 1 + length])
+            at += length + 1
+            length = lower[at]
+        offsets.append(at)
+        labels.reverse()
+        joined = b"\0".join(labels) + b"\0"
+        if b"\1" in joined or joined.count(b"\0") != (len(labels) or 1):
+            labels = [label.replace(b"\1", b"\1\2").replace(b"\0", b"\1\1") for label in labels]
+            joined = b"\0".join(labels) + b"\0"
+        self.wire, self.qtype, self.offsets, self.labels, self.key = wire, qtype, offsets, labels, joined
+
+    def suffix(self, depth: int) -> bytes:
+        """The last `depth` labels of the name in wire form, the case kept."""
+        return self.wire[self.offsets[len(self.labels) - depth] :]
+
+    def prefix(self, depth: int) -> bytes:
+        """The lookup key of the last `depth` labels."""
+        return b"\0".join(self.labels[:depth]) + b"\0"
+
+
+def from_key(key: bytes) -> bytes:
+    """The wire name of a lookup key as the view stores it."""
+    return b"\0" if key == ROOT else name.from_key(key)
+
+
+def synthesised_soa(apex: bytes) -> bytes:
+    """The SOA of a listed zone that has none in the log: the apex as MNAME, hostmaster below it, serial 1."""
+    name = from_key(apex)
+    mailbox = b"\x0ahostmaster" + name
+    timers = b"".join(value.to_bytes(4, "big") for value in (1, 3600, 600, 604800, 60))
+    return pack_records(SOA, 3600, (name + (mailbox if len(mailbox) <= 255 else name) + timers,))
