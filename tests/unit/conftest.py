@@ -1,0 +1,33 @@
+"""Fixtures of the unit tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streamdns.events.sources.base import Partition
+from streamdns.events.sources.file import FileSource
+from tests.harness.filelog import NEVER_S, Opener
+
+
+@pytest.fixture
+def opened() -> Iterator[Opener]:
+    sources: list[FileSource] = []
+
+    def opener(
+        path: Path | str,
+        positions: dict[Partition, int] | None = None,
+        fingerprints: dict[Partition, str] | None = None,
+        *,
+        check_s: float = NEVER_S,
+    ) -> FileSource:
+        source = FileSource(str(path), check_s=check_s)
+        sources.append(source)
+        source.connect(positions or {}, fingerprints or {})
+        return source
+
+    yield opener
+    for source in sources:
+        source.close()
