@@ -117,7 +117,8 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         return exporting.run(args, settings)
     from streamdns.commands import inspect
 
-    return {
+    looks: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
         "lookup": inspect.lookup, "digest": inspect.digest, "quarantine": inspect.quarantine,
         "conflicts": inspect.conflicts,
-    }[args.command](args, settings)
+    }
+    return looks[args.command](args, settings)

@@ -1,4 +1,4 @@
-"""The commands of streamdns, by theme; each is imported when it is asked for. cli.py chooses and turns errors into exit codes."""
+"""The commands of streamdns by theme, imported when asked for; cli.py chooses one and turns errors into exit codes."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def of_zone(found: dict[Key, Standing], origin: bytes) -> dict[Key, Standing]:
         key = node_key(owner)
         below = [each for each in prefixes(key)[depth_of(top) + 1 :] if each in apexes]
         at_cut = below == [key] and rdtype in (nodes.NS, nodes.DS)
-        if at_cut or not below and not (key == top and rdtype == nodes.DS):
+        if at_cut or (not below and (key, rdtype) != (top, nodes.DS)):
             kept[owner, rdtype] = rrset
     return kept
 

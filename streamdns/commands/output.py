@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Self, TextIO
 
 _BAR_WIDTH = 30
 
@@ -57,7 +57,7 @@ class Progress:
         self._shown = self._to.isatty()
         self._percent = -1
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

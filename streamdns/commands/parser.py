@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from streamdns import __version__
@@ -138,7 +138,10 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
             name, help=summary, description=_DETAILS[name], epilog=examples, formatter_class=layout, allow_abbrev=False,
             usage=usage if name == "publish" else None,
         )
-        command.add_argument("--env-file", metavar="FILE", default=argparse.SUPPRESS, help="read settings from FILE too")
+        # Suppressed, for a default here would overwrite what stands before the command.
+        command.add_argument(
+            "--env-file", metavar="FILE", default=argparse.SUPPRESS, help="read settings from FILE too"
+        )
     _add_writing(commands)
     _add_reading(commands)
     return parser, commands
@@ -161,7 +164,9 @@ def _add_writing(commands: dict[str, argparse.ArgumentParser]) -> None:
     importing.add_argument("--replace", action="store_true", help="delete RRsets of the zone that are not in the file")
     importing.add_argument("--dry-run", action="store_true", help="list the changes and append nothing")
     for command in (publish, importing):
-        command.add_argument("--producer", metavar="NAME", help="who says so, kept with the records (default: user@host)")
+        command.add_argument(
+            "--producer", metavar="NAME", help="who says so, kept with the records (default: user@host)"
+        )
 
 
 def _add_reading(commands: dict[str, argparse.ArgumentParser]) -> None:
@@ -179,13 +184,13 @@ def _add_reading(commands: dict[str, argparse.ArgumentParser]) -> None:
         commands[name].add_argument("--json", action="store_true", help="write JSON")
 
 
-def _number(most: int) -> type[int]:
+def _number(most: int) -> Callable[[str], int]:
     def parse_number(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {most}")
         return int(text)
 
-    return parse_number  # type: ignore[return-value]
+    return parse_number
 
 
 def _check_publish(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:

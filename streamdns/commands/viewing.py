@@ -1,0 +1,106 @@
+"""Looking into the view beside a running server or without one, and how its RRsets are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from streamdns.commands import CommandError
+from streamdns.commands.output import moment, note, printable
+from streamdns.dns import name, rdata
+from streamdns.dns.node import LOCAL, REJECTED, RRset, ttl_of, unpack_rdatas
+from streamdns.settings import Settings
+from streamdns.view.keys import node_key, owner_of
+from streamdns.view.reader import Entry, Inspector
+from streamdns.view.store import reported
+from streamdns.view.view import open_readonly
+
+
+@contextmanager
+def looking(settings: Settings) -> Iterator[Inspector]:
+    """One state of the view. Print after it, not in it: an open look keeps the server from using pages again.
+
+    Raises ViewError.
+    """
+    store = open_readonly(settings.pathdb)
+    try:
+        with reported(settings.pathdb), Inspector(store) as view:
+            if not view.state.complete:
+                note("the view has not caught up with the log yet")
+            yield view
+    finally:
+        store.close()
+
+
+def owner_from_text(text: str) -> bytes:
+    """Lower-case wire form of a name that somebody typed; raises CommandError."""
+    try:
+        return name.from_text(text).lower()
+    except ValueError as err:
+        raise CommandError(str(err)) from err
+
+
+def apex_from_text(view: Inspector, text: str) -> bytes:
+    """The key of a zone that somebody typed; raises CommandError for what is no zone of the view."""
+    owner = owner_from_text(text)
+    key = node_key(owner)
+    if view.zone(key) is None:
+        above = view.zone_of(key)
+        where = f"; it is in the zone {name.to_text(owner_of(above))}" if above is not None else ""
+        raise CommandError(f"{name.to_text(owner)} is not a zone of the view{where}")
+    return key
+
+
+def records(rrset: RRset) -> list[str]:
+    """The records of an RRset in presentation format."""
+    return [rdata.to_text(rrset.rdtype, wire) for wire in unpack_rdatas(rrset.records)]
+
+
+def fields(entry: Entry) -> dict[str, Any]:
+    """An RRset with its origin, for JSON; topic, partition and position are null for one of this instance's own."""
+    rrset = entry.rrset
+    origin, local = rrset.origin, bool(rrset.flags & LOCAL)
+    return {
+        "name": name.to_text(entry.owner),
+        "type": rdata.type_to_text(rrset.rdtype),
+        "ttl": ttl_of(rrset.records),
+        "records": records(rrset),
+        "topic": None if local else entry.topic,
+        "partition": None if local else origin.partition,
+        "position": None if local else origin.position,
+        "timestamp": origin.timestamp,
+        "metadatas": metadatas(origin.metadatas),
+        "shadowed": entry.shadowed,
+        "rejected": bool(rrset.flags & REJECTED),
+        "local": local,
+    }
+
+
+def origin_line(entry: Entry) -> str:
+    """An RRset's origin in words."""
+    rrset = entry.rrset
+    if rrset.flags & LOCAL:
+        return "local, from DNS_LOCAL_RECORDS" + (", shadowed" if entry.shadowed else "")
+    _, partition, position, timestamp, raw = rrset.origin
+    parts = [f"from {printable(entry.topic)}/{partition} at {position}", moment(timestamp), *producers(raw)]
+    if entry.shadowed:
+        parts.append("shadowed")
+    if rrset.flags & REJECTED:
+        parts.append("a newer event was rejected")
+    return ", ".join(parts)
+
+
+def metadatas(raw: bytes) -> Any:
+    """The stored metadatas: None, one object, or a list with one for each record."""
+    return msgspec.json.decode(raw) if raw else None
+
+
+def producers(raw: bytes) -> list[str]:
+    """The producers that metadatas name, as text for people."""
+    found = metadatas(raw)
+    objects = found if isinstance(found, list) else [found]
+    names = [each["producer"] for each in objects if isinstance(each, dict) and each.get("producer")]
+    return [f"by {printable(' and '.join(dict.fromkeys(names)))}"] if names else []
