@@ -1,0 +1,104 @@
+"""`python -m benchmarks`: measure, print tables, write JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+
+from benchmarks import answers, ingest, latency, machine, report, start
+from benchmarks.options import Options, cores
+from tests.harness.process import ROOT
+
+NAMES = ("answers", "ingest", "start", "latency")
+_QUICK = {
+    "runs": 1, "zone_names": 2_000, "log_events": 20_000, "queries": 2_000, "seconds": 1, "rate": 1_000,
+    "event_rate": 100, "latency_events": 30,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    results = ROOT / "benchmarks" / "results"
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamdns beside other servers.")
+    parser.add_argument("what", nargs="?", choices=(*NAMES, "all"), default="all")
+    parser.add_argument("--runs", type=int, help="how often each thing is measured before medians are taken (5)")
+    parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs streamdns (this one)")
+    parser.add_argument("--results", type=pathlib.Path, default=results,
+                        help="where the JSON goes (benchmarks/results)")
+    parser.add_argument("--work", type=pathlib.Path, default=results, help="a folder on a disk for logs and views, "
+                        "about 1 GB; what is put there is removed again (benchmarks/results)")
+    parser.add_argument("--seconds", type=int, help="the length of one turn of answers (4)")
+    parser.add_argument("--rate", type=int, help="queries a second where the rate is fixed (5000)")
+    parser.add_argument("--outstanding", type=int, help="the most queries of dnsperf under way (64)")
+    parser.add_argument("--clients", type=int, help="the sockets that dnsperf asks from (8)")
+    parser.add_argument("--events", type=int, dest="log_events", help="the length of the log of ingest (1000000)")
+    parser.add_argument("--names", type=int, dest="zone_names", help="the size of the zone of answers (100000)")
+    return parser
+
+
+def _options(arguments: argparse.Namespace, work: pathlib.Path) -> Options:
+    server_core, load_cores = cores()
+    options = Options(
+        python=arguments.python, work=work, quick=arguments.quick, server_core=server_core, load_cores=load_cores
+    )
+    fields = {field.name for field in dataclasses.fields(Options)} - {"python", "work", "quick"}
+    given = {name: value for name, value in vars(arguments).items() if name in fields and value is not None}
+    return dataclasses.replace(options, **((_QUICK if arguments.quick else {}) | given))
+
+
+def main() -> int:
+    """Run what is asked for; 1 where a server did not do what it should."""
+    arguments = _parser().parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    work = pathlib.Path(tempfile.mkdtemp(prefix="work-", dir=arguments.work.resolve()))
+    try:
+        options = _options(arguments, work)
+        os.sched_setaffinity(0, options.load_cores)
+        return _measure(arguments, options)
+    except KeyboardInterrupt:
+        return 130
+    except AssertionError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _measure(arguments: argparse.Namespace, options: Options) -> int:
+    facts = machine.describe(options.python)
+    print(f"{facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}, Python {facts['python']} "
+          f"({facts['python_path']}, {facts['python_build']})")
+    if options.server_core in options.load_cores:
+        print("there is one core: the load runs on that of the server, so only CPU times mean something")
+    if facts["load_average"] > 0.5:
+        print(f"the machine is busy with something else (load average {facts['load_average']:.1f}): times may be off")
+    inputs = ingest.Inputs(options)
+    benchmarks: dict[str, Callable[[], report.Result]] = {
+        "answers": lambda: answers.run(options),
+        "ingest": lambda: ingest.run(options, inputs),
+        "start": lambda: start.run(options, inputs),
+        "latency": lambda: latency.run(options),
+    }
+    chosen = NAMES if arguments.what == "all" else (arguments.what,)
+    results = {name: benchmarks[name]() for name in chosen}
+    print("\n".join(result.table() for result in results.values()))
+    path = report.write(arguments.results, {
+        "benchmark": arguments.what,
+        **machine.commit(),
+        "machine": facts,
+        "options": {key: str(value) if isinstance(value, pathlib.Path) else value
+                    for key, value in dataclasses.asdict(options).items() if key != "work"},
+        "results": {name: result.document() for name, result in results.items()},
+    })
+    print(f"\nwritten: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""From a change to the first answer that shows it: an event appended to the log, beside dynamic updates of others."""
+
+from __future__ import annotations
+
+import gc
+import pathlib
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks import changes
+from benchmarks.load import Asker, Dnsperf, Producer
+from benchmarks.options import Options
+from benchmarks.report import Result, percentile
+from benchmarks.servers import Bind, MeasuredPeer, Streamdns, Subject, UpdatedKnot, missing, peer, wait_serving
+from benchmarks.zone import Zone, evidence, question
+
+_COLUMNS = (
+    ("load", "load"), ("server", "server"), ("ratio_p50", "p50 x BIND"), ("ratio_p99", "p99 x BIND"),
+    ("after_p50_ms", "after: p50 ms"), ("after_p99_ms", "p99"), ("after_max_ms", "max"),
+    ("whole_p50_ms", "whole: p50 ms"), ("whole_p99_ms", "p99"), ("whole_max_ms", "max"),
+    ("change_p50_ms", "change: p50 ms"), ("change_p99_ms", "p99"),
+    ("queries_per_s", "queries/s"), ("lost", "lost"), ("changes_per_s", "changes/s"),
+)
+_SPREAD_MS = (3.0, 13.0)
+_SHOWN_WITHIN_S = 30.0
+
+
+@dataclass(slots=True)
+class Times:
+    """Milliseconds of each change: until it was safe, from then to the answer that shows it, and both together."""
+
+    change: list[float] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+
+
+def run(options: Options) -> Result:
+    """Measure and give the table."""
+    zone = Zone(options.zone_names)
+    result = Result(f"latency: change -> first answer that shows it, {zone.names:,} names", _COLUMNS)
+    result.parameters = {
+        "names": zone.names, "changes": options.latency_events, "query_rate": options.rate,
+        "change_rate": options.event_rate, "pause_ms": _SPREAD_MS,
+    }
+    folder = options.work / "latency"
+    folder.mkdir(parents=True)
+    log, zone_file = folder / "log.jsonl", folder / "zone"
+    zone.write_log(log)
+    zone.write_zone_file(zone_file)
+    zone.write_queries(folder / "hit.queries", workload="hit", count=options.queries)
+    subjects: list[Subject] = [Streamdns(folder / "streamdns", options=options, log=log)]
+    kinds: tuple[type[MeasuredPeer], ...] = (Bind, UpdatedKnot)
+    for kind in kinds:
+        reason = missing(kind.program)
+        if reason:
+            result.skip(kind.name, reason)
+        else:
+            subjects.append(peer(kind, folder / kind.program, options=options, zone_file=zone_file))
+    loads = [False, True]
+    reason = missing("dnsperf")
+    if reason:
+        result.skip("under load", reason)
+        loads.remove(True)
+    found: dict[tuple[bool, str], dict[str, Any]] = {}
+    for subject in subjects:
+        with ExitStack() as stack:
+            stack.callback(subject.stop)
+            subject.launch()
+            if isinstance(subject, Streamdns):
+                subject.wait_loaded()
+            wait_serving(subject, zone)
+            for loaded in loads:
+                print(f"latency: {subject.name}, {'under load' if loaded else 'idle'}", flush=True)
+                found[loaded, subject.name] = _measure(subject, zone, options=options, loaded=loaded)
+    for loaded in loads:
+        for subject in subjects:
+            result.rows.append(_row(loaded, subject.name, found))
+    return result
+
+
+def _measure(subject: Subject, zone: Zone, *, options: Options, loaded: bool) -> dict[str, Any]:
+    """Make the changes, with or without load, and give one row's figures."""
+    log = subject.log if isinstance(subject, Streamdns) else None
+    change = changes.appended(log) if log else changes.updated(subject.port)
+    figures: dict[str, Any] = {}
+    with _load(subject.port, log, options=options, figures=figures) if loaded else nullcontext():
+        figures |= _figures(_times(subject.port, change, zone, options))
+    if isinstance(subject, Streamdns):
+        subject.wait_applied(timeout_s=60.0)
+    return figures
+
+
+@contextmanager
+def _load(port: int, log: pathlib.Path | None, *, options: Options, figures: dict[str, Any]) -> Iterator[None]:
+    """Queries and changes at their rates beside what goes on inside; at the end `figures` gets what they came to."""
+    folder = options.work / "latency"
+    dnsperf = Dnsperf(port, folder / "hit.queries", options=options, rate=options.rate, seconds=3600)
+    try:
+        target = ["file", str(log)] if log else ["update", str(port)]
+        producer = Producer(folder, *target, str(options.zone_names), str(options.event_rate), options=options)
+        try:
+            time.sleep(0.2 if options.quick else 2.0)  # The load has to become steady, which shows nowhere.
+            yield
+        finally:
+            figures["changes_per_s"] = producer.stop()
+    finally:
+        load = dnsperf.stop()
+    figures |= {
+        "queries_per_s": load.completed / load.elapsed_s,
+        "lost": load.lost,
+        "query_latency_ms": 1000 * load.latency_s,
+        "query_latency_max_ms": 1000 * load.latency_max_s,
+    }
+
+
+def _times(port: int, change: changes.Change, zone: Zone, options: Options) -> Times:
+    rng = random.Random(3)
+    times = Times()
+    gc.disable()
+    try:
+        with Asker(port) as asker:
+            for number in range(options.latency_events):
+                owner = zone.host(rng.randrange(zone.names // 2) * 2)
+                address = f"11.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+                message, wanted = question(owner), evidence(address)
+                time.sleep(rng.uniform(*_SPREAD_MS) / 1000)  # So that every change meets a server at rest.
+                began = time.perf_counter()
+                change([(owner, address)])
+                changed = time.perf_counter()
+                seen = asker.until_shown(message, wanted, timeout_s=_SHOWN_WITHIN_S)
+                shown = time.perf_counter()
+                assert seen, f"{owner} is not shown as {address}"
+                times.change.append(1000 * (changed - began))
+                times.after.append(1000 * (shown - changed))
+                times.whole.append(1000 * (shown - began))
+    finally:
+        gc.enable()
+    return times
+
+
+def _figures(times: Times) -> dict[str, Any]:
+    figures = {}
+    for name in ("after", "whole", "change"):
+        values = getattr(times, name)
+        figures[f"{name}_p50_ms"] = percentile(values, 0.5)
+        figures[f"{name}_p99_ms"] = percentile(values, 0.99)
+        figures[f"{name}_max_ms"] = max(values)
+    return figures
+
+
+def _row(loaded: bool, name: str, found: dict[tuple[bool, str], dict[str, Any]]) -> dict[str, Any]:
+    own, bind = found[loaded, name], found.get((loaded, Bind.name))
+    return {
+        "load": "loaded" if loaded else "idle",
+        "server": name,
+        "ratio_p50": own["whole_p50_ms"] / bind["whole_p50_ms"] if bind else None,
+        "ratio_p99": own["whole_p99_ms"] / bind["whole_p99_ms"] if bind else None,
+    } | own

@@ -1,0 +1,158 @@
+"""What drives the servers: dnsperf, one careful client, and a producer of changes."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from benchmarks import machine
+from benchmarks.options import Options
+from benchmarks.zone import evidence, question
+from tests.harness import wait_until
+from tests.harness.peers import find_tool
+from tests.harness.process import clean_environment, end, spawn
+
+_POLL_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What dnsperf counted; latencies are those of the queries, in seconds."""
+
+    sent: int
+    completed: int
+    lost: int
+    elapsed_s: float
+    latency_s: float
+    latency_max_s: float
+    response_bytes: int
+    rcodes: dict[str, int]
+
+
+class Dnsperf:
+    """One run of dnsperf against 127.0.0.1, on the first of the load's cores."""
+
+    def __init__(self, port: int, queries: pathlib.Path, *, options: Options, rate: int = 0, seconds: int) -> None:
+        command = [
+            str(find_tool("dnsperf")), "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-l", str(seconds),
+            "-c", str(options.clients), "-T", "1", "-q", str(options.outstanding), "-t", "2",
+        ]
+        if rate:
+            command += ["-Q", str(rate)]
+        with machine.on_cores(options.load_cores[:1]):
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+
+    def result(self) -> Load:
+        """Wait for the end and read what was counted."""
+        text, _ = self._process.communicate()
+        if self._process.returncode:
+            raise AssertionError(f"dnsperf ended with {self._process.returncode}\n{text[-2000:]}")
+        return parse(text)
+
+    def stop(self) -> Load:
+        """End it before its time; what it has counted so far."""
+        self._process.send_signal(signal.SIGINT)
+        return self.result()
+
+
+def parse(text: str) -> Load:
+    """The statistics at the end of dnsperf's output."""
+
+    def number(pattern: str) -> float:
+        match = re.search(pattern, text)
+        if match is None:
+            raise AssertionError(f"dnsperf says nothing like {pattern!r}\n{text[-2000:]}")
+        return float(match[1])
+
+    codes = re.search(r"Response codes:(.*)", text)
+    return Load(
+        sent=int(number(r"Queries sent:\s+(\d+)")),
+        completed=int(number(r"Queries completed:\s+(\d+)")),
+        lost=int(number(r"Queries lost:\s+(\d+)")),
+        elapsed_s=number(r"Run time \(s\):\s+([\d.]+)"),
+        latency_s=number(r"Average Latency \(s\):\s+([\d.]+)"),
+        latency_max_s=number(r"Average Latency.*max ([\d.]+)"),
+        response_bytes=int(number(r"response (\d+)")),
+        rcodes={name: int(count) for name, count in re.findall(r"([A-Z]+) (\d+)", codes[1] if codes else "")},
+    )
+
+
+class Asker:
+    """A client that sends one query at a time from a connected socket, so that a closed port is seen at once."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._socket.close()
+
+    def exchange(self, message: bytes, *, timeout_s: float) -> bytes | None:
+        """The reply to `message` by its id; None when none came in time. Raises ConnectionRefusedError."""
+        deadline = time.monotonic() + timeout_s
+        self._socket.send(message)
+        while True:
+            self._socket.settimeout(max(deadline - time.monotonic(), 1e-4))
+            try:
+                reply = self._socket.recv(4096)
+            except TimeoutError:
+                return None
+            if reply[:2] == message[:2]:
+                return reply
+
+    def first_answer(self, owner: str, address: str, *, process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+        """Ask every millisecond until a reply shows `address`; False when `process` ended or it took too long."""
+        message, wanted = question(owner), evidence(address)
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                reply = self.exchange(message, timeout_s=_POLL_S)
+            except ConnectionRefusedError:
+                reply = None
+                time.sleep(_POLL_S)
+            if reply is not None and wanted in reply:
+                return True
+            if reply is not None:
+                time.sleep(_POLL_S)
+        return False
+
+    def until_shown(self, message: bytes, wanted: bytes, *, timeout_s: float) -> bool:
+        """Ask without any pause until a reply holds `wanted`; False when that took longer than `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            reply = self.exchange(message, timeout_s=1.0)
+            if reply is not None and wanted in reply:
+                return True
+        return False
+
+
+class Producer:
+    """Another process that changes names of the zone at a steady rate: benchmarks.producer."""
+
+    def __init__(self, folder: pathlib.Path, *arguments: str, options: Options) -> None:
+        self._output = folder / f"producer-{time.monotonic_ns()}.txt"
+        command = [sys.executable, "-m", "benchmarks.producer", *arguments]
+        with self._output.open("wb") as output, machine.on_cores(options.load_cores):
+            self._process = spawn(command, env=clean_environment({}), output=output)
+        wait_until(lambda: self._process.poll() is not None or b"ready" in self._output.read_bytes(), "a producer")
+
+    def stop(self) -> float:
+        """End it; the events a second that it made."""
+        end(self._process)
+        lines = self._output.read_text().splitlines()
+        if len(lines) < 2 or lines[0] != "ready":
+            raise AssertionError(f"the producer failed\n{self._output.read_text()[-2000:]}")
+        count, seconds = lines[1].split()
+        return int(count) / float(seconds)

@@ -1,0 +1,34 @@
+"""What a run measures with: sizes, durations, cores; all of it ends up in the JSON."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One run's choices. `runs` is how often everything is repeated before medians are taken."""
+
+    python: str
+    work: pathlib.Path
+    runs: int = 5
+    quick: bool = False
+    zone_names: int = 100_000
+    log_events: int = 1_000_000
+    queries: int = 100_000
+    seconds: int = 4
+    rate: int = 5_000
+    event_rate: int = 1_000
+    latency_events: int = 500
+    outstanding: int = 64
+    clients: int = 8
+    server_core: int = 0
+    load_cores: tuple[int, ...] = (1,)
+
+
+def cores() -> tuple[int, tuple[int, ...]]:
+    """The core for the server under test and those for everything else; the same one where there is no other."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], tuple(usable[1:]) or (usable[0],)

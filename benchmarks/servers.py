@@ -1,0 +1,178 @@
+"""The servers that are measured: each a real process on one core and on free ports, started without waiting."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+from typing import Protocol, TypeVar
+
+from benchmarks import machine
+from benchmarks.load import Asker
+from benchmarks.options import Options
+from benchmarks.zone import ORIGIN, Zone
+from tests.harness import Knot, Nsd, Server, wait_until
+from tests.harness.peers import Peer, find_tool, missing_tools
+from tests.harness.process import clean_environment, end, free_port, spawn
+
+LOAD_TIMEOUT_S = 600.0
+P = TypeVar("P", bound="MeasuredPeer")
+
+
+class Subject(Protocol):
+    """A server under measurement."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes] | None
+
+    def launch(self) -> None:
+        """Start the process on the server's core and return at once."""
+
+    def stop(self) -> object:
+        """End the process."""
+
+    def written(self) -> str:
+        """The end of what it wrote."""
+
+
+class Streamdns(Server):
+    """streamdns, run by the interpreter that is to be measured, from a log file that is there already."""
+
+    name = "streamdns"
+
+    def __init__(self, folder: pathlib.Path, *, options: Options, log: pathlib.Path) -> None:
+        super().__init__(folder, DNS_FILE_LOG=str(log), LOG_LEVEL="warning")
+        self.log = log
+        self._options = options
+
+    def launch(self) -> None:
+        """Start the process on the server's core and return at once."""
+        self._choose_ports(again=False)
+        with self.output.open("ab") as output, machine.on_cores([self._options.server_core]):
+            self.process = spawn([self._options.python, "-m", "streamdns", "run"], env=self.environment, output=output)
+
+    def wait_loaded(self) -> None:
+        """Return when every event that is in the log is in the view."""
+        wait_until(lambda: not self.alive or self.is_ready(), "ready", timeout_s=LOAD_TIMEOUT_S, interval_s=0.1)
+        self.wait_applied(timeout_s=LOAD_TIMEOUT_S)
+
+
+class MeasuredPeer(Peer):
+    """A peer of the tests that is started without waiting."""
+
+    name = ""
+    server_core = 0
+
+    def launch(self) -> None:
+        """Start the process on the server's core and return at once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = self.port or free_port()
+        config = self.folder / f"{self.program}.conf"
+        config.write_text(self.configuration(), encoding="utf-8")
+        with (self.folder / "output.txt").open("ab") as output, machine.on_cores([self.server_core]):
+            self.process = spawn(self.command(config), env=clean_environment({}), output=output, cwd=self.folder)
+
+
+class MeasuredNsd(MeasuredPeer, Nsd):
+    """NSD with one process that answers."""
+
+    name = "NSD"
+
+
+class MeasuredKnot(MeasuredPeer, Knot):
+    """Knot with one worker."""
+
+    name = "Knot"
+
+
+class UpdatedKnot(MeasuredKnot):
+    """Knot that takes dynamic updates from here and keeps them in its journal."""
+
+    name = "Knot (dynamic update)"
+
+    def configuration(self) -> str:
+        """knot.conf(5); the zone file is not written again while it runs, the journal is."""
+        return (
+            f'server:\n  rundir: "{self.folder}"\n  listen: 127.0.0.1@{self.port}\n'
+            "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
+            f'log:\n  - target: stderr\n    any: error\ndatabase:\n  storage: "{self.folder}"\n'
+            "acl:\n  - id: update\n    address: 127.0.0.0/8\n    action: update\n"
+            f'zone:\n  - domain: "{ORIGIN}"\n    file: "{self.files[ORIGIN]}"\n    storage: "{self.folder}"\n'
+            "    zonefile-sync: -1\n    semantic-checks: off\n    acl: update\n"
+        )
+
+
+class Bind(MeasuredPeer):
+    """BIND that takes dynamic updates from here; its journal makes them durable, as it always does."""
+
+    name = "BIND (dynamic update)"
+    program = "named"
+
+    def configuration(self) -> str:
+        """named.conf(5) for one primary zone and nothing else."""
+        here = self.folder
+        return (
+            f'options {{ directory "{here}"; listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n'
+            f'  pid-file "{here}/named.pid"; session-keyfile "{here}/session.key"; recursion no; notify no;\n'
+            "  dnssec-validation no; allow-update { 127.0.0.0/8; }; };\ncontrols { };\n"
+            'logging { channel err { stderr; severity error; }; category default { err; }; };\n'
+            f'zone "{ORIGIN}" {{ type primary; file "{self.files[ORIGIN]}"; }};\n'
+        )
+
+    def command(self, config: pathlib.Path) -> list[str]:
+        """-f stays in the foreground; one thread, as it gets one core."""
+        return [str(find_tool("named")), "-f", "-n", "1", "-c", str(config)]
+
+
+class Echo:
+    """No name server: a Python loop that sends every query back as its answer, which is what the sockets alone cost."""
+
+    name = "Python echo (floor)"
+
+    def __init__(self, folder: pathlib.Path, *, options: Options) -> None:
+        self.folder, self._options = folder, options
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def launch(self) -> None:
+        """Start the process on the server's core and return at once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        command = [self._options.python, "-m", "benchmarks.echo", str(self.port)]
+        with (self.folder / "output.txt").open("wb") as output, machine.on_cores([self._options.server_core]):
+            self.process = spawn(command, env=clean_environment({}), output=output)
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            end(self.process)
+
+    def written(self) -> str:
+        """The end of what it wrote."""
+        return (self.folder / "output.txt").read_text(errors="replace")[-5000:]
+
+
+def peer(kind: type[P], folder: pathlib.Path, *, options: Options, zone_file: pathlib.Path) -> P:
+    """A peer that serves `zone_file`, which is there already."""
+    made = kind(folder, {ORIGIN: ""})
+    made.files[ORIGIN] = zone_file
+    made.server_core = options.server_core
+    return made
+
+
+def missing(*tools: str) -> str:
+    """Why something cannot be measured here, or nothing."""
+    reason = missing_tools(*tools)
+    if reason:
+        print(f"skipped: {reason}", file=sys.stderr)
+    return reason
+
+
+def wait_serving(subject: Subject, zone: Zone) -> None:
+    """Return when the server gives the last record of the log, right; AssertionError when it ends before."""
+    assert subject.process is not None
+    owner, address = next(zone.probes(1))
+    with Asker(subject.port) as asker:
+        if not asker.first_answer(owner, address, process=subject.process, timeout_s=LOAD_TIMEOUT_S):
+            raise AssertionError(f"{subject.name} does not answer\n{subject.written()}")
