@@ -12,7 +12,7 @@ from streamdns.dns.node import HAS_SOA, RRset
 from streamdns.events.sources.base import Partition
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
-from streamdns.view.keys import depth_of, node_key, owner_of, partition_of, prefixes, rrset_id, subtree
+from streamdns.view.keys import depth_of, node_key, owner_of, partition_of, prefixes, rrset_id, sequence_key, subtree
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.store import Position, State, Store, decode_position, decode_state, reported
 from streamdns.view.transaction import Conflict, decode_conflict
@@ -174,7 +174,15 @@ class Inspector:
 
     def journal(self) -> Iterator[JournalEntry]:
         """The last changes, oldest first."""
-        return (decode_entry(raw) for _, raw in self._rows("journal"))
+        size, following = self.state.journal_size, self.state.journal_next
+        start = sequence_key(following % size) if size and following > size else b""
+        for _, raw in self._rows("journal", start):
+            yield decode_entry(raw)
+        if start:
+            for key, raw in self._rows("journal"):
+                if key == start:
+                    return
+                yield decode_entry(raw)
 
     def cuts(self) -> Iterator[tuple[bytes, bytes]]:
         """Keys that bound zones, with what is stored for them."""

@@ -52,6 +52,13 @@ class _Node:
         self.mixed = raw is not None and bool(raw[0] & HAS_CNAME) and len(self.rrsets) > 1
         self.dirty = False
 
+    def find(self, rdtype: int) -> RRset | None:
+        """The RRset of a type that stands."""
+        for rrset in self.rrsets:
+            if rrset.rdtype == rdtype:
+                return rrset
+        return None
+
 
 class WriteTransaction:
     """The working set of one commit; make it, change RRsets, then `commit` or `abort`, all in one thread."""
@@ -85,10 +92,7 @@ class WriteTransaction:
 
     def current(self, key: bytes, rdtype: int) -> RRset | None:
         """The RRset that stands."""
-        for rrset in self.node(key).rrsets:
-            if rrset.rdtype == rdtype:
-                return rrset
-        return None
+        return self.node(key).find(rdtype)
 
     def candidates(self, key: bytes, rdtype: int, standing: RRset | None) -> dict[CandidateId, Candidate]:
         """All candidates for an RRset."""
@@ -105,11 +109,13 @@ class WriteTransaction:
                         found[partition_of(row_key)] = rows.decode_row(row)[2]
         return found
 
-    def set_simple(self, key: bytes, owner: bytes, old: RRset | None, new: RRset) -> tuple[int, int]:
+    def set_simple(
+        self, key: bytes, owner: bytes, node: _Node, old: RRset | None, new: RRset
+    ) -> tuple[int, int]:
         """Replace an RRset that has one candidate by the next of the same partition; the hashes before and after."""
         before = 0 if old is None else rrset_hash(owner, old.records)
         after = rrset_hash(owner, new.records)
-        self._put(key, owner, old, new, before, after)
+        self._put(key, owner, node, old, new, before=before, after=after)
         return before, after
 
     def set_candidates(
@@ -127,7 +133,7 @@ class WriteTransaction:
         hash_before = 0 if counted_before is None else rrset_hash(owner, counted_before)
         hash_after = 0 if counted_after is None else rrset_hash(owner, counted_after)
         self._store_rows(key, owner, rdtype, before, after)
-        self._put(key, owner, old, new, hash_before, hash_after)
+        self._put(key, owner, self.node(key), old, new, before=hash_before, after=hash_after)
         return hash_before, hash_after
 
     def _store_rows(
@@ -163,9 +169,18 @@ class WriteTransaction:
             self.txn.put(key, _encode_conflict(entry), db=table)
             self.state.conflicts += fresh
 
-    def _put(self, key: bytes, owner: bytes, old: RRset | None, new: RRset | None, before: int, after: int) -> None:
+    def _put(
+        self,
+        key: bytes,
+        owner: bytes,
+        node: _Node,
+        old: RRset | None,
+        new: RRset | None,
+        *,
+        before: int,
+        after: int,
+    ) -> None:
         state = self.state
-        node = self.node(key)
         had_soa = node.bounds & HAS_SOA
         if len(node.rrsets) == (old is not None):
             node.rrsets = [] if new is None else [new]

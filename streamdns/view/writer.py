@@ -68,7 +68,7 @@ class JournalEntry(msgspec.Struct, array_like=True):
     metadatas: bytes
 
 
-_encode_entry = msgspec.msgpack.Encoder().encode
+_encode_entry = msgspec.msgpack.Encoder().encode  # given tuples in the order of JournalEntry: half the time
 decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
 
 
@@ -134,7 +134,8 @@ class _Work:
         txn = self.txn
         key = node_key(event.owner)
         topic = txn.topic_index(record.topic)
-        old = txn.current(key, event.rdtype)
+        node = txn.node(key)
+        old = node.find(event.rdtype)
         if old is not None:
             simple = not old.flags and old.origin[:2] == (topic, record.partition)
         else:
@@ -143,7 +144,7 @@ class _Work:
             records = pack_records(event.rdtype, event.ttl, event.rdatas)
             origin = Origin(topic, record.partition, record.position, record.timestamp, event.metadatas)
             before, after = txn.set_simple(
-                key, event.owner, old, RRset(event.rdtype, 0, len(event.rdatas), records, origin)
+                key, event.owner, node, old, RRset(event.rdtype, 0, len(event.rdatas), records, origin)
             )
         else:
             before, after = self._contest(key, event, record, topic, old)
@@ -203,7 +204,7 @@ class _Work:
     def _note(self, event: RRsetEvent, record: Record, before: int, after: int) -> None:
         self.journal.append(
             _encode_entry(
-                JournalEntry(
+                (
                     self.now_ms,
                     event.owner,
                     event.rdtype,
@@ -263,12 +264,21 @@ class _Work:
         return Applied(self.events, self.deletes, self.rejections, state, bool(state.pending_zones))
 
     def _store_journal(self, txn: lmdb.Transaction, state: State) -> None:
+        """The journal is a ring: entry n stands under n modulo its size, so the oldest is overwritten."""
         table = self.writer.store.tables["journal"]
         size = self.writer.journal_size
+        state.journal_next += max(0, len(self.journal) - size)
         for entry in self.journal[-size:] if size else ():
-            txn.put(sequence_key(state.journal_next), entry, db=table, append=True)
+            txn.put(sequence_key(state.journal_next % size), entry, db=table)
             state.journal_next += 1
-        while state.journal_next - state.journal_first > size:
-            txn.delete(sequence_key(state.journal_first), db=table)
-            state.journal_first += 1
+        if state.journal_size != size:
+            self._resize_journal(txn, state, size)
 
+    def _resize_journal(self, txn: lmdb.Transaction, state: State, size: int) -> None:
+        """DNS_JOURNAL_SIZE was changed: begin anew with the entries of this commit, since their places depend on it."""
+        table = self.writer.store.tables["journal"]
+        txn.drop(table, delete=False)
+        state.journal_size, state.journal_next = size, 0
+        for entry in self.journal[-size:] if size else ():
+            txn.put(sequence_key(state.journal_next), entry, db=table)
+            state.journal_next += 1

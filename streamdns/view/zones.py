@@ -13,7 +13,7 @@ import lmdb
 import msgspec
 
 from streamdns.view.digest import MODULUS_MASK
-from streamdns.view.keys import depth_of, prefixes, subtree
+from streamdns.view.keys import ROOT, depth_of, prefixes, subtree
 from streamdns.view.store import State
 
 #: What one node adds to its zone: the sum of its RRsets' hashes, the number of RRsets and of records.
@@ -59,6 +59,8 @@ class ZoneLedger:
         self._txn, self._table, self._state = txn, table, state
         self._sums: dict[bytes, _Sum | None] = {}
         self._depths = sorted(state.zone_depths, reverse=True)
+        # Zones of the names directly below a name, as long as no zone comes, goes or claims.
+        self._below: dict[bytes, _Sum | None] = {}
 
     def _sum(self, apex: bytes) -> _Sum | None:
         if apex in self._sums:
@@ -80,7 +82,13 @@ class ZoneLedger:
 
     def changed(self, key: bytes, difference: Contribution, now_ms: int) -> None:
         """An RRset of this name changed by so much."""
-        zone = self._claimant(key)
+        if self._state.pending_zones or key == ROOT or key.count(b"\0") in self._state.zone_depths:
+            zone = self._claimant(key)
+        else:
+            parent = key[: key.rfind(b"\0", 0, -1) + 1]
+            if parent not in self._below:
+                self._below[parent] = self._claimant(key)
+            zone = self._below[parent]
         if zone is not None:
             zone.add(difference, 1)
             zone.changed_ms = now_ms
@@ -126,6 +134,7 @@ class ZoneLedger:
                 current.add(part, -1)
             zone.add(part, 1)
         zone.cursor = None
+        self._below.clear()
         self._state.pending_zones.remove(apex)
         return seen
 
@@ -145,6 +154,7 @@ class ZoneLedger:
         if not depths[depth]:
             del depths[depth]
         self._depths = sorted(depths, reverse=True)
+        self._below.clear()
         self._state.zones += step
 
     def store(self) -> None:
