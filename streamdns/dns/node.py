@@ -10,7 +10,7 @@ stands its origin: topic index (2), partition (4), position (8), timestamp in ms
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # Node flags: which special types the node holds (the types that change how a name is answered).
@@ -59,9 +59,11 @@ class RRset(NamedTuple):
     origin: Origin
 
 
-def pack_records(rdtype: int, ttl: int, rdatas: Iterable[bytes]) -> bytes:
+def pack_records(rdtype: int, ttl: int, rdatas: Sequence[bytes]) -> bytes:
     """Wire form of an RRset whose owner is the question's name."""
     pack = _RECORD.pack
+    if len(rdatas) == 1:
+        return pack(POINTER_TO_QUESTION, rdtype, CLASS_IN, ttl, len(rdatas[0])) + rdatas[0]
     return b"".join([pack(POINTER_TO_QUESTION, rdtype, CLASS_IN, ttl, len(rdata)) + rdata for rdata in rdatas])
 
 
@@ -83,6 +85,15 @@ def ttl_of(records: bytes) -> int:
 
 def encode(rrsets: list[RRset]) -> bytes:
     """The node of these RRsets; they must be in ascending order of type."""
+    if len(rrsets) == 1:
+        rdtype, rrset_flags, count, records, (topic, partition, position, timestamp, metadatas) = rrsets[0]
+        return b"%b%b%b%b%b" % (
+            _HEAD.pack(_NODE_FLAG.get(rdtype, 0), 1),
+            ENTRY.pack(rdtype, rrset_flags, count, HEAD_SIZE + ENTRY_SIZE, len(records)),
+            records,
+            _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)),
+            metadatas,
+        )
     flags = 0
     at = HEAD_SIZE + ENTRY_SIZE * len(rrsets)
     directory = b""

@@ -284,6 +284,8 @@ def _with_priority(rdtype: int, content: str, priority: int) -> str:
 
 
 def _joined_metadatas(rdatas: dict[bytes, bytes | None]) -> bytes:
+    if len(rdatas) == 1:
+        return next(iter(rdatas.values())) or b""
     different = {metadatas for metadatas in rdatas.values() if metadatas is not None}
     if len(different) > 1:
         return b"[" + b",".join([metadatas or b"null" for metadatas in rdatas.values()]) + b"]"

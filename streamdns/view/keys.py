@@ -16,9 +16,25 @@ LOCAL_PARTITION = 0xFFFFFFFF
 _SUFFIX = struct.Struct(">HI")
 
 
+# Keys of the names right above those seen lately: events come in bursts of siblings.
+_above: dict[bytes, bytes] = {}
+_ABOVE_KEPT = 1024
+
+
 def node_key(owner: bytes) -> bytes:
     """The key of a lower-case wire name."""
-    return name.key(owner) or ROOT
+    end = owner[0] + 1
+    above = _above.get(owner[end:])
+    if above is None:
+        if end == 1:
+            return ROOT
+        if len(_above) >= _ABOVE_KEPT:
+            _above.clear()
+        above = _above[owner[end:]] = name.key(owner[end:])
+    label = owner[1:end]
+    if b"\0" in label or b"\1" in label:
+        return name.key(owner)
+    return above + label + b"\0"
 
 
 def owner_of(key: bytes) -> bytes:
