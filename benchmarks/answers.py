@@ -16,6 +16,7 @@ from benchmarks.options import Options
 from benchmarks.report import Result, median, ratio
 from benchmarks.servers import (
     Echo,
+    FullNsd,
     MeasuredKnot,
     MeasuredNsd,
     MeasuredPeer,
@@ -111,13 +112,13 @@ def _start(
     zone.write_log(log)
     zone.write_zone_file(zone_file)
     subjects: list[Subject] = [Streamdns(folder / "streamdns", options=options, log=log)]
-    kinds: tuple[type[MeasuredPeer], ...] = (MeasuredNsd, MeasuredKnot)
+    kinds: tuple[type[MeasuredPeer], ...] = (MeasuredNsd, FullNsd, MeasuredKnot)
     for kind in kinds:
         reason = missing(kind.program)
         if reason:
             result.skip(kind.name, reason)
         else:
-            subjects.append(peer(kind, folder / kind.program, options=options, zone_file=zone_file))
+            subjects.append(peer(kind, folder / kind.__name__, options=options, zone_file=zone_file))
     for subject in subjects:
         stack.callback(subject.stop)
         subject.launch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from benchmarks import machine
@@ -74,10 +75,19 @@ class MeasuredPeer(Peer):
             self.process = spawn(self.command(config), env=clean_environment({}), output=output, cwd=self.folder)
 
 
-class MeasuredNsd(MeasuredPeer, Nsd):
-    """NSD with one process that answers."""
+class FullNsd(MeasuredPeer, Nsd):
+    """NSD with one process that answers, and all the sections that it adds unless told not to."""
+
+    name = "NSD, full replies"
+
+
+class MeasuredNsd(FullNsd):
+    """NSD with one process that answers, in replies as short as those of streamdns and Knot."""
 
     name = "NSD"
+
+    def __init__(self, folder: pathlib.Path, zones: Mapping[str, str]) -> None:
+        super().__init__(folder, zones, options="  minimal-responses: yes")
 
 
 class MeasuredKnot(MeasuredPeer, Knot):

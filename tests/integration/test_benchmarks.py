@@ -1,0 +1,104 @@
+"""The benchmarks run and write what docs/benchmarks.md says; how fast anything is, no test judges."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.load import parse
+from benchmarks.report import percentile
+from benchmarks.zone import WORKLOADS, Zone
+from tests.harness import ROOT
+from tests.harness.peers import find_tool
+
+ROWS = {
+    "answers": {"workload", "server", "cpu_ratio_nsd", "cpu_us_per_query", "queries_per_s", "core_busy", "lost",
+                "right"},
+    "ingest": {"what", "cpu_ratio", "events_per_s", "cpu_us_per_event", "seconds", "cpu_s"},
+    "start": {"page_cache", "server", "ratio_nsd", "ms", "cpu_ms", "anon_mb"},
+    "latency": {"load", "server", "ratio_p50", "after_p50_ms", "after_p99_ms", "after_max_ms", "whole_p50_ms",
+                "whole_p99_ms", "whole_max_ms", "change_p50_ms"},
+}
+INGEST = {"used_bytes_per_record", "disk_bytes_per_record", "anon_mb_peak", "anon_mb", "records"}
+MACHINE = {"cpu", "cores", "kernel", "python", "python_path", "python_build", "tools", "load_average", "memory_bytes"}
+
+
+@pytest.mark.slow
+def test_a_quick_run_of_everything(tmp_path: pathlib.Path) -> None:
+    """Every benchmark gives its rows, or the reason why a row is not there, and leaves nothing behind."""
+    results, work = tmp_path / "results", tmp_path / "work"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "all", "--quick", "--results", results, "--work", work],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=170,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = results.iterdir()
+    assert f"written: {path}" in done.stdout
+    document = json.loads(path.read_text())
+    assert document.keys() >= {"date", "benchmark", "commit", "modified", "machine", "options", "results"}
+    assert document["machine"].keys() >= MACHINE
+    assert document["options"]["python"] == sys.executable
+    assert document["results"].keys() == ROWS.keys()
+    for name, keys in ROWS.items():
+        result = document["results"][name]
+        assert result["rows"] or result["skipped"], name
+        assert all(row.keys() >= keys for row in result["rows"]), name
+        for skipped in result["skipped"]:
+            assert f"not measured: {skipped['row']}: {skipped['reason']}" in done.stdout
+    _judge(document["results"])
+    assert not list(work.iterdir())
+
+
+def _judge(results: dict[str, dict[str, list[dict[str, object]]]]) -> None:
+    """What holds on any machine: right answers, and a row for every server that is installed."""
+    measured = {name: {row.get("server", row.get("what")) for row in results[name]["rows"]} for name in results}
+    installed = {"NSD": bool(find_tool("nsd")), "Knot": bool(find_tool("knotd"))}
+    if find_tool("dnsperf"):
+        assert {row["right"] for row in results["answers"]["rows"]} == {"yes", "not checked"}
+        assert len({row["workload"] for row in results["answers"]["rows"]}) == 2 * len(WORKLOADS)
+        assert measured["answers"] >= {"streamdns"} | {name for name, there in installed.items() if there}
+        assert {row["load"] for row in results["latency"]["rows"]} == {"idle", "loaded"}
+    assert measured["start"] >= {"streamdns"} | {name for name, there in installed.items() if there}
+    assert "streamdns" in measured["latency"]
+    own = next(row for row in results["ingest"]["rows"] if row["what"] == "streamdns")
+    assert own.keys() >= INGEST
+    assert own["records"] == 20_006  # 20,000 hosts, SOA, two NS, their addresses and the wildcard
+
+
+def test_queries_and_what_is_right_for_them(tmp_path: pathlib.Path) -> None:
+    """The mix asks for names that are not there, for the wildcard, and for hosts; hit for hosts alone."""
+    zone = Zone(1000)
+    for workload, shares in {"hit": (0, 0), "mix": (0.1, 0.1)}.items():
+        absent = zone.write_queries(tmp_path / workload, workload=workload, count=10_000)
+        lines = (tmp_path / workload).read_text().splitlines()
+        assert len(lines) == len(absent) == 10_000
+        assert [line.startswith("x") for line in lines] == absent
+        assert sum(absent) / 10_000 == pytest.approx(shares[0], abs=0.02)
+        assert sum(".wild." in line for line in lines) / 10_000 == pytest.approx(shares[1], abs=0.02)
+        hosts = [line for line in lines if line.startswith("h")]
+        assert all(int(line[1:8]) < zone.names for line in hosts)
+
+
+def test_what_dnsperf_says() -> None:
+    """The statistics are read; output without them is a failure that shows it."""
+    load = parse(
+        "Statistics:\n\n  Queries sent:         100\n  Queries completed:    98 (98.00%)\n"
+        "  Queries lost:         2 (2.00%)\n\n  Response codes:       NOERROR 90 (91.84%), NXDOMAIN 8 (8.16%)\n"
+        "  Average packet size:  request 37, response 56\n  Run time (s):         1.500000\n"
+        "  Queries per second:   65.333333\n\n  Average Latency (s):  0.000200 (min 0.000020, max 0.004000)\n"
+    )
+    assert (load.sent, load.completed, load.lost, load.elapsed_s) == (100, 98, 2, 1.5)
+    assert load.rcodes == {"NOERROR": 90, "NXDOMAIN": 8}
+    assert (load.latency_s, load.latency_max_s, load.response_bytes) == (0.0002, 0.004, 56)
+    with pytest.raises(AssertionError, match="Error: no such file"):
+        parse("Error: no such file")
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.5, 50), (0.99, 99), (0.991, 100), (1.0, 100), (0.001, 1)])
+def test_percentile(share: float, value: int) -> None:
+    """The smallest of 1..100 that is not less than the share of them."""
+    assert percentile(range(100, 0, -1), share) == value
