@@ -21,8 +21,10 @@ class Status:
         self._started = time.monotonic()
         self._stopping = False
         self.supervisor: Supervisor | None = None
-        for metric in ("zones", "nodes", "rrsets", "records"):
-            registry.callback(f"view.{metric}", lambda metric=metric: getattr(progress.view, metric))
+        registry.callback("view.zones", lambda: progress.view.zones)
+        registry.callback("view.nodes", lambda: progress.view.nodes)
+        registry.callback("view.rrsets", lambda: progress.view.rrsets)
+        registry.callback("view.records", lambda: progress.view.records)
         registry.callback("view.quarantined", lambda: progress.view.quarantined)
         registry.callback("view.conflicts", lambda: progress.view.conflicts)
         registry.callback("view.size_bytes", lambda: view.store.used_bytes())
@@ -50,13 +52,13 @@ class Status:
     def line(self) -> str:
         """One line for `systemctl status`."""
         progress = self._progress
-        return f"{progress.state}; {progress.view.zones} zones, {progress.view.records} records; lag {progress.lag():.0f} octets"
+        view = progress.view
+        return f"{progress.state}; {view.zones} zones, {view.records} records; lag {progress.lag():.0f} octets"
 
     def summary(self) -> dict[str, Any]:
         """The document of /v1/status."""
         progress = self._progress
         view = progress.view
-        lag_s = round(progress.lag_s(), 3)
         reasons = self.not_ready()
         return {
             "version": __version__,
@@ -65,7 +67,12 @@ class Status:
             "ready": not reasons,
             "not_ready_because": reasons,
             "consumer": progress.summary(),
-            "lag": {"events": progress.lag_events(), "events_estimated": True, "bytes": progress.lag(), "seconds": lag_s},
+            "lag": {
+                "events": progress.lag_events(),
+                "events_estimated": True,
+                "bytes": progress.lag(),
+                "seconds": round(progress.lag_s(), 3),
+            },
             "positions": [
                 {
                     "topic": topic,

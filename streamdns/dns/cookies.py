@@ -59,7 +59,7 @@ class Cookies:
         return value
 
     def answer(self, received: bytes, address: bytes) -> bytes | None:
-        """The option's data for a reply to `received` from a client's address octets; None where its length is wrong."""
+        """The option's data for a reply to `received` from a client's address; None where its length is wrong."""
         size = len(received)
         if size != 8 and not 16 <= size <= 40:
             return None

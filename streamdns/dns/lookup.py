@@ -17,8 +17,8 @@ class Snapshot(Protocol):
 
     `node` and `cut` map a lookup key to the stored value or None: a node as dns/node.py has it, and for a name that
     bounds zones one octet of flags, followed at an apex by the `template` of dns/negative.py. `after` gives the first
-    stored key at or behind a key, `before` the last one before it. `depths` are the numbers of labels at which zones or cuts
-    exist, descending.
+    stored key at or behind a key, `before` the last one before it. `depths` are the numbers of labels at which zones
+    or cuts exist, descending.
     """
 
     node: Callable[[bytes], bytes | None]

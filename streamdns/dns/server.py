@@ -62,7 +62,7 @@ def bind(kind: socket.SocketKind, address: Address, *, receive_buffer_bytes: int
 
 def _prepare_udp(sock: socket.socket, address: Address, receive_buffer_bytes: int) -> None:
     """Options of a UDP socket: no path MTU games (RFC 9471 and fragment attacks), replies from the address asked."""
-    everywhere = address.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    everywhere = address.host in ("0.0.0.0", "::")
     if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_OMIT)
         if everywhere:
@@ -101,7 +101,7 @@ class Responder:
             for packet in packets:
                 try:
                     replies.append(reply(packet, tcp, len(replies)))
-                except Exception as err:  # the edge: whatever a client sends must not end the service
+                except Exception as err:  # noqa: BLE001 - the edge: whatever a client sends must not end the service
                     self._statistics.exceptions.add()
                     _log.error("dns.query_failed", exc=err)
                     replies.append(servfail(answerer, packet))
@@ -141,7 +141,7 @@ class UdpServer(Service):
         self._socket = sock = bind(
             socket.SOCK_DGRAM, self.address, receive_buffer_bytes=self._receive_buffer_bytes
         )
-        everywhere = self.address.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+        everywhere = self.address.host in ("0.0.0.0", "::")
         self._datagrams = Datagrams(sock, self._batch, packet_info=everywhere)
         self._answerer.client = self._datagrams.client
         self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)

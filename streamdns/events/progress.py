@@ -140,12 +140,13 @@ class Progress:
 
     def summary(self) -> dict[str, Any]:
         """The consumer's part of /v1/status."""
+        alarm = self.last_alarm
         return {
             "source": self.describe,
             "state": self.state,
             "since": int(self.since_s),
             "error": self.error,
-            "alarm": None if self.last_alarm is None else {"time": int(self.last_alarm[0]), "reason": self.last_alarm[1]},
+            "alarm": None if alarm is None else {"time": int(alarm[0]), "reason": alarm[1]},
             "last_contact": None if self.last_contact_s is None else int(self.last_contact_s),
             "stale": self.stale,
         }
