@@ -92,8 +92,7 @@ class _Reader:
                     raise ValueError("the first record has no owner")
                 self._record(tok, owner, origin, where)
         except (dns.exception.DNSException, ValueError) as err:
-            said = str(err).partition("\n")[0] or type(err).__name__
-            raise CommandError(f"{where}: {said}") from err
+            raise CommandError(f"{where}: {_reason(err)}") from err
 
     def _directive(
         self, directive: str, tok: dns.tokenizer.Tokenizer, origin: dns.name.Name, where: str, includes: int
@@ -144,10 +143,7 @@ class _Reader:
         if not owner.is_subdomain(self.origin):
             raise ValueError(f"{_text(owner)} is not in the zone {_text(self.origin)}")
         stated, rdtype = self._head(tok)
-        record = dns.rdata.from_text(
-            dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype), tok, origin=origin, relativize=False
-        )
-        wire = record.to_wire() or b""
+        wire = _wire(tok, rdtype, owner, origin)
         if rdtype == _SOA:
             if owner != self.origin:
                 raise ValueError(f"a SOA at {_text(owner)}, which is not the top of the zone")
@@ -188,6 +184,21 @@ class _Reader:
 
 
 _CLASSES = frozenset(("IN", "CH", "HS", "CS", "CLASS1", "CLASS3", "CLASS4"))
+
+
+def _wire(tok: dns.tokenizer.Tokenizer, rdtype: int, owner: dns.name.Name, origin: dns.name.Name) -> bytes:
+    """The RDATA that stands next, in wire form, and the end of its line."""
+    known = dns.rdatatype.RdataType.make(rdtype)
+    try:
+        record = dns.rdata.from_text(dns.rdataclass.IN, known, tok, origin=origin, relativize=False)
+        return record.to_wire() or b""
+    except (dns.exception.DNSException, ValueError) as err:
+        what = f"{_text(owner)} {rdata.type_to_text(rdtype)}"
+        raise ValueError(f"the content of {what} is not valid: {_reason(err).rstrip('.')}") from err
+
+
+def _reason(err: Exception) -> str:
+    return str(err).partition("\n")[0] or type(err).__name__
 
 
 def _ttl(text: str) -> int:

@@ -1,0 +1,169 @@
+"""`streamdns publish`: what goes into the log, and that nothing bad ever does."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import time
+
+import pytest
+
+from streamdns.commands.publish import CHUNK_EVENTS
+from streamdns.events import event
+from tests.unit.test_cli import Commands
+
+
+@pytest.fixture
+def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    return Commands(tmp_path, monkeypatch)
+
+
+def line(key: str | None, value: object, **more: object) -> bytes:
+    return json.dumps({"key": key, "value": value} | more).encode() + b"\n"
+
+
+def a_record(owner: str, content: str = "192.0.2.1") -> list[dict[str, object]]:
+    return [{"name": owner, "type": "A", "content": content}]
+
+
+def test_one_rrset_with_its_provenance(run: Commands) -> None:
+    before_ms = time.time_ns() // 1_000_000
+    done = run.ok("publish", "WWW.Example.org", "a", "192.0.2.1", "192.0.2.2", "--ttl", "60")
+    assert done.out == "www.example.org.|A: partition 0, position 0\n"
+    (written,) = run.events()
+    assert written["key"] == "www.example.org.|A"
+    assert before_ms <= written["timestamp"] <= time.time_ns() // 1_000_000
+    assert [(each["content"], each["ttl"]) for each in written["value"]] == [("192.0.2.1", 60), ("192.0.2.2", 60)]
+    metadatas = written["value"][0]["metadatas"]
+    assert metadatas["createdAt"] == written["timestamp"] // 1000
+    assert "@" in metadatas["producer"]
+
+
+def test_options_may_stand_anywhere(run: Commands) -> None:
+    run.ok(*"publish --ttl 60 www.example.org --producer me A 192.0.2.1 --timestamp 5 192.0.2.2".split())
+    (written,) = run.events()
+    assert written["timestamp"] == 5
+    assert [each["content"] for each in written["value"]] == ["192.0.2.1", "192.0.2.2"]
+    assert written["value"][1]["metadatas"]["producer"] == "me"
+
+
+def test_without_a_ttl_the_event_has_none(run: Commands) -> None:
+    run.ok("publish", "www.example.org", "A", "192.0.2.1")
+    assert "ttl" not in run.events()[0]["value"][0]
+
+
+@pytest.mark.parametrize("arguments", [("--", "-all"), ("--ttl", "60", "--", "-all"), ("--ttl=60", "--", "-all")])
+def test_content_that_begins_with_a_dash(run: Commands, arguments: tuple[str, ...]) -> None:
+    run.ok("publish", "www.example.org", "TXT", *arguments)
+    assert [each["content"] for each in run.events()[0]["value"]] == ["-all"]
+
+
+def test_a_delete_is_a_tombstone(run: Commands) -> None:
+    first = run.ok("publish", "www.example.org", "A", "192.0.2.1")
+    second = run.ok("publish", "www.example.org", "A", "--delete")
+    assert run.events()[1]["value"] is None
+    assert first.out != second.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("www.example.org", "A", "192.0.2.300"), "A content"),
+        (("www..example.org", "A", "192.0.2.1"), "empty label"),
+        (("www.example.org", "FROB", "192.0.2.1"), "FROB"),
+        (("www.example.org", "ANY", "x"), "ANY"),
+        (("www.example.org", "CNAME", "a.example.org", "b.example.org"), "2 CNAME records"),
+        (("www.example.org", "TXT", "two\nlines"), "one line"),
+    ],
+)
+def test_what_the_log_would_reject_is_refused(run: Commands, words: tuple[str, ...], said: str) -> None:
+    done = run("publish", *words)
+    assert done.code == 1
+    assert said in done.err
+    assert done.err.startswith("streamdns: nothing was published: ")
+    assert done.err.count("\n") == 1
+    assert not run.log.exists()
+
+
+def test_the_key_chooses_among_partitions(run: Commands) -> None:
+    run.log.mkdir()
+    for number in range(4):
+        (run.log / f"{number}.jsonl").touch()
+    outs = [run.ok("publish", f"w{number}.example.org", "A", "192.0.2.1").out for number in range(20)]
+    again = [run.ok("publish", f"w{number}.example.org", "A", "192.0.2.2").out for number in range(20)]
+    partitions = [out.split("partition ")[1].split(",")[0] for out in outs]
+    assert len(set(partitions)) > 1
+    assert partitions == [out.split("partition ")[1].split(",")[0] for out in again]
+
+
+def test_many_from_a_file_or_standard_input(run: Commands) -> None:
+    lines = b"".join([
+        line("a.example.org.|A", a_record("a.example.org."), timestamp=7),
+        b"\n",
+        line("b.example.org.|A", None),
+        line("c.example.org.|A", json.dumps(a_record("c.example.org."))),
+    ])
+    before_ms = time.time_ns() // 1_000_000
+    file = run.folder / "events.jsonl"
+    file.write_bytes(lines)
+    for arguments in (("publish", "--json", str(file)), ("publish", "--json", "-")):
+        assert run.ok(*arguments, stdin=lines).out == "3 events published\n"
+    first, tombstone, text = run.events()[:3]
+    assert (first["timestamp"], tombstone["value"]) == (7, None)
+    assert min(tombstone["timestamp"], text["timestamp"]) >= before_ms
+    assert text["value"] == a_record("c.example.org.")
+    assert len(run.events()) == 6
+
+
+BAD = [
+    line("bad.example.org.|A", a_record("bad.example.org.", "1.2.3")),
+    b"not json\n",
+    line(None, a_record("a.example.org.")),
+    line("bad.example.org.|A", a_record("other.example.org.")),
+    b'{"key": "bad.example.org.|A"}\n',
+    b"\xff\xfe\n",
+    b'{"key": "bad.example.org.|TXT", "value": "' + b"x" * (9 << 20) + b'"}\n',
+]
+
+
+def test_a_bad_line_stops_everything(run: Commands) -> None:
+    good = [line(f"w{number}.example.org.|A", a_record(f"w{number}.example.org.")) for number in range(3)]
+    for bad in BAD:
+        done = run("publish", "--json", "-", stdin=good[0] + good[1] + bad + good[2])
+        assert done.code == 1
+        assert "standard input line 3: " in done.err
+        assert "nothing was published: 1 bad line" in done.err
+        assert not run.log.exists()
+
+
+def test_bad_lines_can_be_left_out(run: Commands) -> None:
+    good = [line(f"w{number}.example.org.|A", a_record(f"w{number}.example.org.")) for number in range(len(BAD))]
+    stdin = b"".join(each for pair in zip(good, BAD, strict=True) for each in pair)
+    done = run.ok("publish", "--json", "-", "--skip-bad", stdin=stdin)
+    assert done.out == f"{len(good)} events published, {len(BAD)} bad lines left out\n"
+    assert [int(text.split("line ")[1].split(":")[0]) for text in done.err.splitlines()] == list(range(2, 15, 2))
+    for written in run.events():
+        event.decode(written["key"].encode(), json.dumps(written["value"]).encode(), default_ttl=1)
+
+
+def test_more_events_than_one_chunk_keep_their_order(run: Commands) -> None:
+    count = 2 * CHUNK_EVENTS + 1
+    stdin = b"".join(line(f"w{number}.example.org.|A", a_record(f"w{number}.example.org.")) for number in range(count))
+    assert run.ok("publish", "--json", "-", stdin=stdin).out == f"{count} events published\n"
+    assert [each["key"] for each in run.events()] == [f"w{number}.example.org.|A" for number in range(count)]
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(run: Commands) -> None:
+    done = run("publish", "--json", str(run.folder / "none.jsonl"))
+    assert done.code == 1
+    assert "cannot be read: no such file" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_log_that_cannot_be_written_is_one_sentence(run: Commands) -> None:
+    (run.folder / "file").touch()
+    run.set(DNS_FILE_LOG=run.folder / "file" / "log.jsonl")
+    done = run("publish", "www.example.org", "A", "192.0.2.1")
+    assert done.code == 1
+    assert "cannot append" in done.err
+    assert done.err.count("\n") == 1

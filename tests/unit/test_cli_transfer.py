@@ -1,0 +1,257 @@
+"""`streamdns import` and `streamdns export`: what changes, what stays, and that every type survives the way through."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import subprocess
+
+import dns.rdataclass
+import dns.rdatatype
+import dns.zone
+import pytest
+
+from streamdns.dns import name, rdata
+from streamdns.view.writer import LocalRRset
+from tests.unit.test_cli import Commands
+from tests.unit.test_rdata import EXAMPLES
+
+HEAD = """\
+$TTL 300
+@    SOA ns1 host 1 7200 3600 1209600 300
+@    NS  ns1
+ns1  A   192.0.2.1
+"""
+#: Two hashes, for NSEC3 stands at no other owner.
+HASHES = ("2t7b4g4vsa5smi47k61mv5bv1a22bojr", "35mthgpgcu1qg68fab165klnsnk3dpvl")
+CHECKZONE = shutil.which("named-checkzone")
+
+
+@pytest.fixture
+def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    return Commands(tmp_path, monkeypatch)
+
+
+def bring(run: Commands, text: str, *options: str, origin: str = "example.org") -> str:
+    """Import a zone file of this text; what was said."""
+    file = run.folder / "zone"
+    file.write_text(text)
+    return run.ok("import", str(file), "--origin", origin, *options).out
+
+
+def records(text: str, origin: str = "example.org.") -> set[tuple[str, str, int, bytes]]:
+    """The records of a zone file as dnspython reads them."""
+    zone = dns.zone.from_text(text, origin, relativize=False, check_origin=False)
+    return {
+        (str(owner), dns.rdatatype.to_text(each.rdtype), ttl, each.to_wire())
+        for owner, ttl, each in zone.iterate_rdatas()
+    }
+
+
+def check_zone(run: Commands, text: str, zone: str = "example.org") -> None:
+    """named-checkzone accepts it."""
+    if CHECKZONE is None:
+        pytest.skip("named-checkzone is not installed")
+    file = run.folder / "exported"
+    file.write_text(text)
+    done = subprocess.run([CHECKZONE, zone, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_only_what_changes_is_written(run: Commands, served: bool) -> None:
+    """The same with a view, with a view that is behind, and with none."""
+    assert bring(run, HEAD + "a TXT x\nb TXT x\n") == "example.org.: 5 added, 0 changed, 0 deleted, 0 unchanged\n"
+    if served:
+        run.apply()
+    assert bring(run, HEAD + "a TXT x\nb TXT x\n").endswith("0 added, 0 changed, 0 deleted, 5 unchanged\n")
+    count = len(run.events())
+    assert count == 5
+    said = bring(run, HEAD + "a TXT y\nb 5 TXT x\nc TXT x\n", "--dry-run")
+    assert said.splitlines() == [
+        "+ c.example.org. TXT", "~ a.example.org. TXT", "~ b.example.org. TXT",
+        "example.org.: 1 added, 2 changed, 0 deleted, 3 unchanged (dry run)",
+    ]
+    assert len(run.events()) == count
+    bring(run, HEAD + "a TXT y\nb 5 TXT x\nc TXT x\n")
+    assert bring(run, HEAD + "a TXT y\nb 5 TXT x\nc TXT x\n").endswith("0 changed, 0 deleted, 6 unchanged\n")
+    assert [each["key"].split(".")[0] for each in run.events()[count:]] == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_replace_deletes_what_is_not_in_the_file_and_nothing_of_others(run: Commands, served: bool) -> None:
+    bring(run, HEAD + 'a TXT x\na CNAME b\nchild NS ns.child\nns.child A 192.0.2.5\nother NS ns1\n')
+    child = "$TTL 5\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\nwww A 192.0.2.6\n"
+    bring(run, child, origin="child.example.org")
+    run.ok("publish", "child.example.org", "DS", "1 13 2 " + "ab" * 32)
+    run.ok("publish", "example.com", "A", "192.0.2.1")
+    run.ok("publish", "xexample.org", "A", "192.0.2.1")
+    if served:
+        run.apply()
+    run.ok("publish", "late.example.org", "A", "192.0.2.1")
+    run.ok("publish", "gone.example.org", "A", "192.0.2.1")
+    run.ok("publish", "gone.example.org", "A", "--delete")
+    said = bring(run, HEAD + "child NS ns.child\n", "--replace", "--dry-run").splitlines()
+    assert set(said[:-1]) == {
+        "- a.example.org. TXT", "- a.example.org. CNAME", "- other.example.org. NS", "- late.example.org. A",
+        "~ child.example.org. NS", "- child.example.org. DS",
+    }
+    assert "0 deleted" in bring(run, child, "--replace", "--dry-run", origin="child.example.org"), "DS is the parent's"
+    bring(run, HEAD + "child NS ns.child\n", "--replace")
+    said_again = bring(run, HEAD + "child NS ns.child\n", "--replace")
+    assert said_again.endswith("0 added, 0 changed, 0 deleted, 4 unchanged\n")
+    assert [each["value"] for each in run.events()[-6:-1]] == [None] * 5
+
+
+def test_replace_needs_a_soa(run: Commands) -> None:
+    file = run.folder / "zone"
+    file.write_text("a 5 TXT x\n")
+    done = run("import", str(file), "--origin", "example.org", "--replace")
+    assert done.code == 1
+    assert "has no SOA at example.org." in done.err
+    assert "no SOA" in run.ok("import", str(file), "--origin", "example.org").err
+
+
+def test_the_soa_goes_first_in_a_new_zone_and_last_in_one_that_is_there(run: Commands) -> None:
+    bring(run, HEAD.replace("@    SOA", "a TXT x\n@    SOA"))
+    assert run.events()[0]["key"] == "example.org.|SOA"
+    bring(run, HEAD.replace("host 1", "host 2") + "a TXT y\n")
+    assert run.events()[-1]["key"] == "example.org.|SOA"
+
+
+def test_a_mistake_in_the_file_imports_nothing(run: Commands) -> None:
+    file = run.folder / "zone"
+    for bad, said in (
+        ("b CNAME x\nb CNAME y\n", "zone:6: b.example.org. has 2 CNAME records"),
+        ("b.example.net. A 192.0.2.1\n", "zone:6: b.example.net. is not in the zone"),
+    ):
+        file.write_text(HEAD + "a TXT x\n" + bad)
+        done = run("import", str(file), "--origin", "example.org")
+        assert done.code == 1
+        assert said in done.err
+        assert done.err.count("\n") == 1
+        assert not run.log.exists()
+    assert run("import", str(file), "--origin", "exa..mple").code == 1
+
+
+def test_an_rrset_whose_newest_event_was_rejected_is_written_again(run: Commands) -> None:
+    bring(run, HEAD)
+    run.apply()
+    with run.log.open("a") as log:
+        log.write('{"key": "ns1.example.org.|A", "value": "[broken", "timestamp": 1}\n')
+    assert bring(run, HEAD, "--dry-run").startswith("~ ns1.example.org. A\n"), "the view is behind"
+    run.apply()
+    assert "rejected" in run.ok("lookup", "ns1.example.org").out
+    assert "1 changed" in bring(run, HEAD)
+    run.apply()
+    assert "rejected" not in run.ok("lookup", "ns1.example.org").out
+    assert run.ok("quarantine", "--json").json == []
+
+
+def test_a_view_of_another_log_does_not_count(run: Commands) -> None:
+    bring(run, HEAD)
+    run.apply()
+    run.log.unlink()
+    assert "3 added" in bring(run, HEAD)
+
+
+def test_candidates_of_several_partitions(run: Commands) -> None:
+    """The newest timestamp stands, also where a newer delete hides what another partition still has."""
+    run.log.mkdir()
+    name_ = "www.example.org."
+    value = f'[{{"name": "{name_}", "type": "A", "content": "192.0.2.1", "ttl": 300}}]'
+    (run.log / "0.jsonl").write_text(f'{{"key": "{name_}|A", "value": {value}, "timestamp": 5}}\n')
+    (run.log / "1.jsonl").write_text(f'{{"key": "{name_}|A", "value": null, "timestamp": 9}}\n')
+    for step in ("without a view", "with one"):
+        assert bring(run, "www 300 A 192.0.2.1\n", "--dry-run").startswith("+ www"), step
+        run.apply()
+    (run.log / "1.jsonl").write_text("")
+    assert "1 unchanged" in bring(run, "www 300 A 192.0.2.1\n", "--dry-run")
+
+
+def test_records_of_this_instance_are_not_the_log_s(run: Commands) -> None:
+    bring(run, HEAD)
+    owner = name.from_text("ns1.example.org.")
+    run.apply(local=(LocalRRset(owner, 1, 5, (bytes((192, 0, 2, 9)),)),))
+    assert "3 unchanged" in bring(run, HEAD)
+    exported = run.ok("export", "example.org").out
+    assert "ns1.example.org. 5 IN A 192.0.2.9 ; local\n" in exported
+    check_zone(run, exported)
+
+
+def zone_of_every_type() -> str:
+    """One owner for each example of each type, as named-checkzone wants them."""
+    lines = [HEAD]
+    hashes = iter(HASHES)
+    for mnemonic, texts in EXAMPLES.items():
+        if mnemonic == "SOA":
+            continue
+        for number, text in enumerate(texts):
+            # BIND wants at least one type in NSEC; the wire form without any is tested elsewhere.
+            shown = "host.example.com. A" if text == "host.example.com." else text
+            owner = next(hashes) if mnemonic == "NSEC3" else f"{mnemonic}-{number}"
+            lines.append(f"{owner} {mnemonic} {shown or chr(92) + '# 0'}\n")
+    lines += ["TYPE-65280 TYPE65280 \\# 4 01020304\n", 'long TXT "' + "y" * 255 + '" "' + "\\001" * 255 + '"\n']
+    odd = (
+        "*", "*.w", "a\\.b", "\\000\\001", "with\\ space", "\\@", "\\$x", "\\;\\(\\)\\\"", "UPPER", "\\195\\169",
+        "x" * 63,
+    )
+    lines += [f'{owner} TXT "odd"\n' for owner in odd]
+    return "".join(lines)
+
+
+def test_every_type_survives_import_view_and_export(run: Commands) -> None:
+    text = zone_of_every_type()
+    bring(run, text)
+    run.apply()
+    assert run.ok("quarantine", "--json").json == []
+    exported = run.ok("export", "example.org").out
+    assert exported.isascii()
+    assert [line.split()[3] for line in exported.splitlines()[2:4]] == ["SOA", "NS"]
+    assert records(exported) == {(owner.lower(), *rest) for owner, *rest in records(text)}
+    assert len(records(exported)) > 120
+    assert ", 0 deleted, " in bring(run, exported, "--replace")
+    assert bring(run, exported, "--replace").startswith("example.org.: 0 added, 0 changed, 0 deleted, ")
+    assert {rdata.type_from_text(each["key"].rpartition("|")[2]) for each in run.events()} >= {
+        rdata.type_from_text(mnemonic) for mnemonic in EXAMPLES
+    }
+    check_zone(run, exported)
+
+
+def test_export_leaves_out_what_is_not_the_zone_s(run: Commands) -> None:
+    cuts = "child NS ns.child\nns.child A 192.0.2.5\nlab NS ns.lab\nns.lab A 192.0.2.7\n"
+    bring(run, HEAD + "a CNAME b\na TXT x\n" + cuts)
+    child = "$TTL 5\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\nwww A 192.0.2.6\n"
+    bring(run, child, origin="child.example.org")
+    run.ok("publish", "child.example.org", "DS", "1 13 2 " + "ab" * 32, "--ttl", "5")
+    run.ok("publish", "example.org", "CNAME", "www.example.org")
+    run.apply()
+    parent = run.ok("export", "Example.ORG.").out
+    assert "; shadowed: a.example.org. 300 IN TXT \"x\"\n" in parent
+    assert "; shadowed: example.org. 3600 IN CNAME www.example.org.\n" in parent
+    assert "a.example.org. 300 IN CNAME b.example.org.\n" in parent
+    assert "child.example.org. 5 IN NS " in parent
+    assert "child.example.org. 5 IN DS " in parent
+    assert "www.child" not in parent
+    assert "ns.lab.example.org. 300 IN A 192.0.2.7\n" in parent
+    child = run.ok("export", "child.example.org").out
+    assert "; of the zone above: child.example.org. 5 IN DS " in child
+    assert "www.child.example.org. 5 IN A 192.0.2.6\n" in child
+    check_zone(run, parent)
+    check_zone(run, child, "child.example.org")
+    listed = run.ok("export", "example.org", "--json").json
+    assert listed[0]["type"] == "SOA"
+    assert {each["type"] for each in listed if each["shadowed"]} == {"TXT", "CNAME"}
+
+
+def test_export_of_what_is_no_zone_is_one_sentence(run: Commands) -> None:
+    done = run("export", "example.org")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "there is no view" in done.err
+    bring(run, HEAD)
+    run.apply()
+    sentences = {"ns1.example.org": "in the zone example.org.", "net": "net. is not a zone", "a..b": "empty"}
+    for zone, said in sentences.items():
+        done = run("export", zone)
+        assert (done.code, done.out) == (1, "")
+        assert said in done.err
