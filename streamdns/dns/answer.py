@@ -1,8 +1,8 @@
 """The answer to a query from one snapshot of the view: the algorithm of RFC 1034 §4.3.2 over bytes, without I/O.
 
-One lookup finds the zone and the topmost cut above the name, one gets the name's node; a short function for each outcome
-does the rest. Everything here runs per query, so replies are assembled from stored wire form, and what is unusual
-(other opcodes and classes, EDNS options, error replies) is in `streamdns.dns.unusual`.
+One lookup finds the zone and the topmost cut above the name, one gets the name's node; a short function for each
+outcome does the rest. Everything here runs per query, so replies are assembled from stored wire form, and what is
+unusual (other opcodes and classes, EDNS options, error replies) is in `streamdns.dns.unusual`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from streamdns.dns.node import (
 )
 from streamdns.dns.wire import (
     AA,
+    AAAA,
     ADDITIONAL_FOR,
     ANY,
-    CD,
     CNAME,
     COMPRESSIBLE,
     DNAME,
@@ -42,8 +42,8 @@ from streamdns.dns.wire import (
     EDE_STALE,
     MAX_MESSAGE,
     MAX_UDP_PLAIN,
-    NS,
     NOERROR,
+    NS,
     NSEC,
     NXDOMAIN,
     OPT_EDE,
@@ -55,7 +55,6 @@ from streamdns.dns.wire import (
     SOA,
     YXDOMAIN,
     A,
-    AAAA,
     Reply,
     name_end,
     opt_record,
@@ -71,6 +70,7 @@ _NOT_SIMPLE = frozenset(COMPRESSIBLE) | frozenset(ADDITIONAL_FOR) | {ANY, DS, DN
 _BESIDE_CNAME = frozenset((CNAME, ANY, RRSIG, NSEC))
 
 _NO_RECORDS = b"\0\1\0\0\0\0\0\0"
+_OPT = b"\0\0\x29"  # the root's name and the type: how an OPT record begins
 _POINTER = struct.Struct(">H")
 _ONLY_OPT = b"\0\1\0\0\0\0\0\1"
 
@@ -147,7 +147,7 @@ class Answerer:
             opt = b""
             if size != end:
                 return unusual.reply(self, packet, tcp, slot)
-        elif size == end + 11 and packet[end : end + 3] == b"\0\0\x29" and packet[-2:] == b"\0\0" and not packet[end + 6]:
+        elif size == end + 11 and packet[end : end + 3] == _OPT and packet[-2:] == b"\0\0" and not packet[end + 6]:
             limit = packet[end + 3] << 8 | packet[end + 4]
             if limit > self._edns_size:
                 limit = self._edns_size
@@ -207,10 +207,9 @@ class Answerer:
         if flags & REJECTED or end + length + len(opt) > limit:
             return self.resolve(packet, end, limit, opt)
         self.tally[qtype << 8] += 1
-        return b"%b%c%c\0\1%c%c\0\0\0%c%b%b%b" % (
+        return b"%b%c\0\0\1%c%c\0\0\0%c%b%b%b" % (
             packet[:2],
             QR | AA | packet[2] & RD,
-            packet[3] & CD,
             count >> 8,
             count & 255,
             1 if opt else 0,
@@ -231,7 +230,7 @@ class Answerer:
         return b"%b%c%c\0\1\0\0\0\1\0%c%b%b%b%b%b%b%b%b" % (
             packet[:2],
             QR | AA | packet[2] & RD,
-            packet[3] & CD | rcode,
+            rcode,
             1 if opt else 0,
             packet[12:end],
             apex,
@@ -280,7 +279,7 @@ class Answerer:
             code, text = reply.ede
             opt = with_option(opt, OPT_EDE, code.to_bytes(2, "big") + text)
         flags = QR | (AA if reply.authoritative else 0) | packet[2] & RD
-        return reply.finish(flags, packet[3] & CD | rcode, opt)
+        return reply.finish(flags, rcode, opt)
 
     def find_zone(self, question: Question) -> Zone | None:
         """The zone with the longest apex at or above the name, and the topmost cut between (RFC 1034 §4.3.2 step 2).

@@ -13,7 +13,6 @@ from streamdns.dns.wire import (
     ANY,
     AXFR,
     BADVERS,
-    CD,
     CLASS_ANY,
     CLASS_CH,
     CLASS_IN,
@@ -80,7 +79,7 @@ def reply(answerer: Answerer, packet: bytes, tcp: bool, slot: int) -> bytes | No
         return header_only(answerer, packet, FORMERR)
     if edns is not None and edns.version > 0:
         opt = opt_record(answerer.policy.edns_size, edns.do, b"", BADVERS)
-        return with_question(answerer, packet, end, BADVERS & 15, opt)
+        return with_question(answerer, packet, end, BADVERS, opt)
     return by_class_and_type(answerer, packet, end, reply_limit(answerer, edns, tcp), opt)
 
 
@@ -165,7 +164,7 @@ def with_question(
     if opt and ede is not None:
         opt = with_option(opt, OPT_EDE, ede.to_bytes(2, "big"))
     made = Reply(packet, end, MAX_MESSAGE)
-    return made.finish(QR | packet[2] & (0x78 | RD), packet[3] & CD | rcode, opt)
+    return made.finish(QR | packet[2] & (0x78 | RD), rcode & 15, opt)
 
 
 def count(answerer: Answerer, qtype: int, rcode: int) -> None:

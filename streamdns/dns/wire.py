@@ -20,9 +20,9 @@ SVCB, HTTPS, IXFR, AXFR, MAILB, MAILA, ANY = 64, 65, 251, 252, 253, 254, 255
 SIG, RRSIG, NSEC, TKEY, TSIG = 24, 46, 47, 249, 250
 CLASS_IN, CLASS_CH, CLASS_ANY = 1, 3, 255
 
-# Flag bits in octets 2 and 3 of the header.
+# Flag bits in octets 2 and 3 of the header. CD is never set in a reply of ours (RFC 4035 §3.1.6).
 QR, AA, TC, RD = 0x80, 0x04, 0x02, 0x01
-RA, CD = 0x80, 0x10
+RA = 0x80
 
 # EDNS options (RFC 6891 §6.1.2 and the RFCs of each).
 OPT_NSID, OPT_COOKIE, OPT_KEEPALIVE, OPT_EDE = 3, 10, 11, 15
@@ -83,7 +83,8 @@ def skip_name(packet: bytes, at: int) -> int:
 def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
     """The OPT record among `additional` records that begin at `at` and must end the message; raises FormatError.
 
-    A signature (TSIG, RFC 8945; SIG, RFC 2931) is stepped over, neither checked nor answered; nothing else belongs there.
+    A signature (TSIG, RFC 8945; SIG, RFC 2931) is stepped over, neither checked nor answered; nothing else may be
+    there.
     """
     edns: Edns | None = None
     size = len(packet)
@@ -160,8 +161,14 @@ def name_end(data: bytes, at: int) -> int:
     return at + 1
 
 
+_DEEPEST = 8 << 14
+
+
 class Reply:
     """A reply in the making: sections are appended record by record, names are compressed against all before.
+
+    `names` holds, for each suffix of a name that was written, its offset, and above that (<< 14) the number of pointers
+    that follow from there: widespread clients give up after 10 or 16 of them, which a chain of DNAMEs could reach.
 
     Sections must be filled in order. `limit` is the size that the reply and its OPT record (`reserve` octets) must fit.
     """
@@ -204,17 +211,25 @@ class Reply:
         length = lower[0]
         base = len(out)
         while length:
-            suffix = lower[at:]
-            offset = names.get(suffix)
-            if offset is not None:
+            place = names.get(lower[at:])
+            if place is not None and place < _DEEPEST:
+                if at:
+                    self._remember(lower, at, base, (place >> 14) + 1 << 14)
                 out += name[:at]
-                out += (0xC000 | offset).to_bytes(2, "big")
+                out += (0xC000 | place & 0x3FFF).to_bytes(2, "big")
                 return
-            if base + at < 0x4000:
-                names[suffix] = base + at
             at += length + 1
             length = lower[at]
+        self._remember(lower, at, base, 0)
         out += name
+
+    def _remember(self, lower: bytes, end: int, base: int, pointers: int) -> None:
+        """The suffixes that begin before `end` of a name at `base` can be pointed at from now on."""
+        names = self.names
+        at = 0
+        while at < end and base + at < 0x4000:
+            names.setdefault(lower[at:], pointers | base + at)
+            at += lower[at] + 1
 
     def add_rrset(self, owner: bytes, rdtype: int, records: bytes) -> int:
         """Append an RRset (records as a node holds them) of `owner`, whole or not at all; the number of records added.
