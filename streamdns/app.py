@@ -178,6 +178,5 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
     for warning in settings.warnings:
         _log.warning("settings.warning", warning=warning)
     code = App(settings, load).run()
-    _log.info("app.stopped")
     logs.flush_repeats(all_windows=True)
     return code

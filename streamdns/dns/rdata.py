@@ -16,6 +16,7 @@ differs from dnspython, or decides what RFC 1035 leaves open, in these points:
 
 from __future__ import annotations
 
+import functools
 import re
 
 import dns.ipv6
@@ -36,24 +37,31 @@ _TXT_TYPES = frozenset((16, 99))
 _NAME_TYPES = frozenset((2, 5, 12, 39))
 _WKS = 11
 
-# The tables below must not change while running, so no type is looked for on disk later.
-dns.rdata.load_all_types()  # type: ignore[no-untyped-call]
-
 _TYPE_OF = {dns.rdatatype.to_text(rdtype): int(rdtype) for rdtype in dns.rdatatype.RdataType if rdtype}
 _MNEMONIC_OF = {rdtype: mnemonic for mnemonic, rdtype in _TYPE_OF.items()}
-
-# The types that dnspython can read and write as text; all others are written in the generic form.
-TEXT_TYPES = frozenset(
-    rdtype
-    for rdtype in _MNEMONIC_OF
-    if dns.rdata.get_rdata_class(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype))  # type: ignore[no-untyped-call]
-    is not dns.rdata.GenericRdata
-)
 
 _type_number = re.compile(r"TYPE([0-9]{1,5})", re.IGNORECASE | re.ASCII).fullmatch
 _generic = re.compile(r"\\# +([0-9]{1,5})((?: +[0-9A-Fa-f]+)*) *").fullmatch
 _generic_start = re.compile(r"[ \t(]*\\#(?:[ \t]|$)").match
 _beyond_ascii = re.compile(r"(\\[\0-\x7f])|\\?([^\0-\x7f])")
+
+
+@functools.cache
+def text_types() -> frozenset[int]:
+    """The types that dnspython can read and write as text; all others are written in the generic form.
+
+    The first call loads dnspython's code for all of them, about a tenth of a second, so that none is looked for on
+    disk later; it is made when it is needed or when a server has started, because plain text needs none of it.
+    """
+    dns.rdata.load_all_types()  # type: ignore[no-untyped-call]
+    return frozenset(
+        rdtype
+        for rdtype in _MNEMONIC_OF
+        if dns.rdata.get_rdata_class(  # type: ignore[no-untyped-call]
+            dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype)
+        )
+        is not dns.rdata.GenericRdata
+    )
 
 
 def type_from_text(text: str) -> int:
@@ -112,6 +120,7 @@ def to_text(rdtype: int, wire: bytes) -> str:
         if rdtype in _NAME_TYPES:
             text = name.to_text(wire)
         else:
+            text_types()
             text = _rdata_of(rdtype, wire).to_text()
         says_it = text != "" and from_text(rdtype, text) == wire
     except Exception:  # noqa: BLE001
@@ -130,6 +139,7 @@ def _from_unusual_text(rdtype: int, text: str) -> bytes:
         raise ValueError(f"{mnemonic} content must be one line")
     if len(text) > _MAX_TEXT_CHARACTERS:
         raise ValueError(f"{mnemonic} content is longer than any RDATA of {MAX_RDATA_OCTETS} octets")
+    text_types()
     try:
         wire = _parse(rdtype, text)
     except Exception as err:
@@ -150,7 +160,7 @@ def _parse(rdtype: int, text: str) -> bytes:
         text = _wks_in_numbers(text)
     tokenizer = _Tokenizer(_escape_beyond_ascii(text))
     rdata_type = dns.rdatatype.RdataType.make(rdtype)
-    if rdtype not in TEXT_TYPES:
+    if rdtype not in text_types():
         raise ValueError("this type is written in the generic form, \\# LENGTH HEX")
     rdata = dns.rdata.from_text(dns.rdataclass.IN, rdata_type, tokenizer, origin=dns.name.root, relativize=False)
     return _wire_of(rdata)

@@ -16,6 +16,7 @@ from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from streamdns import logs
+from streamdns.dns import rdata
 from streamdns.errors import LogReplaced, SourceError, ViewCorrupt, ViewFull
 from streamdns.events.progress import Progress
 from streamdns.events.sources.base import Batch, Partition, Source
@@ -91,6 +92,7 @@ class Consumer(Service):
         """Follow the log until stop(), through everything that can happen to it."""
         pause_s = _BACKOFF_FIRST_S
         try:
+            self._in_thread(rdata.text_types)
             self._write_local(self._view.store)
             while not self._stopping.is_set():
                 began_s = time.monotonic()
