@@ -4,7 +4,7 @@ Layout (big endian): flags (1), 0 (1), number of RRsets (2), then for each RRset
 16 octets: type (2), RRset flags (1), 0 (1), number of records (4), start (4), length (4). `start`/`length` delimit the
 RRset's records in wire form, each beginning with the two octets c0 0c, so that an RRset of the queried name is copied
 into a reply as it stands (RFC 1035 §4.1.4: a pointer to offset 12, the question's name). Behind each RRset's records
-stands its origin: topic index (2), partition (4), position (8), timestamp in ms (8), length of metadatas (4), metadatas.
+stands its origin: topic index (2), partition (4), position (8), timestamp in ms (8), metadatas with their length (4).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RRset(NamedTuple):
 
     rdtype: int
     flags: int
-    count: int
+    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants of an RRset
     records: bytes
     origin: Origin
 
@@ -144,7 +144,8 @@ def any_type(node: bytes, *, hide_cname: bool) -> int:
     if node[0] & HAS_CNAME and not hide_cname:
         return CNAME
     count = node[2] << 8 | node[3]
-    types = [node[at] << 8 | node[at + 1] for at in range(HEAD_SIZE, HEAD_SIZE + ENTRY_SIZE * min(count, 2), ENTRY_SIZE)]
+    end = HEAD_SIZE + ENTRY_SIZE * min(count, 2)
+    types = [node[at] << 8 | node[at + 1] for at in range(HEAD_SIZE, end, ENTRY_SIZE)]
     return next((rdtype for rdtype in types if rdtype != CNAME or not hide_cname), -1)
 
 

@@ -15,12 +15,16 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     ("names and wire", (
         "streamdns.dns.name", "streamdns.dns.rdata", "streamdns.dns.rdata_plain", "streamdns.dns.wire",
-        "streamdns.dns.node", "streamdns.dns.cookies",
+        "streamdns.dns.node", "streamdns.dns.negative", "streamdns.dns.cookies",
     )),
-    ("events and answers", ("streamdns.events.event", "streamdns.dns.answer", "streamdns.dns.unusual")),
+    ("events and answers", (
+        "streamdns.events.event", "streamdns.dns.lookup", "streamdns.dns.outcome", "streamdns.dns.answer",
+        "streamdns.dns.unusual",
+    )),
     ("view and sources", ("streamdns.view", "streamdns.events.sources")),
     ("services", (
-        "streamdns.events.consumer", "streamdns.dns.server", "streamdns.dns.mmsg", "streamdns.admin",
+        "streamdns.events.consumer", "streamdns.events.progress", "streamdns.dns.server", "streamdns.dns.tcp",
+        "streamdns.dns.mmsg", "streamdns.dns.statistics", "streamdns.admin", "streamdns.local_records",
     )),
     ("app and command line", ("streamdns.app", "streamdns.cli", "streamdns.commands", "streamdns.__main__")),
 )

@@ -1,0 +1,325 @@
+"""What a zone says of a name: the steps of RFC 1034 §4.3.2 over one snapshot, a short function for each outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamdns.dns.lookup import ROOT, Policy, Question, Snapshot, Zone, from_key, synthesised_soa
+from streamdns.dns.node import (
+    HAS_CNAME,
+    HAS_DNAME,
+    HAS_NS,
+    HAS_SOA,
+    REJECTED,
+    any_type,
+    find,
+    pack_records,
+    records_of,
+    ttl_of,
+    unpack_rdatas,
+)
+from streamdns.dns.wire import (
+    AAAA,
+    ADDITIONAL_FOR,
+    ANY,
+    CNAME,
+    DNAME,
+    DS,
+    EDE_NOT_AUTHORITATIVE,
+    EDE_NOT_READY,
+    EDE_OTHER,
+    EDE_STALE,
+    MAX_MESSAGE,
+    NS,
+    NSEC,
+    NXDOMAIN,
+    REFUSED,
+    RRSIG,
+    SERVFAIL,
+    SOA,
+    YXDOMAIN,
+    A,
+    Reply,
+    name_end,
+)
+
+MAX_CHAIN = 16
+MAX_ADDITIONAL_TARGETS = 32
+
+# Types that are answered at a name with a CNAME (RFC 4035 §2.5, RFC 8482).
+_BESIDE_CNAME = frozenset((CNAME, ANY, RRSIG, NSEC))
+
+
+class ZoneAnswers:
+    """Fills replies from the snapshot that it is bound to, as the policy has it."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.rotation = 0
+        self.listed = policy.zones
+        self._listed_depths = frozenset(0 if key == ROOT else key.count(b"\0") for key in policy.zones or ())
+        self.view: Snapshot
+        self._node: Callable[[bytes], bytes | None]
+        self._cut: Callable[[bytes], bytes | None]
+        self._after: Callable[[bytes], bytes | None]
+        self._depths: tuple[int, ...]
+
+    def bind(self, snapshot: Snapshot) -> None:
+        """Answer from this snapshot from now on."""
+        self.view = snapshot
+        self._node = snapshot.node
+        self._cut = snapshot.cut
+        self._after = snapshot.after
+        depths = snapshot.depths
+        if self._listed_depths:
+            depths = tuple(sorted(self._listed_depths.union(depths), reverse=True))
+        self._depths = depths
+
+    def unbind(self) -> None:
+        """Let go of the snapshot, so that it can be closed."""
+        del self.view, self._node, self._cut, self._after
+
+    def find_zone(self, question: Question) -> Zone | None:
+        """The zone with the longest apex at or above the name, and the topmost cut between (RFC 1034 §4.3.2 step 2).
+
+        For DS at an apex it is the parent's zone where that is ours too (RFC 4035 §3.1.4.1).
+        """
+        depth = len(question.labels)
+        listed = self.listed
+        child: Zone | None = None
+        cut, cut_is_dname = -1, False
+        for d in self._depths:
+            if d > depth:
+                continue
+            prefix = question.prefix(d) if d < depth else question.key
+            found = self._cut(prefix)
+            bounds = 0 if found is None else found[0]
+            if bounds & HAS_SOA if listed is None else prefix in listed:
+                if d < depth and bounds & HAS_DNAME:
+                    cut, cut_is_dname = d, True
+                zone = Zone(d, prefix, cut, cut_is_dname)
+                if question.qtype != DS or d < depth or d == 0:
+                    return zone
+                child = zone
+            elif bounds & HAS_NS and not (d == depth and question.qtype == DS):
+                cut, cut_is_dname = d, False
+            elif bounds & HAS_DNAME and d < depth:
+                cut, cut_is_dname = d, True
+        return child
+
+    def answer_not_ours(self, zone: Zone | None, reply: Reply) -> None:
+        """The name is in no zone of ours, or the view does not know its zones yet."""
+        reply.authoritative = False
+        if not self.view.ready and (self.listed is None or zone is not None):
+            reply.rcode = SERVFAIL
+            reply.ede = (EDE_NOT_READY, b"")
+        else:
+            reply.rcode = REFUSED
+            reply.ede = (EDE_NOT_AUTHORITATIVE, b"")
+
+    def answer_in_zone(self, question: Question, zone: Zone, reply: Reply, first: bool) -> Question | None:
+        """Add what the zone says of the name; the next name where that is an alias."""
+        if zone.cut >= 0:
+            if zone.cut_is_dname:
+                return self.answer_dname(question, zone, reply)
+            self.answer_delegation(question, zone, reply)
+            if first:
+                reply.authoritative = False
+            return None
+        key = question.key
+        node = self._node(key)
+        if node is not None:
+            return self.answer_node(question, zone, node, reply)
+        behind = self._after(key) or b""
+        if behind.startswith(key) or key == ROOT:
+            self.answer_nodata(zone, reply)  # an empty non-terminal (RFC 8020, RFC 4592 §2.2.2)
+            return None
+        before = self.view.before(key) or b""
+        encloser = question.prefix(zone.apex)
+        for depth in range(len(question.labels) - 1, zone.apex, -1):
+            prefix = question.prefix(depth)
+            if behind.startswith(prefix) or before.startswith(prefix):
+                encloser = prefix
+                break
+        source = b"*\0" if encloser == b"\0" else encloser + b"*\0"
+        node = self._node(source)
+        if node is not None:
+            return self.answer_node(question, zone, node, reply)
+        if (self._after(source) or b"").startswith(source):
+            self.answer_nodata(zone, reply)
+        else:
+            self.answer_nxdomain(zone, reply)
+        return None
+
+    def answer_node(self, question: Question, zone: Zone, node: bytes, reply: Reply) -> Question | None:
+        """The name (or the wildcard that stands for it, RFC 4592) exists: CNAME, the RRset, or NODATA."""
+        qtype = question.qtype
+        if node[0] & HAS_CNAME:
+            at_apex = zone.apex == len(question.labels) or node[0] & HAS_SOA
+            if not at_apex and qtype not in _BESIDE_CNAME:
+                return self.answer_cname(question, node, reply)
+            if at_apex and self.policy.flatten_apex_cname and qtype in (A, AAAA) and find(node, qtype) is None:
+                self.answer_flattened(question, node, zone, reply)
+                return None
+            if at_apex and qtype == CNAME:
+                self.answer_nodata(zone, reply)
+                return None
+        else:
+            at_apex = False
+        if qtype == ANY:
+            qtype = any_type(node, hide_cname=bool(at_apex))
+        entry = find(node, qtype)
+        if entry is None:
+            self.answer_nodata(zone, reply)
+            return None
+        flags, count, start, length = entry
+        if flags & REJECTED and reply.ede is None:
+            reply.ede = (EDE_STALE, b"")
+        records = node[start : start + length]
+        if self.policy.rotate and count > 1:
+            records = self.rotated(records)
+        added = reply.add_rrset(question.wire, qtype, records)
+        reply.answers += added
+        if not added:
+            reply.truncated = True
+        elif qtype in ADDITIONAL_FOR:
+            self.add_addresses(records, qtype, zone, reply, required=None)
+        return None
+
+    def answer_cname(self, question: Question, node: bytes, reply: Reply) -> Question | None:
+        """The name is an alias: its CNAME, and the lookup goes on at the target (RFC 1034 §3.6.2)."""
+        entry = find(node, CNAME)
+        assert entry is not None
+        flags, _, start, length = entry
+        if flags & REJECTED and reply.ede is None:
+            reply.ede = (EDE_STALE, b"")
+        records = node[start : start + length]
+        added = reply.add_rrset(question.wire, CNAME, records)
+        reply.answers += added
+        if not added:
+            reply.truncated = True
+            return None
+        return Question(records[12:], question.qtype)
+
+    def answer_dname(self, question: Question, zone: Zone, reply: Reply) -> Question | None:
+        """The name is below a DNAME: the DNAME, a synthesised CNAME, and the lookup goes on (RFC 6672 §3.1)."""
+        node = self._node(question.prefix(zone.cut))
+        records = None if node is None else records_of(node, DNAME)
+        if records is None:
+            reply.rcode = SERVFAIL
+            return None
+        owner = question.suffix(zone.cut)
+        added = reply.add_rrset(owner, DNAME, records)
+        reply.answers += added
+        if not added:
+            reply.truncated = True
+            return None
+        target = question.wire[: len(question.wire) - len(owner)] + records[12:]
+        if len(target) > 255:
+            reply.rcode = YXDOMAIN
+            return None
+        added = reply.add_rrset(question.wire, CNAME, pack_records(CNAME, ttl_of(records), (target,)))
+        reply.answers += added
+        if not added:
+            reply.truncated = True
+            return None
+        return None if question.qtype in (CNAME, ANY) else Question(target, question.qtype)
+
+    def answer_delegation(self, question: Question, zone: Zone, reply: Reply) -> None:
+        """The name is at or below a cut: a referral with its glue (RFC 1034 §4.3.2 step 3b, RFC 9471)."""
+        cut = question.prefix(zone.cut)
+        node = self._node(cut)
+        records = None if node is None else records_of(node, NS)
+        if records is None:
+            reply.rcode = SERVFAIL
+            return
+        added = reply.add_rrset(question.suffix(zone.cut), NS, records)
+        reply.authorities += added
+        if added:
+            self.add_addresses(records, NS, zone, reply, required=cut)
+        else:
+            reply.truncated = True
+
+    def answer_nodata(self, zone: Zone, reply: Reply) -> None:
+        """The name exists without that type: the zone's SOA says for how long (RFC 2308 §2.2)."""
+        self.add_soa(zone, reply)
+
+    def answer_nxdomain(self, zone: Zone, reply: Reply) -> None:
+        """The name does not exist (RFC 2308 §2.1)."""
+        reply.rcode = NXDOMAIN
+        self.add_soa(zone, reply)
+
+    def add_soa(self, zone: Zone, reply: Reply) -> None:
+        """The zone's SOA into the authority section, TTL the lower of its own and MINIMUM (RFC 2308 §3)."""
+        node = self._node(zone.key)
+        records = None if node is None else records_of(node, SOA)
+        if records is None:
+            records = synthesised_soa(zone.key)
+        ttl = records[6:10] if records[6:10] < records[-4:] else records[-4:]
+        added = reply.add_rrset(from_key(zone.key), SOA, records[:6] + ttl + records[10:])
+        reply.authorities += added
+        if not added:
+            reply.truncated = True
+
+    def answer_flattened(self, question: Question, node: bytes, zone: Zone, reply: Reply) -> None:
+        """A CNAME at an apex stands for the addresses of its target, as far as those are in zones of ours."""
+        records = records_of(node, CNAME)
+        assert records is not None
+        ttl = ttl_of(records)
+        target: Question | None = Question(records[12:], question.qtype)
+        scratch = Reply(question.wire.join((b"\0" * 12, b"\0\1\0\1")), 12 + len(question.wire) + 4, MAX_MESSAGE)
+        for _ in range(MAX_CHAIN):
+            if target is None:
+                break
+            found = self.find_zone(target)
+            if found is None:
+                reply.rcode = SERVFAIL
+                reply.ede = (EDE_OTHER, b"the target of the CNAME at the apex is in no zone of this server")
+                return
+            last = target
+            target = self.answer_in_zone(target, found, scratch, False)
+            node_of_target = None if target is not None or found.cut >= 0 else self._node(last.key)
+            addresses = None if node_of_target is None else records_of(node_of_target, question.qtype)
+            if addresses is not None:
+                ttl = min(ttl, ttl_of(addresses))
+                added = reply.add_rrset(
+                    question.wire, question.qtype, pack_records(question.qtype, ttl, unpack_rdatas(addresses))
+                )
+                reply.answers += added
+                reply.truncated = not added
+                return
+        self.answer_nodata(zone, reply)
+
+    def add_addresses(self, records: bytes, rdtype: int, zone: Zone, reply: Reply, *, required: bytes | None) -> None:
+        """Addresses of the names in NS, MX, SRV, ... records, where this zone holds them, into the additional section.
+
+        Names at or below `required` (the cut of a referral) must be there, or the reply is truncated (RFC 9471 §3);
+        the others are left out where there is no room.
+        """
+        offset = ADDITIONAL_FOR[rdtype]
+        in_zone = b"" if zone.key == b"\0" else zone.key
+        for rdata in unpack_rdatas(records, MAX_ADDITIONAL_TARGETS):
+            name = rdata[offset : name_end(rdata, offset)]
+            target = Question(name, A)
+            if not target.key.startswith(in_zone):
+                continue
+            node = self._node(target.key)
+            if node is None or node[0] & HAS_CNAME:
+                continue
+            for address_type in (A, AAAA):
+                addresses = records_of(node, address_type)
+                if addresses is None:
+                    continue
+                added = reply.add_rrset(name, address_type, addresses)
+                reply.additionals += added
+                if not added and required is not None and target.key.startswith(required):
+                    reply.truncated = True
+                    return
+
+    def rotated(self, records: bytes) -> bytes:
+        """The records of an RRset, begun at another one each time."""
+        rdatas = unpack_rdatas(records)
+        self.rotation += 1
+        turn = self.rotation % len(rdatas)
+        rdtype = records[2] << 8 | records[3]
+        return pack_records(rdtype, ttl_of(records), rdatas[turn:] + rdatas[:turn])
