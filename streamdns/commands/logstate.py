@@ -127,7 +127,7 @@ class _State:
     def result(self) -> Iterator[tuple[Key, Standing]]:
         """The RRsets that stand."""
         for (owner, rdtype), found in self.candidates.items():
-            rrset: RRset | None = rows.standing(rdtype, found)
+            rrset: RRset | None = rows.standing(rdtype, found, tuple(self._topics))
             if rrset is not None:
                 rejected = any(candidate.rejected for candidate in found.values())
                 rdatas = frozenset(nodes.unpack_rdatas(rrset.records))

@@ -22,12 +22,14 @@ class Progress:
     def __init__(self, registry: Registry, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
         self.state = "connecting"
-        self.since_s = now_s()
+        self._started_s = self.since_s = now_s()
         self.error = ""
         self.last_alarm: tuple[float, str] | None = None
         self.last_contact_s: float | None = None
         self.complete = False
+        self.rebuilding = False
         self.view = State()
+        self._reading = State()
         self.positions: dict[Partition, int] = {}
         self.timestamps: dict[Partition, int] = {}
         self.ends: dict[Partition, int] = {}
@@ -56,9 +58,16 @@ class Progress:
         self.view = store.state()
         self.complete = self.view.complete
 
-    def connected(self, source: Source, positions: Mapping[Partition, Position], rebuilding: bool) -> None:
+    def reads(self, state: State, *, rebuilding: bool) -> None:
+        """The log is read from now on into a view in this state: the one that serves, or one beside it."""
+        self._reading, self.rebuilding = state, rebuilding
+
+    def _busy(self) -> str:
+        return "rebuilding" if self.rebuilding else "catching-up"
+
+    def connected(self, source: Source, positions: Mapping[Partition, Position]) -> None:
         """The log is open and is read on from these positions."""
-        self._enter("rebuilding" if rebuilding else "catching-up")
+        self._enter(self._busy())
         self.describe = source.describe()
         self.last_contact_s = self._now_s()
         self.positions = {partition: each.next for partition, each in positions.items()}
@@ -76,7 +85,17 @@ class Progress:
 
     def full(self, error: str) -> None:
         """There is no room for the view."""
+        if self.behind_since_s is None:
+            self.behind_since_s = self._now_s()
         self._enter("view-full", error)
+
+    def recovered(self) -> None:
+        """There is room for the view again."""
+        self._enter(self._busy())
+
+    def holds(self, why: str) -> None:
+        """The rebuilt view is not swapped in yet."""
+        self._enter("rebuilding", why)
 
     def alarm(self, error: str) -> None:
         """Something that an administrator must know, also after it is over."""
@@ -85,17 +104,15 @@ class Progress:
     def applied(self, batch: Batch, applied: Applied, elapsed_s: float) -> None:
         """A batch was committed."""
         self.positions.update(batch.positions)
-        for record in batch.records[-1:]:
-            self.timestamps[record.topic, record.partition] = record.timestamp
+        self.timestamps.update(applied.timestamps)
         self._applied.add(applied.events)
         self._deletes.add(applied.deletes)
         self._rejected.add(len(applied.rejections))
         self._commits.add()
         self._apply_seconds.observe(elapsed_s)
-        if self.state != "rebuilding":
+        self._reading = applied.state
+        if not self.rebuilding:
             self.view = applied.state
-            if self.state == "view-full":
-                self._enter("catching-up")
 
     def contact(self, source: Source, caught_up: bool) -> None:
         """A read of the log came back."""
@@ -104,7 +121,7 @@ class Progress:
         if caught_up:
             self.behind_since_s = None
             self.ends = dict(self.positions)
-            if self.state != "rebuilding":
+            if not self.rebuilding:
                 self.complete = True
                 self._enter("following")
             return
@@ -120,7 +137,7 @@ class Progress:
     def lag_events(self) -> int:
         """The lag in events: estimated from the mean length of an event so far, where positions are octets."""
         lag, read = self.lag(), sum(self.positions.values())
-        seen = self.view.applied + self.view.rejected
+        seen = self._reading.applied + self._reading.rejected
         return 0 if not lag else max(1, round(lag * seen / read)) if read and seen else 1
 
     def lag_s(self) -> float:
@@ -129,9 +146,9 @@ class Progress:
 
     @property
     def stale(self) -> bool:
-        """Whether there has been no contact with the log for longer than the limit."""
-        last = self.last_contact_s
-        return self.state == "reconnecting" and (last is None or self._now_s() - last > self.stale_after_s)
+        """Whether there has been no contact with the log for longer than the limit, counted from the start at most."""
+        last_s = self._started_s if self.last_contact_s is None else self.last_contact_s
+        return self.state == "reconnecting" and self._now_s() - last_s > self.stale_after_s
 
     @property
     def ready(self) -> bool:

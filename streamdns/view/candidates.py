@@ -1,4 +1,4 @@
-"""Candidates: the newest event of each partition for one RRset, and which of them stands (events.md, "What the view must be").
+"""Candidates: the newest event of each partition for one RRset, and which of them stands (docs: the event contract).
 
 An RRset with a single good candidate that is no delete needs no rows: its node holds all there is. Everything else
 (a delete, a rejected event, several partitions, a record of this instance) has one row for each candidate.
@@ -7,6 +7,7 @@ An RRset with a single good candidate that is no delete needs no rows: its node 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamdns.dns.node import CONTESTED, LOCAL, REJECTED, Origin, RRset
@@ -19,13 +20,13 @@ CandidateId = tuple[int, int]  # (topic index, partition)
 
 
 class Candidate(NamedTuple):
-    """One partition's say about an RRset; `rejected` when its newest event was refused and this is the last good one."""
+    """One partition's say about an RRset; `rejected`: its newest event was refused, and this is the last good one."""
 
     kind: int
     rejected: bool
     position: int
     timestamp: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     records: bytes
     metadatas: bytes
 
@@ -36,20 +37,18 @@ def from_rrset(rrset: RRset) -> tuple[CandidateId, Candidate]:
     return (topic, partition), Candidate(SET, False, position, timestamp, rrset.count, rrset.records, metadatas)
 
 
-def winner(candidates: dict[CandidateId, Candidate]) -> CandidateId | None:
-    """The candidate with the greatest (timestamp, partition) among those of the log that say anything."""
-    best: tuple[int, int, int] | None = None
-    for (topic, partition), candidate in candidates.items():
-        if topic != LOCAL_TOPIC and candidate.kind != NONE:
-            rank = (candidate.timestamp, partition, topic)
-            if best is None or rank > best:
-                best = rank
-    return None if best is None else (best[2], best[1])
+def winner(candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -> CandidateId | None:
+    """The candidate with the greatest (timestamp, topic, partition) among those of the log that say anything.
+
+    `topics` are the names: their indices depend on which topic this view met first, and that is not in the log.
+    """
+    saying = [each for each, candidate in candidates.items() if each[0] != LOCAL_TOPIC and candidate.kind != NONE]
+    return max(saying, key=lambda each: (candidates[each].timestamp, topics[each[0]], each[1]), default=None)
 
 
-def standing(rdtype: int, candidates: dict[CandidateId, Candidate]) -> RRset | None:
+def standing(rdtype: int, candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -> RRset | None:
     """The RRset that is served: this instance's own, else the winner's unless that is a delete."""
-    chosen = next((key for key in candidates if key[0] == LOCAL_TOPIC), None) or winner(candidates)
+    chosen = next((key for key in candidates if key[0] == LOCAL_TOPIC), None) or winner(candidates, topics)
     if chosen is None or candidates[chosen].kind != SET:
         return None
     candidate = candidates[chosen]
@@ -70,11 +69,11 @@ def needs_rows(candidates: dict[CandidateId, Candidate]) -> bool:
     return candidate.kind != SET or candidate.rejected or topic == LOCAL_TOPIC
 
 
-def in_digest(candidates: dict[CandidateId, Candidate]) -> bytes | None:
+def in_digest(candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -> bytes | None:
     """The records that count in the digest: the log's winner, unless any partition's newest event was rejected."""
     if any(each.rejected for each in candidates.values()):
         return None
-    chosen = winner(candidates)
+    chosen = winner(candidates, topics)
     return None if chosen is None or candidates[chosen].kind != SET else candidates[chosen].records
 
 

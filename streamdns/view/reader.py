@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import lmdb
+import msgspec
 
 from streamdns.dns import node as nodes
 from streamdns.dns.node import HAS_SOA, RRset
+from streamdns.errors import ViewError
 from streamdns.events.sources.base import Partition
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.keys import depth_of, node_key, owner_of, partition_of, prefixes, rrset_id, sequence_key, subtree
 from streamdns.view.quarantine import Quarantined, decode_quarantined
-from streamdns.view.store import Position, State, Store, decode_position, decode_state, reported
+from streamdns.view.store import Position, Store, decode_position, reported
 from streamdns.view.transaction import Conflict, decode_conflict
 from streamdns.view.writer import JournalEntry, decode_entry
 from streamdns.view.zones import ZoneRow, decode_zone
@@ -68,26 +70,34 @@ class Inspector:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def __enter__(self) -> Inspector:
+    def __enter__(self) -> Self:
         with reported(self.store.path):
             self._txn = self.store.begin()
-            stored = self._txn.get(b"state", db=self.store.meta)
-        self.state = State() if stored is None else decode_state(stored)
+        try:
+            self.state = self.store.state_in(self._txn)
+        except BaseException:
+            self._txn.abort()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._txn.abort()
 
-    def _rows(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def rows(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values of one of the store's tables as they are stored, from `start` on."""
         with self._txn.cursor(self.store.tables[table]) as cursor:
             if cursor.set_range(start) if start else cursor.first():
                 yield from cursor
+
+    def depths(self) -> bytes:
+        """What answers know of the view: whether it is complete, and at which numbers of labels there are cuts."""
+        return self._txn.get(b"depths", b"\0", db=self.store.meta)
 
     def positions(self) -> dict[Partition, Position]:
         """Where reading goes on, for each partition."""
         return {
             (key[:-5].decode(), int.from_bytes(key[-4:], "big")): decode_position(raw)
-            for key, raw in self._rows("positions")
+            for key, raw in self.rows("positions")
         }
 
     def entries(self, key: bytes) -> list[Entry]:
@@ -121,13 +131,13 @@ class Inspector:
 
     def walk(self, start: bytes = b"", within: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Keys and nodes from `start` on, as long as the key begins with `within`."""
-        for key, raw in self._rows("nodes", start or within):
+        for key, raw in self.rows("nodes", start or within):
             if not key.startswith(within):
                 return
             yield key, raw
 
     def zone_entries(self, apex: bytes) -> Iterator[Entry]:
-        """All RRsets of a zone, without those of zones below it, in canonical order (parent-side NS, DS and glue stay)."""
+        """All RRsets of a zone, without those of zones below it, in canonical order; NS, DS and glue at cuts stay."""
         for key, raw in self.walk(within=subtree(apex)):
             below = [each for each in prefixes(key)[depth_of(apex) + 1 :] if self._is_apex(each)]
             if not below:
@@ -141,7 +151,7 @@ class Inspector:
 
     def zones(self) -> Iterator[tuple[bytes, ZoneRow]]:
         """Apex keys with digest and counts."""
-        return ((key, decode_zone(raw)) for key, raw in self._rows("zones"))
+        return ((key, decode_zone(raw)) for key, raw in self.rows("zones"))
 
     def zone(self, apex: bytes) -> ZoneRow | None:
         """Digest and counts of one zone."""
@@ -152,7 +162,7 @@ class Inspector:
         """The stored candidates of an RRset; empty where its node holds all there is."""
         prefix = rrset_id(key, rdtype)
         found: dict[CandidateId, Candidate] = {}
-        for row_key, row in self._rows("candidates", prefix):
+        for row_key, row in self.rows("candidates", prefix):
             if not row_key.startswith(prefix):
                 break
             found[partition_of(row_key)] = rows.decode_row(row)[2]
@@ -160,33 +170,45 @@ class Inspector:
 
     def candidate_rows(self) -> Iterator[tuple[bytes, int, CandidateId, Candidate]]:
         """All candidate rows: owner, type, partition and candidate."""
-        for row_key, row in self._rows("candidates"):
+        for row_key, row in self.rows("candidates"):
             owner, rdtype, candidate = rows.decode_row(row)
             yield owner, rdtype, partition_of(row_key), candidate
 
     def quarantine(self) -> Iterator[Quarantined]:
         """Rejected events, oldest first."""
-        return (decode_quarantined(raw) for _, raw in self._rows("quarantine"))
+        return (decode_quarantined(raw) for _, raw in self.rows("quarantine"))
 
     def conflicts(self) -> Iterator[Conflict]:
         """Conflicts in the data, in no particular order."""
-        return (decode_conflict(raw) for _, raw in self._rows("conflicts"))
+        return (decode_conflict(raw) for _, raw in self.rows("conflicts"))
 
     def journal(self) -> Iterator[JournalEntry]:
         """The last changes, oldest first."""
         size, following = self.state.journal_size, self.state.journal_next
         start = sequence_key(following % size) if size and following > size else b""
-        for _, raw in self._rows("journal", start):
+        for _, raw in self.rows("journal", start):
             yield decode_entry(raw)
         if start:
-            for key, raw in self._rows("journal"):
+            for key, raw in self.rows("journal"):
                 if key == start:
                     return
                 yield decode_entry(raw)
 
     def cuts(self) -> Iterator[tuple[bytes, bytes]]:
         """Keys that bound zones, with what is stored for them."""
-        return self._rows("cuts")
+        return self.rows("cuts")
+
+
+def changed_zones(old: Store, new: Store) -> set[bytes]:
+    """The apexes of zones that only one of two views has, or whose data differs; all, where the old is unreadable."""
+    digests: list[set[tuple[bytes, bytes]]] = []
+    for store in (old, new):
+        try:
+            with Inspector(store) as view:
+                digests.append({(apex, row.digest) for apex, row in view.zones()})
+        except (ViewError, lmdb.Error, msgspec.MsgspecError):
+            digests.append(set())
+    return {apex for apex, _ in digests[0] ^ digests[1]}
 
 
 def snapshot(store: Store) -> ViewSnapshot:
@@ -199,4 +221,4 @@ def snapshot(store: Store) -> ViewSnapshot:
         raise AssertionError from err
 
 
-__all__ = ["Entry", "Inspector", "ViewSnapshot", "node_key", "snapshot"]
+__all__ = ["Entry", "Inspector", "ViewSnapshot", "changed_zones", "node_key", "snapshot"]

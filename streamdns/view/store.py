@@ -6,15 +6,27 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import lmdb
 import msgspec
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
 
+#: Values are bytes, copied out of the map: none outlives its transaction as a view into it.
+Transaction: TypeAlias = "lmdb.Transaction[bytes]"
+Table: TypeAlias = "lmdb._Database"  # noqa: SLF001 - the name its type has in the stubs
+
 SCHEMA = 1
 TABLES = ("nodes", "cuts", "zones", "candidates", "conflicts", "quarantine", "rejected", "journal", "positions", "meta")
-_FIRST_MAP = 256 << 20
+_FIRST_MAP_BYTES = 256 << 20
+_MAX_READERS = 1024
+#: What LMDB needs for its table of so many readers, rounded up; a larger file means room for more readers.
+_LOCK_BYTES = 64 * _MAX_READERS + 4096
+
+
+class MapFull(ViewFull):
+    """The map has reached its size: making it larger helps, which it does not where the disk is full."""
 
 
 class State(msgspec.Struct, array_like=True):
@@ -58,18 +70,23 @@ decode_position = msgspec.msgpack.Decoder(Position).decode
 class Store:
     """An open environment; `tables` are handles by name. Raises ViewTooNew, ViewCorrupt, ViewFull, ViewError."""
 
-    def __init__(self, path: str, *, max_bytes: int, readonly: bool = False) -> None:
+    def __init__(
+        self, path: str, *, max_bytes: int, readonly: bool = False, first_map_bytes: int = _FIRST_MAP_BYTES
+    ) -> None:
         self.path = path
         self.max_bytes = max_bytes
         self.outdated = False
+        self._writing = False
+        if not readonly:
+            _reserve_lock_file(path)
         try:
             self.env = lmdb.open(
                 path,
-                map_size=0 if readonly else self._initial_map(path),
+                map_size=0 if readonly else self._initial_map(path, first_map_bytes),
                 max_dbs=len(TABLES),
                 readonly=readonly,
                 create=not readonly,
-                max_readers=1024,
+                max_readers=_MAX_READERS,
                 readahead=False,
                 max_spare_txns=4,
                 mode=0o640,
@@ -85,18 +102,18 @@ class Store:
             self.env.close()
             raise
 
-    def _initial_map(self, path: str) -> int:
+    def _initial_map(self, path: str, first_map_bytes: int) -> int:
         try:
             used = os.path.getsize(os.path.join(path, "data.mdb"))
         except OSError:
             used = 0
-        size = min(_FIRST_MAP, self.max_bytes)
+        size = min(first_map_bytes, self.max_bytes)
         while size < used:
             size *= 2
         return max(size, used)
 
     def _open_tables(self, readonly: bool) -> None:
-        self.env.reader_check()
+        self.check_readers()
         try:
             self.tables = {name: self.env.open_db(name.encode(), create=not readonly) for name in TABLES}
         except lmdb.NotFoundError as err:
@@ -113,7 +130,7 @@ class Store:
             raise ViewTooNew(f"the view in {self.path} has schema {schema}, this version knows up to {SCHEMA}")
         self.outdated = schema < SCHEMA
 
-    def begin(self, *, write: bool = False) -> lmdb.Transaction:
+    def begin(self, *, write: bool = False) -> Transaction:
         """A transaction; another process may have grown the map meanwhile."""
         try:
             return self.env.begin(write=write)
@@ -121,11 +138,33 @@ class Store:
             self.env.set_mapsize(0)
             return self.env.begin(write=write)
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around all that is done with a write transaction: LMDB's errors become ViewError and its subclasses."""
+        self._writing = True
+        try:
+            with reported(self.path):
+                yield
+        finally:
+            self._writing = False
+
+    def check_readers(self) -> None:
+        """Forget readers whose processes died: their snapshots would keep old pages from being used again."""
+        with reported(self.path):
+            self.env.reader_check()
+
     def state(self) -> State:
         """The counters as of the last commit."""
         with reported(self.path), self.begin() as txn:
-            stored = txn.get(b"state", db=self.meta)
-        return State() if stored is None else decode_state(stored)
+            return self.state_in(txn)
+
+    def state_in(self, txn: Transaction) -> State:
+        """The counters as a transaction sees them; raises ViewCorrupt."""
+        stored = txn.get(b"state", db=self.meta)
+        try:
+            return State() if stored is None else decode_state(stored)
+        except msgspec.MsgspecError as err:
+            raise ViewCorrupt(f"the view in {self.path} is damaged: its counters cannot be read") from err
 
     def grow(self) -> bool:
         """Double the map; False where it has reached its limit. No transaction may be open in this process."""
@@ -145,15 +184,48 @@ class Store:
         return (int(info["last_pgno"]) + 1) * int(page)
 
     def close(self) -> None:
-        """Close the environment; no transaction may be open."""
-        self.env.close()
+        """Close the environment; no snapshot may be open.
+
+        While a native thread still writes it stays open: the thread would write into memory that is gone. Nothing is
+        lost, for LMDB holds what was committed, and the process that does this is about to end.
+        """
+        if not self._writing:
+            self.env.close()
+
+
+#: EIO too: a write that was cut short by a full disk is reported by LMDB as that.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+def disk_failure(path: str, err: OSError) -> ViewError:
+    """What a failure of the operating system means for a view: ViewFull where there is no room, else ViewError."""
+    what = os.strerror(err.errno or 0).lower()
+    if err.errno in _NO_ROOM:
+        return ViewFull(f"the disk of the view in {path} is full or fails: {what}")
+    return ViewError(f"the view's directory {path} cannot be used: {what}")
+
+
+def _reserve_lock_file(path: str) -> None:
+    """Have all of LMDB's table of readers on the disk: it is written through a map, and without room that is SIGBUS."""
+    name = os.path.join(path, "lock.mdb")
+    try:
+        os.makedirs(path, mode=0o750, exist_ok=True)
+        # Looked at first: to open and close the file of an environment that is open would give up LMDB's own locks.
+        if not os.path.exists(name) or os.stat(name).st_blocks * 512 < _LOCK_BYTES:
+            fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                os.posix_fallocate(fd, 0, _LOCK_BYTES)
+            finally:
+                os.close(fd)
+    except OSError as err:
+        raise disk_failure(path, err) from err
 
 
 def _failure(path: str, err: lmdb.Error) -> ViewError:
     text = str(err)
     if isinstance(err, lmdb.MapFullError):
-        return ViewFull(f"the view in {path} has reached its map size")
-    if isinstance(err, lmdb.DiskError) or os.strerror(errno.ENOSPC) in text or os.strerror(errno.EDQUOT) in text:
+        return MapFull(f"the view in {path} has reached its map size")
+    if isinstance(err, lmdb.DiskError) or any(os.strerror(number) in text for number in _NO_ROOM):
         return ViewFull(f"the disk of the view in {path} is full or fails: {text}")
     if isinstance(err, (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError)):
         return ViewCorrupt(f"the view in {path} is damaged: {text}")

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import lmdb
 import msgspec
 
 from streamdns.dns.negative import template
-from streamdns.dns.node import CONTESTED, HAS_CNAME, HAS_SOA, SOA, RRset, cut_flags, decode, encode, records_of, replace
+from streamdns.dns.node import (
+    CNAME,
+    CONTESTED,
+    DNAME,
+    HAS_CNAME,
+    HAS_DNAME,
+    HAS_NS,
+    HAS_SOA,
+    NS,
+    SOA,
+    RRset,
+    cut_flags,
+    decode,
+    encode,
+    records_of,
+    replace,
+)
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
-from streamdns.view.keys import candidate_key, depth_of, owner_of, partition_of, rrset_id
-from streamdns.view.store import Position, State, Store, decode_position, decode_state, encode_state
-from streamdns.view.zones import Contribution, ZoneLedger
+from streamdns.view.keys import LOCAL_TOPIC, candidate_key, depth_of, owner_of, partition_of, rrset_id
+from streamdns.view.store import Position, Store, decode_position, encode_state
+from streamdns.view.zones import Contribution, ZoneLedger, count
 
 #: Conflict kinds: candidates in several partitions, a CNAME beside other types, a key in another spelling.
 PARTITIONS, CNAME_AND_OTHERS, SPELLING = b"P", b"C", b"S"
+
+_FLAGS = {CNAME: HAS_CNAME, DNAME: HAS_DNAME, NS: HAS_NS, SOA: HAS_SOA}
 
 
 class Conflict(msgspec.Struct, array_like=True):
@@ -67,8 +84,11 @@ class WriteTransaction:
         self.store = store
         self.now_ms = now_ms
         self.txn = store.begin(write=True)
-        stored = self.txn.get(b"state", db=store.meta)
-        self.state = State() if stored is None else decode_state(stored)
+        try:
+            self.state = store.state_in(self.txn)
+        except BaseException:
+            self.txn.abort()
+            raise
         self._digest = int.from_bytes(self.state.digest, "big")
         self._nodes: dict[bytes, _Node] = {}
         self.zones = ZoneLedger(self.txn, store.tables["zones"], self.state)
@@ -115,7 +135,7 @@ class WriteTransaction:
         """Replace an RRset that has one candidate by the next of the same partition; the hashes before and after."""
         before = 0 if old is None else rrset_hash(owner, old.records)
         after = rrset_hash(owner, new.records)
-        self._put(key, owner, node, old, new, before=before, after=after)
+        self._put(key, owner, node, new.rdtype, old=old, new=new, difference=after - before)
         return before, after
 
     def set_candidates(
@@ -128,12 +148,13 @@ class WriteTransaction:
         after: dict[CandidateId, Candidate],
     ) -> tuple[int, int]:
         """Replace the candidates of an RRset, whatever they are; the hashes before and after (0 = nothing counts)."""
-        old, new = self.current(key, rdtype), rows.standing(rdtype, after)
-        counted_before, counted_after = rows.in_digest(before), rows.in_digest(after)
+        topics = self.state.topics
+        old, new = self.current(key, rdtype), rows.standing(rdtype, after, topics)
+        counted_before, counted_after = rows.in_digest(before, topics), rows.in_digest(after, topics)
         hash_before = 0 if counted_before is None else rrset_hash(owner, counted_before)
         hash_after = 0 if counted_after is None else rrset_hash(owner, counted_after)
         self._store_rows(key, owner, rdtype, before, after)
-        self._put(key, owner, self.node(key), old, new, before=hash_before, after=hash_after)
+        self._put(key, owner, self.node(key), rdtype, old=old, new=new, difference=hash_after - hash_before)
         return hash_before, hash_after
 
     def _store_rows(
@@ -155,7 +176,7 @@ class WriteTransaction:
                 self.txn.put(candidate_key(prefix, *each), row, db=self._candidates)
         self.state.candidate_rows += len(has) - len(had)
         if rows.is_conflict(before) or rows.is_conflict(after):
-            numbers = ", ".join(str(partition) for topic, partition in sorted(after) if topic != rows.LOCAL_TOPIC)
+            numbers = ", ".join(str(partition) for topic, partition in sorted(after) if topic != LOCAL_TOPIC)
             entry = Conflict("partitions", owner, rdtype, f"candidates in partitions {numbers}")
             self.conflict(PARTITIONS + prefix, entry if rows.is_conflict(after) else None)
 
@@ -174,51 +195,50 @@ class WriteTransaction:
         key: bytes,
         owner: bytes,
         node: _Node,
+        rdtype: int,
+        *,
         old: RRset | None,
         new: RRset | None,
-        *,
-        before: int,
-        after: int,
+        difference: int,
     ) -> None:
+        """Let another RRset, or none, stand; `difference` is what it makes in the digest."""
+        if old is None and new is None:
+            return  # A candidate for an RRset that is not there: it has its row, and nothing is served.
         state = self.state
-        had_soa = node.bounds & HAS_SOA
         if len(node.rrsets) == (old is not None):
             node.rrsets = [] if new is None else [new]
         else:
-            rdtype = (new or old).rdtype  # type: ignore[union-attr]
             node.rrsets = replace(node.rrsets, rdtype, new)
         node.dirty = True
         rrsets = (new is not None) - (old is not None)
         records = (0 if new is None else new.count) - (0 if old is None else old.count)
         state.rrsets += rrsets
         state.records += records
-        self._digest = (self._digest + after - before) & MODULUS_MASK
-        self.zones.changed(key, (after - before, rrsets, records), self.now_ms)
-        special = old if new is None else new
-        if node.bounds or node.mixed or (special is not None and special.rdtype in (2, 5, 6, 39)) or len(node.rrsets) > 1:
-            self._update_bounds(key, owner, node, had_soa)
+        self._digest = (self._digest + difference) & MODULUS_MASK
+        self.zones.changed(key, (difference, rrsets, records), self.now_ms)
+        if rdtype in _FLAGS or node.bounds or node.mixed or len(node.rrsets) > 1:
+            self._update_bounds(key, owner, node, rdtype)
 
-    def _update_bounds(self, key: bytes, owner: bytes, node: _Node, had_soa: int) -> None:
-        raw = encode(node.rrsets) if node.rrsets else b"\0\0\0\0"
-        bounds = cut_flags(raw)
-        mixed = bool(raw[0] & HAS_CNAME) and len(node.rrsets) > 1
-        if mixed != node.mixed:
+    def _update_bounds(self, key: bytes, owner: bytes, node: _Node, rdtype: int) -> None:
+        flags = 0
+        for rrset in node.rrsets:
+            flags |= _FLAGS.get(rrset.rdtype, 0)
+        bounds, had_soa = cut_flags(bytes((flags,))), node.bounds & HAS_SOA
+        mixed = bool(flags & HAS_CNAME) and len(node.rrsets) > 1
+        if mixed != node.mixed or (mixed and (bounds ^ had_soa) & HAS_SOA):
             node.mixed = mixed
-            what = "CNAME at a zone apex is not served" if bounds & HAS_SOA else "a CNAME shadows the other types"
-            entry = Conflict("cname", owner, 5, what)
-            self.conflict(CNAME_AND_OTHERS + rrset_id(key, 5), entry if mixed else None)
-        if bounds == node.bounds and not bounds & HAS_SOA:
+            what = "a CNAME at a zone apex is not served" if bounds & HAS_SOA else "a CNAME shadows the other types"
+            entry = Conflict("cname", owner, CNAME, what)
+            self.conflict(CNAME_AND_OTHERS + rrset_id(key, CNAME), entry if mixed else None)
+        if bounds == node.bounds and not (rdtype == SOA and bounds & HAS_SOA):
             return
-        cuts, depths, depth = self.store.cuts, self.state.cut_depths, depth_of(key)
         if bounds:
-            self.txn.put(key, cut_value(raw, owner), db=cuts)
+            self.txn.put(key, cut_value(encode(node.rrsets), owner), db=self.store.cuts)
         else:
-            self.txn.delete(key, db=cuts)
+            self.txn.delete(key, db=self.store.cuts)
         step = bool(bounds) - bool(node.bounds)
         if step:
-            depths[depth] = depths.get(depth, 0) + step
-            if not depths[depth]:
-                del depths[depth]
+            count(self.state.cut_depths, depth_of(key), step)
         node.bounds = bounds
         if bounds & HAS_SOA and not had_soa:
             self.zones.appear(key, self.now_ms)
@@ -259,7 +279,7 @@ class WriteTransaction:
             if not rrset.flags & CONTESTED:
                 total += rrset_hash(owner, rrset.records)
             else:
-                counted = rows.in_digest(self.candidates(key, rrset.rdtype, rrset))
+                counted = rows.in_digest(self.candidates(key, rrset.rdtype, rrset), self.state.topics)
                 total += 0 if counted is None else rrset_hash(owner, counted)
         return total & MODULUS_MASK, len(rrsets), sum(rrset.count for rrset in rrsets)
 

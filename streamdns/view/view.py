@@ -10,13 +10,15 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 
 import msgspec
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewLocked
-from streamdns.view.store import Store
+from streamdns.view.store import Store, disk_failure
 
 _LOCK, _CURRENT, _REBUILD = "lock", "current", "rebuild"
+_LOCK_PATIENCE_S = 0.1
 
 
 class _Rebuild(msgspec.Struct):
@@ -50,43 +52,62 @@ class View:
             os.makedirs(self.path, mode=0o750, exist_ok=True)
             fd = os.open(os.path.join(self.path, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as err:
-            raise ViewError(f"the view's directory {self.path} cannot be used: {err.strerror}") from err
+            raise disk_failure(self.path, err) from err
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd)
         except OSError as err:
             found = os.pread(fd, 200, 0).decode(errors="replace").strip() or "another process"
             os.close(fd)
             if err.errno not in (errno.EAGAIN, errno.EACCES):
                 raise ViewError(f"the view's directory {self.path} cannot be locked: {err.strerror}") from err
             raise ViewLocked(self.path, found) from err
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, holder.encode(), 0)
+        try:
+            os.ftruncate(fd, os.pwrite(fd, holder.encode(), 0))
+        except OSError:
+            pass  # The disk is full: the lock is held all the same, only without a name.
         return fd
 
     def _open_current(self) -> Store:
         name = current_generation(self.path)
         if name is not None:
             try:
-                return Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
+                return self._open_intact(os.path.join(self.path, name))
             except ViewCorrupt as damage:
                 self.damaged = str(damage)
         fresh = self._next_generation()
         store = Store(os.path.join(self.path, fresh), max_bytes=self.max_bytes)
-        _write_file(os.path.join(self.path, _CURRENT), fresh.encode())
+        try:
+            self._write(_CURRENT, fresh.encode())
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _open_intact(self, path: str) -> Store:
+        store = Store(path, max_bytes=self.max_bytes)
+        try:
+            if not store.outdated:
+                store.state()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def _next_generation(self) -> str:
         numbers = [int(name[5:]) for name in os.listdir(self.path) if name.startswith("view-") and name[5:].isdigit()]
-        name = f"view-{max(numbers, default=0) + 1:06d}"
-        os.mkdir(os.path.join(self.path, name), 0o750)
-        return name
+        return f"view-{max(numbers, default=0) + 1:06d}"
 
     def _open_rebuild(self) -> None:
         try:
             with open(os.path.join(self.path, _REBUILD), "rb") as file:
                 marker = msgspec.json.decode(file.read(), type=_Rebuild)
-            store = Store(os.path.join(self.path, marker.generation), max_bytes=self.max_bytes)
-        except (OSError, msgspec.DecodeError, ViewError):
+            path = os.path.join(self.path, marker.generation)
+            # A process that was killed in the middle of swap() leaves the mark of a rebuild that is served now.
+            if marker.generation not in self._others() or not os.path.exists(os.path.join(path, "data.mdb")):
+                self.discard_rebuild()
+                return
+            store = self._open_intact(path)
+        except (OSError, msgspec.MsgspecError, ViewError):
             self.discard_rebuild()
             return
         if store.outdated:
@@ -96,39 +117,57 @@ class View:
         self.rebuilding, self.rebuild_reason = store, marker.reason
 
     def begin_rebuild(self, reason: str) -> Store:
-        """An empty generation beside the served one; an unfinished one is discarded."""
+        """An empty generation beside the served one; an unfinished one is discarded. Raises ViewFull, ViewError."""
         self.discard_rebuild()
         name = self._next_generation()
-        self.rebuilding = Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
-        self.rebuild_reason = reason
-        _write_file(os.path.join(self.path, _REBUILD), msgspec.json.encode(_Rebuild(name, reason)))
-        return self.rebuilding
+        store = Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
+        try:
+            self._write(_REBUILD, msgspec.json.encode(_Rebuild(name, reason)))
+        except BaseException:
+            store.close()
+            raise
+        self.rebuilding, self.rebuild_reason = store, reason
+        return store
 
     def swap(self) -> None:
-        """Serve the rebuilt generation from now on and remove the other. No transaction may be open."""
+        """Serve the rebuilt generation from now on; `remove_others` then removes the old one.
+
+        No transaction may be open. Raises ViewFull or ViewError, and then nothing has changed.
+        """
         new = self.rebuilding
         assert new is not None
-        _write_file(os.path.join(self.path, _CURRENT), os.path.basename(new.path).encode())
+        self._write(_CURRENT, os.path.basename(new.path).encode())
         old, self.store, self.rebuilding, self.rebuild_reason = self.store, new, None, ""
+        self.damaged = None
         old.close()
-        self._remove_others()
 
     def discard_rebuild(self) -> None:
         """Give up a rebuild that was begun, and remove every generation that is not served."""
         if self.rebuilding is not None:
             self.rebuilding.close()
-            self.rebuilding = None
-        self._remove_others()
+            self.rebuilding, self.rebuild_reason = None, ""
+        self.remove_others()
 
-    def _remove_others(self) -> None:
-        kept = {os.path.basename(self.store.path)}
-        try:
-            os.unlink(os.path.join(self.path, _REBUILD))
-        except FileNotFoundError:
-            pass
-        for name in os.listdir(self.path):
-            if name.startswith("view-") and name not in kept:
+    def remove_others(self) -> None:
+        """Remove every generation that is neither served nor being filled; takes a while where they are large."""
+        if self.rebuilding is None:
+            try:
+                os.unlink(os.path.join(self.path, _REBUILD))
+            except FileNotFoundError:
+                pass
+        for name in self._others():
+            if self.rebuilding is None or name != os.path.basename(self.rebuilding.path):
                 shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
+
+    def _others(self) -> list[str]:
+        served = os.path.basename(self.store.path)
+        return [name for name in os.listdir(self.path) if name.startswith("view-") and name != served]
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            _write_file(os.path.join(self.path, name), data)
+        except OSError as err:
+            raise disk_failure(self.path, err) from err
 
     def set_max_bytes(self, max_bytes: int) -> None:
         """Let the map grow up to so many octets from now on."""
@@ -142,6 +181,19 @@ class View:
             self.rebuilding.close()
         self.store.close()
         os.close(self._lock)
+
+
+def _lock(fd: int) -> None:
+    """Take the lock of a view; whoever only looks who holds it has it for a moment, too."""
+    deadline_s = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.01)
 
 
 def current_generation(path: str) -> str | None:

@@ -8,20 +8,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import lmdb
 import msgspec
 
 from streamdns.dns.node import Origin, RRset, pack_records
 from streamdns.errors import BadEvent
 from streamdns.events.event import RRsetEvent, decode, decode_key
-from streamdns.events.sources.base import Batch, Record
+from streamdns.events.sources.base import Batch, Partition, Record
 from streamdns.view import candidates as rows
 from streamdns.view import quarantine
 from streamdns.view.candidates import Candidate
-from streamdns.view.keys import LOCAL_PARTITION, LOCAL_TOPIC, node_key, position_key, rrset_id, sequence_key
-from streamdns.view.store import Position, State, Store, reported
+from streamdns.view.keys import (
+    LOCAL_PARTITION,
+    LOCAL_TOPIC,
+    candidate_key,
+    node_key,
+    position_key,
+    rrset_id,
+    sequence_key,
+)
+from streamdns.view.store import Position, State, Store, Transaction
 from streamdns.view.transaction import SPELLING, Conflict, WriteTransaction
 
+#: How many names a zone whose SOA came late takes over in one commit: more would make the commit long.
 _CLAIMS_A_COMMIT = 5000
 
 
@@ -44,13 +52,17 @@ class Rejection(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What one batch did; `state` is the view's after the commit, `more` says that zones still claim their names."""
+    """What one batch did; `state` is the view's after the commit, `more` says that zones still claim their names.
+
+    `timestamps` are those of the newest event of each partition in the batch, ms.
+    """
 
     events: int
     deletes: int
     rejections: list[Rejection]
     state: State
     more: bool
+    timestamps: Mapping[Partition, int]
 
 
 class JournalEntry(msgspec.Struct, array_like=True):
@@ -75,15 +87,24 @@ decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
 class Writer:
     """Applies events to one store; `journal_size` and `quarantine_size` are numbers of entries kept."""
 
-    def __init__(self, store: Store, *, default_ttl: int, journal_size: int, quarantine_size: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        default_ttl: int,
+        journal_size: int,
+        quarantine_size: int,
+        claims_a_commit: int = _CLAIMS_A_COMMIT,
+    ) -> None:
         self.store = store
         self.default_ttl = default_ttl
         self.journal_size = journal_size
         self.quarantine_size = quarantine_size
+        self.claims_a_commit = claims_a_commit
 
     def apply(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str], now_ms: int) -> Applied:
         """Apply a batch whole or not at all. Raises ViewFull, ViewCorrupt, ViewError."""
-        with reported(self.store.path):
+        with self.store.writing():
             work = _Work(self, now_ms)
             try:
                 for record in batch.records:
@@ -99,7 +120,7 @@ class Writer:
 
     def set_local(self, rrsets: Sequence[LocalRRset], now_ms: int) -> Applied:
         """Make these, and no others, this instance's own records. Raises ViewFull, ViewCorrupt, ViewError."""
-        with reported(self.store.path):
+        with self.store.writing():
             work = _Work(self, now_ms)
             try:
                 work.set_local(rrsets)
@@ -120,6 +141,7 @@ class _Work:
         self.events = 0
         self.rejections: list[Rejection] = []
         self.journal: list[bytes] = []
+        self.timestamps: dict[Partition, int] = {}
 
     def apply(self, record: Record) -> None:
         """Apply one event, or put it into the quarantine."""
@@ -149,7 +171,7 @@ class _Work:
         else:
             before, after = self._contest(key, event, record, topic, old)
         if not event.canonical:
-            self._list_spelling(event, record)
+            self._list_spelling(record, event.owner, event.rdtype, stands=bool(event.rdatas))
         if before != after:
             self._note(event, record, before, after)
 
@@ -181,7 +203,7 @@ class _Work:
         topic = txn.topic_index(record.topic)
         subject = b""
         try:
-            owner, rdtype, _ = decode_key(record.key)
+            owner, rdtype, canonical = decode_key(record.key)
         except BadEvent:
             pass
         else:
@@ -192,14 +214,19 @@ class _Work:
             kept = before.get(mine, Candidate(rows.NONE, True, record.position, 0, 0, b"", b""))
             after = before | {mine: kept._replace(rejected=True)}
             txn.set_candidates(key, owner, rdtype, before=before, after=after)
+            if not canonical:
+                self._list_spelling(record, owner, rdtype, stands=True)
         quarantine.add(txn, record, topic, subject, reason=reason, most=self.writer.quarantine_size)
         txn.state.rejected += 1
         self.rejections.append(Rejection(record.topic, record.partition, record.position, reason))
 
-    def _list_spelling(self, event: RRsetEvent, record: Record) -> None:
+    def _list_spelling(self, record: Record, owner: bytes, rdtype: int, *, stands: bool) -> None:
+        """A key in another spelling is listed until its own tombstone comes, in its own partition."""
         key = record.key or b""
-        entry = Conflict("spelling", event.owner, event.rdtype, f"the key is spelt {ascii(key.decode())}")
-        self.txn.conflict(SPELLING + rrset_id(key, event.rdtype), entry if event.rdatas else None)
+        where = f"in partition {record.partition} the key is spelt {key.decode()!a}"
+        entry = Conflict("spelling", owner, rdtype, where)
+        spelling = candidate_key(rrset_id(key, rdtype), self.txn.topic_index(record.topic), record.partition)
+        self.txn.conflict(SPELLING + spelling, entry if stands else None)
 
     def _note(self, event: RRsetEvent, record: Record, before: int, after: int) -> None:
         self.journal.append(
@@ -232,9 +259,10 @@ class _Work:
                     owner, rdtype, _ = rows.decode_row(row)
                     present[(node_key(owner), rdtype)] = owner
         for (key, rdtype), owner in present.items():
-            before = txn.candidates(key, rdtype, txn.current(key, rdtype))
-            after = {each: candidate for each, candidate in before.items() if each != mine}
-            txn.set_candidates(key, owner, rdtype, before=before, after=after)
+            if (key, rdtype) not in wanted:
+                before = txn.candidates(key, rdtype, txn.current(key, rdtype))
+                after = {each: candidate for each, candidate in before.items() if each != mine}
+                txn.set_candidates(key, owner, rdtype, before=before, after=after)
         for (key, rdtype), rrset in wanted.items():
             before = txn.candidates(key, rdtype, txn.current(key, rdtype))
             records = pack_records(rdtype, rrset.ttl, rrset.rdatas)
@@ -243,7 +271,7 @@ class _Work:
 
     def store_positions(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str]) -> None:
         """Where to go on reading, in the same transaction as what was read."""
-        newest: dict[tuple[str, int], int] = {}
+        newest = self.timestamps
         for record in batch.records:
             newest[record.topic, record.partition] = record.timestamp
         for (topic, partition), position in batch.positions.items():
@@ -259,11 +287,13 @@ class _Work:
         txn, state = self.txn, self.txn.state
         state.applied += self.events
         self._store_journal(txn.txn, state)
-        txn.claim_zones(_CLAIMS_A_COMMIT)
+        txn.claim_zones(self.writer.claims_a_commit)
         txn.commit()
-        return Applied(self.events, self.deletes, self.rejections, state, bool(state.pending_zones))
+        return Applied(
+            self.events, self.deletes, self.rejections, state, bool(state.pending_zones), self.timestamps
+        )
 
-    def _store_journal(self, txn: lmdb.Transaction, state: State) -> None:
+    def _store_journal(self, txn: Transaction, state: State) -> None:
         """The journal is a ring: entry n stands under n modulo its size, so the oldest is overwritten."""
         table = self.writer.store.tables["journal"]
         size = self.writer.journal_size
@@ -274,7 +304,7 @@ class _Work:
         if state.journal_size != size:
             self._resize_journal(txn, state, size)
 
-    def _resize_journal(self, txn: lmdb.Transaction, state: State, size: int) -> None:
+    def _resize_journal(self, txn: Transaction, state: State, size: int) -> None:
         """DNS_JOURNAL_SIZE was changed: begin anew with the entries of this commit, since their places depend on it."""
         table = self.writer.store.tables["journal"]
         txn.drop(table, delete=False)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import lmdb
 import msgspec
 
 from streamdns.view.digest import MODULUS_MASK
 from streamdns.view.keys import ROOT, depth_of, prefixes, subtree
-from streamdns.view.store import State
+from streamdns.view.store import State, Table, Transaction
 
 #: What one node adds to its zone: the sum of its RRsets' hashes, the number of RRsets and of records.
 Contribution = tuple[int, int, int]
+_NOTHING: Contribution = (0, 0, 0)
 
 
 class ZoneRow(msgspec.Struct, array_like=True):
@@ -34,16 +34,25 @@ _encode = msgspec.msgpack.Encoder().encode
 decode_zone = msgspec.msgpack.Decoder(ZoneRow).decode
 
 
+def count(depths: dict[int, int], depth: int, step: int) -> None:
+    """Count something up or down at a number of labels; what is counted down to 0 leaves the dictionary."""
+    depths[depth] = depths.get(depth, 0) + step
+    if not depths[depth]:
+        del depths[depth]
+
+
 class _Sum:
     """A zone's row while a transaction runs."""
 
-    __slots__ = ("changed_ms", "cursor", "digest", "records", "rrsets")
+    __slots__ = ("changed_ms", "cursor", "digest", "dirty", "records", "rrsets")
 
     def __init__(self, row: ZoneRow) -> None:
+        self.dirty = False
         self.digest = int.from_bytes(row.digest, "big")
         self.rrsets, self.records, self.changed_ms, self.cursor = row.rrsets, row.records, row.changed_ms, row.cursor
 
     def add(self, part: Contribution, sign: int) -> None:
+        self.dirty = True
         self.digest = (self.digest + sign * part[0]) & MODULUS_MASK
         self.rrsets += sign * part[1]
         self.records += sign * part[2]
@@ -55,9 +64,10 @@ class _Sum:
 class ZoneLedger:
     """The zones' sums within one write transaction."""
 
-    def __init__(self, txn: lmdb.Transaction, table: object, state: State) -> None:
+    def __init__(self, txn: Transaction, table: Table, state: State) -> None:
         self._txn, self._table, self._state = txn, table, state
         self._sums: dict[bytes, _Sum | None] = {}
+        self._gone: set[bytes] = set()
         self._depths = sorted(state.zone_depths, reverse=True)
         # Zones of the names directly below a name, as long as no zone comes, goes or claims.
         self._below: dict[bytes, _Sum | None] = {}
@@ -89,14 +99,16 @@ class ZoneLedger:
             if parent not in self._below:
                 self._below[parent] = self._claimant(key)
             zone = self._below[parent]
-        if zone is not None:
+        if zone is not None and difference != _NOTHING:
             zone.add(difference, 1)
             zone.changed_ms = now_ms
 
     def appear(self, apex: bytes, now_ms: int) -> None:
         """A SOA came: the name is an apex from now on."""
-        self._sums[apex] = _Sum(ZoneRow(changed_ms=now_ms, cursor=apex))
-        self._count_depth(apex, 1)
+        self._sums[apex] = zone = _Sum(ZoneRow(changed_ms=now_ms, cursor=apex))
+        zone.dirty = True
+        self._gone.discard(apex)
+        self._count_zone(apex, 1)
         self._state.pending_zones.append(apex)
 
     def vanish(self, apex: bytes, walk: Callable[[bytes, bytes], Iterable[tuple[bytes, Contribution]]]) -> None:
@@ -106,8 +118,9 @@ class ZoneLedger:
                 self.claim(above, walk, most=1 << 62)
         zone = self._sum(apex)
         assert zone is not None
-        self._count_depth(apex, -1)
+        self._count_zone(apex, -1)
         self._sums[apex] = None
+        self._gone.add(apex)
         if apex in self._state.pending_zones:
             self._state.pending_zones.remove(apex)
         parent = self._claimant(apex, depth_of(apex))
@@ -119,7 +132,9 @@ class ZoneLedger:
     ) -> int:
         """Let a pending zone claim up to `most` nodes; the number of nodes looked at."""
         zone = self._sum(apex)
-        assert zone is not None and zone.cursor is not None
+        assert zone is not None
+        assert zone.cursor is not None
+        zone.dirty = True
         depth = depth_of(apex)
         seen = 0
         for key, part in walk(zone.cursor, subtree(apex)):
@@ -147,20 +162,17 @@ class ZoneLedger:
                     return True
         return False
 
-    def _count_depth(self, apex: bytes, step: int) -> None:
+    def _count_zone(self, apex: bytes, step: int) -> None:
         depths = self._state.zone_depths
-        depth = depth_of(apex)
-        depths[depth] = depths.get(depth, 0) + step
-        if not depths[depth]:
-            del depths[depth]
+        count(depths, depth_of(apex), step)
         self._depths = sorted(depths, reverse=True)
         self._below.clear()
         self._state.zones += step
 
     def store(self) -> None:
-        """Write the sums that were touched."""
+        """Write the sums that changed."""
+        for apex in self._gone:
+            self._txn.delete(apex, db=self._table)
         for apex, zone in self._sums.items():
-            if zone is None:
-                self._txn.delete(apex, db=self._table)
-            else:
+            if zone is not None and zone.dirty:
                 self._txn.put(apex, _encode(zone.row()), db=self._table)
