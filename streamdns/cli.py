@@ -37,13 +37,21 @@ def main(argv: Sequence[str], *, before_run: Callable[[], None] = lambda: None) 
     except StreamDNSError as err:
         output.note(str(err))
     except BrokenPipeError:
-        # Nobody reads on; the interpreter's own flush at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     except OSError as err:
+        _drop_output()
         output.note(f"{err.filename}: {err.strerror}" if err.filename else str(err.strerror or err))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return EXIT_FAILED
+
+
+def _drop_output() -> None:
+    """Where standard output takes no more, let the interpreter's own flush at exit not complain either."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(args: argparse.Namespace, before_run: Callable[[], None]) -> int:

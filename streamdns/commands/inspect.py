@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from streamdns.commands import CommandError
@@ -27,6 +28,9 @@ from streamdns.view.reader import Entry, Inspector
 from streamdns.view.transaction import Conflict
 from streamdns.view.verify import differences
 from streamdns.view.zones import ZoneRow
+
+#: Up to so many rows all are looked at; with more it is faster to ask for every type there can be.
+_FEW_ROWS = 1 << 16
 
 _Candidates = dict[int, dict[CandidateId, Candidate]]
 
@@ -58,10 +62,12 @@ def lookup(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _candidates(view: Inspector, key: bytes, entries: list[Entry], wanted: int | None) -> _Candidates:
-    """Every candidate of a name by type: the one in the node, or the rows, which stand under hashes of their types."""
+    """Every candidate of a name by type: the one in the node, or the rows, whose keys are hashes of name and type."""
     found: _Candidates = {entry.rrset.rdtype: dict((from_rrset(entry.rrset),)) for entry in entries}
-    types = range(1, 0x10000) if wanted is None else (wanted,)
-    for rdtype in types if view.state.candidate_rows else ():
+    types: Iterable[int] = (wanted,) if wanted is not None else range(1, 0x10000)
+    if wanted is None and view.state.candidate_rows < _FEW_ROWS:
+        types = {rdtype for owner, rdtype, _, _ in view.candidate_rows() if node_key(owner) == key}
+    for rdtype in types:
         stored = view.candidates(key, rdtype)
         if stored:
             found[rdtype] = stored

@@ -116,9 +116,9 @@ def _publish_file(file: IO[bytes], name: str, settings: Settings, *, skip_bad: b
                     note(f"{name} line {item.number}: {item.reason}")
             progress.at(file.tell())
     if bad > _SHOWN_PROBLEMS:
-        note(f"{name}: {bad - _SHOWN_PROBLEMS} more bad lines")
+        note(f"{name}: {_count(bad - _SHOWN_PROBLEMS, 'more bad line')}")
     if bad and not skip_bad:
-        raise CommandError(f"nothing was published: {bad} bad {'line' if bad == 1 else 'lines'} (see --skip-bad)")
+        raise CommandError(f"nothing was published: {_count(bad, 'bad line')} (see --skip-bad)")
     published = 0
     with Progress(total, "publishing") as progress:
         chunk: list[LogEvent] = []
@@ -130,8 +130,12 @@ def _publish_file(file: IO[bytes], name: str, settings: Settings, *, skip_bad: b
                 progress.at(file.tell())
                 chunk.clear()
         published += len(append(settings, chunk)) if chunk else 0
-    print(f"{published} events published" + (f", {bad} bad lines left out" if bad else ""))
+    print(f"{_count(published, 'event')} published" + (f", {_count(bad, 'bad line')} left out" if bad else ""))
     return 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _events(file: IO[bytes], default_ttl: int, now_ms: int) -> Iterator[LogEvent | _BadLine]:
