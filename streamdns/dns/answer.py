@@ -140,14 +140,22 @@ class Answerer(ZoneAnswers):
         qtype = packet[at + 1] << 8 | packet[at + 2]
         if not bounds & HAS_SOA or (bounds & HAS_DNAME and d < depth) or qtype in _NOT_SIMPLE:
             return self.resolve(packet, end, limit, opt)
-        if self.listed is not None and (key[: at - apex_at] or ROOT) not in self.listed:
+        if self.listed is not None and self.deepest_listed(labels) != d:
             return self.resolve(packet, end, limit, opt)
         node = self._node(key)
         if node is None:
-            # One label below the apex the closest encloser can only be the apex.
-            if d != depth - 1 or len(found) == 1 or (self._after(key) or b"").startswith(key):
+            after = self._after(key) or b""
+            if len(found) == 1 or after.startswith(key):
                 return self.resolve(packet, end, limit, opt)
-            source = key[: at - apex_at] + b"*\0"
+            encloser = key[: at - apex_at]
+            if d < depth - 1:  # else the closest encloser can only be the apex
+                before = self.view.before(key) or b""
+                for start in starts[1 : depth - d]:
+                    prefix = key[: at - start]
+                    if after.startswith(prefix) or before.startswith(prefix):
+                        encloser = prefix
+                        break
+            source = encloser + b"*\0"
             node = self._node(source)
             if node is None:
                 if (self._after(source) or b"").startswith(source):
@@ -207,7 +215,7 @@ class Answerer(ZoneAnswers):
         """
         qtype = packet[end - 4] << 8 | packet[end - 3]
         question: Question | None = Question(packet[12 : end - 4], qtype)
-        reply = Reply(packet, end, limit - len(opt) - (6 if opt else 0))
+        reply = Reply(packet, end, limit - len(opt))
         if self.stale:
             reply.ede = (EDE_STALE, b"")
         visited: set[bytes] = set()
@@ -234,7 +242,9 @@ class Answerer(ZoneAnswers):
             self.truncated += 1
         if opt and reply.ede is not None:
             code, text = reply.ede
-            opt = with_option(opt, OPT_EDE, code.to_bytes(2, "big") + text)
+            explained = with_option(opt, OPT_EDE, code.to_bytes(2, "big") + text)
+            if len(reply.out) + len(explained) - len(opt) <= reply.limit:
+                opt = explained
         flags = QR | (AA if reply.authoritative else 0) | packet[2] & RD
         return reply.finish(flags, rcode, opt)
 
