@@ -57,7 +57,8 @@ class ZoneAnswers:
         self.policy = policy
         self.rotation = 0
         self.listed = policy.zones
-        self._listed_depths = frozenset(0 if key == ROOT else key.count(b"\0") for key in policy.zones or ())
+        depths = {0 if key == ROOT else key.count(b"\0") for key in policy.zones or ()}
+        self._listed_depths = tuple(sorted(depths, reverse=True))
         self.view: Snapshot
         self._node: Callable[[bytes], bytes | None]
         self._cut: Callable[[bytes], bytes | None]
@@ -72,12 +73,19 @@ class ZoneAnswers:
         self._after = snapshot.after
         depths = snapshot.depths
         if self._listed_depths:
-            depths = tuple(sorted(self._listed_depths.union(depths), reverse=True))
+            depths = tuple(sorted({*self._listed_depths, *depths}, reverse=True))
         self._depths = depths
 
     def unbind(self) -> None:
         """Let go of the snapshot, so that it can be closed."""
         del self.view, self._node, self._cut, self._after
+
+    def deepest_listed(self, labels: list[bytes]) -> int:
+        """The number of labels of the longest listed apex at or above a name (labels from the top), -1 for none."""
+        for depth in self._listed_depths:
+            if depth <= len(labels) and b"\0".join(labels[:depth]) + b"\0" in (self.listed or ()):
+                return depth
+        return -1
 
     def find_zone(self, question: Question) -> Zone | None:
         """The zone with the longest apex at or above the name, and the topmost cut between (RFC 1034 §4.3.2 step 2).

@@ -53,6 +53,9 @@ from streamdns.dns.wire import (
 if TYPE_CHECKING:
     from streamdns.dns.answer import Answerer
 
+# Octets that are kept free beside NSID: the rest of the OPT record, cookie, keepalive and extended error.
+_OTHER_OPTIONS = 11 + 4 + 28 + 6 + 6
+
 _INSTANCE_NAMES = (b"\x02id\x06server\0", b"\x08hostname\x04bind\0")
 _VERSION_NAMES = (b"\x07version\x06server\0", b"\x07version\x04bind\0")
 
@@ -74,13 +77,14 @@ def reply(answerer: Answerer, packet: bytes, tcp: bool, slot: int) -> bytes | No
         if packet[6:10] != b"\0\0\0\0":
             return header_only(answerer, packet, FORMERR)
         edns = parse_edns(packet, end, packet[10] << 8 | packet[11])
-        opt = b"" if edns is None else answer_edns(answerer, edns, tcp, slot)
+        limit = reply_limit(answerer, edns, tcp)
+        opt = b"" if edns is None else answer_edns(answerer, edns, tcp, slot, room=limit - end)
     except FormatError:
         return header_only(answerer, packet, FORMERR)
     if edns is not None and edns.version > 0:
         opt = opt_record(answerer.policy.edns_size, edns.do, b"", BADVERS)
         return with_question(answerer, packet, end, BADVERS, opt)
-    return by_class_and_type(answerer, packet, end, reply_limit(answerer, edns, tcp), opt)
+    return by_class_and_type(answerer, packet, end, limit, opt)
 
 
 def by_class_and_type(answerer: Answerer, packet: bytes, end: int, limit: int, opt: bytes) -> bytes:
@@ -122,14 +126,17 @@ def question_end(packet: bytes) -> int:
     return at + 5
 
 
-def answer_edns(answerer: Answerer, edns: Edns, tcp: bool, slot: int) -> bytes:
-    """The OPT record of the reply with the options that were asked for; raises FormatError."""
+def answer_edns(answerer: Answerer, edns: Edns, tcp: bool, slot: int, *, room: int) -> bytes:
+    """The OPT record of the reply with the options that were asked for; raises FormatError.
+
+    A long NSID is left out where `room`, the octets that the reply may have behind the question, is scarce.
+    """
     policy = answerer.policy
     options: dict[int, bytes] = {}
     for code, data in edns.options:
         if code in options:
             continue
-        if code == OPT_NSID and policy.instance_id:
+        if code == OPT_NSID and 0 < len(policy.instance_id) < room - _OTHER_OPTIONS:
             options[code] = policy.instance_id
         elif code == OPT_COOKIE and answerer.cookies is not None:
             cookie = answerer.cookies.answer(data, answerer.client(slot))
