@@ -88,6 +88,8 @@ class Store:
                 create=not readonly,
                 max_readers=_MAX_READERS,
                 readahead=False,
+                # A crash of the machine may undo the last commits, never half of one: their events are read again.
+                metasync=False,
                 max_spare_txns=4,
                 mode=0o640,
             )
