@@ -1,0 +1,46 @@
+"""The digest: what it depends on, what it does not, and that it is the one the model computes."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamdns.dns.node import pack_records
+from streamdns.view.digest import MODULUS_MASK, rrset_hash, to_hex
+from tests.harness.model import Data
+from tests.harness.model import rrset_hash as expected_hash
+
+rdatas = st.lists(st.binary(max_size=300), min_size=1, max_size=5, unique=True)
+OWNER = b"\3www\7example\3org\0"
+
+
+@given(found=rdatas, ttl=st.integers(0, 2**31 - 1))
+def test_the_hash_is_the_one_of_the_model(found: list[bytes], ttl: int) -> None:
+    assert rrset_hash(OWNER, pack_records(16, ttl, found)) == expected_hash((OWNER, "TXT"), Data(ttl, tuple(found)))
+
+
+@given(found=rdatas, chance=st.randoms())
+def test_the_order_of_records_does_not_count(found: list[bytes], chance: random.Random) -> None:
+    mixed = list(found)
+    chance.shuffle(mixed)
+    assert rrset_hash(OWNER, pack_records(16, 1, mixed)) == rrset_hash(OWNER, pack_records(16, 1, found))
+
+
+def test_owner_type_ttl_and_every_record_count() -> None:
+    base = rrset_hash(OWNER, pack_records(16, 300, [b"\1a", b"\1b"]))
+    others = [
+        rrset_hash(b"\3www\7example\3net\0", pack_records(16, 300, [b"\1a", b"\1b"])),
+        rrset_hash(OWNER, pack_records(99, 300, [b"\1a", b"\1b"])),
+        rrset_hash(OWNER, pack_records(16, 301, [b"\1a", b"\1b"])),
+        rrset_hash(OWNER, pack_records(16, 300, [b"\1a"])),
+        rrset_hash(OWNER, pack_records(16, 300, [b"\1a", b"\1c"])),
+        rrset_hash(OWNER, pack_records(16, 300, [b"\1a\1b"])),
+    ]
+    assert len({base, *others}) == 7
+
+
+def test_the_text_has_64_digits_whatever_the_number() -> None:
+    assert to_hex(0) == "0" * 64
+    assert to_hex(MODULUS_MASK) == "f" * 64

@@ -1,0 +1,135 @@
+"""Digests and counts of zones, as apexes come first, last and in between, go, come back, and lie within each other."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamdns.events.sources.base import Batch
+from streamdns.view.reader import Inspector
+from tests.harness import viewing
+from tests.harness.model import Event, fold, wire_name
+
+_SOA = "ns.example.org. host.example.org. 1 2 3 4 5"
+
+
+def put(name: str, rdtype: str = "A", content: str = "192.0.2.1") -> Event:
+    """An event that sets one record."""
+    content = _SOA if rdtype == "SOA" else content
+    value = json.dumps([{"name": name, "type": rdtype, "content": content, "ttl": 60}])
+    return Event(0, 0, f"{name}|{rdtype}", value)
+
+
+def drop(name: str, rdtype: str = "A") -> Event:
+    """A tombstone."""
+    return Event(0, 0, f"{name}|{rdtype}", None)
+
+
+def check(events: Sequence[Event], *, size: int = 1, claims: int = 1) -> None:
+    """After all of these events, in batches of so many, the zones are right; and after each batch nothing contradicts."""
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store, claims_a_commit=claims), viewing.Reading()
+        for at in range(0, len(events), size):
+            more = to.apply(reading.batch(events[at : at + size]), {}, 1).more
+            viewing.check_derived(store)
+        while more:
+            more = to.apply(Batch([], {}, False), {}, 1).more
+            viewing.check_derived(store)
+        viewing.check(store, fold(events))
+
+
+NAMES = ("example.org.", "a.example.org.", "b.example.org.", "deep.b.example.org.", "example.net.")
+
+
+@pytest.mark.parametrize("at", range(len(NAMES) + 1))
+@pytest.mark.parametrize("apex", [".", "org.", "example.org.", "b.example.org."])
+@pytest.mark.parametrize("claims", [1, 3, 1000])
+def test_a_soa_may_come_at_any_time(apex: str, at: int, claims: int) -> None:
+    events = [put(name) for name in NAMES]
+    events.insert(at, put(apex, "SOA"))
+    check(events, size=1, claims=claims)
+    check(events, size=len(events), claims=claims)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([".", "org.", "example.org.", "b.example.org."], 3)))
+def test_zones_within_zones_come_in_any_order(order: tuple[str, ...]) -> None:
+    events = [put(name) for name in NAMES] + [put(apex, "SOA") for apex in order]
+    check(events, size=8, claims=2)
+    check(events[::-1], size=2, claims=1)
+
+
+@pytest.mark.parametrize("gone", ["org.", "example.org.", "b.example.org."])
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_a_soa_that_goes_gives_its_names_to_the_zone_above_and_takes_them_back(gone: str, size: int) -> None:
+    apexes = [put(apex, "SOA") for apex in ("org.", "example.org.", "b.example.org.")]
+    events = [*apexes, *[put(name) for name in NAMES], drop(gone, "SOA")]
+    check(events, size=size)
+    check([*events, put("new.b.example.org."), put(gone, "SOA"), put("newer.b.example.org.")], size=size)
+
+
+def test_a_soa_that_comes_goes_and_comes_within_one_batch() -> None:
+    soa, gone = put("example.org.", "SOA"), drop("example.org.", "SOA")
+    names = [put(name) for name in NAMES]
+    for events in ([soa, gone], [soa, gone, soa], [*names, soa, gone, soa, gone], [soa, *names, gone, soa, *names]):
+        check(events, size=100)
+
+
+def test_a_zone_that_goes_while_the_one_above_still_claims() -> None:
+    names = [put(f"n{number}.b.example.org.") for number in range(9)]
+    for claims in (1, 2, 4):
+        events = [*names, put("b.example.org.", "SOA"), put("example.org.", "SOA"), drop("b.example.org.", "SOA")]
+        check(events, size=1, claims=claims)
+        check([*events, put("b.example.org.", "SOA"), drop("example.org.", "SOA")], size=1, claims=claims)
+
+
+def test_claims_are_taken_up_in_slices_and_end() -> None:
+    events = [put(f"n{number}.example.org.") for number in range(20)] + [put("example.org.", "SOA")]
+    with viewing.folder() as path:
+        with viewing.opened(path) as store:
+            to = viewing.writer(store, claims_a_commit=6)
+            assert to.apply(viewing.Reading().batch(events), {}, 1).more
+            with Inspector(store) as view:
+                row = view.zone(view.state.pending_zones[0])
+                assert row is not None
+                assert 0 < row.rrsets < 21
+        with viewing.opened(path) as store:
+            to = viewing.writer(store, claims_a_commit=6)
+            commits = 1
+            while to.apply(Batch([], {}, False), {}, 1).more:
+                commits += 1
+                viewing.check_derived(store)
+            assert commits == 3
+            viewing.check(store, fold(events))
+
+
+def test_the_time_of_change_moves_only_when_something_changes() -> None:
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store), viewing.Reading()
+        to.apply(reading.batch([put("example.org.", "SOA"), put("example.net.", "SOA"), put("a.example.org.")]), {}, 5)
+        to.apply(reading.batch([put("a.example.org.")]), {}, 6)
+        to.apply(reading.batch([put("a.example.net.")]), {}, 7)
+        with Inspector(store) as view:
+            changed = {viewing.owner_of(apex): row.changed_ms for apex, row in view.zones()}
+    assert changed == {wire_name("example.org."): 5, wire_name("example.net."): 7}
+
+
+zone_names = st.sampled_from((".", "org.", "example.org.", "b.example.org.", "c.b.example.org.", "zz.org.", "net."))
+changes = st.one_of(
+    st.builds(put, zone_names, st.just("SOA")),
+    st.builds(drop, zone_names, st.just("SOA")),
+    st.builds(put, zone_names, st.just("A")),
+    st.builds(drop, zone_names, st.just("A")),
+    st.builds(put, zone_names, st.just("CNAME"), st.just("example.net.")),
+    st.builds(drop, zone_names, st.just("CNAME")),
+)
+
+
+@given(events=st.lists(changes, min_size=1, max_size=40), size=st.integers(1, 12), claims=st.integers(1, 4))
+@settings(max_examples=200)
+def test_any_sequence_of_apexes_and_names(events: list[Event], size: int, claims: int) -> None:
+    check(events, size=size, claims=claims)
