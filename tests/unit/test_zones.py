@@ -31,7 +31,7 @@ def drop(name: str, rdtype: str = "A") -> Event:
 
 
 def check(events: Sequence[Event], *, size: int = 1, claims: int = 1) -> None:
-    """After all of these events, in batches of so many, the zones are right; and after each batch nothing contradicts."""
+    """After all of these events, in batches of so many, the zones are right; after each, nothing contradicts."""
     with viewing.folder() as path, viewing.opened(path) as store:
         to, reading = viewing.writer(store, claims_a_commit=claims), viewing.Reading()
         for at in range(0, len(events), size):
