@@ -92,24 +92,29 @@ class _BadLine(NamedTuple):
 
 def _publish_lines(path: str, settings: Settings, *, skip_bad: bool, now_ms: int) -> int:
     if path == "-":
-        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
-            # Without --skip-bad all lines are looked at before the first is published.
-            shutil.copyfileobj(sys.stdin.buffer, spool)
-            return _publish_file(spool, "standard input", settings, skip_bad=skip_bad, now_ms=now_ms)
+        return _publish_stream(sys.stdin.buffer, "standard input", settings, skip_bad=skip_bad, now_ms=now_ms)
     try:
         with open(path, "rb") as file:
-            return _publish_file(file, path, settings, skip_bad=skip_bad, now_ms=now_ms)
+            publish = _publish_file if file.seekable() else _publish_stream
+            return publish(file, path, settings, skip_bad=skip_bad, now_ms=now_ms)
     except OSError as err:
         if err.filename != path:
             raise
         raise CommandError(f"{path} cannot be read: {(err.strerror or str(err)).lower()}") from err
 
 
+def _publish_stream(stream: IO[bytes], name: str, settings: Settings, *, skip_bad: bool, now_ms: int) -> int:
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+        # All lines are looked at before the first is published, so all have to be here first.
+        shutil.copyfileobj(stream, spool)
+        return _publish_file(spool, name, settings, skip_bad=skip_bad, now_ms=now_ms)
+
+
 def _publish_file(file: IO[bytes], name: str, settings: Settings, *, skip_bad: bool, now_ms: int) -> int:
     total = file.seek(0, os.SEEK_END)
     bad = 0
     with Progress(total, "checking") as progress:
-        for item in _events(file, settings.default_ttl, now_ms):
+        for item in _events(file, total, settings.default_ttl, now_ms=now_ms):
             if isinstance(item, _BadLine):
                 bad += 1
                 if bad <= _SHOWN_PROBLEMS:
@@ -122,7 +127,7 @@ def _publish_file(file: IO[bytes], name: str, settings: Settings, *, skip_bad: b
     published = 0
     with Progress(total, "publishing") as progress:
         chunk: list[LogEvent] = []
-        for item in _events(file, settings.default_ttl, now_ms):
+        for item in _events(file, total, settings.default_ttl, now_ms=now_ms):
             if not isinstance(item, _BadLine):
                 chunk.append(item)
             if len(chunk) == CHUNK_EVENTS:
@@ -138,16 +143,21 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _events(file: IO[bytes], default_ttl: int, now_ms: int) -> Iterator[LogEvent | _BadLine]:
-    """The events of a file of lines from its beginning; a timestamp that is absent or 0 becomes `now_ms`."""
+def _events(file: IO[bytes], size: int, default_ttl: int, *, now_ms: int) -> Iterator[LogEvent | _BadLine]:
+    """The events of the first `size` octets of a file of lines; a timestamp that is absent or 0 becomes `now_ms`.
+
+    What comes later has not been checked, and may be what is being published: the file can be the log itself.
+    """
     file.seek(0)
-    number = 0
-    while line := file.readline(filelog.MAX_LINE_BYTES + 1):
+    number = at = 0
+    while at < size and (line := file.readline(filelog.MAX_LINE_BYTES + 1)):
         number += 1
+        at += len(line)
         if len(line) > filelog.MAX_LINE_BYTES:
             yield _BadLine(number, f"the line is longer than {filelog.MAX_LINE_BYTES} bytes")
             while line and not line.endswith(b"\n"):
                 line = file.readline(filelog.MAX_LINE_BYTES)
+                at += len(line)
             continue
         record = filelog.decode_line(line.rstrip(b"\n"), 0, 0)
         if record is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import time
 
@@ -153,6 +154,26 @@ def test_more_events_than_one_chunk_keep_their_order(run: Commands) -> None:
     assert [each["key"] for each in run.events()] == [f"w{number}.example.org.|A" for number in range(count)]
 
 
+def test_a_log_that_is_published_into_itself_comes_to_an_end(run: Commands) -> None:
+    stdin = b"".join(line(f"w{number}.example.org.|A", None) for number in range(CHUNK_EVENTS + 1))
+    run.ok("publish", "--json", "-", stdin=stdin)
+    assert run.ok("publish", "--json", str(run.log)).out == f"{CHUNK_EVENTS + 1} events published\n"
+    assert len(run.events()) == 2 * (CHUNK_EVENTS + 1)
+
+
+def test_a_pipe_is_a_file_too(run: Commands) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, line("a.example.org.|A", None) + b"not json\n")
+    os.close(writing)
+    assert run("publish", "--json", f"/dev/fd/{reading}").code == 1
+    os.close(reading)
+    reading, writing = os.pipe()
+    os.write(writing, line("a.example.org.|A", None))
+    os.close(writing)
+    assert run.ok("publish", "--json", f"/dev/fd/{reading}").out == "1 event published\n"
+    os.close(reading)
+
+
 def test_a_file_that_cannot_be_read_is_one_sentence(run: Commands) -> None:
     done = run("publish", "--json", str(run.folder / "none.jsonl"))
     assert done.code == 1
@@ -167,3 +188,11 @@ def test_a_log_that_cannot_be_written_is_one_sentence(run: Commands) -> None:
     assert done.code == 1
     assert "cannot append" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_log_can_be_published_into_itself(run: Commands) -> None:
+    """What is appended while the file is read is not read again."""
+    run.ok("publish", "www.example.org", "A", "192.0.2.1")
+    log = str(run.log)
+    run.ok("publish", "--json", log)
+    assert len(run.events()) == 2
