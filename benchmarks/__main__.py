@@ -86,7 +86,11 @@ def _measure(arguments: argparse.Namespace, options: Options) -> int:
         "latency": lambda: latency.run(options),
     }
     chosen = NAMES if arguments.what == "all" else (arguments.what,)
-    results = {name: benchmarks[name]() for name in chosen}
+    results = {}
+    for name in chosen:
+        disturbance = machine.Disturbance()
+        results[name] = benchmarks[name]()
+        results[name].disturbance = disturbance.share()
     print("\n".join(result.table() for result in results.values()))
     path = report.write(arguments.results, {
         "benchmark": arguments.what,

@@ -74,6 +74,27 @@ def memory_bytes(pid: int, field: str = "RssAnon") -> int:
     return total
 
 
+class Disturbance:
+    """How much of the machine others took between its making and share(): other processes, and the hypervisor."""
+
+    def __init__(self) -> None:
+        self._began = self._now()
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        user, nice, system, idle, waiting, irq, softirq, stolen = (
+            int(ticks) / os.sysconf("SC_CLK_TCK")
+            for ticks in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        )
+        busy = user + nice + system + irq + softirq
+        return busy + idle + waiting + stolen, busy - sum(os.times()[:4]), stolen
+
+    def share(self) -> dict[str, float]:
+        """Shares (0..1) of all the cores' time; children that still run count as others."""
+        whole, others, stolen = (now - began for now, began in zip(self._now(), self._began, strict=True))
+        return {"others": max(others, 0.0) / whole, "stolen": stolen / whole}
+
+
 def drop_page_cache() -> bool:
     """Empty the page cache; False where that is not allowed."""
     os.sync()

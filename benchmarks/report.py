@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+_QUIET = 0.02  # Shares of the machine below this do not show in the figures.
+
 
 @dataclass(slots=True)
 class Result:
@@ -20,6 +22,7 @@ class Result:
     rows: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
+    disturbance: dict[str, float] = field(default_factory=dict)
 
     def skip(self, row: str, reason: str) -> None:
         """Leave a row out, saying why."""
@@ -38,11 +41,17 @@ class Result:
         ]
         lines = [f"\n{self.title}", *(line.rstrip() for line in lines)]
         lines += [f"not measured: {each['row']}: {each['reason']}" for each in self.skipped]
+        if sum(self.disturbance.values()) > _QUIET:
+            shares = {name: f"{100 * share:.0f} %" for name, share in self.disturbance.items()}
+            lines.append(f"disturbed: other processes took {shares['others']} of the machine meanwhile, "
+                         f"the hypervisor {shares['stolen']}; times by the clock are not to be trusted")
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:
         """The same for JSON."""
-        return {"parameters": self.parameters, "rows": self.rows, "skipped": self.skipped}
+        return {
+            "parameters": self.parameters, "disturbance": self.disturbance, "rows": self.rows, "skipped": self.skipped
+        }
 
 
 def _text(value: Any) -> str:
