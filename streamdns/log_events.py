@@ -52,7 +52,7 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "`streamdns quarantine` lists the reasons; the next good event of the key clears the entry."),
     LogEvent("consumer.view_full", "error", "There is no room for the view (disk or DNS_VIEW_MAX_BYTES): the log is "
              "not read on, answers go on.",
-             "Make room on the disk, or raise DNS_VIEW_MAX_BYTES and restart; the rest happens by itself."),
+             "Make room on the disk, or raise DNS_VIEW_MAX_BYTES and send SIGHUP; the rest happens by itself."),
     LogEvent("consumer.view_recovered", "info", "There is room again and the log is read on."),
     LogEvent("view.opened", "info", "The view is open; its path, zones and records are in the fields."),
     LogEvent("view.grown", "info", "The map of the view was made larger."),

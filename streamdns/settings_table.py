@@ -154,7 +154,7 @@ SETTINGS: tuple[Setting, ...] = (
              "The most rejected events that are kept."),
     Setting(
         name="DNS_VIEW_MAX_BYTES", attribute="view_max_bytes", parse=parsers.size_bytes(1 << 20, 1 << 46),
-        default="64G",
+        default="64G", reload=True,
         description="The view never grows beyond this; when it is full, the log is not read on and answers go on.",
         allowed="a size in bytes from 1M to 64T (K, M, G, T: powers of 1024)",
     ),

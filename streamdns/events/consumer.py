@@ -204,7 +204,7 @@ class Consumer(Service):
                 if not full:
                     full = True
                     _log.error("consumer.view_full", error=str(err))
-                self.progress.full(str(err))
+                self.progress.full(str(err), self._source)
                 if self._stopping.wait(_FULL_RETRY_S):
                     raise _Stopped from err
             else:
@@ -262,7 +262,7 @@ class Consumer(Service):
                 self._view.swap()  # In the event loop's thread: here no snapshot is open.
                 break
             except ViewFull as err:
-                self.progress.full(str(err))
+                self.progress.full(str(err), self._source)
                 if self._stopping.wait(_FULL_RETRY_S):
                     raise _Stopped from err
         self.progress.saw_state(store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from streamdns.errors import SourceError
 from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.metrics.registry import Registry
 from streamdns.view.store import Position, State, Store
@@ -83,11 +84,16 @@ class Progress:
         self._reconnects.add()
         self._enter("reconnecting", error)
 
-    def full(self, error: str) -> None:
-        """There is no room for the view."""
+    def full(self, error: str, source: Source | None) -> None:
+        """There is no room for the view; how far it falls behind its source is looked at all the same."""
         if self.behind_since_s is None:
             self.behind_since_s = self._now_s()
         self._enter("view-full", error)
+        if source is not None:
+            try:
+                self._look(source)
+            except SourceError:
+                pass  # The read that comes next tells it.
 
     def recovered(self) -> None:
         """There is room for the view again."""

@@ -52,6 +52,8 @@ class Server:
                 (self.log / f"{number}.jsonl").touch()
         self.settings = {"DNS_PATHDB": str(self.view), "DNS_FILE_LOG": str(self.log), "LOG_FORMAT": "plain"} | env
         self.fixed = dict(env)
+        self.arguments: tuple[str, ...] = ()
+        """Arguments of `run`."""
         self.port = self.admin_port = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -86,7 +88,8 @@ class Server:
             self._choose_ports(again=attempt > 0)
             with self.output.open("ab") as output:
                 begin = output.tell()
-                self.process = spawn([sys.executable, "-m", "streamdns", "run"], env=self.environment, output=output)
+                command = [sys.executable, "-m", "streamdns", "run", *self.arguments]
+                self.process = spawn(command, env=self.environment, output=output)
             if not wait:
                 return self
             try:
