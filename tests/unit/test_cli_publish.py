@@ -188,11 +188,3 @@ def test_a_log_that_cannot_be_written_is_one_sentence(run: Commands) -> None:
     assert done.code == 1
     assert "cannot append" in done.err
     assert done.err.count("\n") == 1
-
-
-def test_a_log_can_be_published_into_itself(run: Commands) -> None:
-    """What is appended while the file is read is not read again."""
-    run.ok("publish", "www.example.org", "A", "192.0.2.1")
-    log = str(run.log)
-    run.ok("publish", "--json", log)
-    assert len(run.events()) == 2
