@@ -1,0 +1,67 @@
+"""How to reach a Kafka cluster and what to read there, as values."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Final
+
+from streamdns.errors import SourceError
+
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaConfig:
+    """What the settings say about Kafka.
+
+    `addresses` are host:port; `client` is auto, pykafka or confluent; `mechanism` is "" without SASL, else one of
+    MECHANISMS; `ca`, `certificate` and `key` are paths of PEM files, "" for the system's CAs and for none. A partition
+    is asked for `fetch_bytes` at a time, and never for more than `fetch_max_bytes`.
+    """
+
+    addresses: tuple[str, ...]
+    topics: tuple[str, ...]
+    client: str = "auto"
+    group: str = "streamdns"
+    mechanism: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    fetch_bytes: int = 1 << 18
+    fetch_max_bytes: int = 16 << 20
+    allow_lossy_topic: bool = False
+
+    def hosts(self) -> tuple[tuple[str, int], ...]:
+        """The addresses as (host, port); IPv6 addresses lose their brackets."""
+        pairs = (address.rpartition(":") for address in self.addresses)
+        return tuple((host.removeprefix("[").removesuffix("]"), int(port)) for host, _, port in pairs)
+
+    def security_protocol(self) -> str:
+        """The name that Kafka has for the kind of connection."""
+        return f"SASL_{'SSL' if self.tls else 'PLAINTEXT'}" if self.mechanism else "SSL" if self.tls else "PLAINTEXT"
+
+
+def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:
+    """A context that verifies the broker's certificate and name. Raises SourceError for files that are of no use."""
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if config.ca:
+            context.load_verify_locations(config.ca)
+        else:
+            context.load_default_certs()
+    except (OSError, ssl.SSLError) as error:
+        raise SourceError(f"cannot use the CA certificates in {config.ca}: {_reason(error)}") from error
+    if config.certificate:
+        try:
+            context.load_cert_chain(config.certificate, config.key or None)
+        except (OSError, ssl.SSLError) as error:
+            raise SourceError(f"cannot use the certificate {config.certificate}: {_reason(error)}") from error
+    return context
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,236 @@
+"""A real Kafka broker for tests: one KRaft node from Maven's artifacts, with every kind of listener, on free ports.
+
+`python -m tests.harness.kafka 3.9.2` runs one by hand until it is interrupted.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping
+from typing import Self
+
+from tests.harness.process import ROOT, clean_environment, end, free_port, spawn, wait_until
+
+HOST = "127.0.0.1"
+VERSIONS = ("3.9.2", "4.4.0")
+USER, PASSWORD = "alice", "alice's secret"
+#: Listener: (security protocol, whether clients must show a certificate). CONTROLLER is the node's own.
+LISTENERS = {
+    "PLAIN": ("PLAINTEXT", False), "CONTROLLER": ("PLAINTEXT", False), "SASL": ("SASL_PLAINTEXT", False),
+    "TLS": ("SSL", False), "MTLS": ("SSL", True), "SASLTLS": ("SASL_SSL", False),
+}
+_DATA_LISTENERS = [name for name in LISTENERS if name != "CONTROLLER"]
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_POM = pathlib.Path(__file__).with_name("kafka-pom.xml")
+_CACHE = ROOT / "var" / "kafka"
+_JAVA = (
+    "java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
+)
+_NODE_ID = 1
+
+
+def missing() -> str:
+    """Why no broker can run here, or nothing."""
+    if os.environ.get("STREAMDNS_TEST_KAFKA") != "1":
+        return "needs STREAMDNS_TEST_KAFKA=1 (real brokers are started)"
+    absent = [program for program in ("java", "mvn", "openssl") if shutil.which(program) is None]
+    return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+def class_path(version: str) -> str:
+    """The jars of a broker; Maven resolves them once for each version."""
+    cached = _CACHE / f"class-path-{version}.txt"
+    if not cached.exists():
+        _CACHE.mkdir(parents=True, exist_ok=True)
+        part = cached.with_suffix(f".{os.getpid()}")
+        subprocess.run(
+            ["mvn", "-q", "-B", "-f", str(_POM), "dependency:build-classpath", f"-Dbroker.version={version}",
+             f"-Dmdep.outputFile={part}"],
+            check=True, stdout=subprocess.DEVNULL, timeout=600,
+        )
+        part.rename(cached)
+    return cached.read_text().strip()
+
+
+def make_certificates(folder: pathlib.Path) -> None:
+    """ca.pem; server.pem (key and certificate for 127.0.0.1 and localhost); client.crt and client.key; other-ca.pem."""
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    for ca in ("ca", "other-ca"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN=tests {ca}",
+                "-keyout", f"{ca}.key", "-out", f"{ca}.pem")
+    extensions = {"server": f"subjectAltName=IP:{HOST},DNS:localhost", "client": "keyUsage=digitalSignature"}
+    for name, extension in extensions.items():
+        folder.joinpath(f"{name}.ext").write_text(f"{extension}\n")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+                "-out", f"{name}.csr")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.crt")
+    key, certificate = (folder.joinpath(f"server.{kind}").read_text() for kind in ("key", "crt"))
+    folder.joinpath("server.pem").write_text(key + certificate)
+
+
+class Broker:
+    """One node, controller and broker in one; a context manager. kill() and start() keep ports, log and identity."""
+
+    def __init__(self, folder: pathlib.Path, version: str, **properties: str) -> None:
+        self.folder, self.version = folder, version
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ports = {name: free_port() for name in LISTENERS}
+        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        folder.mkdir(parents=True, exist_ok=True)
+        make_certificates(folder)
+        self._write(self._properties() | properties)
+        self._format()
+
+    def address(self, listener: str = "PLAIN") -> str:
+        return f"{HOST}:{self.ports[listener]}"
+
+    def file(self, name: str) -> str:
+        """The path of a certificate or key, see make_certificates."""
+        return str(self.folder / name)
+
+    def written(self) -> str:
+        """The end of what the broker wrote."""
+        return (self.folder / "output.txt").read_text(errors="replace")[-5000:]
+
+    def start(self, *, timeout_s: float = 90.0) -> Self:
+        """Start, or start again; returns when the broker is in its own metadata."""
+        with (self.folder / "output.txt").open("ab") as output:
+            self.process = process = spawn(
+                self._java("kafka.Kafka", str(self.folder / "server.properties")),
+                env=clean_environment({}), output=output, cwd=self.folder,
+            )
+        try:
+            wait_until(lambda: process.poll() is not None or self._ready(), f"Kafka {self.version} is ready",
+                       timeout_s=timeout_s, interval_s=0.05)
+            assert process.poll() is None, f"Kafka {self.version} ended"
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self.written()}") from None
+        return self
+
+    def kill(self) -> None:
+        """kill -9: the log stays as it was left."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """An orderly end."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, signum: int) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            end(process, signum=signum, timeout_s=30)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.kill()
+
+    def _java(self, *words: str) -> list[str]:
+        return [*_JAVA, "-cp", class_path(self.version), *words]
+
+    def _format(self) -> None:
+        configuration = str(self.folder / "server.properties")
+        words = ["kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", configuration]
+        for mechanism in _MECHANISMS[1:]:
+            words += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
+        command = self._java(*words)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _write(self, properties: Mapping[str, object]) -> None:
+        lines = "".join(f"{name}={value}\n" for name, value in properties.items())
+        (self.folder / "server.properties").write_text(lines)
+
+    def _properties(self) -> dict[str, object]:
+        urls = {name: f"{name}://{HOST}:{port}" for name, port in self.ports.items()}
+        properties: dict[str, object] = {
+            "process.roles": "broker,controller",
+            "node.id": _NODE_ID,
+            "controller.quorum.voters": f"{_NODE_ID}@{self.address('CONTROLLER')}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAIN",
+            "listeners": ",".join(urls.values()),
+            "advertised.listeners": ",".join(urls[name] for name in _DATA_LISTENERS),
+            "listener.security.protocol.map": ",".join(f"{name}:{kind}" for name, (kind, _) in LISTENERS.items()),
+            "log.dirs": self.folder / "data",
+            "auto.create.topics.enable": "false",
+            "group.initial.rebalance.delay.ms": 0,
+            # The controller waits so long for a broker that was killed before the next one may have its id.
+            "broker.session.timeout.ms": 2000,
+            "broker.heartbeat.interval.ms": 300,
+            "num.network.threads": 2,
+            "num.io.threads": 2,
+            "log.cleaner.dedupe.buffer.size": 8 << 20,
+            "log.cleaner.backoff.ms": 200,
+            "log.retention.check.interval.ms": 500,
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": self.file("server.pem"),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": self.file("ca.pem"),
+        }
+        for topic in ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic"):
+            properties |= {f"{topic}.replication.factor": 1, f"{topic}.num.partitions": 1, f"{topic}.min.isr": 1}
+        for name, (kind, client_certificate) in LISTENERS.items():
+            prefix = f"listener.name.{name.lower()}"
+            if kind.endswith("SSL"):
+                properties[f"{prefix}.ssl.client.auth"] = "required" if client_certificate else "none"
+            if kind.startswith("SASL"):
+                properties[f"{prefix}.sasl.enabled.mechanisms"] = ",".join(_MECHANISMS)
+                modules = "org.apache.kafka.common.security"
+                properties[f"{prefix}.plain.sasl.jaas.config"] = (
+                    f'{modules}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+                )
+                for mechanism in _MECHANISMS[1:]:
+                    properties[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = (
+                        f"{modules}.scram.ScramLoginModule required;"
+                    )
+        return properties
+
+    def _ready(self) -> bool:
+        """Whether Metadata (version 1, all topics) has a broker in it."""
+        request = struct.pack(">hhih4si", 3, 1, 7, 4, b"test", -1)
+        try:
+            with socket.create_connection((HOST, self.ports["PLAIN"]), timeout=2) as sock:
+                sock.sendall(struct.pack(">i", len(request)) + request)
+                reply = b""
+                while len(reply) < 12:
+                    part = sock.recv(4096)
+                    if not part:
+                        return False
+                    reply += part
+        except OSError:
+            return False
+        return bool(struct.unpack_from(">iii", reply)[2] > 0)
+
+
+def main() -> None:
+    version = sys.argv[1] if len(sys.argv) > 1 else VERSIONS[0]
+    with tempfile.TemporaryDirectory(prefix="kafka-") as folder, Broker(pathlib.Path(folder), version) as broker:
+        listening = " ".join(f"{name}={broker.address(name)}" for name in _DATA_LISTENERS)
+        print(f"Kafka {version}: {listening} user={USER} password={PASSWORD!r} files={folder}", flush=True)
+        assert broker.process is not None
+        try:
+            broker.process.wait()
+        except KeyboardInterrupt:
+            pass
+
+
+if __name__ == "__main__":
+    main()
