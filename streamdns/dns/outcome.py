@@ -210,8 +210,15 @@ class ZoneAnswers:
         return Question(records[12:], question.qtype)
 
     def answer_dname(self, question: Question, zone: Zone, reply: Reply) -> Question | None:
-        """The name is below a DNAME: the DNAME, a synthesised CNAME, and the lookup goes on (RFC 6672 §3.1)."""
-        node = self._node(question.prefix(zone.cut))
+        """The name is below a DNAME: the DNAME, a synthesised CNAME, and the lookup goes on (RFC 6672 §3.1).
+
+        One that comes a second time ends the chain: it would most likely make the name grow until it is too long.
+        """
+        key = question.prefix(zone.cut)
+        if key in reply.dnames:
+            return None
+        reply.dnames += (key,)
+        node = self._node(key)
         records = None if node is None else records_of(node, DNAME)
         if records is None:
             reply.rcode = SERVFAIL
@@ -305,22 +312,27 @@ class ZoneAnswers:
         the others are left out where there is no room.
         """
         offset = ADDITIONAL_FOR[rdtype]
-        in_zone = b"" if zone.key == b"\0" else zone.key
-        for rdata in unpack_rdatas(records, MAX_ADDITIONAL_TARGETS):
+        in_zone = b"" if zone.key == ROOT else zone.key
+        targets: dict[bytes, bytes] = {}
+        for rdata in unpack_rdatas(records, MAX_ADDITIONAL_TARGETS if required is None else MAX_MESSAGE):
             name = rdata[offset : name_end(rdata, offset)]
-            target = Question(name, A)
-            if not target.key.startswith(in_zone):
-                continue
-            node = self._node(target.key)
+            key = Question(name, A).key
+            if key.startswith(in_zone):
+                targets.setdefault(key, name)
+        keys = list(targets)
+        if required is not None:
+            keys.sort(key=lambda key: not key.startswith(required))
+        for key in keys:
+            node = self._node(key)
             if node is None or node[0] & HAS_CNAME:
                 continue
             for address_type in (A, AAAA):
                 addresses = records_of(node, address_type)
                 if addresses is None:
                     continue
-                added = reply.add_rrset(name, address_type, addresses)
+                added = reply.add_rrset(targets[key], address_type, addresses)
                 reply.additionals += added
-                if not added and required is not None and target.key.startswith(required):
+                if not added and required is not None and key.startswith(required):
                     reply.truncated = True
                     return
 

@@ -170,7 +170,8 @@ class Reply:
     `names` holds, for each suffix of a name that was written, its offset, and above that (<< 14) the number of pointers
     that follow from there: widespread clients give up after 10 or 16 of them, which a chain of DNAMEs could reach.
 
-    Sections must be filled in order. `limit` is the size that the reply and its OPT record (`reserve` octets) must fit.
+    `dnames` are the keys of the DNAMEs that the chain has passed. Sections must be filled in order. `limit` is the size
+    that the reply may have without its OPT record.
     """
 
     __slots__ = (
@@ -178,6 +179,7 @@ class Reply:
         "answers",
         "authoritative",
         "authorities",
+        "dnames",
         "ede",
         "limit",
         "names",
@@ -190,6 +192,7 @@ class Reply:
         self.out = bytearray(packet[:question_end])
         self.limit = limit
         self.names: dict[bytes, int] = {}
+        self.dnames: tuple[bytes, ...] = ()
         self.answers = self.authorities = self.additionals = 0
         self.truncated = False
         self.authoritative = True
