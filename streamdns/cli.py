@@ -71,6 +71,10 @@ def _dispatch(args: argparse.Namespace, before_run: Callable[[], None]) -> int:
     def load() -> loading.Settings:
         return loading.from_process(args.env_file)
 
+    if args.command == "check":
+        from streamdns.commands import check
+
+        return check.run(args, load)
     settings = load()
     if args.command == "run":
         from streamdns import app
@@ -115,10 +119,6 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import importing
 
         return importing.run(args, settings, now_ms=now_ms)
-    if args.command == "check":
-        from streamdns.commands import check
-
-        return check.run(args, settings)
     if args.command == "export":
         from streamdns.commands import exporting
 

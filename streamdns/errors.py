@@ -10,10 +10,14 @@ class StreamDNSError(Exception):
 
 
 class ConfigError(StreamDNSError):
-    """The configuration cannot be used; caught by the command line, which lists every problem and exits with 78."""
+    """The configuration cannot be used; caught by the command line, which lists every problem and exits with 78.
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    `rest` are the settings with defaults in place of what is wrong, where the problems leave any: `check` looks on.
+    """
+
+    def __init__(self, problems: Sequence[str], rest: object = None) -> None:
         self.problems = tuple(problems)
+        self.rest = rest
         super().__init__("; ".join(self.problems))
 
 

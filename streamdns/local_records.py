@@ -38,7 +38,8 @@ def _parse_line(line: str, default_ttl: int) -> tuple[bytes, int, int, bytes]:
     ttl = default_ttl
     rest = fields[1]
     for _ in range(2):
-        word, _, behind = rest.lstrip().partition(" ")
+        word, *others = rest.split(None, 1)
+        behind = others[0] if others else ""
         if word.isdigit():
             ttl = int(word)
             if ttl > _MAX_TTL:
@@ -46,6 +47,8 @@ def _parse_line(line: str, default_ttl: int) -> tuple[bytes, int, int, bytes]:
         elif word.upper() != "IN":
             break
         rest = behind
+        if not rest:
+            break
     fields = rest.split(None, 1)
     if not fields:
         raise ValueError("there is no type")

@@ -91,7 +91,8 @@ def load(
 ) -> Settings:
     """Read every setting from the environment and from a file in systemd's EnvironmentFile syntax.
 
-    The environment wins over the file; an empty value counts as unset. Raises ConfigError with all problems at once.
+    The environment wins over the file; an empty value counts as unset. Raises ConfigError with all problems at once,
+    whose `rest` are the settings with defaults in place of the values that are refused.
     """
     problems: list[str] = []
     warnings: list[str] = []
@@ -100,17 +101,21 @@ def load(
     warnings += _unknown_names(texts)
     values, given = _parse_all(texts, problems)
     _settle(values, given=given, problems=problems, warnings=warnings)
-    if problems:
-        raise ConfigError(problems)
+    for setting in SETTINGS:
+        if setting.attribute not in values:
+            values[setting.attribute] = setting.parse(setting.default) if setting.default else setting.unset
     values["instance_id"] = values["instance_id"] or host_name()
     values["cookie_secret"] = values["cookie_secret"] or random_bytes(16)
-    return Settings(
+    settings = Settings(
         **values,
         notify_socket=environ.get("NOTIFY_SOCKET") or None,
         watchdog_s=_watchdog_s(environ),
         given=frozenset(given),
         warnings=tuple(warnings),
     )
+    if problems:
+        raise ConfigError(problems, settings)
+    return settings
 
 
 def changed(old: Settings, new: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -18,10 +18,17 @@ from streamdns.settings import Address, Settings
 from streamdns.view.view import current_generation, holder_of, open_readonly
 
 
-def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Print notes; raises ConfigError with all problems."""
+def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
+    """Print notes; raises ConfigError with all problems, those of values that are refused and those of the others."""
     problems: list[str] = []
     notes: list[str] = []
+    try:
+        settings = load()
+    except ConfigError as err:
+        if not isinstance(err.rest, Settings):
+            raise
+        problems += err.problems
+        settings = err.rest
     _check_names(settings, problems)
     holder = _check_view(settings.pathdb, problems, notes)
     _check_log(settings.file_log, problems, notes)
@@ -30,6 +37,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         warnings = list(settings.warnings)
         print_json({"problems": problems, "warnings": warnings, "notes": notes, "view_held_by": holder})
         return 78 if problems else 0
+    for each in settings.warnings:
+        note(f"warning: {each}")
     for each in notes:
         note(f"note: {each}")
     if problems:

@@ -1,0 +1,34 @@
+"""DNS_LOCAL_RECORDS: lines in presentation format become this instance's own RRsets."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamdns.errors import ConfigError
+from streamdns.local_records import parse
+
+
+def test_lines_of_one_rrset_become_one_with_the_lowest_ttl() -> None:
+    lines = ["www.example.\t300\tIN\tA\t192.0.2.1", "WWW.example A 192.0.2.2", "www.example. IN 900 A 192.0.2.1"]
+    (rrset,) = parse(lines, 600)
+    assert rrset == (b"\3www\7example\0", 1, 300, (b"\xc0\0\2\1", b"\xc0\0\2\2"))
+
+
+@pytest.mark.parametrize(
+    ("line", "rdtype"),
+    [
+        ('t.example TXT "two words" "more"', 16),
+        ("s.example 5 SRV 1 2 53 ns.example.", 33),
+        (r"u.example TYPE65280 \# 2 abcd", 65280),
+    ],
+)
+def test_any_type_may_be_given(line: str, rdtype: int) -> None:
+    assert [rrset.rdtype for rrset in parse([line], 60)] == [rdtype]
+
+
+def test_every_line_that_is_wrong_is_named() -> None:
+    lines = ["x", "x 300", "x 5 IN", "x A 1.2.3", "x ANY y", "x 9999999999 A 192.0.2.1", "a..b A 192.0.2.1"]
+    lines.append("ok.example A 192.0.2.1")
+    with pytest.raises(ConfigError) as caught:
+        parse(lines, 60)
+    assert [problem.split("'")[1] for problem in caught.value.problems] == lines[:-1]
