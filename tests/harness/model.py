@@ -137,9 +137,9 @@ def fold(events: Iterable[Event], local: Sequence[tuple[Name, Data]] = ()) -> Ex
     for rrset, data in local:
         expected.served[rrset] = data
         expected.rejected.discard(rrset)
+    with_others = {owner for owner, rdtype in expected.served if rdtype != "CNAME"}
     for owner, rdtype in expected.served:
-        others = [each for each in expected.served if each[0] == owner and each[1] != "CNAME"]
-        if rdtype == "CNAME" and others:
+        if rdtype == "CNAME" and owner in with_others:
             expected.conflicts.add(("cname", owner, "CNAME"))
     expected.digest = sum(counted.values()) % (1 << 256)
     _add_zones(expected, counted)
