@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamdns import __version__, local_records, logs
 from streamdns.admin.service import AdminServer
@@ -25,6 +26,7 @@ from streamdns.metrics import process
 from streamdns.metrics.registry import Registry
 from streamdns.sdnotify import Notifier
 from streamdns.settings import Settings, changed
+from streamdns.settings_table import BY_NAME
 from streamdns.view.keys import node_key
 from streamdns.view.reader import snapshot
 from streamdns.view.view import View
@@ -91,6 +93,8 @@ class App:
         self.consumer.progress.stale_after_s = settings.stale_after_s
         self.statistics = Statistics(self.registry)
         self._answerers: list[Answerer] = []
+        self._connections = Connections(settings.tcp_connections, self.statistics)
+        self._tcp_servers: list[TcpServer] = []
         self._policy = policy
         secret = settings.cookie_secret or secrets.token_bytes(16)
         self._cookies = Cookies(secret, time.time) if settings.cookies else None
@@ -122,7 +126,6 @@ class App:
     def _dns_servers(self) -> list[Service]:
         settings = self.settings
         servers: list[Service] = []
-        connections = Connections(settings.tcp_connections, self.statistics)
         for address in settings.address:
             if settings.udp:
                 servers.append(
@@ -136,17 +139,17 @@ class App:
                     )
                 )
             if settings.tcp:
-                servers.append(
-                    TcpServer(
-                        address,
-                        answerer=self._answerer(),
-                        take_snapshot=self._snapshot,
-                        statistics=self.statistics,
-                        connections=connections,
-                        idle_timeout_s=settings.tcp_idle_timeout_s,
-                        message_timeout_s=settings.tcp_message_timeout_s,
-                    )
+                server = TcpServer(
+                    address,
+                    answerer=self._answerer(),
+                    take_snapshot=self._snapshot,
+                    statistics=self.statistics,
+                    connections=self._connections,
+                    idle_timeout_s=settings.tcp_idle_timeout_s,
+                    message_timeout_s=settings.tcp_message_timeout_s,
                 )
+                self._tcp_servers.append(server)
+                servers.append(server)
         return servers
 
     def turn(self) -> None:
@@ -158,9 +161,18 @@ class App:
     def reload(self) -> None:
         """SIGHUP: take over what can be changed while running, and say what cannot; raises ConfigError."""
         new = self._load()
+        policy = policy_of(new)
         applied, restart = changed(self.settings, new)
         logs.setup(new.log_level, new.log_format)
         self.view.set_max_bytes(new.view_max_bytes)
+        self.consumer.progress.stale_after_s = new.stale_after_s
+        self._connections.most = new.tcp_connections
+        for server in self._tcp_servers:
+            server.idle_timeout_s, server.message_timeout_s = new.tcp_idle_timeout_s, new.tcp_message_timeout_s
+        for answerer in self._answerers:
+            answerer.configure(replace(policy, instance_id=answerer.policy.instance_id))
+        taken_over = {BY_NAME[name].attribute: getattr(new, BY_NAME[name].attribute) for name in applied}
+        self.settings = replace(self.settings, **taken_over)
         _log.info("app.reloaded", applied=" ".join(applied), restart=" ".join(restart))
 
     def run(self) -> int:

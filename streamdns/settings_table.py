@@ -28,19 +28,23 @@ class Setting:
     reload: bool = False
 
 
-def _bool(name: str, attribute: str, default: str, description: str) -> Setting:
+def _bool(name: str, attribute: str, default: str, description: str, *, reload: bool = False) -> Setting:
     return Setting(name=name, attribute=attribute, parse=parsers.parse_bool, default=default, description=description,
-                   allowed=_BOOL)
+                   allowed=_BOOL, reload=reload)
 
 
-def _integer(name: str, attribute: str, bounds: tuple[int, int], default: str, description: str) -> Setting:
+def _integer(
+    name: str, attribute: str, bounds: tuple[int, int], default: str, description: str, *, reload: bool = False
+) -> Setting:
     return Setting(name=name, attribute=attribute, parse=parsers.integer(*bounds), default=default,
-                   description=description, allowed=f"a whole number from {bounds[0]} to {bounds[1]}")
+                   description=description, allowed=f"a whole number from {bounds[0]} to {bounds[1]}", reload=reload)
 
 
-def _seconds(name: str, attribute: str, bounds: tuple[float, float], default: str, description: str) -> Setting:
+def _seconds(
+    name: str, attribute: str, bounds: tuple[float, float], default: str, description: str, *, reload: bool = False
+) -> Setting:
     return Setting(name=name, attribute=attribute, parse=parsers.seconds(*bounds), default=default,
-                   description=description, allowed=f"seconds from {bounds[0]:g} to {bounds[1]:.10g}")
+                   description=description, allowed=f"seconds from {bounds[0]:g} to {bounds[1]:.10g}", reload=reload)
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -55,6 +59,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="DNS_ZONES", attribute="zones", parse=parsers.parse_zones, default="", unset=(),
         unset_means="every zone whose SOA is in the log",
+        reload=True,
         description="The zones this server is authoritative for; a listed zone without an SOA event gets a "
                     "synthesised one.",
         allowed="zone names separated by space or comma",
@@ -78,9 +83,11 @@ SETTINGS: tuple[Setting, ...] = (
         allowed=r"records in presentation format (owner TTL IN TYPE DATA), separated by newline or \n",
     ),
     _bool("DNS_DISALLOW_CNAME_ON_APEX", "disallow_cname_on_apex", "false",
-          "A CNAME at a zone apex is shadowed, whatever else stands there; the same as DNS_APEX_CNAME=shadow."),
+          "A CNAME at a zone apex is shadowed, whatever else stands there; the same as DNS_APEX_CNAME=shadow.",
+          reload=True),
     Setting(
         name="DNS_APEX_CNAME", attribute="apex_cname", parse=parsers.choice("shadow", "flatten"), default="shadow",
+        reload=True,
         description="What a CNAME at a zone apex does: shadow leaves it out of the answers, flatten answers A and "
                     "AAAA of its target.",
         allowed="shadow or flatten; flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true",
@@ -122,8 +129,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _integer("DNS_DEFAULT_TTL", "default_ttl", (0, 2147483647), "3600",
              "The TTL in seconds of a record whose event gives none."),
-    _bool("DNS_ROTATE", "rotate", "false", "Rotate the records of an RRset from answer to answer."),
-    _bool("DNS_VERSION", "version", "false", "Answer version.bind and version.server with the version."),
+    _bool("DNS_ROTATE", "rotate", "false", "Rotate the records of an RRset from answer to answer.", reload=True),
+    _bool("DNS_VERSION", "version", "false", "Answer version.bind and version.server with the version.", reload=True),
     _bool("DNS_COOKIES", "cookies", "true", "Answer DNS cookies (RFC 7873, RFC 9018)."),
     Setting(
         name="DNS_COOKIE_SECRET", attribute="cookie_secret", parse=parsers.parse_hex_secret, default="", secret=True,
@@ -132,7 +139,7 @@ SETTINGS: tuple[Setting, ...] = (
         allowed="32 hexadecimal digits",
     ),
     _integer("DNS_EDNS_SIZE", "edns_size_bytes", (512, 4096), "1232",
-             "The largest UDP answer in bytes that is sent, and the size that EDNS announces."),
+             "The largest UDP answer in bytes that is sent, and the size that EDNS announces.", reload=True),
     Setting(
         name="DNS_UDP_RECEIVE_BUFFER", attribute="udp_receive_buffer_bytes",
         parse=parsers.size_bytes(4096, 1 << 30), default="4194304",
@@ -141,13 +148,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _integer("DNS_UDP_BATCH", "udp_batch", (1, 1024), "64",
              "The most datagrams that are answered in one turn against one snapshot of the view."),
-    _integer("DNS_TCP_CONNECTIONS", "tcp_connections", (1, 65536), "1024", "The most TCP connections at a time."),
+    _integer("DNS_TCP_CONNECTIONS", "tcp_connections", (1, 65536), "1024", "The most TCP connections at a time.",
+          reload=True),
     _seconds("DNS_TCP_IDLE_TIMEOUT", "tcp_idle_timeout_s", (0.1, 86400), "30",
-             "How long a TCP connection may be silent before it is closed."),
+             "How long a TCP connection may be silent before it is closed.", reload=True),
     _seconds("DNS_TCP_MESSAGE_TIMEOUT", "tcp_message_timeout_s", (0.1, 3600), "5",
-             "How long one whole message may take to arrive over TCP, or one answer to be taken."),
+             "How long one whole message may take to arrive over TCP, or one answer to be taken.", reload=True),
     _seconds("DNS_STALE_AFTER", "stale_after_s", (0.1, 31536000), "3600",
-             "How long the log may be out of reach before answers are marked as stale."),
+             "How long the log may be out of reach before answers are marked as stale.", reload=True),
     _integer("DNS_JOURNAL_SIZE", "journal_size", (0, 10_000_000), "10000",
              "The most entries in the journal of changes."),
     _integer("DNS_QUARANTINE_SIZE", "quarantine_size", (1, 10_000_000), "1000",

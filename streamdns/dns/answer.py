@@ -61,8 +61,12 @@ class Answerer(ZoneAnswers):
         self.stale = False
         self.tally: defaultdict[int, int] = defaultdict(int)
         self.truncated = 0
-        self._edns_size = policy.edns_size
         self._simple = False
+
+    def configure(self, policy: Policy) -> None:
+        """Answer by this policy from now on; not while a snapshot is bound."""
+        super().configure(policy)
+        self._edns_size = policy.edns_size
         self.opt_plain = opt_record(policy.edns_size, False)
         self.opt_do = opt_record(policy.edns_size, True)
 

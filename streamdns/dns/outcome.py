@@ -54,16 +54,20 @@ class ZoneAnswers:
     """Fills replies from the snapshot that it is bound to, as the policy has it."""
 
     def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+        self.configure(policy)
         self.rotation = 0
-        self.listed = policy.zones
-        depths = {0 if key == ROOT else key.count(b"\0") for key in policy.zones or ()}
-        self._listed_depths = tuple(sorted(depths, reverse=True))
         self.view: Snapshot
         self._node: Callable[[bytes], bytes | None]
         self._cut: Callable[[bytes], bytes | None]
         self._after: Callable[[bytes], bytes | None]
         self._depths: tuple[int, ...]
+
+    def configure(self, policy: Policy) -> None:
+        """Answer by this policy from now on; not while a snapshot is bound."""
+        self.policy = policy
+        self.listed = policy.zones
+        depths = {0 if key == ROOT else key.count(b"\0") for key in policy.zones or ()}
+        self._listed_depths = tuple(sorted(depths, reverse=True))
 
     def bind(self, snapshot: Snapshot) -> None:
         """Answer from this snapshot from now on."""
@@ -212,23 +216,22 @@ class ZoneAnswers:
     def answer_dname(self, question: Question, zone: Zone, reply: Reply) -> Question | None:
         """The name is below a DNAME: the DNAME, a synthesised CNAME, and the lookup goes on (RFC 6672 §3.1).
 
-        One that comes a second time ends the chain: it would most likely make the name grow until it is too long.
+        It ends where the target is below the DNAME itself: the name would grow with each turn until it is too long.
         """
         key = question.prefix(zone.cut)
-        if key in reply.dnames:
-            return None
-        reply.dnames += (key,)
         node = self._node(key)
         records = None if node is None else records_of(node, DNAME)
         if records is None:
             reply.rcode = SERVFAIL
             return None
         owner = question.suffix(zone.cut)
-        added = reply.add_rrset(owner, DNAME, records)
-        reply.answers += added
-        if not added:
-            reply.truncated = True
-            return None
+        if key not in reply.dnames:
+            reply.dnames += (key,)
+            added = reply.add_rrset(owner, DNAME, records)
+            reply.answers += added
+            if not added:
+                reply.truncated = True
+                return None
         target = question.wire[: len(question.wire) - len(owner)] + records[12:]
         if len(target) > 255:
             reply.rcode = YXDOMAIN
@@ -238,7 +241,10 @@ class ZoneAnswers:
         if not added:
             reply.truncated = True
             return None
-        return None if question.qtype in (CNAME, ANY) else Question(target, question.qtype)
+        following = Question(target, question.qtype)
+        if question.qtype in (CNAME, ANY) or key == ROOT or following.key.startswith(key):
+            return None
+        return following
 
     def answer_delegation(self, question: Question, zone: Zone, reply: Reply) -> None:
         """The name is at or below a cut: a referral with its glue (RFC 1034 §4.3.2 step 3b, RFC 9471)."""

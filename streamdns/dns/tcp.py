@@ -24,6 +24,7 @@ _READ_OCTETS = 65536
 _ACCEPTS_A_TURN = 64
 _MESSAGES_A_TURN = 16
 _PAUSE_AFTER_FAILURE_S = 0.2
+_DRAIN_S = 0.01
 
 
 class Connection:
@@ -118,7 +119,7 @@ class TcpServer(Service):
         self._responder = Responder(answerer, take_snapshot, statistics)
         self._statistics = statistics
         self._connections = connections
-        self._idle_timeout_s, self._message_timeout_s = idle_timeout_s, message_timeout_s
+        self.idle_timeout_s, self.message_timeout_s = idle_timeout_s, message_timeout_s
         self._stopped = Event()
         self._listener: stdlib_socket.socket | None = None
         self._greenlets: set[gevent.Greenlet] = set()
@@ -173,9 +174,9 @@ class TcpServer(Service):
         """Read once, answer every whole message; False at the end of the stream. Raises OSError, also at time-outs."""
         now_s = time.monotonic()
         if connection.message_began_s is None:
-            timeout_s = self._idle_timeout_s
+            timeout_s = self.idle_timeout_s
         else:
-            timeout_s = max(0.001, connection.message_began_s + self._message_timeout_s - now_s)
+            timeout_s = max(0.001, connection.message_began_s + self.message_timeout_s - now_s)
         connection.sock.settimeout(timeout_s)
         data = connection.sock.recv(_READ_OCTETS)
         if not data:
@@ -188,16 +189,17 @@ class TcpServer(Service):
             replies = self._responder.answer(messages, True)
             sent = b"".join([len(reply).to_bytes(2, "big") + reply for reply in replies if reply is not None])
             self._statistics.count_tcp(messages, replies, self._answerer, time.perf_counter() - began)
-            connection.sock.settimeout(self._message_timeout_s)
+            connection.sock.settimeout(self.message_timeout_s)
             connection.sock.sendall(sent)
             gevent.sleep(0)  # a client that never stops asking must not keep the others waiting
         return True
 
     def stop(self) -> None:
-        """Stop accepting, then end the connections: what was read has been answered."""
+        """Stop accepting, answer what has arrived, then end the connections."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+            gevent.sleep(_DRAIN_S)
         self._stopped.set()
         gevent.killall(list(self._greenlets), block=False)
 
