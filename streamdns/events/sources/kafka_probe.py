@@ -130,9 +130,10 @@ class Connection:
 
     def _hint(self) -> str:
         """What may be wrong where a broker hangs up on a first request."""
-        if self._correlation > 1:
+        if self._correlation > 2:
             return ""
-        return " (does it want a client certificate?)" if self._config.tls else " (does it want TLS or SASL?)"
+        wants = "a client certificate or SASL" if self._config.tls else "TLS or SASL"
+        return "" if self._config.mechanism else f" (does it want {wants}?)"
 
 
 class Cluster:

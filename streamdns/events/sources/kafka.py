@@ -1,0 +1,305 @@
+"""Kafka topics as a source: what the log is, where it begins and ends, whether it still is the same, and who reads it.
+
+Two client libraries can read; each is imported only when it is used. Nothing here trusts them with positions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import gevent
+
+from streamdns.errors import LogReplaced, SourceError
+from streamdns.events.sources import kafka_wire as wire
+from streamdns.events.sources.base import Batch, Partition
+from streamdns.events.sources.kafka_client import CannotServe, KafkaClient, OutOfRange
+from streamdns.events.sources.kafka_config import KafkaConfig
+from streamdns.events.sources.kafka_probe import Cluster, Refused
+from streamdns.events.sources.kafka_topic import check, needs_confluent
+
+CHECK_S: Final = 10.0
+STALL_S: Final = 30.0
+_PYKAFKA_FETCH: Final = 2
+
+
+def make_client(name: str, config: KafkaConfig, cluster: Cluster) -> KafkaClient:
+    """The client of that name; its library is imported here and not before. Raises SourceError where it is missing."""
+    try:
+        if name == "pykafka":
+            from streamdns.events.sources.kafka_pykafka import PykafkaClient
+
+            return PykafkaClient(config, cluster)
+        from streamdns.events.sources.kafka_confluent import ConfluentClient
+
+        return ConfluentClient(config)
+    except ImportError as error:
+        raise Refused(f"the Kafka client {name} is not installed here: {error}") from error
+
+
+def choose_client(
+    config: KafkaConfig, fetch: tuple[int, int], settings: Mapping[str, Mapping[str, str]]
+) -> tuple[str, str]:
+    """The client that reads, and why it is not pykafka ("" when it is). Raises SourceError for one that never can.
+
+    `fetch`: the versions of Fetch that the broker serves; `settings`: of each topic.
+    """
+    reason = ""
+    if fetch[0] > _PYKAFKA_FETCH:
+        reason = f"this Kafka serves Fetch {fetch[0]}–{fetch[1]}, pykafka speaks ≤ {_PYKAFKA_FETCH}"
+    elif config.mechanism:
+        reason = "pykafka does not speak SASL"
+    else:
+        for topic, values in settings.items():
+            why = needs_confluent(values)
+            if why:
+                reason = f"pykafka cannot read topic {topic}: {why}"
+                break
+    if config.client == "pykafka" and reason:
+        raise Refused(f"{reason}: unset DNS_KAFKA_CLIENT")
+    if config.client == "confluent":
+        return "confluent", "DNS_KAFKA_CLIENT=confluent"
+    return ("confluent" if reason else "pykafka"), reason
+
+
+class KafkaSource:
+    """One or several topics of one cluster as a Source; a fingerprint is the cluster's id and the topic's.
+
+    `warnings` has a sentence for each thing about the topics that is unwise; `client` and `client_reason` say who
+    reads, and why it is not pykafka. `check_s`: how often identity, partitions and ends are looked at again.
+    """
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        *,
+        check_s: float = CHECK_S,
+        stall_s: float = STALL_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config, self._check_s, self._stall_s, self._clock = config, check_s, stall_s, clock
+        self._cluster: Cluster | None = None
+        self._client: KafkaClient | None = None
+        self._watcher: gevent.Greenlet | None = None
+        self.warnings: list[str] = []
+        self.client = self.client_reason = self.group_error = ""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._prints: dict[Partition, str] = {}
+        self._positions: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
+        self._targets: dict[Partition, int] = {}
+        self._new: dict[Partition, int] = {}
+        self._committed: dict[Partition, int] = {}
+        self._failure: SourceError | None = None
+        self._moved_s = self._clock()
+
+    def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
+        """As Source.connect: also a position before the start of the log raises LogReplaced."""
+        self.close()
+        self._reset()
+        connected = False
+        self._cluster = cluster = Cluster(self._config)
+        try:
+            self._connect(cluster, {p: at for p, at in positions.items() if at > 0}, fingerprints)
+            connected = True
+        finally:
+            if not connected:
+                self.close()
+        self._watcher = gevent.spawn(self._watch, cluster)
+
+    def _connect(
+        self, cluster: Cluster, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]
+    ) -> None:
+        versions = cluster.versions()
+        self._prints = self._identify(cluster.look())
+        for partition in positions:
+            if partition not in self._prints:
+                raise LogReplaced(f"the positions are of {_text(partition)}, which is not read or not there now")
+            known = fingerprints.get(partition)
+            if known and known != self._prints[partition]:
+                raise LogReplaced(_replaced(partition, known, self._prints[partition]))
+        settings = self._check_topics(cluster)
+        self.client, self.client_reason = choose_client(self._config, versions.get(wire.FETCH, (0, 0)), settings)
+        starts, self._ends = self._limits(cluster, list(self._prints))
+        for partition, at in positions.items():
+            _compare(partition, at, starts[partition], self._ends[partition])
+        self._targets = dict(self._ends)
+        self._positions = {partition: positions.get(partition) or at for partition, at in starts.items()}
+        # Where a log does not begin at 0, the first batch says so: else all before it would count as lag.
+        self._new = {partition: at for partition, at in self._positions.items() if partition not in positions and at}
+        self._start_client(cluster)
+
+    def _start_client(self, cluster: Cluster) -> None:
+        client = self._client = make_client(self.client, self._config, cluster)
+        client.start(self._positions)
+
+    def _identify(self, seen: wire.Metadata) -> dict[Partition, str]:
+        """Partition to fingerprint."""
+        prints: dict[Partition, str] = {}
+        for name in self._config.topics:
+            topic = seen.topics.get(name)
+            if topic is None or topic.error:
+                error = topic.error if topic is not None else wire.UNKNOWN_TOPIC
+                raise SourceError(f"Kafka topic {name}: {wire.error_text(error)}")
+            for number in sorted(topic.leaders):
+                prints[name, number] = f"{seen.cluster}/{topic.id}"
+        return prints
+
+    def _check_topics(self, cluster: Cluster) -> dict[str, dict[str, str]]:
+        """The settings of each topic, as far as they may be seen; raises SourceError where data would be lost."""
+        found: dict[str, dict[str, str]] = {}
+        self.warnings = []
+        seen = cluster.look()
+        for name, (error, values) in cluster.topic_settings().items():
+            if error:
+                self.warnings.append(f"topic {name}: its settings cannot be looked at: {wire.error_text(error)}")
+                continue
+            found[name] = values
+            findings = check(seen.topics[name], values, fetch_max_bytes=self._config.fetch_max_bytes)
+            self.warnings += findings.warnings
+            if findings.refusals and not self._config.allow_lossy_topic:
+                raise Refused(findings.refusals[0])
+            self.warnings += findings.refusals
+        return found
+
+    def _limits(
+        self, cluster: Cluster, partitions: list[Partition]
+    ) -> tuple[dict[Partition, int], dict[Partition, int]]:
+        """Where each partition begins, and where it ends for the client that reads it."""
+        committed = self.client == "confluent"
+        starts = cluster.offsets(partitions, at=wire.EARLIEST, committed=False)
+        return starts, cluster.offsets(partitions, at=wire.LATEST, committed=committed)
+
+    def fingerprints(self) -> dict[Partition, str]:
+        """As Source.fingerprints: every partition has one from connect on."""
+        return self._prints
+
+    def read(self, *, max_records: int, timeout_s: float) -> Batch:
+        """As Source.read; where pykafka turns out not to do, confluent-kafka goes on from the same positions."""
+        client, cluster = self._client, self._cluster
+        if client is None or cluster is None:
+            raise SourceError("the Kafka source is not connected")
+        if self._failure is not None:
+            raise self._failure
+        try:
+            if any(partition not in self._positions for partition in self._new):
+                self._positions |= self._new
+                client.start(self._new)
+            moved, self._new = self._new, {}
+            got = client.fetch(max_records=max_records, timeout_s=0 if moved else timeout_s)
+        except CannotServe as error:
+            if self._config.client != "auto" or self.client != "pykafka":
+                raise
+            client.close()
+            self.client, self.client_reason = "confluent", str(error)
+            self._start_client(cluster)
+            return Batch([], {}, False)
+        except OutOfRange as error:
+            self._verify(cluster)
+            raise SourceError(str(error)) from error
+        moved |= got.positions
+        if any(self._positions.get(partition) != at for partition, at in got.positions.items()):
+            self._moved_s = self._clock()
+        self._positions |= got.positions
+        at_end = got.at_end
+        caught_up = all(at_end.get(partition, -1) >= end for partition, end in self._targets.items())
+        return Batch(got.records, moved, caught_up)
+
+    def ends(self) -> dict[Partition, int]:
+        """As Source.ends, as of the last look."""
+        return {partition: max(end, self._positions.get(partition, 0)) for partition, end in self._ends.items()}
+
+    def close(self) -> None:
+        """As Source.close; a read that waits in another greenlet ends with SourceError."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.kill(block=False)
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            cluster.close()
+
+    def describe(self) -> str:
+        by = f" by {self.client}" if self.client else ""
+        return f"Kafka {','.join(self._config.addresses)} topic {','.join(self._config.topics)}{by}"
+
+    def details(self) -> dict[str, Any]:
+        """What status shows of this source beside describe()."""
+        return {
+            "client": self.client,
+            "client_reason": self.client_reason,
+            "group": self._config.group,
+            "group_error": self.group_error,
+            "warnings": list(self.warnings),
+        }
+
+    def _watch(self, cluster: Cluster) -> None:
+        """In a greenlet of its own: what a client would not tell. What it finds, the next read raises."""
+        while True:
+            gevent.sleep(self._check_s)
+            try:
+                self._verify(cluster)
+                self._raise_if_stalled()
+                self._commit(cluster)
+            except SourceError as error:
+                self._failure = error
+                return
+
+    def _verify(self, cluster: Cluster) -> None:
+        """Raise LogReplaced unless this is still the same log, and our positions are in it; take up new partitions."""
+        now = self._identify(cluster.look())
+        for partition, before in self._prints.items():
+            if now.get(partition) != before:
+                raise LogReplaced(_replaced(partition, before, now.get(partition, "gone")))
+        added = [partition for partition in now if partition not in self._prints]
+        positions = dict(self._positions)
+        starts, ends = self._limits(cluster, list(now))
+        for partition, at in positions.items():
+            # The end was asked for after the position was noted, so it cannot be behind only because time passed.
+            _compare(partition, at, starts[partition], ends[partition])
+        self._ends = ends
+        self._prints = now
+        self._new |= {partition: starts[partition] for partition in added}
+        self._targets |= {partition: ends[partition] for partition in added}
+
+    def _raise_if_stalled(self) -> None:
+        behind = [p for p, end in self._ends.items() if end > self._positions.get(p, 0)]
+        if not behind:
+            self._moved_s = self._clock()
+        elif self._clock() - self._moved_s > self._stall_s:
+            partition = behind[0]
+            raise SourceError(
+                f"{_text(partition)}: nothing came for {self._stall_s:g} s, though the log goes to "
+                f"{self._ends[partition]} and was read up to {self._positions.get(partition, 0)}"
+            )
+
+    def _commit(self, cluster: Cluster) -> None:
+        """For Kafka's tools alone: they are never read back, so it is no failure when it does not work."""
+        positions = dict(self._positions)
+        if positions == self._committed:
+            return
+        try:
+            cluster.commit(positions)
+            self._committed, self.group_error = positions, ""
+        except SourceError as error:
+            self.group_error = str(error)
+
+
+def _compare(partition: Partition, at: int, start: int, end: int) -> None:
+    if at < start:
+        raise LogReplaced(f"{_text(partition)} was cut: it begins at {start} and was read up to {at}")
+    if at > end:
+        raise LogReplaced(f"{_text(partition)} ends at {end} and was read up to {at}")
+
+
+def _replaced(partition: Partition, before: str, now: str) -> str:
+    return f"topic {partition[0]} is another one than before (cluster and topic id {now}, it was {before})"
+
+
+def _text(partition: Partition) -> str:
+    return f"topic {partition[0]}, partition {partition[1]}"

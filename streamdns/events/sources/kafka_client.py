@@ -1,0 +1,46 @@
+"""What the Kafka source needs of a client library, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from streamdns.errors import SourceError
+from streamdns.events.sources.base import Partition, Record
+
+
+class OutOfRange(SourceError):
+    """The broker has nothing at a position that was asked for; whether the log is another one is to be found out."""
+
+
+class CannotServe(SourceError):
+    """This client can never read these data from this broker; another one may."""
+
+
+class Fetched(NamedTuple):
+    """Records in order of each partition, the next position of each that moved, and which are at their end.
+
+    `at_end` maps a partition to the position at which a read returned nothing; it is no longer there once it moves on.
+    """
+
+    records: list[Record]
+    positions: dict[Partition, int]
+    at_end: dict[Partition, int]
+
+
+class KafkaClient(Protocol):
+    """Reads partitions from given positions; raises SourceError, OutOfRange or CannotServe, and is then only closed."""
+
+    name: str
+
+    def start(self, positions: Mapping[Partition, int]) -> None:
+        """Read these partitions; called again with more of them when a topic has grown."""
+        ...
+
+    def fetch(self, *, max_records: int, timeout_s: float) -> Fetched:
+        """What there is, as soon as there is something, or nothing after `timeout_s`."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back within a second; may be called twice, and while another greenlet is in fetch."""
+        ...

@@ -1,0 +1,179 @@
+"""Kafka's message sets of format 0 and 1, taken apart: what a broker gives to those who ask with Fetch 2 or less.
+
+Batches of format 2 are converted by the broker, and what compaction left of them comes with gaps.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from streamdns.events.sources.kafka_client import CannotServe
+
+_MAX_PLAIN_BYTES: Final = 256 << 20  # A compressed set that grows beyond this is an attack or damage.
+_HEAD = struct.Struct(">qi")  # offset, size
+_MESSAGE = struct.Struct(">IBB")  # CRC of all behind it, format, attributes
+_STAMP = struct.Struct(">q")
+_LENGTH = struct.Struct(">i")
+_PARTITION = struct.Struct(">ihqi")  # partition, error, high watermark, octets of its message set
+_CODEC, _LOG_APPEND_TIME = 7, 8
+_XERIAL: Final = b"\x82SNAPPY\0"
+_CODEC_NAMES: Final = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+
+
+class DecodeError(ValueError):
+    """Octets that are no message set: damaged on the way, or on the broker's disk."""
+
+
+class Overflow(Exception):
+    """The broker has something at the position, but nothing that can be converted: an empty batch."""
+
+
+class Message(NamedTuple):
+    """One message; `timestamp` is milliseconds since 1970, -1 where the format has none."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class PartitionData(NamedTuple):
+    """One partition's part of a Fetch reply."""
+
+    error: int
+    high_watermark: int
+    messages: memoryview
+
+
+def partitions(reply: bytes) -> Iterator[tuple[str, int, PartitionData]]:
+    """The parts of a Fetch reply of version 1 or 2, without its length and correlation; raises DecodeError."""
+    view = memoryview(reply)
+    try:
+        at = 8  # throttle time, number of topics
+        for _ in range(_LENGTH.unpack_from(view, 4)[0]):
+            (length,) = struct.unpack_from(">h", view, at)
+            topic = bytes(view[at + 2 : at + 2 + length]).decode()
+            at += 2 + length
+            (count,) = _LENGTH.unpack_from(view, at)
+            at += 4
+            for _ in range(count):
+                number, error, high, size = _PARTITION.unpack_from(view, at)
+                at += _PARTITION.size
+                size = max(size, 0)
+                if at + size > len(view):
+                    raise DecodeError("the reply ends within a partition")
+                yield topic, number, PartitionData(error, high, view[at : at + size])
+                at += size
+    except struct.error:
+        raise DecodeError("the reply ends too early") from None
+
+
+def messages(data: memoryview | bytes) -> Iterator[Message]:
+    """Every whole message of a set, in order; a partial one at the end is left out.
+
+    Raises Overflow where the set is only the broker's mark that it could convert nothing, DecodeError where octets are
+    damaged, CannotServe for a codec that is not here.
+    """
+    view = memoryview(data)
+    at, end = 0, len(view)
+    while end - at >= _HEAD.size:
+        offset, size = _HEAD.unpack_from(view, at)
+        if offset == -1 and at == 0 and end == _HEAD.size:
+            raise Overflow
+        start = at + _HEAD.size
+        if size < _MESSAGE.size:
+            raise DecodeError(f"the message at {offset} is {size} octets long")
+        at = start + size
+        if at > end:
+            return
+        yield from _message(offset, view[start:at])
+
+
+def _message(offset: int, body: memoryview) -> Iterator[Message]:
+    """The message at an offset, or all that are compressed in it."""
+    crc, form, attributes = _MESSAGE.unpack_from(body)
+    if form > 1:
+        raise DecodeError(f"the message at {offset} has format {form}")
+    if zlib.crc32(body[4:]) != crc:
+        raise DecodeError(f"the message at {offset} has a wrong checksum")
+    at, stamp = _MESSAGE.size, -1
+    try:
+        if form:
+            (stamp,) = _STAMP.unpack_from(body, at)
+            at += _STAMP.size
+        key, at = _octets(body, at)
+        value, at = _octets(body, at)
+    except struct.error:
+        raise DecodeError(f"the message at {offset} ends too early") from None
+    codec = attributes & _CODEC
+    if not codec:
+        yield Message(offset, stamp, key, value)
+        return
+    inner = list(messages(_plain(codec, value or b"")))
+    if not inner:
+        return
+    # Format 1: offsets within are relative, and the outer one is that of the last; with gaps, only the last one tells.
+    base = offset - inner[-1].offset if form else 0
+    for message in inner:
+        when = stamp if attributes & _LOG_APPEND_TIME else message.timestamp
+        yield Message(base + message.offset, when, message.key, message.value)
+
+
+def _octets(body: memoryview, at: int) -> tuple[bytes | None, int]:
+    (length,) = _LENGTH.unpack_from(body, at)
+    at += _LENGTH.size
+    if length < 0:
+        return None, at
+    if at + length > len(body):
+        raise DecodeError("a key or value is longer than its message")
+    return bytes(body[at : at + length]), at + length
+
+
+def _plain(codec: int, data: bytes) -> bytes:
+    """What was compressed; raises DecodeError and CannotServe."""
+    unpack = {1: _gunzip, 2: _unsnappy, 3: _unlz4}.get(codec)
+    name = _CODEC_NAMES.get(codec, f"codec {codec}")
+    if unpack is None:
+        raise CannotServe(f"pykafka does not read {name}")
+    try:
+        plain = unpack(data)
+    except ImportError as error:
+        raise CannotServe(f"the library for {name} is not installed: {error}") from error
+    except Exception as error:  # Each library has exceptions of its own; whatever it is, the octets are no good.
+        raise DecodeError(f"damaged {name} data: {error}") from error
+    if len(plain) > _MAX_PLAIN_BYTES:
+        raise DecodeError(f"{name} data of {len(plain)} octets")
+    return plain
+
+
+def _gunzip(data: bytes) -> bytes:
+    return gzip.decompress(data)
+
+
+def _unsnappy(data: bytes) -> bytes:
+    """Snappy, bare or in the blocks of Java's library (xerial): magic, two versions, then length and block."""
+    decompress: Callable[[bytes], bytes] = _library("snappy").decompress
+    if not data.startswith(_XERIAL):
+        return decompress(data)
+    parts = []
+    at = len(_XERIAL) + 8
+    while at < len(data):
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        parts.append(decompress(data[at : at + length]))
+        at += length
+    return b"".join(parts)
+
+
+def _unlz4(data: bytes) -> bytes:
+    return bytes(_library("lz4.frame").decompress(data))
+
+
+def _library(name: str) -> Any:
+    # Needed by few: a topic that is not compressed, or with gzip, is read without it.
+    return importlib.import_module(name)

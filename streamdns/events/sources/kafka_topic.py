@@ -1,0 +1,66 @@
+"""What the settings of a Kafka topic mean for a name server: warnings, and refusals where data would be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from streamdns.events.sources.kafka_wire import Topic
+
+_DAY_MS: Final = 86_400_000
+_LEAST_TOMBSTONE_DAYS: Final = 7
+_MANY_PARTITIONS: Final = 64
+
+
+class Findings(NamedTuple):
+    """One sentence each: what is unwise, and what loses data."""
+
+    warnings: list[str]
+    refusals: list[str]
+
+
+def check(topic: Topic, settings: Mapping[str, str], *, fetch_max_bytes: int) -> Findings:
+    """What there is to say about a topic with these settings, as DescribeConfigs has them."""
+    warnings: list[str] = []
+    refusals: list[str] = []
+    name = f"topic {topic.name}"
+    policies = {word.strip() for word in settings.get("cleanup.policy", "").split(",")} - {""}
+    if "compact" not in policies:
+        policy = settings.get("cleanup.policy")
+        warnings.append(f"{name}: cleanup.policy is {policy}, and without compact the log only grows")
+    if "delete" in policies:
+        limits = [f"{key} is {settings[key]}" for key in ("retention.ms", "retention.bytes")
+                  if settings.get(key, "-1") != "-1"]
+        if limits:
+            refusals.append(f"{name}: cleanup.policy has delete and {' and '.join(limits)}, so names that do not "
+                            "change are lost; set cleanup.policy=compact, or DNS_KAFKA_ALLOW_LOSSY_TOPIC=true to go on")
+    tombstones_ms = _number(settings, "delete.retention.ms")
+    if "compact" in policies and tombstones_ms is not None and tombstones_ms < _LEAST_TOMBSTONE_DAYS * _DAY_MS:
+        warnings.append(f"{name}: delete.retention.ms is {tombstones_ms}: a node that is away for more than "
+                        f"{tombstones_ms / 3_600_000:.3g} h may miss deletes")
+    largest = _number(settings, "max.message.bytes")
+    if largest is not None and largest > fetch_max_bytes:
+        limit = f"DNS_KAFKA_FETCH_MAX_BYTES={fetch_max_bytes}"
+        warnings.append(f"{name}: max.message.bytes is {largest}, more than {limit}")
+    if len(topic.leaders) > _MANY_PARTITIONS:
+        warnings.append(f"{name} has {len(topic.leaders)} partitions, which makes every read more work")
+    alone = sum(1 for count in topic.replicas.values() if count < 2)
+    if alone:
+        warnings.append(f"{name}: {alone} of {len(topic.replicas)} partitions have a replication factor of 1")
+    return Findings(warnings, refusals)
+
+
+def needs_confluent(settings: Mapping[str, str]) -> str:
+    """Why pykafka can never read this topic, as far as its settings tell; "" when it may."""
+    if settings.get("compression.type") == "zstd":
+        return "the topic is compressed with zstd"
+    if settings.get("message.downconversion.enable") == "false":
+        return "message.downconversion.enable is false"
+    return ""
+
+
+def _number(settings: Mapping[str, str], name: str) -> int | None:
+    try:
+        return int(settings[name])
+    except (KeyError, ValueError):
+        return None
