@@ -184,6 +184,8 @@ class ZoneAnswers:
         if entry is None:
             self.answer_nodata(zone, reply)
             return None
+        if qtype == DNAME and question.key in reply.dnames:
+            return None  # it is in the answer already: the chain passed below it before it came to it
         flags, count, start, length = entry
         if flags & REJECTED and reply.ede is None:
             reply.ede = (EDE_STALE, b"")
@@ -241,10 +243,9 @@ class ZoneAnswers:
         if not added:
             reply.truncated = True
             return None
-        following = Question(target, question.qtype)
-        if question.qtype in (CNAME, ANY) or key == ROOT or following.key.startswith(key):
+        if question.qtype in (CNAME, ANY) or key == ROOT or Question(records[12:], DNAME).key.startswith(key):
             return None
-        return following
+        return Question(target, question.qtype)
 
     def answer_delegation(self, question: Question, zone: Zone, reply: Reply) -> None:
         """The name is at or below a cut: a referral with its glue (RFC 1034 §4.3.2 step 3b, RFC 9471)."""

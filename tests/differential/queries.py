@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import dns.rdatatype
 
-from tests.differential.zones import Labels, Zone, size_of
+from tests.differential.zones import Labels, Zone, size_of, wire_of
 
 HOST = "127.0.0.1"
 _TYPES = (
@@ -37,7 +37,7 @@ class Query(NamedTuple):
 
     def wire(self, number: int) -> bytes:
         """The message with this id."""
-        name = b"".join([bytes((len(label),)) + label for label in self.name]) + b"\0"
+        name = wire_of(self.name)
         opt = b""
         if self.size is not None:
             opt = b"\0\0\x29" + self.size.to_bytes(2, "big") + (b"\0\0\x80\0" if self.do else b"\0\0\0\0") + b"\0\0"

@@ -40,6 +40,11 @@ def _character(octet: int) -> str:
     return chr(octet) if octet in _PLAIN else f"\\{octet:03d}"
 
 
+def wire_of(name: Labels) -> bytes:
+    """Wire form."""
+    return b"".join([bytes((len(label),)) + label for label in name]) + b"\0"
+
+
 def size_of(name: Labels) -> int:
     """Octets of the wire form."""
     return sum(map(len, name)) + len(name) + 1
@@ -61,10 +66,12 @@ class Zone:
         """All owner names, as they are spelt in the zone."""
         return [next(iter(rrsets.values())).owner for rrsets in self.rrsets.values()]
 
-    def holds(self, owner: bytes) -> bool:
-        """Whether something stands at a name (lower-case wire form) in this zone or in one below it that is served."""
-        names = {b"".join([bytes((len(label),)) + label for label in key]) + b"\0" for key in self.rrsets}
-        return owner in names or any(child.holds(owner) for child in self.children)
+    def has_hidden_wildcard(self, cut: bytes) -> bool:
+        """Whether addresses stand at a wildcard at or below a cut (lower-case wire form), here or in a zone below."""
+        owners = [key for key, rrsets in self.rrsets.items() if b"*" in key and rrsets.keys() & {"A", "AAAA"}]
+        return any(wire_of(owner).endswith(cut) for owner in owners) or any(
+            child.has_hidden_wildcard(cut) for child in self.children
+        )
 
     def text(self) -> str:
         """The zone file."""
