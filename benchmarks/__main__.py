@@ -63,8 +63,10 @@ def main() -> int:
         return _measure(arguments, options)
     except KeyboardInterrupt:
         return 130
-    except AssertionError as error:
+    except (AssertionError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
+        for output in sorted(work.rglob("output.txt")):
+            print(f"{output.parent.name} wrote:\n{output.read_text(errors='replace')[-2000:]}", file=sys.stderr)
         return 1
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -100,7 +100,7 @@ class Asker:
         self._socket.close()
 
     def exchange(self, message: bytes, *, timeout_s: float) -> bytes | None:
-        """The reply to `message` by its id; None when none came in time. Raises ConnectionRefusedError."""
+        """The reply to `message` by its id; None when none came in time. Raises OSError where nobody listens."""
         deadline = time.monotonic() + timeout_s
         self._socket.send(message)
         while True:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
@@ -95,6 +97,26 @@ class MeasuredKnot(MeasuredPeer, Knot):
 
     name = "Knot"
 
+    def __init__(self, folder: pathlib.Path, zones: Mapping[str, str]) -> None:
+        super().__init__(folder, zones)
+        self._run_folder = ""
+
+    def launch(self) -> None:
+        """Start with a short folder for the control socket, whose path must not be longer than 107 bytes."""
+        self._run_folder = self._run_folder or tempfile.mkdtemp(prefix="knot-")
+        super().launch()
+
+    def stop(self) -> None:
+        """End the process and remove that folder."""
+        super().stop()
+        if self._run_folder:
+            shutil.rmtree(self._run_folder)
+            self._run_folder = ""
+
+    def configuration(self) -> str:
+        """As in the tests, but for that folder."""
+        return super().configuration().replace(f'rundir: "{self.folder}"', f'rundir: "{self._run_folder}"')
+
 
 class UpdatedKnot(MeasuredKnot):
     """Knot that takes dynamic updates from here and keeps them in its journal."""
@@ -104,7 +126,7 @@ class UpdatedKnot(MeasuredKnot):
     def configuration(self) -> str:
         """knot.conf(5); the zone file is not written again while it runs, the journal is."""
         return (
-            f'server:\n  rundir: "{self.folder}"\n  listen: 127.0.0.1@{self.port}\n'
+            f'server:\n  rundir: "{self._run_folder}"\n  listen: 127.0.0.1@{self.port}\n'
             "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
             f'log:\n  - target: stderr\n    any: error\ndatabase:\n  storage: "{self.folder}"\n'
             "acl:\n  - id: update\n    address: 127.0.0.0/8\n    action: update\n"
