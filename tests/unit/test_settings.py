@@ -201,11 +201,11 @@ def test_masked_values_load_again_as_the_same_settings() -> None:
 
 
 def test_what_changed_between_two_loads() -> None:
-    old = load({"LOG_LEVEL": "info", "DNS_ROTATE": "true"})
+    old = load({"LOG_LEVEL": "info", "DNS_COOKIES": "false"})
     new = load({"LOG_LEVEL": "debug", "DNS_TCP": "false"})
     applied, restart = settings.changed(old, new)
     assert applied == ("LOG_LEVEL",)
-    assert restart == ("DNS_TCP", "DNS_ROTATE")
+    assert restart == ("DNS_TCP", "DNS_COOKIES")
     # A random secret is another one at each load and has not changed.
     assert settings.changed(load({}), load({})) == ((), ())
 
