@@ -22,7 +22,7 @@ from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
 from streamdns.view.reader import Inspector, changed_zones
-from streamdns.view.store import MapFull, Position, Store
+from streamdns.view.store import MapFull, Position, State, Store
 from streamdns.view.view import View
 from streamdns.view.writer import LocalRRset, Writer
 
@@ -76,7 +76,14 @@ class Consumer(Service):
         self._stopping.clear()
         self._pool = ThreadPool(1)
         self._distrust = self._reason_to_rebuild()
-        self.progress.saw_state(self._view.store)
+        self._tell_served()
+
+    def _tell_served(self) -> None:
+        try:
+            with Inspector(self._view.store) as view:
+                self.progress.serves(view.state, view.positions())
+        except ViewCorrupt:
+            self.progress.serves(State(), {})  # What serves is of another schema or damaged, and is rebuilt.
 
     def _reason_to_rebuild(self) -> str:
         """Why the view, or a rebuild that was under way, must be made anew; "" when both can be gone on with."""
@@ -100,7 +107,7 @@ class Consumer(Service):
                 self._rebuild(self._distrust)
             if not self._view.store.outdated:
                 self._write_local(self._view.store)
-                self.progress.saw_state(self._view.store)
+                self._tell_served()
             while not self._stopping.is_set():
                 began_s = time.monotonic()
                 try:
@@ -265,7 +272,7 @@ class Consumer(Service):
                 self.progress.full(str(err), self._source)
                 if self._stopping.wait(_FULL_RETRY_S):
                     raise _Stopped from err
-        self.progress.saw_state(store)
+        self._tell_served()
         _log.info(
             "consumer.rebuild_swapped",
             records_before=before.records,

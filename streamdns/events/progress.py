@@ -8,7 +8,7 @@ from typing import Any
 from streamdns.errors import SourceError
 from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.metrics.registry import Registry
-from streamdns.view.store import Position, State, Store
+from streamdns.view.store import Position, State
 from streamdns.view.writer import Applied
 
 _LOOK_EVERY_S = 1.0
@@ -54,10 +54,15 @@ class Progress:
             self.state, self.since_s = state, self._now_s()
         self.error = error
 
-    def saw_state(self, store: Store) -> None:
-        """The view as it was found at the start."""
-        self.view = store.state()
-        self.complete = self.view.complete
+    def serves(self, state: State, positions: Mapping[Partition, Position]) -> None:
+        """The view that serves from now on."""
+        self.view = state
+        self.complete = state.complete
+        self._at(positions)
+
+    def _at(self, positions: Mapping[Partition, Position]) -> None:
+        self.positions = {partition: each.next for partition, each in positions.items()}
+        self.timestamps = {partition: each.timestamp for partition, each in positions.items()}
 
     def reads(self, state: State, *, rebuilding: bool) -> None:
         """The log is read from now on into a view in this state: the one that serves, or one beside it."""
@@ -71,8 +76,7 @@ class Progress:
         self._enter(self._busy())
         self.describe = source.describe()
         self.last_contact_s = self._now_s()
-        self.positions = {partition: each.next for partition, each in positions.items()}
-        self.timestamps = {partition: each.timestamp for partition, each in positions.items()}
+        self._at(positions)
         self._look(source)
 
     def _look(self, source: Source) -> None:

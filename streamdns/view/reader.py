@@ -95,10 +95,11 @@ class Inspector:
 
     def positions(self) -> dict[Partition, Position]:
         """Where reading goes on, for each partition."""
-        return {
-            (key[:-5].decode(), int.from_bytes(key[-4:], "big")): decode_position(raw)
-            for key, raw in self.rows("positions")
-        }
+        with reported(self.store.path):
+            return {
+                (key[:-5].decode(), int.from_bytes(key[-4:], "big")): decode_position(raw)
+                for key, raw in self.rows("positions")
+            }
 
     def entries(self, key: bytes) -> list[Entry]:
         """The RRsets of one name."""

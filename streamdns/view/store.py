@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -236,8 +237,10 @@ def _failure(path: str, err: lmdb.Error) -> ViewError:
 
 @contextmanager
 def reported(path: str) -> Iterator[None]:
-    """Turn LMDB's errors into ViewError, ViewFull or ViewCorrupt."""
+    """Turn LMDB's errors into ViewError, ViewFull or ViewCorrupt, and rows that cannot be decoded into the last."""
     try:
         yield
     except lmdb.Error as err:
         raise _failure(path, err) from err
+    except (msgspec.MsgspecError, struct.error) as err:
+        raise ViewCorrupt(f"the view in {path} is damaged: {err}") from err
