@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from streamdns.events.sources.kafka_client import CannotServe
 
+OVERFLOW: Final = -1
 _MAX_PLAIN_BYTES: Final = 256 << 20  # A compressed set that grows beyond this is an attack or damage.
 _HEAD = struct.Struct(">qi")  # offset, size
 _MESSAGE = struct.Struct(">IBB")  # CRC of all behind it, format, attributes
@@ -27,10 +28,6 @@ _CODEC_NAMES: Final = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 
 class DecodeError(ValueError):
     """Octets that are no message set: damaged on the way, or on the broker's disk."""
-
-
-class Overflow(Exception):
-    """The broker has something at the position, but nothing that can be converted: an empty batch."""
 
 
 class Message(NamedTuple):
@@ -74,64 +71,75 @@ def partitions(reply: bytes) -> Iterator[tuple[str, int, PartitionData]]:
 
 
 def messages(data: memoryview | bytes) -> Iterator[Message]:
-    """Every whole message of a set, in order; a partial one at the end is left out.
+    """Every whole message of a set, in order; a partial one at the end is left out, see tail().
 
-    Raises Overflow where the set is only the broker's mark that it could convert nothing, DecodeError where octets are
-    damaged, CannotServe for a codec that is not here.
+    Raises DecodeError where octets are damaged, CannotServe for a codec that is not here.
     """
     view = memoryview(data)
     at, end = 0, len(view)
     while end - at >= _HEAD.size:
         offset, size = _HEAD.unpack_from(view, at)
-        if offset == -1 and at == 0 and end == _HEAD.size:
-            raise Overflow
         start = at + _HEAD.size
+        at = start + size
+        if at > end or offset < 0:
+            return
         if size < _MESSAGE.size:
             raise DecodeError(f"the message at {offset} is {size} octets long")
-        at = start + size
+        crc, form, attributes = _MESSAGE.unpack_from(view, start)
+        if form > 1:
+            raise DecodeError(f"the message at {offset} has format {form}")
+        if zlib.crc32(view[start + 4 : at]) != crc:
+            raise DecodeError(f"the message at {offset} has a wrong checksum")
+        body, stamp = start + _MESSAGE.size, -1
+        try:
+            if form:
+                (stamp,) = _STAMP.unpack_from(view, body)
+                body += _STAMP.size
+            key, body = _octets(view, body, at)
+            value, body = _octets(view, body, at)
+        except struct.error:
+            raise DecodeError(f"the message at {offset} ends too early") from None
+        if attributes & _CODEC:
+            yield from _packed(Message(offset, stamp, key, value), form, attributes)
+        else:
+            yield Message(offset, stamp, key, value)
+
+
+def tail(data: memoryview | bytes) -> int | None:
+    """What a set ends with: None for a whole message, the offset of a partial one, OVERFLOW for the broker's filling.
+
+    The filling stands where a batch was due that has nothing to convert, and where all was converted.
+    """
+    at, end = 0, len(data)
+    while end - at >= _HEAD.size:
+        offset, size = _HEAD.unpack_from(data, at)
+        if offset < 0:
+            return OVERFLOW
+        at += _HEAD.size + size
         if at > end:
-            return
-        yield from _message(offset, view[start:at])
+            return int(offset)
+    return None if at == end else OVERFLOW
 
 
-def _message(offset: int, body: memoryview) -> Iterator[Message]:
-    """The message at an offset, or all that are compressed in it."""
-    crc, form, attributes = _MESSAGE.unpack_from(body)
-    if form > 1:
-        raise DecodeError(f"the message at {offset} has format {form}")
-    if zlib.crc32(body[4:]) != crc:
-        raise DecodeError(f"the message at {offset} has a wrong checksum")
-    at, stamp = _MESSAGE.size, -1
-    try:
-        if form:
-            (stamp,) = _STAMP.unpack_from(body, at)
-            at += _STAMP.size
-        key, at = _octets(body, at)
-        value, at = _octets(body, at)
-    except struct.error:
-        raise DecodeError(f"the message at {offset} ends too early") from None
-    codec = attributes & _CODEC
-    if not codec:
-        yield Message(offset, stamp, key, value)
-        return
-    inner = list(messages(_plain(codec, value or b"")))
+def _packed(outer: Message, form: int, attributes: int) -> Iterator[Message]:
+    """The messages that are compressed in one."""
+    inner = list(messages(_plain(attributes & _CODEC, outer.value or b"")))
     if not inner:
         return
     # Format 1: offsets within are relative, and the outer one is that of the last; with gaps, only the last one tells.
-    base = offset - inner[-1].offset if form else 0
-    for message in inner:
-        when = stamp if attributes & _LOG_APPEND_TIME else message.timestamp
-        yield Message(base + message.offset, when, message.key, message.value)
+    base = outer.offset - inner[-1].offset if form else 0
+    for offset, stamp, key, value in inner:
+        yield Message(base + offset, outer.timestamp if attributes & _LOG_APPEND_TIME else stamp, key, value)
 
 
-def _octets(body: memoryview, at: int) -> tuple[bytes | None, int]:
-    (length,) = _LENGTH.unpack_from(body, at)
+def _octets(view: memoryview, at: int, end: int) -> tuple[bytes | None, int]:
+    (length,) = _LENGTH.unpack_from(view, at)
     at += _LENGTH.size
     if length < 0:
         return None, at
-    if at + length > len(body):
+    if at + length > end:
         raise DecodeError("a key or value is longer than its message")
-    return bytes(body[at : at + length]), at + length
+    return bytes(view[at : at + length]), at + length
 
 
 def _plain(codec: int, data: bytes) -> bytes:

@@ -1,0 +1,118 @@
+"""pykafka's managed balanced consumer as a member of a group, and as nothing else: Kafka's tools see who reads.
+
+It has a group of its own with a new name at each start, because a member that died without a word keeps its partitions.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import gevent
+from pykafka.managedbalancedconsumer import ManagedBalancedConsumer
+
+from streamdns.events.sources.kafka_config import KafkaConfig
+
+JOIN_S: Final = 10.0
+_LOOK_S: Final = 2.0
+
+
+class Connected(Protocol):
+    """Connections of pykafka's, see kafka_pykafka.Connections."""
+
+    cluster: Any
+
+    def topic(self, name: str) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+class _Holder:
+    """Stands for the consumer within the balanced one: it holds partitions and fetches nothing."""
+
+    def __init__(self, partitions: list[Any]) -> None:
+        self.partitions = {partition.id: partition for partition in partitions}
+        self.held_offsets = dict.fromkeys(self.partitions, -1)
+        self._running = True
+
+    def start(self) -> None:
+        self._running = True
+
+    def stop(self) -> None:
+        self._running = False
+
+    def commit_offsets(self, partition_offsets: object = None) -> None:
+        """Positions are not decided here."""
+
+    def reset_offsets(self, partition_offsets: object = None) -> None:
+        """Nor here."""
+
+
+class _Membership(ManagedBalancedConsumer):  # type: ignore[misc]
+    def _get_internal_consumer(self, partitions: list[Any] | None = None, start: bool = True) -> _Holder:
+        return _Holder(partitions or [])
+
+
+class Member:
+    """Keeps a membership alive in a greenlet of its own; one that does not own all partitions in time is built anew.
+
+    `owned` is the number of partitions it has now; `builds` how often it was built.
+    """
+
+    def __init__(self, config: KafkaConfig, topic: str, connect: Callable[[KafkaConfig], Connected]) -> None:
+        self._config, self._topic, self._connect = config, topic, connect
+        self._connections: Connected | None = None
+        self._consumer: _Membership | None = None
+        self.owned = self.builds = 0
+        self._greenlet = gevent.spawn(self._run)
+
+    def close(self) -> None:
+        """Leave the group without waiting for it."""
+        self._greenlet.kill(block=False)
+        gevent.spawn(self._leave)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._join()
+                self._hold()
+            except Exception:  # noqa: BLE001, S110 - nothing depends on it: whatever it was, it is built anew
+                pass
+            self._leave()
+            gevent.sleep(_LOOK_S)
+
+    def _join(self) -> None:
+        self.builds += 1
+        connections = self._connections = self._connect(self._config)
+        group = f"{self._config.group}-{uuid.uuid4().hex[:12]}".encode("ascii", "replace")
+        self._consumer = _Membership(
+            connections.topic(self._topic), connections.cluster, group, auto_start=False, auto_commit_enable=False
+        )
+        with gevent.Timeout(JOIN_S):
+            self._consumer.start()
+
+    def _hold(self) -> None:
+        """Returns when it does not own every partition for JOIN_S."""
+        missing_s = 0.0
+        while missing_s < JOIN_S:
+            consumer, connections = self._consumer, self._connections
+            if consumer is None or connections is None:
+                return
+            self.owned = len(consumer.partitions)
+            complete = set(consumer.partitions) == set(connections.topic(self._topic).partitions)
+            missing_s = 0.0 if complete else missing_s + _LOOK_S
+            gevent.sleep(_LOOK_S)
+
+    def _leave(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        connections, self._connections = self._connections, None
+        self.owned = 0
+        try:
+            if consumer is not None:
+                with gevent.Timeout(1.0):
+                    consumer.stop()
+        except (Exception, gevent.Timeout):  # noqa: BLE001, S110 - the broker that is told may be gone
+            pass
+        if connections is not None:
+            connections.close()

@@ -1,0 +1,286 @@
+"""pykafka as a client: its connections, metadata and request queues, with a fetch loop and a decoder of our own.
+
+Its consumers lose records of compacted topics, so none of them reads: one is a member of a group, for Kafka's tools to
+see, and decides nothing. Brokers that serve Fetch 2 are needed (up to Kafka 3.9).
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import gevent
+from gevent import socket as gsocket
+from gevent import ssl as gssl
+from gevent.queue import Empty, JoinableQueue, Queue
+from pykafka.cluster import Cluster as PykafkaCluster
+from pykafka.exceptions import KafkaException
+from pykafka.handlers import GEventHandler
+from pykafka.protocol import FetchRequest, PartitionFetchRequest
+
+from streamdns.errors import SourceError
+from streamdns.events.sources import kafka_decode as decode
+from streamdns.events.sources import kafka_wire as wire
+from streamdns.events.sources.base import Partition, Record
+from streamdns.events.sources.kafka_client import CannotServe, Fetched, OutOfRange
+from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
+from streamdns.events.sources.kafka_member import Member
+from streamdns.events.sources.kafka_probe import Cluster
+
+_WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
+_REPLY_S: Final = 15.0
+_CONNECT_S: Final = 10.0
+_PAUSE_RECORDS: Final = 200
+_QUEUED_CHUNKS: Final = 64
+_LEAST_FETCH_BYTES: Final = 1 << 16
+_UNSUPPORTED_FORMAT: Final = 43
+
+# It logs tracebacks of what is raised to us as well.
+logging.getLogger("pykafka").setLevel(logging.CRITICAL + 1)
+
+
+class _Sockets:
+    """Stands for the socket module in pykafka: with TLS where it is wanted, and the broker's name verified."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+
+    def create_connection(self, address: tuple[Any, int], timeout_s: float, _source: object) -> Any:
+        """A connection that is ready for requests; OSError as socket.create_connection."""
+        host = address[0].decode() if isinstance(address[0], bytes) else str(address[0])
+        sock = gsocket.create_connection((host, address[1]), timeout_s)
+        sock.setsockopt(gsocket.IPPROTO_TCP, gsocket.TCP_NODELAY, 1)
+        return sock if self._context is None else self._context.wrap_socket(sock, server_hostname=host)
+
+
+class _Requests(JoinableQueue):  # type: ignore[misc]
+    """pykafka waits for this when a broker is garbage: by then nobody wants the replies, and the hub may not wait."""
+
+    def join(self, timeout: float | None = None) -> bool:
+        return True
+
+
+class _Handler(GEventHandler):  # type: ignore[misc]
+    Queue = _Requests
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self.Socket = _Sockets(context)
+
+
+class Connections:
+    """pykafka's view of the cluster over connections of its own; raises SourceError."""
+
+    def __init__(self, config: KafkaConfig) -> None:
+        handler = _Handler(tls_context(config, gssl.SSLContext) if config.tls else None)
+        try:
+            with gevent.Timeout(_CONNECT_S, SourceError(f"pykafka did not connect within {_CONNECT_S:g} s")):
+                self.cluster = PykafkaCluster(
+                    ",".join(config.addresses), handler, socket_timeout_ms=10_000, broker_version="1.0.0"
+                )
+        except (KafkaException, OSError) as error:
+            raise SourceError(f"pykafka does not connect: {_sentence(error)}") from error
+
+    def topic(self, name: str) -> Any:
+        """pykafka's Topic; a reference must be kept, it holds none itself."""
+        try:
+            return self.cluster.topics[name.encode()]
+        except (KafkaException, KeyError) as error:
+            raise SourceError(f"pykafka does not find topic {name}: {_sentence(error)}") from error
+
+    def close(self) -> None:
+        """Cut the connections: a worker that waits for a reply ends, and no request is waited for."""
+        for broker in self.cluster.brokers.values():
+            shared = getattr(broker.handler, "shared", None)
+            if shared is not None:
+                shared.ending.set()
+                shared.connection.disconnect()
+
+
+class _Chunk(NamedTuple):
+    """Some records of one partition, and where it goes on; or what ended the reading."""
+
+    partition: Partition
+    records: list[Record]
+    position: int
+    at_end: bool
+    failure: SourceError | None = None
+
+
+class PykafkaClient:
+    """One greenlet for each broker that leads partitions of ours; what they decode waits in one short queue."""
+
+    name = "pykafka"
+
+    def __init__(self, config: KafkaConfig, cluster: Cluster) -> None:
+        self._config, self._cluster = config, cluster
+        self._connections: Connections | None = None
+        self._topics: dict[str, Any] = {}
+        self._positions: dict[Partition, int] = {}
+        self._sizes: dict[Partition, int] = {}
+        self._ended: dict[Partition, int] = {}
+        self._at_end: dict[Partition, int] = {}
+        self._queue: Queue[_Chunk] = Queue(_QUEUED_CHUNKS)
+        self._fetchers: dict[int, gevent.Greenlet] = {}
+        self._members: list[Member] = []
+        self._first_bytes = config.fetch_bytes
+
+    def start(self, positions: Mapping[Partition, int]) -> None:
+        grown = bool(self._positions)
+        self._positions |= {p: at for p, at in positions.items() if p not in self._positions}
+        self._first_bytes = max(_LEAST_FETCH_BYTES, self._config.fetch_bytes // max(1, len(self._positions)))
+        connections = self._connections
+        if connections is None:
+            connections = self._connections = Connections(self._config)
+        if grown:
+            try:
+                connections.cluster.update()
+            except (KafkaException, OSError) as error:
+                raise SourceError(f"pykafka cannot look at the cluster again: {_sentence(error)}") from error
+        for topic in {topic for topic, _ in self._positions}:
+            self._topics[topic] = connections.topic(topic)
+        for leader in {self._leader(partition) for partition in self._positions}:
+            if leader not in self._fetchers:
+                self._fetchers[leader] = gevent.spawn(self._run, leader)
+        if not self._members:
+            self._members = [Member(self._config, topic, Connections) for topic in self._topics]
+
+    def _leader(self, partition: Partition) -> int:
+        try:
+            return int(self._topics[partition[0]].partitions[partition[1]].leader.id)
+        except (KeyError, AttributeError) as error:
+            raise SourceError(f"pykafka knows no leader of topic {partition[0]}, partition {partition[1]}") from error
+
+    def fetch(self, *, max_records: int, timeout_s: float) -> Fetched:
+        records: list[Record] = []
+        moved: dict[Partition, int] = {}
+        while len(records) < max_records:
+            try:
+                chunk = self._queue.get(timeout=timeout_s) if not moved else self._queue.get_nowait()
+            except Empty:
+                break
+            if chunk.failure is not None:
+                raise chunk.failure
+            records += chunk.records
+            moved[chunk.partition] = chunk.position
+            if chunk.at_end:
+                self._at_end[chunk.partition] = chunk.position
+            elif self._at_end.get(chunk.partition, chunk.position) != chunk.position:
+                del self._at_end[chunk.partition]
+        return Fetched(records, moved, dict(self._at_end))
+
+    def close(self) -> None:
+        fetchers, self._fetchers = list(self._fetchers.values()), {}
+        gevent.killall(fetchers, block=False)
+        members, self._members = self._members, []
+        for member in members:
+            member.close()
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.close()
+            failure = SourceError("the Kafka client is closed")
+            # Somebody may be waiting for a chunk; a full queue means that nobody is.
+            if not self._queue.full():
+                self._queue.put_nowait(_Chunk(("", 0), [], 0, False, failure))
+
+    def _run(self, leader: int) -> None:
+        """In a greenlet of its own: ask one broker for its partitions, over and over."""
+        try:
+            while True:
+                self._round(leader)
+        except SourceError as error:
+            failure = error
+        except (KafkaException, OSError) as error:
+            failure = SourceError(f"pykafka lost the broker: {_sentence(error)}")
+        except decode.DecodeError as error:
+            failure = SourceError(f"what the broker sent is damaged: {error}")
+        except gevent.Timeout:
+            failure = SourceError(f"the broker did not answer within {_REPLY_S:g} s")
+        self._queue.put(_Chunk(("", 0), [], 0, False, failure))
+
+    def _round(self, leader: int) -> None:
+        """One request and its reply."""
+        asked = [partition for partition in self._positions if self._leader(partition) == leader]
+        requests = [
+            PartitionFetchRequest(topic.encode(), number, self._positions[topic, number], self._size((topic, number)))
+            for topic, number in asked
+        ]
+        broker = self._topics[asked[0][0]].partitions[asked[0][1]].leader
+        if broker.handler is None:
+            raise SourceError(f"pykafka is not connected to broker {leader}")
+        request = FetchRequest(requests, timeout=_WAIT_MS, min_bytes=1, api_version=2)
+        with gevent.Timeout(_REPLY_S):
+            reply = broker.handler.request(request).get()
+        for topic, number, data in decode.partitions(bytes(reply)):
+            self._take((topic, number), data)
+
+    def _size(self, partition: Partition) -> int:
+        return self._sizes.get(partition, self._first_bytes)
+
+    def _take(self, partition: Partition, data: decode.PartitionData) -> None:
+        """Queue what a reply has of one partition, and settle where the next request goes on."""
+        if data.error:
+            raise _failure(partition, data.error)
+        before = self._positions[partition]
+        for chunk in self._chunks(partition, data.messages):
+            self._queue.put(chunk)
+            # Others have their turn; putting gives way only where the queue is full.
+            gevent.sleep(0)
+        if self._positions[partition] > before:
+            size = self._size(partition)
+            if size > self._first_bytes and len(data.messages) < size // 4:
+                self._sizes[partition] = max(self._first_bytes, size // 2)
+        elif data.high_watermark > before:
+            self._advance(partition, data)
+        elif self._ended.get(partition) != before:
+            self._ended[partition] = before
+            self._queue.put(_Chunk(partition, [], before, True))
+
+    def _chunks(self, partition: Partition, data: memoryview) -> Iterator[_Chunk]:
+        topic, number = partition
+        position = self._positions[partition]
+        records: list[Record] = []
+        for offset, stamp, key, value in decode.messages(data):
+            if offset < position:
+                continue  # A batch comes whole, also where only its end was asked for.
+            records.append(Record(topic, number, offset, stamp, key, value))
+            position = offset + 1
+            if len(records) >= _PAUSE_RECORDS:
+                self._positions[partition] = position
+                yield _Chunk(partition, records, position, False)
+                records = []
+        if records:
+            self._positions[partition] = position
+            yield _Chunk(partition, records, position, False)
+
+    def _advance(self, partition: Partition, data: decode.PartitionData) -> None:
+        """Nothing new came though there is more: the next batch is too large, or what is at the position is empty."""
+        position, size = self._positions[partition], self._size(partition)
+        partial = decode.tail(data.messages)
+        if len(data.messages) and partial in (None, decode.OVERFLOW):
+            end = self._cluster.batch_end(partition, position)
+            position = max(position + 1, min(end or 0, data.high_watermark))
+            self._positions[partition] = position
+            self._queue.put(_Chunk(partition, [], position, False))
+        elif size >= self._config.fetch_max_bytes:
+            raise SourceError(
+                f"topic {partition[0]}, partition {partition[1]}: the batch at {position} is larger than "
+                f"DNS_KAFKA_FETCH_MAX_BYTES={self._config.fetch_max_bytes}"
+            )
+        else:
+            self._sizes[partition] = min(2 * size, self._config.fetch_max_bytes)
+
+
+def _failure(partition: Partition, error: int) -> SourceError:
+    sentence = f"topic {partition[0]}, partition {partition[1]}: {wire.error_text(error)}"
+    if error == wire.OUT_OF_RANGE:
+        return OutOfRange(sentence)
+    if error in (wire.UNSUPPORTED_VERSION, wire.ZSTD, _UNSUPPORTED_FORMAT):
+        return CannotServe(sentence)
+    return SourceError(sentence)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text if len(text) < 200 else text[:200]
