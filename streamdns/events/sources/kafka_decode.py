@@ -54,7 +54,7 @@ def partitions(reply: bytes) -> Iterator[tuple[str, int, PartitionData]]:
         at = 8  # throttle time, number of topics
         for _ in range(_LENGTH.unpack_from(view, 4)[0]):
             (length,) = struct.unpack_from(">h", view, at)
-            topic = bytes(view[at + 2 : at + 2 + length]).decode()
+            topic = bytes(view[at + 2 : at + 2 + length]).decode(errors="replace")
             at += 2 + length
             (count,) = _LENGTH.unpack_from(view, at)
             at += 4

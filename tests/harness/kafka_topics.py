@@ -1,0 +1,188 @@
+"""Topics of a real broker: made, filled and read without anything of streamdns, and read through a source."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+import confluent_kafka as ck
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from streamdns.events.sources.base import Batch, Partition, Record
+from streamdns.events.sources.kafka import KafkaSource
+from streamdns.events.sources.kafka_config import KafkaConfig
+from tests.harness.kafka import Broker
+from tests.harness.process import wait_until
+
+DEADLINE_S = 30.0
+COMPACTED = {"cleanup.policy": "compact"}
+_SILENT = logging.getLogger("tests.kafka")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class Event(NamedTuple):
+    """What a producer writes."""
+
+    key: bytes | None
+    value: bytes | None
+    partition: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Seen(NamedTuple):
+    """What a reader finds."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+def seen(records: Iterable[Record]) -> list[Seen]:
+    """The records of a source in the order of partition and offset; an error in one fails the test."""
+    found = []
+    for record in records:
+        assert record.error is None
+        found.append(Seen(record.partition, record.position, record.timestamp, record.key, record.value))
+    return sorted(found, key=lambda each: each[:2])
+
+
+class Topic:
+    """A new topic of a broker; `config` as Kafka spells it."""
+
+    def __init__(self, broker: Broker, *, partitions: int = 1, config: Mapping[str, str] = COMPACTED) -> None:
+        self.broker, self.name = broker, f"zones-{uuid.uuid4().hex[:8]}"
+        self.partitions, self.config = partitions, dict(config)
+        self.make()
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.broker.address()}, logger=_SILENT)
+
+    def make(self) -> None:
+        """Make it, or make it again after delete()."""
+
+        def made() -> bool:
+            admin = self._admin()
+            try:
+                _done(admin.create_topics([NewTopic(self.name, self.partitions, 1, config=self.config)]))
+            except ck.KafkaException as error:
+                assert error.args[0].code() == ck.KafkaError.TOPIC_ALREADY_EXISTS, error
+                return False
+            return True
+
+        wait_until(made, f"topic {self.name} is made", timeout_s=DEADLINE_S)
+
+    def delete(self) -> None:
+        admin = self._admin()
+        _done(admin.delete_topics([self.name]))
+
+    def grow(self, partitions: int) -> None:
+        admin = self._admin()
+        _done(admin.create_partitions([NewPartitions(self.name, partitions)]))
+
+    def cut(self, before: Mapping[int, int]) -> None:
+        """Delete what is before an offset of each partition."""
+        admin = self._admin()
+        parts = [ck.TopicPartition(self.name, number, offset) for number, offset in before.items()]
+        _done(admin.delete_records(parts))
+
+    def produce(self, events: Iterable[Event], *, batch: int = 0, **options: Any) -> None:
+        """Write events; with `batch`, so many at most go into one batch. `options` are librdkafka's."""
+        config = {"bootstrap.servers": self.broker.address(), "linger.ms": 5, "message.max.bytes": 8_000_000}
+        producer = ck.Producer(config | options, logger=_SILENT)
+        failures: list[Any] = []
+        for count, event in enumerate(events, 1):
+            producer.produce(self.name, event.value, event.key, partition=event.partition, headers=list(event.headers),
+                             on_delivery=lambda error, _: failures.append(error) if error else None)
+            if (batch and count % batch == 0) or count % 10_000 == 0:
+                producer.flush(DEADLINE_S)
+        assert producer.flush(DEADLINE_S) == 0
+        assert not failures, failures[0]
+
+    def transaction(self, events: Iterable[Event], *, commit: bool) -> None:
+        """Write events within one transaction, which is committed or aborted."""
+        config = {"bootstrap.servers": self.broker.address(), "transactional.id": uuid.uuid4().hex}
+        producer = ck.Producer(config, logger=_SILENT)
+        producer.init_transactions(DEADLINE_S)
+        producer.begin_transaction()
+        for event in events:
+            producer.produce(self.name, event.value, event.key, partition=event.partition)
+        producer.flush(DEADLINE_S)
+        if commit:
+            producer.commit_transaction(DEADLINE_S)
+        else:
+            producer.abort_transaction(DEADLINE_S)
+
+    def read(self) -> list[Seen]:
+        """All of it by a plain librdkafka consumer, in the order of partition and offset."""
+        consumer = ck.Consumer(
+            {"bootstrap.servers": self.broker.address(), "group.id": uuid.uuid4().hex, "enable.partition.eof": True,
+             "auto.offset.reset": "earliest", "fetch.wait.max.ms": 50}, logger=_SILENT,
+        )
+        try:
+            numbers = consumer.list_topics(self.name, 10).topics[self.name].partitions
+            consumer.assign([ck.TopicPartition(self.name, number, 0) for number in numbers])
+            found, left, deadline = [], set(numbers), time.monotonic() + DEADLINE_S
+            while left:
+                assert time.monotonic() < deadline
+                for message in consumer.consume(1000, 0.05):
+                    error = message.error()
+                    if error is None:
+                        found.append(Seen(message.partition(), message.offset(), message.timestamp()[1],
+                                          message.key(), message.value()))
+                    else:
+                        assert error.code() == ck.KafkaError._PARTITION_EOF, error
+                        left.discard(message.partition())
+            return sorted(found, key=lambda each: each[:2])
+        finally:
+            consumer.close()
+
+    def committed(self, group: str) -> dict[int, int]:
+        """What a group has written down for this topic."""
+        consumer = ck.Consumer({"bootstrap.servers": self.broker.address(), "group.id": group}, logger=_SILENT)
+        try:
+            parts = [ck.TopicPartition(self.name, number) for number in range(self.partitions)]
+            return {each.partition: each.offset for each in consumer.committed(parts, 10)}
+        finally:
+            consumer.close()
+
+    def source(self, client: str = "auto", *, check_s: float = 10.0, **config: Any) -> KafkaSource:
+        """A source of this topic alone, not connected."""
+        options = {"addresses": (self.broker.address(),), "topics": (self.name,), "client": client}
+        return KafkaSource(KafkaConfig(**(options | config)), check_s=check_s)
+
+
+def _done(futures: Mapping[Any, Future[Any]]) -> None:
+    for future in futures.values():
+        future.result(DEADLINE_S)
+
+
+def read_to_end(source: KafkaSource, *, max_records: int = 500) -> tuple[list[Record], dict[Partition, int]]:
+    """Everything up to the first batch that is caught up."""
+    records: list[Record] = []
+    positions: dict[Partition, int] = {}
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        batch = source.read(max_records=max_records, timeout_s=0.5)
+        records += batch.records
+        positions |= batch.positions
+        if batch.caught_up:
+            return records, positions
+        assert time.monotonic() < deadline, f"not caught up: {len(records)} records, {positions}, {source.ends()}"
+
+
+def read_until(source: KafkaSource, count: int) -> list[Record]:
+    """At least so many records."""
+    records: list[Record] = []
+    deadline = time.monotonic() + DEADLINE_S
+    while len(records) < count:
+        batch: Batch = source.read(max_records=500, timeout_s=0.5)
+        records += batch.records
+        assert time.monotonic() < deadline, f"only {len(records)} of {count}"
+    return records
