@@ -22,7 +22,7 @@ MAX_POINTERS = 10
 class Outcome(NamedTuple):
     """A reply; with TC set only rcode, flags, question and EDNS count, as it has to be asked again anyway.
 
-    authority: without the apex NS of a positive answer (RFC 1034 §6.2.1 shows them, none requires them). glue: addresses
+    authority: without the apex NS of a positive answer (RFC 1034 §6.2.1 shows them, none needs them). glue: addresses
     at or below the cut of a referral, the only additional records that must be there (RFC 9471). chain: owners of
     CNAME and DNAME records in order, for a client walks them from the top.
     """
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
 
 class Message:
-    """A reply in parts. ValueError, or IndexError, for one that is malformed; dnspython parses too slowly for so many."""
+    """A reply in parts. ValueError or IndexError for one that is malformed; dnspython is too slow for so many."""
 
     def __init__(self, wire: bytes) -> None:
         self.wire = wire

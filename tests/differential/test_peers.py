@@ -1,6 +1,7 @@
 """Random zones and queries are answered as NSD and Knot answer them.
 
-What they disagree on does not count. STREAMDNS_DIFFERENTIAL_SEED asks a run again; STREAMDNS_DIFFERENTIAL_ROUNDS asks more.
+What they disagree on does not count. STREAMDNS_DIFFERENTIAL_SEED asks a run again; STREAMDNS_DIFFERENTIAL_ROUNDS asks
+more.
 """
 
 from __future__ import annotations
@@ -141,8 +142,7 @@ def explained(query: Query, peers: Outcome, ours: Outcome) -> str:
 def describe(query: Query, transport: str, peers: Outcome, ours: Outcome, three: list[bytes]) -> str:
     """Everything that is needed to see what went wrong."""
     fields = [name for name in Outcome._fields if getattr(peers, name) != getattr(ours, name)]
-    texts = [f"-- {who}\n{dns.message.from_wire(reply)}" for who, reply in zip(("NSD", "Knot", "streamdns"), three, strict=True)]
-    return "\n".join(
-        [f"==== {transport} {text_of(query.name)} {dns.rdatatype.to_text(query.rdtype)} size {query.size} differs in {fields}"]
-        + texts + ["-- zone", query.zone.text()]
-    )
+    servers = zip(("NSD", "Knot", "streamdns"), three, strict=True)
+    texts = [f"-- {who}\n{dns.message.from_wire(reply)}" for who, reply in servers]
+    asked = f"{transport} {text_of(query.name)} {dns.rdatatype.to_text(query.rdtype)} size {query.size}"
+    return "\n".join([f"==== {asked} differs in {fields}", *texts, "-- zone", query.zone.text()])
