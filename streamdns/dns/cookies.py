@@ -65,7 +65,7 @@ class Cookies:
             return None
         client = received[:8]
         now = int(self._now_s()) & 0xFFFFFFFF
-        if size == 24 and received[8:12] == _VERSION:
+        if size == 24 and received[8] == _VERSION[0]:
             age = (now - int.from_bytes(received[12:16], "big")) & 0xFFFFFFFF
             fresh = age <= _RENEW_AFTER_S or age >= 0x100000000 - _FUTURE_S
             if fresh and self._hash(received[:16] + address) == received[16:]:

@@ -250,7 +250,8 @@ class Zone:
         """RDATA of an RRset."""
         rng = self.rng
         count = rng.choice((1, 1, 2, 3))
-        if big is None and rng.random() < 0.06:
+        # Knot 3.2 never comes back from the truncation of many MX or SRV records with addresses: theirs stay small.
+        if big is None and rdtype not in ("MX", "SRV") and rng.random() < 0.06:
             count = rng.choice((16, 30, 45, 100, 300))
         return [self.content(rdtype) for _ in range(count)]
 

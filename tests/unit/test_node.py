@@ -1,0 +1,86 @@
+"""The stored form of a name: round trip, lookup of one RRset, flags."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamdns.dns import node
+from streamdns.dns.node import CNAME, DNAME, NS, SOA, Origin, RRset
+
+origins = st.builds(
+    Origin,
+    topic=st.integers(0, 0xFFFF),
+    partition=st.integers(0, 0xFFFFFFFF),
+    position=st.integers(0, (1 << 64) - 1),
+    timestamp=st.integers(-(1 << 63), (1 << 63) - 1),
+    metadatas=st.binary(max_size=40),
+)
+types = st.one_of(st.sampled_from([1, NS, CNAME, SOA, 15, DNAME, 257]), st.integers(1, 65535))
+data = st.lists(st.binary(max_size=300), min_size=1, max_size=5)
+
+
+@st.composite
+def nodes(draw: st.DrawFn) -> list[RRset]:
+    """RRsets of one name in order of type."""
+    rdtypes = sorted(draw(st.sets(types, max_size=8)))
+    made = []
+    for rdtype in rdtypes:
+        rdatas = draw(data)
+        records = node.pack_records(rdtype, draw(st.integers(0, 0x7FFFFFFF)), rdatas)
+        made.append(RRset(rdtype, draw(st.integers(0, 7)), len(rdatas), records, draw(origins)))
+    return made
+
+
+@given(nodes())
+def test_round_trip(rrsets: list[RRset]) -> None:
+    """decode() gives back what encode() was given; find() and records_of() the one of each type."""
+    raw = node.encode(rrsets)
+    assert node.decode(raw) == rrsets
+    present = {rrset.rdtype: rrset for rrset in rrsets}
+    for rdtype in {1, NS, CNAME, 65535, *present, *(each ^ 256 for each in present)}:
+        rrset = present.get(rdtype)
+        place = node.find(raw, rdtype)
+        assert (place is None) == (rrset is None)
+        if rrset is not None and place is not None:
+            flags, count, start, length = place
+            assert (flags, count, raw[start : start + length]) == (rrset.flags, rrset.count, rrset.records)
+            assert node.records_of(raw, rdtype) == rrset.records
+    flags = {NS: node.HAS_NS, CNAME: node.HAS_CNAME, SOA: node.HAS_SOA, DNAME: node.HAS_DNAME}
+    assert raw[0] == sum(flag for rdtype, flag in flags.items() if rdtype in present)
+
+
+@given(data, st.integers(0, 0x7FFFFFFF), types)
+def test_records(rdatas: list[bytes], ttl: int, rdtype: int) -> None:
+    """Records carry type, class, TTL and RDATA behind a pointer to the question; they come apart again."""
+    records = node.pack_records(rdtype, ttl, rdatas)
+    assert node.unpack_rdatas(records) == rdatas
+    assert node.unpack_rdatas(records, 2) == rdatas[:2]
+    assert node.ttl_of(records) == ttl
+    assert records.startswith(b"\xc0\x0c" + rdtype.to_bytes(2, "big") + b"\0\1")
+
+
+@given(nodes(), types)
+def test_replace(rrsets: list[RRset], rdtype: int) -> None:
+    """One RRset is put in, changed or taken out, the order stays."""
+    new = RRset(rdtype, 0, 1, node.pack_records(rdtype, 1, [b"new"]), Origin(0, 0, 0, 0, b""))
+    others = [rrset for rrset in rrsets if rrset.rdtype != rdtype]
+    with_new = node.replace(rrsets, rdtype, new)
+    assert [rrset for rrset in with_new if rrset.rdtype == rdtype] == [new]
+    assert [rrset.rdtype for rrset in with_new] == sorted(rrset.rdtype for rrset in with_new)
+    assert [rrset for rrset in with_new if rrset.rdtype != rdtype] == others
+    assert node.replace(with_new, rdtype, None) == others
+
+
+def test_what_bounds_zones() -> None:
+    """A CNAME shadows NS and DNAME, but not where there is a SOA."""
+
+    def flags(*rdtypes: int) -> int:
+        origin = Origin(0, 0, 0, 0, b"")
+        return node.cut_flags(node.encode([RRset(t, 0, 1, node.pack_records(t, 1, [b"x"]), origin) for t in rdtypes]))
+
+    assert flags(NS) == node.HAS_NS
+    assert flags(1, 16) == 0
+    assert flags(NS, CNAME) == 0
+    assert flags(NS, SOA) == node.HAS_NS | node.HAS_SOA
+    assert flags(NS, CNAME, SOA, DNAME) == node.HAS_NS | node.HAS_SOA | node.HAS_DNAME
