@@ -152,10 +152,12 @@ class Topic:
         finally:
             consumer.close()
 
-    def source(self, client: str = "auto", *, check_s: float = 10.0, **config: Any) -> KafkaSource:
+    def source(
+        self, client: str = "auto", *, check_s: float = 10.0, stall_s: float = 30.0, **config: Any
+    ) -> KafkaSource:
         """A source of this topic alone, not connected."""
         options = {"addresses": (self.broker.address(),), "topics": (self.name,), "client": client}
-        return KafkaSource(KafkaConfig(**(options | config)), check_s=check_s)
+        return KafkaSource(KafkaConfig(**(options | config)), check_s=check_s, stall_s=stall_s)
 
 
 def _done(futures: Mapping[Any, Future[Any]]) -> None:

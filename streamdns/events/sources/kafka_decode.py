@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 from streamdns.events.sources.kafka_client import CannotServe
 
-OVERFLOW: Final = -1
 _MAX_PLAIN_BYTES: Final = 256 << 20  # A compressed set that grows beyond this is an attack or damage.
 _HEAD = struct.Struct(">qi")  # offset, size
 _MESSAGE = struct.Struct(">IBB")  # CRC of all behind it, format, attributes
@@ -71,7 +70,7 @@ def partitions(reply: bytes) -> Iterator[tuple[str, int, PartitionData]]:
 
 
 def messages(data: memoryview | bytes) -> Iterator[Message]:
-    """Every whole message of a set, in order; a partial one at the end is left out, see tail().
+    """Every whole message of a set, in order; a partial one at the end is left out.
 
     Raises DecodeError where octets are damaged, CannotServe for a codec that is not here.
     """
@@ -105,20 +104,15 @@ def messages(data: memoryview | bytes) -> Iterator[Message]:
             yield Message(offset, stamp, key, value)
 
 
-def tail(data: memoryview | bytes) -> int | None:
-    """What a set ends with: None for a whole message, the offset of a partial one, OVERFLOW for the broker's filling.
+def settled(data: memoryview | bytes) -> bool:
+    """Whether a set has a whole message, or is the broker's mark for having found nothing to convert.
 
-    The filling stands where a batch was due that has nothing to convert, and where all was converted.
+    What else there may be, nothing or a part of a message, says that more octets must be asked for.
     """
-    at, end = 0, len(data)
-    while end - at >= _HEAD.size:
-        offset, size = _HEAD.unpack_from(data, at)
-        if offset < 0:
-            return OVERFLOW
-        at += _HEAD.size + size
-        if at > end:
-            return int(offset)
-    return None if at == end else OVERFLOW
+    if len(data) < _HEAD.size:
+        return False
+    offset, size = _HEAD.unpack_from(data)
+    return bool(offset < 0 or _HEAD.size + size <= len(data))
 
 
 def _packed(outer: Message, form: int, attributes: int) -> Iterator[Message]:

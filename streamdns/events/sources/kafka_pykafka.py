@@ -257,8 +257,9 @@ class PykafkaClient:
     def _advance(self, partition: Partition, data: decode.PartitionData) -> None:
         """Nothing new came though there is more: the next batch is too large, or what is at the position is empty."""
         position, size = self._positions[partition], self._size(partition)
-        partial = decode.tail(data.messages)
-        if len(data.messages) and partial in (None, decode.OVERFLOW):
+        # The first batch that is stored there is converted as a whole or not at all. So where a message is whole, or
+        # the broker says that it could convert nothing, no record of that batch is at our position or behind it.
+        if decode.settled(data.messages):
             end = self._cluster.batch_end(partition, position)
             position = max(position + 1, min(end or 0, data.high_watermark))
             self._positions[partition] = position

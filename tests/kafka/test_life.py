@@ -1,0 +1,224 @@
+"""What happens to brokers, topics and nodes, and that nothing is lost, repeated, or taken for something else."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+import pytest
+from confluent_kafka import TopicPartition
+
+from streamdns.errors import LogReplaced, SourceError
+from streamdns.events.sources.base import Partition, Record
+from streamdns.events.sources.kafka import KafkaSource
+from streamdns.events.sources.kafka_confluent import ConfluentClient
+from streamdns.events.sources.kafka_pykafka import PykafkaClient
+from tests.harness.kafka import Broker
+from tests.harness.kafka_topics import DEADLINE_S, Event, Topic, read_to_end, read_until, seen
+from tests.harness.process import wait_until
+
+pytestmark = pytest.mark.kafka
+OFTEN_S = 0.2
+
+
+def events(first: int, count: int, *, partitions: int = 1) -> list[Event]:
+    return [Event(b"k%d" % i, b"value %d" % i, i % partitions) for i in range(first, first + count)]
+
+
+def fails(source: KafkaSource, kind: type[SourceError] = SourceError) -> SourceError:
+    """What the source raises in the end, while it is read."""
+    deadline = time.monotonic() + DEADLINE_S
+    with pytest.raises(kind) as caught:
+        while time.monotonic() < deadline:
+            source.read(max_records=100, timeout_s=0.2)
+    return caught.value
+
+
+def connects(source: KafkaSource, positions: dict[Partition, int], prints: dict[Partition, str]) -> None:
+    """Connect as the consumer service does: again and again."""
+
+    def connected() -> bool:
+        try:
+            source.connect(positions, prints)
+        except LogReplaced:
+            raise
+        except SourceError:
+            return False
+        return True
+
+    wait_until(connected, "connected", timeout_s=DEADLINE_S, interval_s=0.2)
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_killed_and_comes_back(broker: Broker, client: str) -> None:
+    """kill -9 twice under a reader: each event once, in order, from the positions that were kept."""
+    topic = Topic(broker, partitions=3)
+    source = topic.source(client, check_s=OFTEN_S)
+    records: list[Record] = []
+    positions: dict[Partition, int] = {}
+    prints: dict[Partition, str] = {}
+    try:
+        for turn in range(3):
+            topic.produce(events(1000 * turn, 1000, partitions=3))
+            connects(source, positions, prints)
+            found, moved = read_to_end(source)
+            records += found
+            positions |= moved
+            prints = source.fingerprints()
+            if turn < 2:
+                broker.kill()
+                began = time.monotonic()
+                error = fails(source)
+                assert not isinstance(error, LogReplaced)
+                assert time.monotonic() - began < 10
+                began = time.monotonic()
+                source.close()
+                assert time.monotonic() - began < 1
+                broker.start()
+        assert seen(records) == topic.read()
+        assert len(records) == len({(r.partition, r.position) for r in records}) == 3000
+    finally:
+        source.close()
+        if broker.process is None:
+            broker.start()
+
+
+def test_partitions_that_are_added(broker: Broker, client: str) -> None:
+    topic = Topic(broker, partitions=2)
+    topic.produce(events(0, 100, partitions=2))
+    source = topic.source(client, check_s=OFTEN_S)
+    try:
+        source.connect({}, {})
+        read_to_end(source)
+        topic.grow(5)
+        topic.produce(events(100, 100, partitions=5))
+        records = read_until(source, 100)
+        assert len(records) == 100
+        assert {r.partition for r in records} == set(range(5))
+        wait_until(lambda: source.read(max_records=10, timeout_s=0.1).caught_up, "caught up again")
+        assert source.ends() == {(topic.name, n): 70 if n < 2 else 20 for n in range(5)}
+        assert set(source.fingerprints()) == set(source.ends())
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize("count", [50, 500], ids=["shorter", "longer"])
+def test_a_topic_that_is_made_again(broker: Broker, client: str, count: int) -> None:
+    topic = Topic(broker)
+    topic.produce(events(0, 200))
+    running, stopped = topic.source(client, check_s=OFTEN_S), topic.source(client)
+    try:
+        running.connect({}, {})
+        _, positions = read_to_end(running)
+        prints = running.fingerprints()
+        topic.delete()
+        topic.make()
+        topic.produce(events(1000, count))
+        # While it runs it may see that the topic is gone before it sees another one.
+        error = fails(running)
+        assert isinstance(error, LogReplaced) or "no such topic" in str(error)
+        with pytest.raises(LogReplaced, match="another one"):
+            stopped.connect(positions, prints)
+        stopped.connect({}, {})
+        assert seen(read_to_end(stopped)[0]) == topic.read()
+        assert stopped.fingerprints() != prints
+    finally:
+        running.close()
+        stopped.close()
+
+
+def test_a_log_that_was_cut_while_we_were_away(broker: Broker, client: str) -> None:
+    topic = Topic(broker, config={"cleanup.policy": "compact,delete", "retention.ms": "-1"})
+    topic.produce(events(0, 200))
+    topic.cut({0: 100})
+    source = topic.source(client)
+    partition = (topic.name, 0)
+    try:
+        with pytest.raises(LogReplaced, match="begins at 100"):
+            source.connect({partition: 50}, {})
+        with pytest.raises(LogReplaced, match="ends at 200"):
+            source.connect({partition: 201}, {})
+        for position in (0, 100):
+            source.connect({partition: position}, {})
+            assert [record.position for record in read_to_end(source)[0]] == list(range(100, 200))
+    finally:
+        source.close()
+
+
+def test_a_log_that_begins_later_says_so_first(broker: Broker, client: str) -> None:
+    """All that was deleted before we came would count as lag otherwise."""
+    topic = Topic(broker, config={"cleanup.policy": "compact,delete", "retention.ms": "-1"})
+    topic.produce(events(0, 20))
+    topic.cut({0: 20})
+    source = topic.source(client)
+    try:
+        source.connect({}, {})
+        assert read_to_end(source) == ([], {(topic.name, 0): 20})
+    finally:
+        source.close()
+
+
+def test_other_logs_are_told_apart(broker: Broker, client: str) -> None:
+    topic, other = Topic(broker), Topic(broker)
+    for each in (topic, other):
+        each.produce(events(0, 10))
+    source = other.source(client)
+    try:
+        source.connect({}, {})
+        (fingerprint,) = source.fingerprints().values()
+        assert fingerprint.startswith(broker.cluster_id + "/")
+        with pytest.raises(LogReplaced, match=topic.name):
+            source.connect({(topic.name, 0): 5}, {})
+        with pytest.raises(LogReplaced, match="another one"):
+            source.connect({(other.name, 0): 5}, {(other.name, 0): "x/y"})
+        source.connect({(other.name, 0): 5}, {})
+        assert len(read_to_end(source)[0]) == 5
+    finally:
+        source.close()
+
+
+def test_positions_are_written_down_for_kafkas_tools(broker: Broker, client: str) -> None:
+    topic = Topic(broker, partitions=2)
+    topic.produce(events(0, 30, partitions=2))
+    source = topic.source(client, check_s=OFTEN_S, group=f"streamdns-{topic.name}")
+    try:
+        source.connect({}, {})
+        read_to_end(source)
+
+        def committed() -> bool:
+            source.read(max_records=10, timeout_s=0.05)
+            return topic.committed(f"streamdns-{topic.name}") == {0: 15, 1: 15}
+
+        wait_until(committed, "committed")
+        assert source.details()["group_error"] == ""
+        source.connect({}, {})
+        assert len(read_to_end(source)[0]) == 30, "they are never read back"
+    finally:
+        source.close()
+
+
+def deafen(source: KafkaSource, partition: Partition) -> None:
+    """Make a client that works stop reading without a word."""
+    client = source._client
+    if isinstance(client, ConfluentClient):
+        assert client._consumer is not None
+        client._consumer.pause([TopicPartition(*partition)])
+    else:
+        assert isinstance(client, PykafkaClient)
+        gevent.killall(list(client._fetchers.values()))
+
+
+def test_a_stall_is_no_quiet_topic(broker: Broker, client: str) -> None:
+    """A client that gives nothing though the log goes on is found out; one that has nothing to give is not."""
+    topic = Topic(broker)
+    source = topic.source(client, check_s=OFTEN_S, stall_s=1.0)
+    try:
+        source.connect({}, {})
+        read_to_end(source)
+        quiet = time.monotonic() + 2
+        wait_until(lambda: not source.read(max_records=1, timeout_s=0.1).records and time.monotonic() > quiet, "quiet")
+        deafen(source, (topic.name, 0))
+        topic.produce(events(0, 5))
+        assert "nothing came for 1 s, though the log goes to 5" in str(fails(source))
+    finally:
+        source.close()
