@@ -38,7 +38,7 @@ from streamdns.dns.wire import (
 )
 
 # Types that want compression, additional addresses, or another side of a cut.
-_NOT_SIMPLE = frozenset(COMPRESSIBLE) | frozenset(ADDITIONAL_FOR) | {ANY, DS, DNAME, NSEC, RRSIG} | set(range(249, 256))
+_NOT_SIMPLE = frozenset(COMPRESSIBLE) | frozenset(ADDITIONAL_FOR) | {ANY, DS, DNAME, NSEC, RRSIG} | unusual.NO_DATA_TYPES
 
 _NO_RECORDS = b"\0\1\0\0\0\0\0\0"
 _ONLY_OPT = b"\0\1\0\0\0\0\0\1"
@@ -218,6 +218,8 @@ class Answerer(ZoneAnswers):
         the RCODE is that of the last name (RFC 6604), AA that of the first.
         """
         qtype = packet[end - 4] << 8 | packet[end - 3]
+        if qtype in unusual.NO_DATA_TYPES:
+            return unusual.no_data_type(self, packet, end, qtype, opt)
         question: Question | None = Question(packet[12 : end - 4], qtype)
         reply = Reply(packet, end, limit - len(opt))
         if self.stale:

@@ -50,6 +50,21 @@ MAX_ADDITIONAL_TARGETS = 32
 _BESIDE_CNAME = frozenset((CNAME, ANY, RRSIG, NSEC))
 
 
+class _Collected(Reply):
+    """Keeps the RRsets that a chain passes, instead of writing them into a message."""
+
+    __slots__ = ("rrsets",)
+
+    def __init__(self) -> None:
+        super().__init__(b"\0" * 17, 17, MAX_MESSAGE)
+        self.rrsets: list[tuple[int, bytes]] = []
+
+    def add_rrset(self, owner: bytes, rdtype: int, records: bytes) -> int:
+        """Keep the records."""
+        self.rrsets.append((rdtype, records))
+        return 1
+
+
 class ZoneAnswers:
     """Fills replies from the snapshot that it is bound to, as the policy has it."""
 
@@ -140,6 +155,13 @@ class ZoneAnswers:
             return None
         key = question.key
         node = self._node(key)
+        if key == zone.key and (node is None or not node[0] & HAS_SOA):
+            if question.qtype == SOA:
+                self.answer_synthesised_soa(question, zone, reply)
+                return None
+            if node is None:
+                self.answer_nodata(zone, reply)
+                return None
         if node is not None:
             return self.answer_node(question, zone, node, reply)
         behind = self._after(key) or b""
@@ -171,6 +193,8 @@ class ZoneAnswers:
             if not at_apex and qtype not in _BESIDE_CNAME:
                 return self.answer_cname(question, node, reply)
             if at_apex and self.policy.flatten_apex_cname and qtype in (A, AAAA) and find(node, qtype) is None:
+                if isinstance(reply, _Collected):
+                    return self.answer_cname(question, node, reply)
                 self.answer_flattened(question, node, zone, reply)
                 return None
             if at_apex and qtype == CNAME:
@@ -283,30 +307,34 @@ class ZoneAnswers:
         if not added:
             reply.truncated = True
 
+    def answer_synthesised_soa(self, question: Question, zone: Zone, reply: Reply) -> None:
+        """The apex of a listed zone is asked for the SOA that is not in the log."""
+        added = reply.add_rrset(question.wire, SOA, synthesised_soa(zone.key))
+        reply.answers += added
+        reply.truncated = not added
+
     def answer_flattened(self, question: Question, node: bytes, zone: Zone, reply: Reply) -> None:
-        """A CNAME at an apex stands for the addresses of its target, as far as those are in zones of ours."""
-        records = records_of(node, CNAME)
-        assert records is not None
-        ttl = ttl_of(records)
-        target: Question | None = Question(records[12:], question.qtype)
-        scratch = Reply(question.wire.join((b"\0" * 12, b"\0\1\0\1")), 12 + len(question.wire) + 4, MAX_MESSAGE)
-        for _ in range(MAX_CHAIN):
-            if target is None:
-                break
-            found = self.find_zone(target)
-            if found is None:
+        """A CNAME at an apex stands for the addresses of its target, as far as those are in zones of ours.
+
+        Where they are not, or the chain does not end, they are not known and not denied: SERVFAIL.
+        """
+        found = _Collected()
+        visited = {question.key}
+        target = self.answer_cname(question, node, found)
+        while target is not None:
+            zone_of_target = self.find_zone(target)
+            known = zone_of_target is not None and (zone_of_target.cut < 0 or zone_of_target.cut_is_dname)
+            if zone_of_target is None or not known or len(visited) > MAX_CHAIN or target.key in visited:
                 reply.rcode = SERVFAIL
-                reply.ede = (EDE_OTHER, b"the target of the CNAME at the apex is in no zone of this server")
+                reply.ede = (EDE_OTHER, b"the addresses behind the CNAME at the apex are not known here")
                 return
-            last = target
-            target = self.answer_in_zone(target, found, scratch, False)
-            node_of_target = None if target is not None or found.cut >= 0 else self._node(last.key)
-            addresses = None if node_of_target is None else records_of(node_of_target, question.qtype)
-            if addresses is not None:
-                ttl = min(ttl, ttl_of(addresses))
-                added = reply.add_rrset(
-                    question.wire, question.qtype, pack_records(question.qtype, ttl, unpack_rdatas(addresses))
-                )
+            visited.add(target.key)
+            target = self.answer_in_zone(target, zone_of_target, found, False)
+        reply.ede = reply.ede or found.ede
+        for rdtype, records in found.rrsets:
+            if rdtype == question.qtype:
+                ttl = min(ttl_of(each) for _, each in found.rrsets)
+                added = reply.add_rrset(question.wire, rdtype, pack_records(rdtype, ttl, unpack_rdatas(records)))
                 reply.answers += added
                 reply.truncated = not added
                 return

@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 # Octets that are kept free beside NSID: the rest of the OPT record, cookie, keepalive and extended error.
 _OTHER_OPTIONS = 11 + 4 + 28 + 6 + 6
 
+#: Types that may be asked for and are never stored; ANY is not one of them.
+NO_DATA_TYPES = frozenset((OPT, TKEY, TSIG, IXFR, AXFR, MAILB, MAILA))
+
 _INSTANCE_NAMES = (b"\x02id\x06server\0", b"\x08hostname\x04bind\0")
 _VERSION_NAMES = (b"\x07version\x06server\0", b"\x07version\x04bind\0")
 
@@ -95,13 +98,14 @@ def by_class_and_type(answerer: Answerer, packet: bytes, end: int, limit: int, o
         return chaos(answerer, packet, end, qtype, opt)
     if qclass not in (CLASS_IN, CLASS_ANY):
         return with_question(answerer, packet, end, REFUSED, opt)
+    return answerer.resolve(packet, end, limit, opt, any_class=qclass == CLASS_ANY)
+
+
+def no_data_type(answerer: Answerer, packet: bytes, end: int, qtype: int, opt: bytes) -> bytes:
+    """The reply to a query for one of NO_DATA_TYPES: there are no zone transfers, the rest makes no sense or is history."""
     if qtype in (AXFR, IXFR):
         return with_question(answerer, packet, end, REFUSED, opt, EDE_NOT_SUPPORTED)
-    if qtype in (OPT, TKEY, TSIG):
-        return with_question(answerer, packet, end, FORMERR, opt)
-    if qtype in (MAILA, MAILB):
-        return with_question(answerer, packet, end, NOTIMP, opt)
-    return answerer.resolve(packet, end, limit, opt, any_class=qclass == CLASS_ANY)
+    return with_question(answerer, packet, end, NOTIMP if qtype in (MAILA, MAILB) else FORMERR, opt)
 
 
 def reply_limit(answerer: Answerer, edns: Edns | None, tcp: bool) -> int:
