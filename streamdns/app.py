@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import time
@@ -189,6 +190,10 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
     _log.info("app.starting", version=__version__, instance=settings.instance_id)
     for warning in settings.warnings:
         _log.warning("settings.warning", warning=warning)
-    code = App(settings, load).run()
+    app = App(settings, load)
+    # What was imported and made until now stays; looking through it for garbage again and again costs a tenth.
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
+    code = app.run()
     logs.flush_repeats(all_windows=True)
     return code

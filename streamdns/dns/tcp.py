@@ -142,6 +142,8 @@ class TcpServer(Service):
             try:
                 self._accept_waiting(listener)
             except OSError as err:
+                if self._listener is not listener:
+                    return
                 # Out of descriptors, say: the connections that are open go on, and this is tried again.
                 _log.error("dns.accept_failed", error=str(err), address=str(self.address))
                 gevent.sleep(_PAUSE_AFTER_FAILURE_S)

@@ -33,6 +33,7 @@ _READ_TIMEOUT_S = 1.0
 _BACKOFF_FIRST_S, _BACKOFF_LAST_S = 0.5, 10.0
 _FULL_RETRY_S = 1.0
 _CHECK_READERS_S = 60.0
+_FILLING = 5
 _NOTHING = Batch([], {}, False)
 
 
@@ -152,7 +153,9 @@ class Consumer(Service):
             self._connect(source, positions)
             complete = state.complete
             while not self._stopping.is_set():
-                batch = source.read(max_records=self._batch_events, timeout_s=_READ_TIMEOUT_S)
+                # A view that does not serve yet is filled in larger steps: fewer pages are written twice.
+                most = self._batch_events if complete else self._batch_events * _FILLING
+                batch = source.read(max_records=most, timeout_s=_READ_TIMEOUT_S)
                 if batch.records or batch.positions or (batch.caught_up and not complete):
                     self._apply(writer, batch, source.fingerprints())
                 self.progress.contact(source, batch.caught_up)
