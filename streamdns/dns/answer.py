@@ -38,7 +38,7 @@ from streamdns.dns.wire import (
 )
 
 # Types that want compression, additional addresses, or another side of a cut.
-_NOT_SIMPLE = frozenset(COMPRESSIBLE) | frozenset(ADDITIONAL_FOR) | {ANY, DS, DNAME, NSEC, RRSIG} | unusual.NO_DATA_TYPES
+_NOT_SIMPLE = {*COMPRESSIBLE, *ADDITIONAL_FOR, *unusual.NO_DATA_TYPES, ANY, DS, DNAME, NSEC, RRSIG}
 
 _NO_RECORDS = b"\0\1\0\0\0\0\0\0"
 _ONLY_OPT = b"\0\1\0\0\0\0\0\1"

@@ -102,7 +102,7 @@ def by_class_and_type(answerer: Answerer, packet: bytes, end: int, limit: int, o
 
 
 def no_data_type(answerer: Answerer, packet: bytes, end: int, qtype: int, opt: bytes) -> bytes:
-    """The reply to a query for one of NO_DATA_TYPES: there are no zone transfers, the rest makes no sense or is history."""
+    """The reply to a query for one of NO_DATA_TYPES: there are no zone transfers, the rest has no meaning today."""
     if qtype in (AXFR, IXFR):
         return with_question(answerer, packet, end, REFUSED, opt, EDE_NOT_SUPPORTED)
     return with_question(answerer, packet, end, NOTIMP if qtype in (MAILA, MAILB) else FORMERR, opt)

@@ -15,8 +15,8 @@ from streamdns.dns import name, rdata
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy
-from streamdns.dns.node import SOA, Origin, RRset, cut_flags, encode, pack_records, records_of
 from streamdns.dns.negative import template
+from streamdns.dns.node import SOA, Origin, RRset, cut_flags, encode, pack_records, records_of
 from streamdns.view.keys import node_key
 
 SOA_TEXT = "ns.example. hostmaster.example. 1 3600 600 604800 60"
@@ -83,7 +83,7 @@ def answerer(text: str | Memory = EXAMPLE, *, cookies: Cookies | None = None, **
 
 
 def reply_to(made: Answerer, query: dns.message.Message, *, tcp: bool = False) -> dns.message.Message:
-    """The reply to a query as dnspython reads it; its id and question are the query's, and it is no longer than allowed."""
+    """The reply to a query as dnspython reads it; it has the query's id and question, and is not longer than allowed."""
     packet = query.to_wire()
     wire = made.reply(packet, tcp, 0)
     assert wire is not None
@@ -95,7 +95,9 @@ def reply_to(made: Answerer, query: dns.message.Message, *, tcp: bool = False) -
     return reply
 
 
-def ask(made: Answerer | str | Memory, owner: str, rdtype: str = "A", *, tcp: bool = False, **options: Any) -> dns.message.Message:
+def ask(
+    made: Answerer | str | Memory, owner: str, rdtype: str = "A", *, tcp: bool = False, **options: Any
+) -> dns.message.Message:
     """The reply to one question; `options` are those of dns.message.make_query()."""
     ready = made if isinstance(made, Answerer) else answerer(made)
     return reply_to(ready, dns.message.make_query(owner, rdtype, **options), tcp=tcp)

@@ -96,7 +96,8 @@ def test_a_cname_is_followed_through_our_zones() -> None:
     )
     reply = ask(text, "a.example")
     assert section(reply.answer) == ["a.example. CNAME b.example.", "b.example. CNAME c.other.", "c.other. A 192.0.2.9"]
-    assert (reply.rcode(), section(ask(text, "a.example", "CNAME").answer)) == (NOERROR, ["a.example. CNAME b.example."])
+    assert reply.rcode() == NOERROR
+    assert section(ask(text, "a.example", "CNAME").answer) == ["a.example. CNAME b.example."]
     reply = ask(text, "out.example")
     assert (reply.rcode(), section(reply.answer), reply.authority) == (NOERROR, ["out.example. CNAME far.invalid."], [])
     reply = ask(text, "gone.example")
@@ -113,13 +114,15 @@ def test_a_cname_to_a_cut_gives_a_referral_with_aa() -> None:
 
 def test_loops_and_long_chains_end() -> None:
     """A loop is shown once round; a chain is followed for MAX_CHAIN links."""
-    loop = EXAMPLE + "a.example. 60 CNAME b.example.\nb.example. 60 CNAME a.example.\nself.example. 60 CNAME self.example."
+    loop = EXAMPLE + "a.example. 60 CNAME b.example.\nb.example. 60 CNAME a.example.\n"
+    loop += "self.example. 60 CNAME self.example."
     assert (ask(loop, "a.example").rcode(), len(ask(loop, "a.example").answer)) == (NOERROR, 2)
     assert len(ask(loop, "self.example").answer) == 1
     links = "".join(f"l{n}.example. 60 CNAME l{n + 1}.example.\n" for n in range(40))
     text = EXAMPLE + links + f"l{MAX_CHAIN}.other. 60 A 192.0.2.1\n"
     assert len(ask(text, "l0.example", tcp=True).answer) == MAX_CHAIN + 1
-    assert section(ask(text + "l40.example. 60 A 192.0.2.3", "l25.example", tcp=True).answer)[-1] == "l40.example. A 192.0.2.3"
+    ended = ask(text + "l40.example. 60 A 192.0.2.3", "l25.example", tcp=True)
+    assert section(ended.answer)[-1] == "l40.example. A 192.0.2.3"
 
 
 def test_a_cname_shadows_the_other_types_of_its_name() -> None:
@@ -130,7 +133,7 @@ def test_a_cname_shadows_the_other_types_of_its_name() -> None:
 
 
 def test_dname() -> None:
-    """RFC 6672 §3.1: the DNAME, a CNAME with its TTL, and what is at the new name; the owner itself is not redirected."""
+    """RFC 6672 §3.1: the DNAME, a CNAME with its TTL, what is at the new name; the owner itself is not redirected."""
     text = EXAMPLE + "d.example. 77 DNAME t.example.\nx.t.example. 60 A 192.0.2.5\nd.example. 60 TXT here"
     reply = ask(text, "X.d.example")
     assert section(reply.answer) == [
@@ -204,7 +207,8 @@ deep.sub.example. 60 NS ns.deep.sub.example.
 
 
 @pytest.mark.parametrize(
-    ("owner", "rdtype"), [("sub", "A"), ("sub", "NS"), ("sub", "TXT"), ("x.sub", "A"), ("ns.sub", "A"), ("deep.sub", "DS")]
+    ("owner", "rdtype"),
+    [("sub", "A"), ("sub", "NS"), ("sub", "TXT"), ("x.sub", "A"), ("ns.sub", "A"), ("deep.sub", "DS")],
 )
 def test_referral(owner: str, rdtype: str) -> None:
     """RFC 1034 §4.3.2 step 3b: everything at or below the topmost cut is referred, without AA, with glue."""
@@ -254,7 +258,8 @@ def test_more_servers_than_other_types_may_have_targets() -> None:
 def test_additional_addresses() -> None:
     """Of MX, SRV and NS targets in the zone, each once however often it is named, in any case."""
     text = EXAMPLE + (
-        "s.example. 60 SRV 0 0 1 ns.example.\ns.example. 60 SRV 0 0 2 NS.example.\ns.example. 60 SRV 0 0 3 ns.far.invalid.\n"
+        "s.example. 60 SRV 0 0 1 ns.example.\ns.example. 60 SRV 0 0 2 NS.example.\n"
+        "s.example. 60 SRV 0 0 3 ns.far.invalid.\n"
         "m.example. 60 MX 1 ns.example.\nalias.example. 60 CNAME ns.example.\nm.example. 60 MX 1 alias.example."
     )
     for owner, rdtype in (("s", "SRV"), ("m", "MX"), ("example.", "NS")):
@@ -264,7 +269,8 @@ def test_additional_addresses() -> None:
 
 def test_any_is_minimal() -> None:
     """RFC 8482 §4.1: one RRset; the CNAME where there is one, and it is not followed; a subset is enough."""
-    text = EXAMPLE + "m.example. 60 A 192.0.2.1\nm.example. 60 TXT x\na.example. 60 CNAME m.example.\na.example. 60 A 192.0.2.2"
+    text = EXAMPLE + "m.example. 60 A 192.0.2.1\nm.example. 60 TXT x\n"
+    text += "a.example. 60 CNAME m.example.\na.example. 60 A 192.0.2.2"
     assert section(ask(text, "m.example", "ANY").answer) == ["m.example. A 192.0.2.1"]
     assert section(ask(text, "a.example", "ANY").answer) == ["a.example. CNAME m.example."]
     assert ask(text, "none.example", "ANY").rcode() == NXDOMAIN
@@ -300,7 +306,8 @@ def test_the_root_zone() -> None:
 def test_names_at_the_limits() -> None:
     """255 octets, labels of 63, the octets 0 and 1 in labels, escapes: found, and compressed without harm."""
     longest = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 53]) + ".example."
-    for owner in (longest, "e" * 63 + ".example.", r"\000\001.\001.\000.example.", r"a\.b.example.", r"\255\\.example."):
+    odd = (r"\000\001.\001.\000.example.", r"a\.b.example.", r"\255\\.example.")
+    for owner in (longest, "e" * 63 + ".example.", *odd):
         text = EXAMPLE + f"{owner} 60 MX 1 {owner}\n{owner} 60 A 192.0.2.1"
         reply = ask(text, owner, "MX", tcp=True)
         assert dns.name.from_text(owner) == reply.answer[0].name == reply.answer[0][0].exchange

@@ -55,7 +55,8 @@ def test_a_listed_zone_without_soa_gets_a_synthesised_one() -> None:
     made = answerer("www.example. 60 A 192.0.2.1", zones=zones("example"))
     soa = SYNTHESISED.format("example.")
     assert section(ask(made, "www.example").answer) == ["www.example. A 192.0.2.1"]
-    for owner, rdtype, rcode in (("nothing.example", "A", NXDOMAIN), ("www.example", "TXT", NOERROR), ("example", "A", NOERROR)):
+    asked = (("nothing.example", "A", NXDOMAIN), ("www.example", "TXT", NOERROR), ("example", "A", NOERROR))
+    for owner, rdtype, rcode in asked:
         reply = ask(made, owner, rdtype)
         assert (reply.rcode(), section(reply.authority), reply.authority[0].ttl) == (rcode, [soa], 60)
     reply = ask(made, "example", "SOA")
@@ -230,7 +231,9 @@ def test_what_is_no_query_gets_no_reply() -> None:
     assert made.tally[FORMERR] == len(query) - 12
 
 
-@pytest.mark.parametrize("counts", ["0000000000000000", "0002000000000000", "0001000100000000", "0001000000010000", "0001000000000001"])
+@pytest.mark.parametrize(
+    "counts", ["0000000000000000", "0002000000000000", "0001000100000000", "0001000000010000", "0001000000000001"]
+)
 def test_counts_that_do_not_fit_the_message(counts: str) -> None:
     """QDCOUNT other than 1, records that are not there or belong nowhere."""
     query = dns.message.make_query("ns.example", "A").to_wire()
@@ -283,7 +286,7 @@ def test_a_long_nsid_pushes_nothing_out() -> None:
 
 
 def test_cookies() -> None:
-    """A server cookie comes with the answer and is kept; a cookie of a wrong length is a format error (RFC 7873 §5.2.2)."""
+    """A server cookie comes with the answer and is kept; one of a wrong length is a format error (RFC 7873 §5.2.2)."""
     made = answerer(cookies=Cookies(bytes(16), lambda: 1000.0))
     made.client = lambda slot: bytes((192, 0, 2, slot))
     first = edns(made, dns.edns.GenericOption(10, b"12345678"))
