@@ -59,12 +59,13 @@ def test_every_import_is_a_requirement() -> None:
                 assert found & declared, f"{name} imports {top}"
 
 
-def test_the_unit_uses_known_settings() -> None:
-    """Every setting that the systemd unit gives exists."""
+def test_the_unit_speaks_of_known_settings() -> None:
+    """Every setting that the systemd unit names exists, and what it starts are commands that there are."""
     unit = (ROOT / "streamdns.service").read_text(encoding="utf-8")
-    given = set(re.findall(r"\b((?:DNS|LOG)_[A-Z_]+)=", unit))
-    assert given
-    assert given <= set(BY_NAME)
+    named = set(re.findall(r"\b((?:DNS|LOG)_[A-Z_]+)", unit))
+    assert named
+    assert named <= set(BY_NAME)
+    assert set(re.findall(r"^Exec\w+=/usr/bin/streamdns (\w+)", unit, re.MULTILINE)) == {"check", "run"}
 
 
 def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
