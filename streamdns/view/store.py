@@ -196,8 +196,8 @@ class Store:
             self.env.close()
 
 
-#: EIO too: a write that was cut short by a full disk is reported by LMDB as that.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+#: EIO too: a write that was cut short by a full disk is reported by LMDB as that. EFBIG: a limit of the process.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 def disk_failure(path: str, err: OSError) -> ViewError:

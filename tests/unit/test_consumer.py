@@ -238,10 +238,11 @@ def test_local_records_are_written_at_start_and_into_a_rebuilt_view(tmp_path: pa
 
 def test_claims_that_were_pending_at_the_end_are_made_at_the_start(tmp_path: pathlib.Path) -> None:
     view = View(str(tmp_path), max_bytes=1 << 28, holder="this test")
-    soa = record(20, "example.", "ns. host. 1 2 3 4 5", rdtype="SOA")
-    records = [*(record(number, f"n{number}.example.") for number in range(20)), soa]
+    count = 12_000  # more than one commit claims
+    soa = record(count, "example.", "ns. host. 1 2 3 4 5", rdtype="SOA")
+    records = [*(record(number, f"n{number}.example.") for number in range(count)), soa]
     to = viewing.writer(view.store, claims_a_commit=2)
-    assert to.apply(Batch(records, {(TOPIC, 0): 21}, True), {(TOPIC, 0): "one"}, 1).more
+    assert to.apply(Batch(records, {(TOPIC, 0): count + 1}, True), {(TOPIC, 0): "one"}, 1).more
     view.close()
     with bench(tmp_path, lambda: Memory(records)) as made:
         made.follows()

@@ -104,6 +104,44 @@ def test_a_batch_that_does_not_fit_is_applied_whole_or_not_at_all(tmp_path: path
         viewing.check(store, fold(first + second))
 
 
+_LIMITED = """
+import resource, sys
+from streamdns.errors import ViewFull
+from streamdns.view.store import MapFull
+from tests.harness import viewing
+from tests.unit.test_view_store import event
+import pathlib
+with viewing.opened(pathlib.Path(sys.argv[1])) as store:
+    to, reading = viewing.writer(store), viewing.Reading()
+    viewing.apply(to, [event(0)], reading=reading)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+    batch = reading.batch([event(number, size=50) for number in range(1, 60)])
+    for _ in range(3):
+        try:
+            to.apply(batch, {}, 1)
+        except ViewFull as err:
+            print(isinstance(err, MapFull), err)
+            viewing.check_derived(store)
+            assert store.state().records == 1
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    to.apply(batch, {}, 1)
+    viewing.check_derived(store)
+    print(store.state().records)
+"""
+
+
+def test_a_write_that_is_cut_short_means_full_and_works_when_there_is_room(tmp_path: pathlib.Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(tmp_path / "v")], capture_output=True, text=True, check=False, timeout=60,
+        env=clean_environment({"PYTHONPATH": str(ROOT)}), cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    *full, records = done.stdout.splitlines()
+    assert len(full) == 3
+    assert all(each.startswith(f"False the disk of the view in {tmp_path}/v is full or fails: ") for each in full)
+    assert records == "2951"
+
+
 def test_an_event_of_the_largest_size_goes_in_and_comes_out(tmp_path: pathlib.Path) -> None:
     name = "big.example.org."
     many = json.dumps([

@@ -87,6 +87,16 @@ def test_a_zone_that_goes_while_the_one_above_still_claims() -> None:
         check([*events, put("b.example.org.", "SOA"), drop("example.org.", "SOA")], size=1, claims=claims)
 
 
+@pytest.mark.parametrize("steps", range(12))
+def test_a_zone_that_goes_while_the_one_above_is_in_the_middle_of_its_names(steps: int) -> None:
+    names = [put(f"n{number}.b.example.org.") for number in range(9)]
+    apexes = [put("org.", "SOA"), put("b.example.org.", "SOA"), put("example.org.", "SOA")]
+    meanwhile = [put("zz.example.net.")] * steps
+    events = [*names, *apexes, *meanwhile, drop("b.example.org.", "SOA")]
+    check(events, size=1, claims=1)
+    check([*events, put("b.example.org.", "SOA"), *meanwhile, drop("example.org.", "SOA")], size=1, claims=2)
+
+
 def test_claims_are_taken_up_in_slices_and_end() -> None:
     events = [put(f"n{number}.example.org.") for number in range(20)] + [put("example.org.", "SOA")]
     with viewing.folder() as path:
