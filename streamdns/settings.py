@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamdns import settings_kafka
 from streamdns import settings_parsers as parsers
 from streamdns.errors import ConfigError
 from streamdns.settings_parsers import Address
-from streamdns.settings_table import BY_NAME, SETTINGS, Setting
+from streamdns.settings_row import Setting
+from streamdns.settings_table import BY_NAME, SETTINGS
 
 __all__ = ["SETTINGS", "Address", "Setting", "Settings", "changed", "from_process", "load", "markdown", "reference"]
 
@@ -45,7 +47,26 @@ class Settings:
     log_format: str
     source: str
     file_log: str
-    kafka_address: str | None
+    kafka_address: tuple[str, ...]
+    kafka_topics: tuple[str, ...]
+    kafka_topic: tuple[str, ...]
+    kafka_client: str
+    kafka_group: str
+    kafka_sasl_enable: bool
+    kafka_sasl_mechanism: str
+    kafka_user: str
+    kafka_password: str = field(repr=False)
+    kafka_password_file: str
+    kafka_tls_enable: bool
+    kafka_tls_ca: str
+    kafka_tls_cert: str
+    kafka_tls_key: str
+    kafka_fetch_bytes: int
+    kafka_fetch_max_bytes: int
+    kafka_backoff_max_s: float
+    kafka_check_interval_s: int
+    kafka_partitioner: str
+    kafka_allow_lossy_topic: bool
     pulsar_address: str | None
     default_ttl: int
     rotate: bool
@@ -105,6 +126,7 @@ def load(
         if setting.attribute not in values:
             values[setting.attribute] = setting.parse(setting.default) if setting.default else setting.unset
     values["instance_id"] = values["instance_id"] or host_name()
+    values["kafka_group"] = values["kafka_group"] or f"streamdns-{values['instance_id']}"
     values["cookie_secret"] = values["cookie_secret"] or random_bytes(16)
     settings = Settings(
         **values,
@@ -183,14 +205,14 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
     """Settle what depends on more than one setting; a value that could not be parsed is not there."""
     if values.get("disallow_cname_on_apex") and values.get("apex_cname") == "flatten":
         problems.append("DNS_APEX_CNAME=flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true; allowed: one of them")
-    if values.get("source", "file") != "file":
-        problems.append(f"DNS_SOURCE={values['source']} is not in this version; allowed: file")
-    elif "DNS_SOURCE" not in given:
-        for source in ("kafka", "pulsar"):
-            address = values.get(f"{source}_address")
-            if address:
-                reason = f"asks for {source}, which is not in this version"
-                problems.append(_problem(BY_NAME[f"DNS_{source.upper()}_ADDRESS"], address, reason))
+    if "DNS_SOURCE" not in given and values.get("kafka_address"):
+        values["source"] = "kafka"
+    if values.get("source") == "pulsar":
+        problems.append("DNS_SOURCE=pulsar is not in this version; allowed: file or kafka")
+    elif "DNS_SOURCE" not in given and values.get("pulsar_address"):
+        reason = "asks for pulsar, which is not in this version"
+        problems.append(_problem(BY_NAME["DNS_PULSAR_ADDRESS"], values["pulsar_address"], reason))
+    settings_kafka.settle(values, problems=problems, warnings=warnings)
     if values.get("udp") is False and values.get("tcp") is False:
         warnings.append("DNS_UDP and DNS_TCP are both false: no query will be answered")
 

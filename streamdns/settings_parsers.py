@@ -13,6 +13,8 @@ _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _INTEGER = re.compile(r"[0-9]{1,18}")
 _HEX_SECRET = re.compile(r"[0-9A-Fa-f]{32}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253})|\[[0-9A-Fa-f:.]+\]")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _LABEL_OCTET = re.compile(r"\\([0-9]{3})|\\(.)|(.)", re.DOTALL)
 _ASCII_LOWER = {ord(char): char.lower() for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _FACTORS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -158,6 +160,29 @@ def parse_loopback(text: str) -> Address | None:
 def parse_zones(text: str) -> tuple[str, ...]:
     """Zone names separated by space or comma, returned in lower case with a trailing dot."""
     return tuple(dict.fromkeys(_zone(word) for word in _words(text)))
+
+
+def parse_brokers(text: str) -> tuple[str, ...]:
+    """One or several of host:port, separated by space or comma; a host without a port is at 9092."""
+    found: dict[str, None] = {}
+    for word in _words(text):
+        host, port = _HOST.match(word), "9092"
+        rest = word[host.end() :] if host else word
+        if rest.startswith(":"):
+            port, rest = rest[1:], ""
+        if host is None or rest or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) <= 65535:
+            raise ValueError(f"has {word}, which is no host and port")
+        found[f"{host[0]}:{int(port)}"] = None
+    return tuple(found)
+
+
+def parse_topics(text: str) -> tuple[str, ...]:
+    """Topic names as Kafka allows them, separated by space or comma."""
+    names = tuple(dict.fromkeys(_words(text)))
+    for name in names:
+        if not _TOPIC.fullmatch(name) or name in (".", ".."):
+            raise ValueError(f"has {name}, which is no name of a topic")
+    return names
 
 
 def parse_lines(text: str) -> tuple[str, ...]:

@@ -2,50 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from streamdns import settings_parsers as parsers
-
-_BOOL = "true or false (also yes/no, on/off, 1/0)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One row of the table; a default of "" means unset, and unset_means says what happens then."""
-
-    name: str
-    attribute: str
-    parse: Callable[[str], Any]
-    default: str
-    description: str
-    allowed: str
-    unset_means: str = ""
-    unset: Any = None
-    since: str = "0.1"
-    secret: bool = False
-    reload: bool = False
-
-
-def _bool(name: str, attribute: str, default: str, description: str, *, reload: bool = False) -> Setting:
-    return Setting(name=name, attribute=attribute, parse=parsers.parse_bool, default=default, description=description,
-                   allowed=_BOOL, reload=reload)
-
-
-def _integer(
-    name: str, attribute: str, bounds: tuple[int, int], default: str, description: str, *, reload: bool = False
-) -> Setting:
-    return Setting(name=name, attribute=attribute, parse=parsers.integer(*bounds), default=default,
-                   description=description, allowed=f"a whole number from {bounds[0]} to {bounds[1]}", reload=reload)
-
-
-def _seconds(
-    name: str, attribute: str, bounds: tuple[float, float], default: str, description: str, *, reload: bool = False
-) -> Setting:
-    return Setting(name=name, attribute=attribute, parse=parsers.seconds(*bounds), default=default,
-                   description=description, allowed=f"seconds from {bounds[0]:g} to {bounds[1]:.10g}", reload=reload)
-
+from streamdns.settings_kafka import KAFKA
+from streamdns.settings_row import Setting, bool_row, integer_row, seconds_row
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -54,8 +15,8 @@ SETTINGS: tuple[Setting, ...] = (
         allowed="one or several of 192.0.2.1:53, [2001:db8::1]:53 or :53 (every IPv4 and IPv6 address), "
                 "separated by space or comma",
     ),
-    _bool("DNS_UDP", "udp", "true", "Answer queries over UDP."),
-    _bool("DNS_TCP", "tcp", "true", "Answer queries over TCP (RFC 7766)."),
+    bool_row("DNS_UDP", "udp", "true", "Answer queries over UDP."),
+    bool_row("DNS_TCP", "tcp", "true", "Answer queries over TCP (RFC 7766)."),
     Setting(
         name="DNS_ZONES", attribute="zones", parse=parsers.parse_zones, default="", unset=(),
         unset_means="every zone whose SOA is in the log",
@@ -82,7 +43,7 @@ SETTINGS: tuple[Setting, ...] = (
                     "them out.",
         allowed=r"records in presentation format (owner TTL IN TYPE DATA), separated by newline or \n",
     ),
-    _bool("DNS_DISALLOW_CNAME_ON_APEX", "disallow_cname_on_apex", "false",
+    bool_row("DNS_DISALLOW_CNAME_ON_APEX", "disallow_cname_on_apex", "false",
           "A CNAME at a zone apex is shadowed, whatever else stands there; the same as DNS_APEX_CNAME=shadow.",
           reload=True),
     Setting(
@@ -110,35 +71,32 @@ SETTINGS: tuple[Setting, ...] = (
         name="DNS_SOURCE", attribute="source", parse=parsers.choice("file", "kafka", "pulsar"), default="",
         unset="file",
         unset_means="kafka when DNS_KAFKA_ADDRESS is set, pulsar when DNS_PULSAR_ADDRESS is set, else file",
-        description="Which log the zones come from.", allowed="file (kafka and pulsar are not in this version)",
+        description="Which log the zones come from.", allowed="file or kafka (pulsar is not in this version)",
     ),
     Setting(
         name="DNS_FILE_LOG", attribute="file_log", parse=parsers.parse_text, default="./var/log.jsonl",
         description="The embedded file log: a file (partition 0) or a directory of <partition>.jsonl files.",
         allowed="a path of a file or a directory",
     ),
-    Setting(
-        name="DNS_KAFKA_ADDRESS", attribute="kafka_address", parse=parsers.parse_text, default="",
-        unset_means="no Kafka", description="The Kafka brokers; known, but not in this version.",
-        allowed="not in this version; leave it unset or set DNS_SOURCE=file",
-    ),
+    *KAFKA,
     Setting(
         name="DNS_PULSAR_ADDRESS", attribute="pulsar_address", parse=parsers.parse_text, default="",
         unset_means="no Pulsar", description="The Pulsar service; known, but not in this version.",
         allowed="not in this version; leave it unset or set DNS_SOURCE=file",
     ),
-    _integer("DNS_DEFAULT_TTL", "default_ttl", (0, 2147483647), "3600",
+    integer_row("DNS_DEFAULT_TTL", "default_ttl", (0, 2147483647), "3600",
              "The TTL in seconds of a record whose event gives none."),
-    _bool("DNS_ROTATE", "rotate", "false", "Rotate the records of an RRset from answer to answer.", reload=True),
-    _bool("DNS_VERSION", "version", "false", "Answer version.bind and version.server with the version.", reload=True),
-    _bool("DNS_COOKIES", "cookies", "true", "Answer DNS cookies (RFC 7873, RFC 9018)."),
+    bool_row("DNS_ROTATE", "rotate", "false", "Rotate the records of an RRset from answer to answer.", reload=True),
+    bool_row("DNS_VERSION", "version", "false", "Answer version.bind and version.server with the version.",
+             reload=True),
+    bool_row("DNS_COOKIES", "cookies", "true", "Answer DNS cookies (RFC 7873, RFC 9018)."),
     Setting(
         name="DNS_COOKIE_SECRET", attribute="cookie_secret", parse=parsers.parse_hex_secret, default="", secret=True,
         unset_means="random at each start",
         description="The server secret of DNS cookies; give instances behind one address the same.",
         allowed="32 hexadecimal digits",
     ),
-    _integer("DNS_EDNS_SIZE", "edns_size_bytes", (512, 4096), "1232",
+    integer_row("DNS_EDNS_SIZE", "edns_size_bytes", (512, 4096), "1232",
              "The largest UDP answer in bytes that is sent, and the size that EDNS announces.", reload=True),
     Setting(
         name="DNS_UDP_RECEIVE_BUFFER", attribute="udp_receive_buffer_bytes",
@@ -146,19 +104,19 @@ SETTINGS: tuple[Setting, ...] = (
         description="The receive buffer of each UDP socket; the kernel may grant less (net.core.rmem_max).",
         allowed="a size in bytes from 4K to 1G (K, M, G: powers of 1024)",
     ),
-    _integer("DNS_UDP_BATCH", "udp_batch", (1, 1024), "64",
+    integer_row("DNS_UDP_BATCH", "udp_batch", (1, 1024), "64",
              "The most datagrams that are answered in one turn against one snapshot of the view."),
-    _integer("DNS_TCP_CONNECTIONS", "tcp_connections", (1, 65536), "1024", "The most TCP connections at a time.",
+    integer_row("DNS_TCP_CONNECTIONS", "tcp_connections", (1, 65536), "1024", "The most TCP connections at a time.",
           reload=True),
-    _seconds("DNS_TCP_IDLE_TIMEOUT", "tcp_idle_timeout_s", (0.1, 86400), "30",
+    seconds_row("DNS_TCP_IDLE_TIMEOUT", "tcp_idle_timeout_s", (0.1, 86400), "30",
              "How long a TCP connection may be silent before it is closed.", reload=True),
-    _seconds("DNS_TCP_MESSAGE_TIMEOUT", "tcp_message_timeout_s", (0.1, 3600), "5",
+    seconds_row("DNS_TCP_MESSAGE_TIMEOUT", "tcp_message_timeout_s", (0.1, 3600), "5",
              "How long one whole message may take to arrive over TCP, or one answer to be taken.", reload=True),
-    _seconds("DNS_STALE_AFTER", "stale_after_s", (0.1, 31536000), "3600",
+    seconds_row("DNS_STALE_AFTER", "stale_after_s", (0.1, 31536000), "3600",
              "How long the log may be out of reach before answers are marked as stale.", reload=True),
-    _integer("DNS_JOURNAL_SIZE", "journal_size", (0, 10_000_000), "10000",
+    integer_row("DNS_JOURNAL_SIZE", "journal_size", (0, 10_000_000), "10000",
              "The most entries in the journal of changes."),
-    _integer("DNS_QUARANTINE_SIZE", "quarantine_size", (1, 10_000_000), "1000",
+    integer_row("DNS_QUARANTINE_SIZE", "quarantine_size", (1, 10_000_000), "1000",
              "The most rejected events that are kept."),
     Setting(
         name="DNS_VIEW_MAX_BYTES", attribute="view_max_bytes", parse=parsers.size_bytes(1 << 20, 1 << 46),
@@ -166,9 +124,9 @@ SETTINGS: tuple[Setting, ...] = (
         description="The view never grows beyond this; when it is full, the log is not read on and answers go on.",
         allowed="a size in bytes from 1M to 64T (K, M, G, T: powers of 1024)",
     ),
-    _integer("DNS_BATCH_EVENTS", "batch_events", (1, 100_000), "1000",
+    integer_row("DNS_BATCH_EVENTS", "batch_events", (1, 100_000), "1000",
              "The most events that are written to the view in one transaction."),
-    _seconds("DNS_STOP_TIMEOUT", "stop_timeout_s", (0.1, 3600), "5",
+    seconds_row("DNS_STOP_TIMEOUT", "stop_timeout_s", (0.1, 3600), "5",
              "How long the services may take to stop, all together."),
 )
 

@@ -10,7 +10,8 @@ from tests.meta.source import imports, modules, within
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
         "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.errors", "streamdns.settings",
-        "streamdns.settings_parsers", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
+        "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_row",
+        "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",
     )),
     ("names and wire", (

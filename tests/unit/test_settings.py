@@ -32,6 +32,25 @@ GOOD: dict[str, tuple[str, object]] = {
     "LOG_FORMAT": ("plain", "plain"),
     "DNS_SOURCE": ("file", "file"),
     "DNS_FILE_LOG": ("/srv/log", "/srv/log"),
+    "DNS_KAFKA_TOPICS": ("zones, more.zones", ("zones", "more.zones")),
+    "DNS_KAFKA_TOPIC": ("zones", ("zones",)),
+    "DNS_KAFKA_CLIENT": ("Confluent", "confluent"),
+    "DNS_KAFKA_GROUP": ("dns", "dns"),
+    "DNS_KAFKA_SASL_ENABLE": ("true", True),
+    "DNS_KAFKA_SASL_MECHANISM": ("sha512", "SCRAM-SHA-512"),
+    "DNS_KAFKA_USER": ("alice", "alice"),
+    "DNS_KAFKA_PASSWORD": ("it's a secret", "it's a secret"),
+    "DNS_KAFKA_PASSWORD_FILE": ("/dev/null", "/dev/null"),
+    "DNS_KAFKA_TLS_ENABLE": ("yes", True),
+    "DNS_KAFKA_TLS_CA": ("/etc/ca.pem", "/etc/ca.pem"),
+    "DNS_KAFKA_TLS_CERT": ("/etc/me.pem", "/etc/me.pem"),
+    "DNS_KAFKA_TLS_KEY": ("/etc/me.key", "/etc/me.key"),
+    "DNS_KAFKA_FETCH_BYTES": ("64K", 1 << 16),
+    "DNS_KAFKA_FETCH_MAX_BYTES": ("1M", 1 << 20),
+    "DNS_KAFKA_BACKOFF_MAX": ("2", 2.0),
+    "DNS_KAFKA_CHECK_INTERVAL": ("60", 60),
+    "DNS_KAFKA_PARTITIONER": ("fnv1a", "fnv1a"),
+    "DNS_KAFKA_ALLOW_LOSSY_TOPIC": ("on", True),
     "DNS_DEFAULT_TTL": ("0", 0),
     "DNS_ROTATE": ("true", True),
     "DNS_VERSION": ("yes", True),
@@ -63,9 +82,28 @@ BAD = {
     "DNS_ADMIN_ADDRESS": ["0.0.0.0:8054", ":8054", "192.0.2.1:80", "no"],
     "LOG_LEVEL": ["loud"],
     "LOG_FORMAT": ["xml"],
-    "DNS_SOURCE": ["kafka", "pulsar", "nats"],
+    "DNS_SOURCE": ["kafka", "pulsar", "nats"],  # kafka: without an address
     "DNS_FILE_LOG": ["a\x7fb"],
-    "DNS_KAFKA_ADDRESS": ["broker:9092"],
+    "DNS_KAFKA_ADDRESS": ["broker:", "broker:x", "broker:0", "broker:65536", "a b:1:2", "/x", ","],
+    "DNS_KAFKA_TOPICS": ["a/b", "..", "x" * 250, ","],
+    "DNS_KAFKA_TOPIC": ["a b:c"],
+    "DNS_KAFKA_CLIENT": ["kafka-python"],
+    "DNS_KAFKA_GROUP": ["x" * 256],
+    "DNS_KAFKA_SASL_ENABLE": ["x"],
+    "DNS_KAFKA_SASL_MECHANISM": ["GSSAPI", "md5"],
+    "DNS_KAFKA_USER": ["a\x01b"],
+    "DNS_KAFKA_PASSWORD": ["a\x01b"],
+    "DNS_KAFKA_PASSWORD_FILE": ["/nowhere/at/all", "/dev"],
+    "DNS_KAFKA_TLS_ENABLE": ["x"],
+    "DNS_KAFKA_TLS_CA": ["a\x01b"],
+    "DNS_KAFKA_TLS_CERT": ["a\x01b"],
+    "DNS_KAFKA_TLS_KEY": ["a\x01b"],
+    "DNS_KAFKA_FETCH_BYTES": ["4095", "1G"],
+    "DNS_KAFKA_FETCH_MAX_BYTES": ["1K", "1G"],
+    "DNS_KAFKA_BACKOFF_MAX": ["0.1"],
+    "DNS_KAFKA_CHECK_INTERVAL": ["0", "0.5"],
+    "DNS_KAFKA_PARTITIONER": ["random"],
+    "DNS_KAFKA_ALLOW_LOSSY_TOPIC": ["perhaps"],
     "DNS_PULSAR_ADDRESS": ["pulsar://broker"],
     "DNS_DEFAULT_TTL": ["2147483648", "-1", "1.5", "1_000", "³"],
     "DNS_ROTATE": ["x"],
@@ -162,6 +200,48 @@ def test_the_admin_interface_can_be_off() -> None:
     assert loaded.masked()["DNS_ADMIN_ADDRESS"] == "off"
 
 
+def test_a_kafka_address_means_kafka() -> None:
+    loaded = load({"DNS_KAFKA_ADDRESS": "k1.example:19092, k2 [::1]:9", "DNS_KAFKA_TOPIC": "zones",
+                   "DNS_INSTANCE_ID": "ns1"})
+    assert loaded.source == "kafka"
+    assert loaded.kafka_address == ("k1.example:19092", "k2:9092", "[::1]:9")
+    assert loaded.kafka_topics == ("zones",)
+    assert loaded.kafka_group == "streamdns-ns1"
+
+
+def test_kafka_needs_an_address_and_topics_and_a_login_a_user_and_a_password() -> None:
+    (problem,) = problems_of({"DNS_KAFKA_ADDRESS": "k1"})
+    assert "needs DNS_KAFKA_TOPICS;" in problem
+    (problem,) = problems_of({"DNS_SOURCE": "kafka", "DNS_KAFKA_TOPICS": "a"})
+    assert "needs DNS_KAFKA_ADDRESS;" in problem
+    kafka = {"DNS_KAFKA_ADDRESS": "k1", "DNS_KAFKA_TOPICS": "a", "DNS_KAFKA_SASL_ENABLE": "true"}
+    assert len(problems_of(kafka)) == 2
+    (problem,) = problems_of(kafka | {"DNS_KAFKA_USER": "a", "DNS_KAFKA_PASSWORD": "b", "DNS_KAFKA_CLIENT": "pykafka"})
+    assert "SASL" in problem
+    (problem,) = problems_of({"DNS_KAFKA_TOPICS": "a", "DNS_KAFKA_TOPIC": "b"})
+    assert "contradict" in problem
+
+
+def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("it's a secret \n")
+    loaded = load({"DNS_KAFKA_PASSWORD_FILE": str(file)})
+    assert loaded.kafka_password == "it's a secret "
+    assert loaded.masked()["DNS_KAFKA_PASSWORD"] == "***"
+    assert "secret" not in repr(loaded)
+    (problem,) = problems_of({"DNS_KAFKA_PASSWORD_FILE": str(file), "DNS_KAFKA_PASSWORD": "x"})
+    assert "both" in problem
+    file.write_bytes(b"\xff")
+    (problem,) = problems_of({"DNS_KAFKA_PASSWORD_FILE": str(file)})
+    assert "UTF-8" in problem
+
+
+@pytest.mark.parametrize("name", ["DNS_KAFKA_TLS_CA", "DNS_KAFKA_TLS_CERT", "DNS_KAFKA_USER"])
+def test_a_kafka_setting_without_effect_is_a_warning(name: str) -> None:
+    (warning,) = load({name: "x"}).warnings
+    assert warning.startswith(f"{name} has no effect")
+
+
 def test_a_kafka_address_is_no_problem_when_the_source_is_the_file() -> None:
     assert load({"DNS_KAFKA_ADDRESS": "broker:9092", "DNS_SOURCE": "file"}).source == "file"
 
@@ -195,8 +275,10 @@ def test_a_secret_is_shown_nowhere() -> None:
 
 
 def test_masked_values_load_again_as_the_same_settings() -> None:
-    first = load({name: text for name, (text, _) in GOOD.items() if name != "DNS_DISALLOW_CNAME_ON_APEX"})
-    again = load(first.masked() | {"DNS_COOKIE_SECRET": first.cookie_secret.hex()})
+    contradicting = {"DNS_DISALLOW_CNAME_ON_APEX", "DNS_KAFKA_TOPIC", "DNS_KAFKA_PASSWORD_FILE"}
+    first = load({name: text for name, (text, _) in GOOD.items() if name not in contradicting})
+    secrets = {"DNS_COOKIE_SECRET": first.cookie_secret.hex(), "DNS_KAFKA_PASSWORD": first.kafka_password}
+    again = load(first.masked() | secrets | {"DNS_KAFKA_TOPIC": ""})
     assert all(getattr(again, row.attribute) == getattr(first, row.attribute) for row in SETTINGS)
 
 
