@@ -83,7 +83,7 @@ def answerer(text: str | Memory = EXAMPLE, *, cookies: Cookies | None = None, **
 
 
 def reply_to(made: Answerer, query: dns.message.Message, *, tcp: bool = False) -> dns.message.Message:
-    """The reply to a query as dnspython reads it; it has the query's id and question, and is not longer than allowed."""
+    """The reply as dnspython reads it; it has the query's id and question, and no more octets than allowed."""
     packet = query.to_wire()
     wire = made.reply(packet, tcp, 0)
     assert wire is not None
