@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from streamdns.errors import SourceError
+from streamdns.settings import Settings
 
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
@@ -43,6 +44,26 @@ class KafkaConfig:
     def security_protocol(self) -> str:
         """The name that Kafka has for the kind of connection."""
         return f"SASL_{'SSL' if self.tls else 'PLAINTEXT'}" if self.mechanism else "SSL" if self.tls else "PLAINTEXT"
+
+
+def from_settings(settings: Settings) -> KafkaConfig:
+    """What the settings say about Kafka, as a value of its own."""
+    return KafkaConfig(
+        addresses=settings.kafka_address,
+        topics=settings.kafka_topics,
+        client=settings.kafka_client,
+        group=settings.kafka_group,
+        mechanism=settings.kafka_sasl_mechanism if settings.kafka_sasl_enable else "",
+        user=settings.kafka_user,
+        password=settings.kafka_password,
+        tls=settings.kafka_tls_enable,
+        ca=settings.kafka_tls_ca,
+        certificate=settings.kafka_tls_cert,
+        key=settings.kafka_tls_key,
+        fetch_bytes=settings.kafka_fetch_bytes,
+        fetch_max_bytes=settings.kafka_fetch_max_bytes,
+        allow_lossy_topic=settings.kafka_allow_lossy_topic,
+    )
 
 
 def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:

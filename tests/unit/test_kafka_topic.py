@@ -1,0 +1,78 @@
+"""What the settings of a topic mean, and which client they allow."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamdns.errors import SourceError
+from streamdns.events.sources.kafka import choose_client
+from streamdns.events.sources.kafka_config import KafkaConfig
+from streamdns.events.sources.kafka_topic import check
+from streamdns.events.sources.kafka_wire import Topic
+
+GOOD = {"cleanup.policy": "compact", "delete.retention.ms": "1209600000", "max.message.bytes": "1048588",
+        "retention.ms": "604800000"}
+
+
+def topic(partitions: int = 3, replicas: int = 3) -> Topic:
+    numbers = range(partitions)
+    return Topic("zones", 0, "id", dict.fromkeys(numbers, (0, 1)), dict.fromkeys(numbers, replicas))
+
+
+def findings(changes: dict[str, str], *, partitions: int = 3, replicas: int = 3) -> tuple[list[str], list[str]]:
+    return check(topic(partitions, replicas), GOOD | changes, fetch_max_bytes=16 << 20)
+
+
+def test_a_good_topic_gives_nothing_to_say() -> None:
+    assert findings({}) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"delete.retention.ms": "86400000"}, "24 h"), ({"max.message.bytes": "99999999"}, "99999999"),
+     ({"cleanup.policy": "delete", "retention.ms": "-1"}, "without compact")],
+)
+def test_a_warning(changes: dict[str, str], words: str) -> None:
+    (warning,), refusals = findings(changes)
+    assert words in warning
+    assert not refusals
+
+
+def test_partitions_and_replicas() -> None:
+    assert "65 partitions" in findings({}, partitions=65)[0][0]
+    assert "factor of 1" in findings({}, replicas=1)[0][0]
+
+
+@pytest.mark.parametrize("policy", ["delete", "compact,delete", "delete, compact"])
+def test_names_that_would_be_lost(policy: str) -> None:
+    (refusal,) = findings({"cleanup.policy": policy})[1]
+    assert "retention.ms is 604800000" in refusal
+    (refusal,) = findings({"cleanup.policy": policy, "retention.ms": "-1", "retention.bytes": "5"})[1]
+    assert "retention.bytes is 5" in refusal
+    assert not findings({"cleanup.policy": policy, "retention.ms": "-1", "retention.bytes": "-1"})[1]
+
+
+def config(**more: str) -> KafkaConfig:
+    return KafkaConfig(addresses=("k:9092",), topics=("zones",), **more)
+
+
+@pytest.mark.parametrize(
+    ("fetch", "more", "settings", "reason"),
+    [((4, 18), {}, {}, "Fetch 4–18"), ((0, 17), {"mechanism": "PLAIN"}, {}, "SASL"),
+     ((0, 17), {}, {"compression.type": "zstd"}, "zstd"),
+     ((0, 17), {}, {"message.downconversion.enable": "false"}, "downconversion")],
+)
+def test_pykafka_is_not_taken_where_it_cannot(
+    fetch: tuple[int, int], more: dict[str, str], settings: dict[str, str], reason: str
+) -> None:
+    client, why = choose_client(config(**more), fetch, {"zones": settings})
+    assert client == "confluent"
+    assert reason in why
+    with pytest.raises(SourceError, match="unset DNS_KAFKA_CLIENT"):
+        choose_client(config(client="pykafka", **more), fetch, {"zones": settings})
+
+
+def test_pykafka_is_taken_where_it_can_and_confluent_where_it_must() -> None:
+    assert choose_client(config(), (0, 17), {"zones": GOOD}) == ("pykafka", "")
+    assert choose_client(config(client="pykafka"), (0, 17), {}) == ("pykafka", "")
+    assert choose_client(config(client="confluent"), (0, 17), {})[0] == "confluent"
