@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+import signal
 import time
 
 import gevent
@@ -13,7 +15,7 @@ from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka import KafkaSource
 from streamdns.events.sources.kafka_confluent import ConfluentClient
 from streamdns.events.sources.kafka_pykafka import PykafkaClient
-from tests.harness.kafka import Broker
+from tests.harness.kafka import VERSIONS, Broker, missing
 from tests.harness.kafka_topics import DEADLINE_S, Event, Topic, read_to_end, read_until, seen
 from tests.harness.process import wait_until
 
@@ -83,6 +85,64 @@ def test_a_broker_that_is_killed_and_comes_back(broker: Broker, client: str) -> 
         source.close()
         if broker.process is None:
             broker.start()
+
+
+def test_a_broker_that_says_nothing_any_more(broker: Broker, client: str) -> None:
+    """Connections stand and nothing comes: as when packets are dropped on the way."""
+    topic = Topic(broker)
+    topic.produce(events(0, 10))
+    source = topic.source(client, check_s=OFTEN_S)
+    assert broker.process is not None
+    try:
+        source.connect({}, {})
+        records, positions = read_to_end(source)
+        broker.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        assert "no answer within" in str(fails(source))
+        assert time.monotonic() - began < 10
+        with pytest.raises(SourceError, match="no answer within"):
+            source.connect(positions, {})
+        began = time.monotonic()
+        source.close()
+        assert time.monotonic() - began < 1
+        broker.process.send_signal(signal.SIGCONT)
+        topic.produce(events(10, 10))
+        connects(source, positions, {})
+        records += read_to_end(source)[0]
+        assert seen(records) == topic.read()
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+        source.close()
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_upgraded(tmp_path: pathlib.Path) -> None:
+    """auto reads with pykafka from the old one, and goes on with confluent-kafka from the new one at the same port."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    old, new = VERSIONS
+    with Broker(tmp_path / "kafka", old) as broker:
+        topic = Topic(broker, partitions=2)
+        topic.produce(events(0, 100, partitions=2))
+        source = topic.source(check_s=OFTEN_S)
+        try:
+            source.connect({}, {})
+            records, positions = read_to_end(source)
+            assert source.client == "pykafka"
+            prints = source.fingerprints()
+            broker.stop()
+            assert not isinstance(fails(source), LogReplaced)
+            broker.version = new
+            broker.start()
+            topic.produce(events(100, 100, partitions=2))
+            connects(source, positions, prints)
+            assert source.client == "confluent"
+            records += read_to_end(source)[0]
+            assert len(records) == 200
+            assert seen(records) == topic.read()
+        finally:
+            source.close()
 
 
 def test_partitions_that_are_added(broker: Broker, client: str) -> None:

@@ -73,6 +73,16 @@ def test_pure_modules_do_nothing_but_compute(name: str) -> None:
     assert not found, f"{name} is pure and imports {', '.join(sorted(found))}"
 
 
+@pytest.mark.parametrize("library", ["confluent_kafka", "pykafka"])
+def test_a_client_library_has_one_module(library: str) -> None:
+    """Who does not use it never loads it."""
+    users = [name for name, path in MODULES.items() if any(within(other, library) for other in imports(name, path))]
+    assert len(users) == 1, users
+    module = users[0]
+    loading = [name for name, path in MODULES.items() if module in imports(name, path)]
+    assert loading == ["streamdns.events.sources.kafka"]
+
+
 @pytest.mark.parametrize("name", modules("console"))
 def test_the_console_knows_only_the_admin_schema(name: str) -> None:
     """The console talks to the admin API; of the server's code it may have the schema alone."""

@@ -184,11 +184,11 @@ class KafkaSource:
             raise SourceError("the Kafka source is not connected")
         if self._failure is not None:
             raise self._failure
+        moved, self._new = self._new, {}
         try:
-            if any(partition not in self._positions for partition in self._new):
-                self._positions |= self._new
-                client.start(self._new)
-            moved, self._new = self._new, {}
+            if any(partition not in self._positions for partition in moved):
+                self._positions |= moved
+                client.start(moved)
             got = client.fetch(max_records=max_records, timeout_s=0 if moved else timeout_s)
         except CannotServe as error:
             if self._config.client != "auto" or self.client != "pykafka":
@@ -196,7 +196,7 @@ class KafkaSource:
             client.close()
             self.client, self.client_reason = "confluent", str(error)
             self._start_client(cluster)
-            return Batch([], {}, False)
+            return Batch([], moved, False)
         except OutOfRange as error:
             self._verify(cluster)
             raise SourceError(str(error)) from error

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import gevent
-from pykafka.managedbalancedconsumer import ManagedBalancedConsumer
 
 from streamdns.events.sources.kafka_config import KafkaConfig
 
@@ -21,14 +20,14 @@ _LOOK_S: Final = 2.0
 class Connected(Protocol):
     """Connections of pykafka's, see kafka_pykafka.Connections."""
 
-    cluster: Any
-
     def topic(self, name: str) -> Any: ...
+
+    def consumer(self, topic: Any, group: str) -> Any: ...
 
     def close(self) -> None: ...
 
 
-class _Holder:
+class Holder:
     """Stands for the consumer within the balanced one: it holds partitions and fetches nothing."""
 
     def __init__(self, partitions: list[Any]) -> None:
@@ -49,11 +48,6 @@ class _Holder:
         """Nor here."""
 
 
-class _Membership(ManagedBalancedConsumer):  # type: ignore[misc]
-    def _get_internal_consumer(self, partitions: list[Any] | None = None, start: bool = True) -> _Holder:
-        return _Holder(partitions or [])
-
-
 class Member:
     """Keeps a membership alive in a greenlet of its own; one that does not own all partitions in time is built anew.
 
@@ -63,7 +57,7 @@ class Member:
     def __init__(self, config: KafkaConfig, topic: str, connect: Callable[[KafkaConfig], Connected]) -> None:
         self._config, self._topic, self._connect = config, topic, connect
         self._connections: Connected | None = None
-        self._consumer: _Membership | None = None
+        self._consumer: Any = None
         self.owned = self.builds = 0
         self._greenlet = gevent.spawn(self._run)
 
@@ -85,9 +79,8 @@ class Member:
     def _join(self) -> None:
         self.builds += 1
         connections = self._connections = self._connect(self._config)
-        group = f"{self._config.group}-{uuid.uuid4().hex[:12]}".encode("ascii", "replace")
-        self._consumer = _Membership(
-            connections.topic(self._topic), connections.cluster, group, auto_start=False, auto_commit_enable=False
+        self._consumer = connections.consumer(
+            connections.topic(self._topic), f"{self._config.group}-{uuid.uuid4().hex[:12]}"
         )
         with gevent.Timeout(JOIN_S):
             self._consumer.start()

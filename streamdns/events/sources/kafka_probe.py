@@ -48,7 +48,7 @@ class Connection:
                 self.versions = wire.read_api_versions(self._exchange(wire.api_versions()))
                 if config.mechanism:
                     self._log_in(config.mechanism)
-        except (OSError, wire.WireError, SourceError) as error:
+        except (OSError, SourceError) as error:
             self.close()
             raise self._failure(error) from error
 
@@ -180,6 +180,8 @@ class Cluster:
                     if error:
                         raise SourceError(f"{_text(partition)}: {wire.error_text(error)}")
                     found[partition] = offset
+                if not found.keys() >= set(led):
+                    raise SourceError("the broker does not say where all partitions begin and end")
             return found
 
     def batch_end(self, partition: Partition, offset: int) -> int | None:
@@ -211,7 +213,8 @@ class Cluster:
         known = self._metadata or self.look()
         leaders: dict[tuple[str, int], list[Partition]] = {}
         for topic, number in partitions:
-            error, leader = known.topics[topic].leaders.get(number, (wire.UNKNOWN_TOPIC, -1))
+            leads = known.topics[topic].leaders if topic in known.topics else {}
+            error, leader = leads.get(number, (wire.UNKNOWN_TOPIC, -1))
             if leader not in known.brokers:
                 reason = wire.error_text(error or wire.LEADER_UNAVAILABLE)
                 raise SourceError(f"{_text((topic, number))}: {reason}")

@@ -18,6 +18,7 @@ from gevent.queue import Empty, JoinableQueue, Queue
 from pykafka.cluster import Cluster as PykafkaCluster
 from pykafka.exceptions import KafkaException
 from pykafka.handlers import GEventHandler
+from pykafka.managedbalancedconsumer import ManagedBalancedConsumer
 from pykafka.protocol import FetchRequest, PartitionFetchRequest
 
 from streamdns.errors import SourceError
@@ -26,7 +27,7 @@ from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka_client import CannotServe, Fetched, OutOfRange
 from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
-from streamdns.events.sources.kafka_member import Member
+from streamdns.events.sources.kafka_member import Holder, Member
 from streamdns.events.sources.kafka_probe import Cluster
 
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
@@ -69,6 +70,11 @@ class _Handler(GEventHandler):  # type: ignore[misc]
         self.Socket = _Sockets(context)
 
 
+class _Membership(ManagedBalancedConsumer):  # type: ignore[misc]
+    def _get_internal_consumer(self, partitions: list[Any] | None = None, start: bool = True) -> Holder:
+        return Holder(partitions or [])
+
+
 class Connections:
     """pykafka's view of the cluster over connections of its own; raises SourceError."""
 
@@ -88,6 +94,12 @@ class Connections:
             return self.cluster.topics[name.encode()]
         except (KafkaException, KeyError) as error:
             raise SourceError(f"pykafka does not find topic {name}: {_sentence(error)}") from error
+
+    def consumer(self, topic: Any, group: str) -> Any:
+        """A member of a group that is not started yet, and that holds partitions only."""
+        return _Membership(
+            topic, self.cluster, group.encode("ascii", "replace"), auto_start=False, auto_commit_enable=False
+        )
 
     def close(self) -> None:
         """Cut the connections: a worker that waits for a reply ends, and no request is waited for."""

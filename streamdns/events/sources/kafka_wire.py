@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
+from streamdns.errors import SourceError
 from streamdns.events.sources.base import Partition
 
 _T = TypeVar("_T")
@@ -38,7 +39,7 @@ def error_text(code: int) -> str:
     return f"{ERRORS.get(code, 'an error without a name here')} (Kafka error {code})"
 
 
-class WireError(ValueError):
+class WireError(SourceError):
     """A reply that is not what was asked for."""
 
 
