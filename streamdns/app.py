@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import gevent
+
 from streamdns import __version__, local_records, logs
 from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
@@ -100,16 +102,17 @@ class App:
         secret = settings.cookie_secret or secrets.token_bytes(16)
         self._cookies = Cookies(secret, time.time) if settings.cookies else None
         self.status = Status(settings, self.view, self.consumer.progress, self.registry)
-        # In order of start; stopped in reverse: the admin interface goes first, the view's writer last.
-        self.services: list[Service] = [self.consumer, *self._dns_servers()]
+        # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
+        self.services: list[Service] = [self.consumer]
         if settings.admin_address is not None:
             self.services.append(AdminServer(settings.admin_address, status=self.status, registry=self.registry))
+        self.services += self._dns_servers()
         self.supervisor = Supervisor(
             self.services,
             stop_timeout_s=settings.stop_timeout_s,
             notifier=Notifier(settings.notify_socket),
             watchdog_s=settings.watchdog_s,
-            not_ready=self.status.stop,
+            not_ready=self.drain,
             reload=self.reload,
             turn=self.turn,
             status=self.status.line,
@@ -158,6 +161,11 @@ class App:
         stale = self.consumer.progress.stale
         for answerer in self._answerers:
             answerer.stale = stale
+
+    def drain(self) -> None:
+        """A stop was asked for: not ready from now on, and time for whoever asks to see it before the sockets close."""
+        self.status.stop()
+        gevent.sleep(self.settings.drain_s)
 
     def reload(self) -> None:
         """SIGHUP: take over what can be changed while running, and say what cannot; raises ConfigError."""

@@ -84,6 +84,7 @@ class Settings:
     quarantine_size: int
     view_max_bytes: int
     batch_events: int
+    drain_s: float
     stop_timeout_s: float
     notify_socket: str | None = None
     watchdog_s: float | None = None

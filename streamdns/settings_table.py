@@ -126,6 +126,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     integer_row("DNS_BATCH_EVENTS", "batch_events", (1, 100_000), "1000",
              "The most events that are written to the view in one transaction."),
+    seconds_row("DNS_DRAIN", "drain_s", (0, 3600), "0.2",
+             "How long queries are still answered after a stop was asked for, while /ready says no already."),
     seconds_row("DNS_STOP_TIMEOUT", "stop_timeout_s", (0.1, 3600), "5",
              "How long the services may take to stop, all together."),
 )

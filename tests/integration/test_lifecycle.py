@@ -62,7 +62,7 @@ def unreadable(server: Server) -> Iterator[None]:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_time_with_connections_open(serve: Callable[..., Server], signum: int) -> None:
-    server = serve(start=False)
+    server = serve(start=False, DNS_DRAIN="1.5")
     zone(server)
     server.start()
     ready: list[object] = []
@@ -104,6 +104,7 @@ def test_a_signal_ends_it_in_time_with_connections_open(serve: Callable[..., Ser
     first = next(number for number, found in enumerate(ready) if found != 200)
     assert first > 0
     assert set(ready[first:]) <= {503, "closed"}
+    assert ready[first] == 503, "whoever asks /ready sees it while queries are still answered"
     written = server.written()
     assert f"app.stopping [app] cause={signal.Signals(signum).name}" in written
     assert written.rstrip().splitlines()[-1].endswith("app.stopped [app]")

@@ -67,6 +67,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_QUARANTINE_SIZE": ("5", 5),
     "DNS_VIEW_MAX_BYTES": ("512m", 512 << 20),
     "DNS_BATCH_EVENTS": ("100000", 100_000),
+    "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
 }
 BAD = {
@@ -121,6 +122,7 @@ BAD = {
     "DNS_QUARANTINE_SIZE": ["0"],
     "DNS_VIEW_MAX_BYTES": ["1K", "65T", "64 G", "G"],
     "DNS_BATCH_EVENTS": ["0", "100001"],
+    "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
 }
 
