@@ -18,7 +18,8 @@ from streamdns.events.sources.kafka_config import KafkaConfig
 from tests.harness.kafka import Broker
 from tests.harness.process import wait_until
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
+_REQUEST_S = 5.0
 COMPACTED = {"cleanup.policy": "compact"}
 _SILENT = logging.getLogger("tests.kafka")
 _SILENT.addHandler(logging.NullHandler())
@@ -69,28 +70,35 @@ class Topic:
 
         def made() -> bool:
             admin = self._admin()
+            new = NewTopic(self.name, self.partitions, 1, config=self.config)
             try:
-                _done(admin.create_topics([NewTopic(self.name, self.partitions, 1, config=self.config)]))
-            except ck.KafkaException as error:
-                assert error.args[0].code() == ck.KafkaError.TOPIC_ALREADY_EXISTS, error
-                return False
+                _done(admin.create_topics([new], request_timeout=_REQUEST_S))
+            except ck.KafkaException:
+                # Another try may find what the first one made without saying so; a deleted topic is there for a while.
+                return self._is_there()
             return True
 
         wait_until(made, f"topic {self.name} is made", timeout_s=DEADLINE_S)
 
+    def _is_there(self) -> bool:
+        found = self._admin().list_topics(self.name, _REQUEST_S).topics[self.name]
+        return found.error is None and len(found.partitions) == self.partitions
+
     def delete(self) -> None:
+        """Returns when it is gone."""
         admin = self._admin()
-        _done(admin.delete_topics([self.name]))
+        _done(admin.delete_topics([self.name], request_timeout=_REQUEST_S))
+        wait_until(lambda: not self._is_there(), f"topic {self.name} is gone", timeout_s=DEADLINE_S)
 
     def grow(self, partitions: int) -> None:
         admin = self._admin()
-        _done(admin.create_partitions([NewPartitions(self.name, partitions)]))
+        _done(admin.create_partitions([NewPartitions(self.name, partitions)], request_timeout=_REQUEST_S))
 
     def cut(self, before: Mapping[int, int]) -> None:
         """Delete what is before an offset of each partition."""
         admin = self._admin()
         parts = [ck.TopicPartition(self.name, number, offset) for number, offset in before.items()]
-        _done(admin.delete_records(parts))
+        _done(admin.delete_records(parts, request_timeout=_REQUEST_S))
 
     def produce(self, events: Iterable[Event], *, batch: int = 0, **options: Any) -> None:
         """Write events; with `batch`, so many at most go into one batch. `options` are librdkafka's."""

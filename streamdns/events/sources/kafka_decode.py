@@ -69,39 +69,49 @@ def partitions(reply: bytes) -> Iterator[tuple[str, int, PartitionData]]:
         raise DecodeError("the reply ends too early") from None
 
 
-def messages(data: memoryview | bytes) -> Iterator[Message]:
-    """Every whole message of a set, in order; a partial one at the end is left out.
+def messages(data: memoryview | bytes) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
+    """Every whole message of a set, in order, as a Message's tuple; a partial one at the end is left out.
 
     Raises DecodeError where octets are damaged, CannotServe for a codec that is not here.
     """
     view = memoryview(data)
+    head, unpack, length, checksum = _HEAD.unpack_from, _MESSAGE.unpack_from, _LENGTH.unpack_from, zlib.crc32
     at, end = 0, len(view)
-    while end - at >= _HEAD.size:
-        offset, size = _HEAD.unpack_from(view, at)
-        start = at + _HEAD.size
+    while end - at >= 12:
+        offset, size = head(view, at)
+        start = at + 12
         at = start + size
         if at > end or offset < 0:
             return
         if size < _MESSAGE.size:
             raise DecodeError(f"the message at {offset} is {size} octets long")
-        crc, form, attributes = _MESSAGE.unpack_from(view, start)
+        crc, form, attributes = unpack(view, start)
         if form > 1:
             raise DecodeError(f"the message at {offset} has format {form}")
-        if zlib.crc32(view[start + 4 : at]) != crc:
+        if checksum(view[start + 4 : at]) != crc:
             raise DecodeError(f"the message at {offset} has a wrong checksum")
-        body, stamp = start + _MESSAGE.size, -1
+        # Written out, because this is done for every event there is.
+        body, stamp = start + 6, -1
         try:
             if form:
                 (stamp,) = _STAMP.unpack_from(view, body)
-                body += _STAMP.size
-            key, body = _octets(view, body, at)
-            value, body = _octets(view, body, at)
+                body += 8
+            (octets,) = length(view, body)
+            body += 4
+            key = None if octets < 0 else bytes(view[body : body + octets])
+            body += max(octets, 0)
+            (octets,) = length(view, body)
+            body += 4
+            value = None if octets < 0 else bytes(view[body : body + octets])
+            body += max(octets, 0)
         except struct.error:
             raise DecodeError(f"the message at {offset} ends too early") from None
+        if body > at:
+            raise DecodeError(f"the message at {offset} is shorter than its key and value")
         if attributes & _CODEC:
             yield from _packed(Message(offset, stamp, key, value), form, attributes)
         else:
-            yield Message(offset, stamp, key, value)
+            yield offset, stamp, key, value
 
 
 def settled(data: memoryview | bytes) -> bool:
@@ -115,25 +125,17 @@ def settled(data: memoryview | bytes) -> bool:
     return bool(offset < 0 or _HEAD.size + size <= len(data))
 
 
-def _packed(outer: Message, form: int, attributes: int) -> Iterator[Message]:
+def _packed(
+    outer: Message, form: int, attributes: int
+) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
     """The messages that are compressed in one."""
     inner = list(messages(_plain(attributes & _CODEC, outer.value or b"")))
     if not inner:
         return
     # Format 1: offsets within are relative, and the outer one is that of the last; with gaps, only the last one tells.
-    base = outer.offset - inner[-1].offset if form else 0
+    base = outer.offset - inner[-1][0] if form else 0
     for offset, stamp, key, value in inner:
-        yield Message(base + offset, outer.timestamp if attributes & _LOG_APPEND_TIME else stamp, key, value)
-
-
-def _octets(view: memoryview, at: int, end: int) -> tuple[bytes | None, int]:
-    (length,) = _LENGTH.unpack_from(view, at)
-    at += _LENGTH.size
-    if length < 0:
-        return None, at
-    if at + length > end:
-        raise DecodeError("a key or value is longer than its message")
-    return bytes(view[at : at + length]), at + length
+        yield base + offset, outer.timestamp if attributes & _LOG_APPEND_TIME else stamp, key, value
 
 
 def _plain(codec: int, data: bytes) -> bytes:

@@ -24,7 +24,7 @@ from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
 from streamdns.events.sources.kafka_sasl import Scram, ScramError, plain
 
 _MAX_REPLY_BYTES: Final = 64 << 20
-TIMEOUT_S: Final = 5.0
+TIMEOUT_S: Final = 4.0  # Twice that, where a broker falls silent, until it is said: the next one is tried.
 
 
 class Refused(SourceError):
