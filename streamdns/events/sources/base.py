@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 #: A partition is (topic, number): with several topics the number alone says nothing.
 Partition = tuple[str, int]
@@ -45,6 +45,9 @@ class Source(Protocol):
     line). Who stores a position stores the fingerprint that `fingerprints` has for the partition, and hands in both.
     """
 
+    #: What positions count: "octets" or "events".
+    unit: str
+
     def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
         """Start reading at `positions`; a partition that is not named there is read from its beginning.
 
@@ -71,4 +74,8 @@ class Source(Protocol):
 
     def describe(self) -> str:
         """The log in a few words, for status and log lines."""
+        ...
+
+    def details(self) -> dict[str, Any]:
+        """What status shows beside that; `warnings` is a list of sentences, logged once after connect."""
         ...

@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import gevent
 from gevent.event import Event
@@ -242,6 +242,8 @@ class FileSource:
     `wakeups` counts how often a waiting read had another look.
     """
 
+    unit = "octets"
+
     def __init__(self, path: str, *, check_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._check_s, self._clock = path, check_s, clock
         self._tails: dict[int, _Tail] = {}
@@ -320,6 +322,10 @@ class FileSource:
     def describe(self) -> str:
         blind = self._watch is not None and self._watch.blind
         return f"file log {self._path}" + (f" (looked at every {self._check_s:g} s: no inotify)" if blind else "")
+
+    def details(self) -> dict[str, Any]:
+        """As Source.details: nothing more is known of a file."""
+        return {"warnings": []}
 
     def _failure(self, error: OSError) -> SourceError:
         return SourceError(f"cannot read {error.filename or self._path}: {error.strerror}")

@@ -5,6 +5,7 @@ Two client libraries can read; each is imported only when it is used. Nothing he
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -38,6 +39,19 @@ def make_client(name: str, config: KafkaConfig, cluster: Cluster) -> KafkaClient
         raise Refused(f"the Kafka client {name} is not installed here: {error}") from error
 
 
+def preload(config: KafkaConfig) -> None:
+    """Import what may be needed, before anything is served: pykafka keeps the event loop busy for a quarter second.
+
+    A library that is missing is told when it is used.
+    """
+    modules = {"pykafka": ["kafka_pykafka"], "confluent": ["kafka_confluent"]}
+    for module in modules.get(config.client, ["kafka_pykafka", "kafka_confluent"]):
+        try:
+            importlib.import_module(f"streamdns.events.sources.{module}")
+        except ImportError:
+            pass
+
+
 def choose_client(
     config: KafkaConfig, fetch: tuple[int, int], settings: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, str]:
@@ -69,6 +83,8 @@ class KafkaSource:
     `warnings` has a sentence for each thing about the topics that is unwise; `client` and `client_reason` say who
     reads, and why it is not pykafka. `check_s`: how often identity, partitions and ends are looked at again.
     """
+
+    unit = "events"
 
     def __init__(
         self,

@@ -115,25 +115,29 @@ class ConfluentClient:
         consumer = self._consumer
         if consumer is None:
             raise SourceError("the Kafka client is closed")
-        first = consumer.poll(wait_s)
-        self._raise_failures()
+        try:
+            first = consumer.poll(wait_s)
+            self._raise_failures()
+            messages = [] if first is None else [first]
+            if messages and max_records > 1:
+                messages += consumer.consume(max_records - 1, 0)
+        except (ck.KafkaException, RuntimeError) as failure:
+            raise SourceError(f"Kafka: the client failed: {failure}") from failure
         records: list[Record] = []
         moved: dict[Partition, int] = {}
-        if first is not None:
-            messages = [first, *(consumer.consume(max_records - 1, 0) if max_records > 1 else [])]
-            for message in messages:
-                error = message.error()
-                topic, number, at = message.topic(), message.partition(), message.offset()
-                if topic is None or number is None or at is None:
-                    raise SourceError(f"Kafka: {error.str() if error is not None else 'a message from nowhere'}")
-                if error is None:
-                    _, stamp = message.timestamp()
-                    records.append(Record(topic, number, at, stamp, message.key(), message.value()))
-                    moved[topic, number] = at + 1
-                elif error.code() == _END:
-                    moved[topic, number] = self._at_end[topic, number] = at
-                else:
-                    raise _failure(error, topic, number)
+        for message in messages:
+            error = message.error()
+            topic, number, at = message.topic(), message.partition(), message.offset()
+            if topic is None or number is None or at is None:
+                raise SourceError(f"Kafka: {error.str() if error is not None else 'a message from nowhere'}")
+            if error is None:
+                _, stamp = message.timestamp()
+                records.append(Record(topic, number, at, stamp, message.key(), message.value()))
+                moved[topic, number] = at + 1
+            elif error.code() == _END:
+                moved[topic, number] = self._at_end[topic, number] = at
+            else:
+                raise _failure(error, topic, number)
         for partition, at in moved.items():
             if self._at_end.get(partition, at) != at:
                 del self._at_end[partition]

@@ -85,7 +85,9 @@ class Connections:
                 self.cluster = PykafkaCluster(
                     ",".join(config.addresses), handler, socket_timeout_ms=10_000, broker_version="1.0.0"
                 )
-        except (KafkaException, OSError) as error:
+        except SourceError:
+            raise
+        except Exception as error:  # It raises all sorts of things, plain Exception among them.
             raise SourceError(f"pykafka does not connect: {_sentence(error)}") from error
 
     def topic(self, name: str) -> Any:
@@ -148,7 +150,7 @@ class PykafkaClient:
         if grown:
             try:
                 connections.cluster.update()
-            except (KafkaException, OSError) as error:
+            except Exception as error:
                 raise SourceError(f"pykafka cannot look at the cluster again: {_sentence(error)}") from error
         for topic in {topic for topic, _ in self._positions}:
             self._topics[topic] = connections.topic(topic)
@@ -207,6 +209,8 @@ class PykafkaClient:
             failure = SourceError(f"pykafka lost the broker: {_sentence(error)}")
         except decode.DecodeError as error:
             failure = SourceError(f"what the broker sent is damaged: {error}")
+        except Exception as error:  # noqa: BLE001 - what it is, is told; a reading that ended must never look quiet
+            failure = SourceError(f"pykafka failed: {type(error).__name__} {_sentence(error)}")
         except gevent.Timeout:
             failure = SourceError(f"the broker did not answer within {_REPLY_S:g} s")
         self._queue.put(_Chunk(("", 0), [], 0, False, failure))
