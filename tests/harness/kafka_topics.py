@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import confluent_kafka as ck
@@ -115,6 +116,13 @@ class Topic:
 
     def transaction(self, events: Iterable[Event], *, commit: bool) -> None:
         """Write events within one transaction, which is committed or aborted."""
+        with self.open_transaction(events) as end:
+            if commit:
+                end()
+
+    @contextmanager
+    def open_transaction(self, events: Iterable[Event]) -> Iterator[Callable[[], None]]:
+        """Write events within a transaction; the function commits it, else it is aborted at the end."""
         config = {"bootstrap.servers": self.broker.address(), "transactional.id": uuid.uuid4().hex}
         producer = ck.Producer(config, logger=_SILENT)
         producer.init_transactions(DEADLINE_S)
@@ -122,10 +130,17 @@ class Topic:
         for event in events:
             producer.produce(self.name, event.value, event.key, partition=event.partition)
         producer.flush(DEADLINE_S)
-        if commit:
+        committed: list[bool] = []
+
+        def commit() -> None:
             producer.commit_transaction(DEADLINE_S)
-        else:
-            producer.abort_transaction(DEADLINE_S)
+            committed.append(True)
+
+        try:
+            yield commit
+        finally:
+            if not committed:
+                producer.abort_transaction(DEADLINE_S)
 
     def read(self) -> list[Seen]:
         """All of it by a plain librdkafka consumer, in the order of partition and offset."""

@@ -207,6 +207,28 @@ def test_a_log_that_was_cut_while_we_were_away(broker: Broker, client: str) -> N
         source.close()
 
 
+def test_a_position_within_an_open_transaction(old_broker: Broker) -> None:
+    """pykafka reads what is not committed; confluent-kafka goes on from there, and waits for the end of it."""
+    topic = Topic(old_broker)
+    topic.produce(events(0, 10))
+    partition = (topic.name, 0)
+    with topic.open_transaction(events(10, 10)) as commit:
+        source = topic.source("pykafka")
+        try:
+            source.connect({}, {})
+            assert len(read_to_end(source)[0]) == 20
+        finally:
+            source.close()
+        source = topic.source("confluent")
+        try:
+            source.connect({partition: 20}, {})
+            commit()
+            topic.produce(events(20, 5))
+            assert [record.key for record in read_until(source, 5)] == [b"k%d" % i for i in range(20, 25)]
+        finally:
+            source.close()
+
+
 def test_a_log_that_begins_later_says_so_first(broker: Broker, client: str) -> None:
     """All that was deleted before we came would count as lag otherwise."""
     topic = Topic(broker, config={"cleanup.policy": "compact,delete", "retention.ms": "-1"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import gevent
 
@@ -77,6 +77,11 @@ def choose_client(
     return ("confluent" if reason else "pykafka"), reason
 
 
+class _Limits(NamedTuple):
+    starts: dict[Partition, int]
+    ends: dict[Partition, int]
+
+
 class KafkaSource:
     """One or several topics of one cluster as a Source; a fingerprint is the cluster's id and the topic's.
 
@@ -139,9 +144,7 @@ class KafkaSource:
                 raise LogReplaced(_replaced(partition, known, self._prints[partition]))
         settings = self._check_topics(cluster)
         self.client, self.client_reason = choose_client(self._config, versions.get(wire.FETCH, (0, 0)), settings)
-        starts, self._ends = self._limits(cluster, list(self._prints))
-        for partition, at in positions.items():
-            _compare(partition, at, starts[partition], self._ends[partition])
+        starts, self._ends = self._limits(cluster, positions, list(self._prints))
         self._targets = dict(self._ends)
         self._positions = {partition: positions.get(partition) or at for partition, at in starts.items()}
         # Where a log does not begin at 0, the first batch says so: else all before it would count as lag.
@@ -181,13 +184,17 @@ class KafkaSource:
             self.warnings += findings.refusals
         return found
 
-    def _limits(
-        self, cluster: Cluster, partitions: list[Partition]
-    ) -> tuple[dict[Partition, int], dict[Partition, int]]:
-        """Where each partition begins, and where it ends for the client that reads it."""
-        committed = self.client == "confluent"
+    def _limits(self, cluster: Cluster, positions: Mapping[Partition, int], partitions: list[Partition]) -> _Limits:
+        """Where each partition begins, and where it ends for the client that reads it; LogReplaced as in connect."""
         starts = cluster.offsets(partitions, at=wire.EARLIEST, committed=False)
-        return starts, cluster.offsets(partitions, at=wire.LATEST, committed=committed)
+        ends = cluster.offsets(partitions, at=wire.LATEST, committed=False)
+        # The ends were asked for after the positions were noted: none can be behind only because time passed. And not
+        # those of read_committed: pykafka may have read into a transaction that is still open.
+        for partition, at in positions.items():
+            _compare(partition, at, starts[partition], ends[partition])
+        if self.client == "confluent":
+            ends = cluster.offsets(partitions, at=wire.LATEST, committed=True)
+        return _Limits(starts, ends)
 
     def fingerprints(self) -> dict[Partition, str]:
         """As Source.fingerprints: every partition has one from connect on."""
@@ -273,15 +280,10 @@ class KafkaSource:
             if now.get(partition) != before:
                 raise LogReplaced(_replaced(partition, before, now.get(partition, "gone")))
         added = [partition for partition in now if partition not in self._prints]
-        positions = dict(self._positions)
-        starts, ends = self._limits(cluster, list(now))
-        for partition, at in positions.items():
-            # The end was asked for after the position was noted, so it cannot be behind only because time passed.
-            _compare(partition, at, starts[partition], ends[partition])
-        self._ends = ends
+        starts, self._ends = self._limits(cluster, dict(self._positions), list(now))
         self._prints = now
         self._new |= {partition: starts[partition] for partition in added}
-        self._targets |= {partition: ends[partition] for partition in added}
+        self._targets |= {partition: self._ends[partition] for partition in added}
 
     def _raise_if_stalled(self) -> None:
         behind = [p for p, end in self._ends.items() if end > self._positions.get(p, 0)]
