@@ -64,8 +64,22 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
+def preload_source(settings: Settings) -> None:
+    """Import what the source will need before queries are answered: a client library takes its time."""
+    if settings.source == "kafka":
+        from streamdns.events.sources.kafka import preload
+        from streamdns.events.sources.kafka_config import from_settings
+
+        preload(from_settings(settings))
+
+
 def make_source(settings: Settings) -> Source:
     """The log that the settings name; a client library is imported only here, and only the one that is used."""
+    if settings.source == "kafka":
+        from streamdns.events.sources.kafka import KafkaSource
+        from streamdns.events.sources.kafka_config import from_settings
+
+        return KafkaSource(from_settings(settings), check_s=settings.kafka_check_interval_s)
     from streamdns.events.sources.file import FileSource
 
     return FileSource(settings.file_log)
@@ -92,6 +106,7 @@ class App:
             quarantine_size=settings.quarantine_size,
             batch_events=settings.batch_events,
             local=local,
+            backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
         )
         self.consumer.progress.stale_after_s = settings.stale_after_s
         self.statistics = Statistics(self.registry)
@@ -198,6 +213,7 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
     _log.info("app.starting", version=__version__, instance=settings.instance_id)
     for warning in settings.warnings:
         _log.warning("settings.warning", warning=warning)
+    preload_source(settings)
     app = App(settings, load)
     # What was imported and made until now stays; looking through it for garbage again and again costs a tenth.
     gc.freeze()

@@ -40,6 +40,8 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("consumer.reconnecting", "warning", "The log cannot be read now; it is tried again after `retry_s` "
              "seconds, and answers go on from the last good view.",
              "Look at the error in the fields: the file's permissions, or the broker and the way to it."),
+    LogEvent("consumer.log_unwise", "warning", "Something about the log is not as it should be for a name server.",
+             "Do what the sentence says, or know what it costs: docs/kafka.md has the reasons."),
     LogEvent("consumer.caught_up", "info", "The view has caught up with the log."),
     LogEvent("consumer.log_replaced", "error", "The log is not the one the view was made from: it was cut, re-created "
              "or exchanged. The view is rebuilt beside the one that serves.",

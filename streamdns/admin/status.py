@@ -53,7 +53,7 @@ class Status:
         """One line for `systemctl status`."""
         progress = self._progress
         view = progress.view
-        return f"{progress.state}; {view.zones} zones, {view.records} records; lag {progress.lag():.0f} octets"
+        return f"{progress.state}; {view.zones} zones, {view.records} records; lag {progress.lag():.0f} {progress.unit}"
 
     def summary(self) -> dict[str, Any]:
         """The document of /v1/status."""
@@ -69,8 +69,8 @@ class Status:
             "consumer": progress.summary(),
             "lag": {
                 "events": progress.lag_events(),
-                "events_estimated": True,
-                "bytes": progress.lag(),
+                "events_estimated": progress.unit != "events",
+                "bytes": progress.lag_bytes(),
                 "seconds": round(progress.lag_s(), 3),
             },
             "positions": [

@@ -30,7 +30,7 @@ _log = logs.get("consumer")
 _T = TypeVar("_T")
 
 _READ_TIMEOUT_S = 1.0
-_BACKOFF_FIRST_S, _BACKOFF_LAST_S = 0.5, 10.0
+_BACKOFF_FIRST_S = 0.5
 _FULL_RETRY_S = 1.0
 _CHECK_READERS_S = 60.0
 _FILLING = 5
@@ -57,12 +57,13 @@ class Consumer(Service):
         quarantine_size: int,
         batch_events: int,
         local: Sequence[LocalRRset],
+        backoff_max_s: float = 10.0,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._view = view
         self._make_source = make_source
         self._default_ttl, self._journal_size, self._quarantine_size = default_ttl, journal_size, quarantine_size
-        self._batch_events = batch_events
+        self._batch_events, self._backoff_max_s = batch_events, backoff_max_s
         self._local = tuple(local)
         self._now_s = now_s
         self._pool: ThreadPool | None = None
@@ -123,13 +124,14 @@ class Consumer(Service):
                     self._rebuild(str(err))
                 except SourceError as err:
                     self._raise_if_stopped(err)
-                    if time.monotonic() - began_s > _BACKOFF_LAST_S:
+                    if time.monotonic() - began_s > self._backoff_max_s:
                         pause_s = _BACKOFF_FIRST_S
                     self.progress.disconnected(str(err))
-                    retry_s = round(pause_s * random.uniform(0.5, 1.5), 2)  # noqa: S311 - jitter
+                    jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+                    retry_s = round(min(pause_s * jitter, self._backoff_max_s), 2)
                     _log.warning("consumer.reconnecting", error=str(err), retry_s=retry_s)
                     self._stopping.wait(retry_s)
-                    pause_s = min(2 * pause_s, _BACKOFF_LAST_S)
+                    pause_s = min(2 * pause_s, self._backoff_max_s)
         except _Stopped:
             pass
 
@@ -175,6 +177,8 @@ class Consumer(Service):
         source.connect({partition: each.next for partition, each in positions.items()}, fingerprints)
         self.progress.connected(source, positions)
         _log.info("consumer.connected", source=source.describe(), partitions=len(source.ends()))
+        for warning in source.details()["warnings"]:
+            _log.warning("consumer.log_unwise", warning=warning)
 
     def _check_readers(self, store: Store) -> None:
         """Now and then: a process that died while it read the view would make it grow for ever."""

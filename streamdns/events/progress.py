@@ -37,6 +37,8 @@ class Progress:
         self.behind_since_s: float | None = None
         self.stale_after_s = float("inf")
         self.describe = ""
+        self.details: dict[str, Any] = {}
+        self.unit = "octets"
         self._looked_s = 0.0
         self._applied = registry.counter("consumer.applied")
         self._deletes = registry.counter("consumer.deletes")
@@ -45,7 +47,7 @@ class Progress:
         self._commits = registry.counter("view.commits")
         self._apply_seconds = registry.histogram("consumer.apply_seconds")
         self.rebuilds = registry.counter("consumer.rebuilds")
-        registry.callback("consumer.lag_bytes", self.lag)
+        registry.callback("consumer.lag_bytes", self.lag_bytes)
         registry.callback("consumer.lag_events", self.lag_events)
         registry.callback("consumer.lag_seconds", self.lag_s)
 
@@ -74,7 +76,7 @@ class Progress:
     def connected(self, source: Source, positions: Mapping[Partition, Position]) -> None:
         """The log is open and is read on from these positions."""
         self._enter(self._busy())
-        self.describe = source.describe()
+        self.describe, self.details, self.unit = source.describe(), source.details(), source.unit
         self.last_contact_s = self._now_s()
         self._at(positions)
         self._look(source)
@@ -128,6 +130,7 @@ class Progress:
         """A read of the log came back."""
         now_s = self._now_s()
         self.last_contact_s = now_s
+        self.details = source.details()
         if caught_up:
             self.behind_since_s = None
             self.ends = dict(self.positions)
@@ -141,11 +144,17 @@ class Progress:
             self._look(source)
 
     def lag(self) -> float:
-        """Octets of the log that are not applied, as of the last look."""
+        """What of the log is not applied, as of the last look, in the unit of its positions."""
         return sum(max(0, end - self.positions.get(partition, 0)) for partition, end in self.ends.items())
+
+    def lag_bytes(self) -> float:
+        """The lag in octets; 0 where positions count events."""
+        return self.lag() if self.unit == "octets" else 0
 
     def lag_events(self) -> int:
         """The lag in events: estimated from the mean length of an event so far, where positions are octets."""
+        if self.unit == "events":
+            return int(self.lag())
         lag, read = self.lag(), sum(self.positions.values())
         seen = self._reading.applied + self._reading.rejected
         return 0 if not lag else max(1, round(lag * seen / read)) if read and seen else 1
@@ -176,4 +185,5 @@ class Progress:
             "alarm": None if alarm is None else {"time": int(alarm[0]), "reason": alarm[1]},
             "last_contact": None if self.last_contact_s is None else int(self.last_contact_s),
             "stale": self.stale,
+            "details": self.details,
         }

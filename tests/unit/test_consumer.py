@@ -38,6 +38,7 @@ class Memory:
 
     def __init__(self, records: Sequence[Record], identity: str = "one") -> None:
         self.records, self.identity = list(records), identity
+        self.unit = "events"
         self.fail: list[Exception] = []
         self.connects: list[dict[Partition, int]] = []
         self._at = 0
@@ -76,6 +77,9 @@ class Memory:
 
     def describe(self) -> str:
         return "a list"
+
+    def details(self) -> dict[str, Any]:
+        return {"warnings": []}
 
 
 def until(condition: Callable[[], Any], what: str) -> None:
@@ -403,7 +407,10 @@ def test_lag_counts_from_when_the_view_last_had_everything() -> None:
     log = Memory([record(number, f"n{number}.") for number in range(10)])
     progress = Progress(Registry(), clock)
     progress.connected(log, {})
-    assert (progress.lag(), progress.lag_events(), progress.lag_s()) == (10, 1, 0.0)
+    assert (progress.lag_events(), progress.lag_bytes(), progress.lag_s()) == (10, 0, 0.0)
+    log.unit = "octets"
+    progress.connected(log, {})
+    assert (progress.lag_events(), progress.lag_bytes(), progress.lag_s()) == (1, 10, 0.0)
     progress.contact(log, caught_up=False)
     clock.now_s += 3
     assert progress.lag_s() == 3.0

@@ -272,7 +272,9 @@ def logged_events() -> Iterator[tuple[str, str, str]]:
     """Each (place, level, event) in the sources where a logger's method is called with a literal dotted name."""
     for path in sorted((TOP / "streamdns").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS):
+                continue
+            if ast.unparse(node.func.value) in ("_log", "log", "self._log"):
                 first = node.args[0] if node.args else None
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     yield f"{path.relative_to(TOP)}:{node.lineno}", node.func.attr, first.value
