@@ -65,7 +65,6 @@ class Settings:
     kafka_fetch_max_bytes: int
     kafka_backoff_max_s: float
     kafka_check_interval_s: int
-    kafka_partitioner: str
     kafka_allow_lossy_topic: bool
     pulsar_address: str | None
     default_ttl: int

@@ -89,17 +89,9 @@ KAFKA: Final[tuple[Setting, ...]] = (
         allowed="a size in bytes from 1M to 256M (K, M: powers of 1024)",
     ),
     seconds_row("DNS_KAFKA_BACKOFF_MAX", "kafka_backoff_max_s", (0.5, 3600), "6",
-                "The longest pause between two attempts to reach Kafka, give or take a half."),
+                "The longest pause between two attempts to reach Kafka."),
     integer_row("DNS_KAFKA_CHECK_INTERVAL", "kafka_check_interval_s", (1, 3600), "10",
                 "How often, in seconds, it is looked whether the topic is still the same and has new partitions."),
-    Setting(
-        name="DNS_KAFKA_PARTITIONER", attribute="kafka_partitioner", default="murmur2_random",
-        parse=parsers.choice("murmur2_random", "murmur2", "consistent_random", "consistent", "fnv1a_random", "fnv1a",
-                             aliases={"java": "murmur2_random"}),
-        description="How the partition of an event that is published here follows from its key; murmur2_random is "
-                    "what Java's producers do.",
-        allowed="murmur2_random (java), murmur2, consistent_random, consistent, fnv1a_random or fnv1a",
-    ),
     bool_row("DNS_KAFKA_ALLOW_LOSSY_TOPIC", "kafka_allow_lossy_topic", "false",
              "Read a topic, too, whose settings let Kafka delete names that do not change."),
 )
