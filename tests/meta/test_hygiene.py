@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import pathlib
 import os
+import pathlib
 import re
 import subprocess
 import sys
