@@ -72,7 +72,7 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("admin.listening", "info", "The admin HTTP interface listens at this address."),
     LogEvent("admin.request_failed", "error", "An admin request met a fault of streamdns and was answered with 500.",
              "Report it with the traceback."),
-    LogEvent("tcp.limit_reached", "warning", "There are DNS_TCP_CONNECTIONS connections; new ones are closed at once.",
+    LogEvent("tcp.limit_reached", "warning", "DNS_TCP_CONNECTIONS are open; the longest silent one makes room.",
              "If these are real clients, raise DNS_TCP_CONNECTIONS and the limit of open files."),
     LogEvent("library.message", "warning", "A library that streamdns uses had something to say."),
 )

@@ -46,7 +46,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("dns.latency_seconds", "histogram", "Time from reading a query to handing over its answer.", ("transport",),
            "seconds", (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)),
     Metric("dns.tcp_connections", "gauge", "TCP connections that are open."),
-    Metric("dns.tcp_refused", "counter", "TCP connections closed at once because there were too many."),
+    Metric("dns.tcp_refused", "counter", "TCP connections closed to make room for new ones, the longest silent first."),
     Metric("dns.bytes_in", "counter", "Bytes of queries.", ("transport",), "bytes"),
     Metric("dns.bytes_out", "counter", "Bytes of answers.", ("transport",), "bytes"),
     Metric("consumer.applied", "counter", "Events that were applied to the view."),
