@@ -17,6 +17,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from tests.harness.process import ROOT, clean_environment, end, free_port, spawn, wait_until
@@ -24,20 +25,42 @@ from tests.harness.process import ROOT, clean_environment, end, free_port, spawn
 HOST = "127.0.0.1"
 VERSIONS = ("3.9.2", "4.4.0")
 USER, PASSWORD = "alice", "alice's secret"
-#: Listener: (security protocol, whether clients must show a certificate). CONTROLLER is the node's own.
+#: Listener: (security protocol, whether clients must show a certificate). CONTROLLER is the node's own, FAR another way
+#: to the same broker.
 LISTENERS = {
     "PLAIN": ("PLAINTEXT", False), "CONTROLLER": ("PLAINTEXT", False), "SASL": ("SASL_PLAINTEXT", False),
-    "TLS": ("SSL", False), "MTLS": ("SSL", True), "SASLTLS": ("SASL_SSL", False),
+    "TLS": ("SSL", False), "MTLS": ("SSL", True), "SASLTLS": ("SASL_SSL", False), "FAR": ("PLAINTEXT", False),
 }
-_DATA_LISTENERS = [name for name in LISTENERS if name != "CONTROLLER"]
+_USUAL_LISTENERS = ("PLAIN", "CONTROLLER", "SASL", "TLS", "MTLS", "SASLTLS")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _POM = pathlib.Path(__file__).with_name("kafka-pom.xml")
 _CACHE = ROOT / "var" / "kafka"
 _JAVA = (
-    "java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+    "java", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
 )
-_NODE_ID = 1
+
+
+def new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What a node is within its cluster and where it stands: alone, with every kind of listener, unless told otherwise.
+
+    `voters` are the controllers as Kafka writes them, "" for itself; `hosts` are the addresses of listeners that are
+    not at 127.0.0.1; `inside` is a command that runs what follows it, as `ip netns exec NAME`.
+    """
+
+    node_id: int = 1
+    cluster_id: str = field(default_factory=new_cluster_id)
+    roles: str = "broker,controller"
+    voters: str = ""
+    listeners: tuple[str, ...] = _USUAL_LISTENERS
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    inside: tuple[str, ...] = ()
+    heap_mb: int = 512
 
 
 def missing() -> str:
@@ -86,18 +109,22 @@ def make_certificates(folder: pathlib.Path) -> None:
 class Broker:
     """One node, controller and broker in one; a context manager. kill() and start() keep ports, log and identity."""
 
-    def __init__(self, folder: pathlib.Path, version: str, **properties: str) -> None:
+    def __init__(
+        self, folder: pathlib.Path, version: str, *, place: Place | None = None, **properties: str
+    ) -> None:
         self.folder, self.version = folder, version
+        self.place = Place() if place is None else place
         self.process: subprocess.Popen[bytes] | None = None
-        self.ports = {name: free_port() for name in LISTENERS}
-        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.ports = {name: free_port() for name in self.place.listeners}
+        self.cluster_id = self.place.cluster_id
         folder.mkdir(parents=True, exist_ok=True)
-        make_certificates(folder)
+        if any(LISTENERS[name][0].endswith("SSL") for name in self.place.listeners):
+            make_certificates(folder)
         self._write(self._properties() | properties)
         self._format()
 
     def address(self, listener: str = "PLAIN") -> str:
-        return f"{HOST}:{self.ports[listener]}"
+        return f"{self.place.hosts.get(listener, HOST)}:{self.ports[listener]}"
 
     def file(self, name: str) -> str:
         """The path of a certificate or key, see make_certificates."""
@@ -107,13 +134,24 @@ class Broker:
         """The end of what the broker wrote."""
         return (self.folder / "output.txt").read_text(errors="replace")[-5000:]
 
-    def start(self, *, timeout_s: float = 90.0) -> Self:
+    def start(self) -> Self:
         """Start, or start again; returns when the broker is in its own metadata."""
+        self.begin()
+        self.wait_ready()
+        return self
+
+    def begin(self) -> None:
+        """Start without waiting."""
         with (self.folder / "output.txt").open("ab") as output:
-            self.process = process = spawn(
-                self._java("kafka.Kafka", str(self.folder / "server.properties")),
+            self.process = spawn(
+                [*self.place.inside, *self._java("kafka.Kafka", str(self.folder / "server.properties"))],
                 env=clean_environment({}), output=output, cwd=self.folder,
             )
+
+    def wait_ready(self, *, timeout_s: float = 90.0) -> None:
+        """Return when a broker is in its own metadata, and when a controller listens."""
+        process = self.process
+        assert process is not None, "not started"
         try:
             wait_until(lambda: process.poll() is not None or self._ready(), f"Kafka {self.version} is ready",
                        timeout_s=timeout_s, interval_s=0.05)
@@ -121,7 +159,6 @@ class Broker:
         except AssertionError as error:
             self.kill()
             raise AssertionError(f"{error}\n{self.written()}") from None
-        return self
 
     def kill(self) -> None:
         """kill -9: the log stays as it was left."""
@@ -143,7 +180,7 @@ class Broker:
         self.kill()
 
     def _java(self, *words: str) -> list[str]:
-        return [*_JAVA, "-cp", class_path(self.version), *words]
+        return [*_JAVA, f"-Xmx{self.place.heap_mb}m", "-cp", class_path(self.version), *words]
 
     def _format(self) -> None:
         configuration = str(self.folder / "server.properties")
@@ -159,15 +196,14 @@ class Broker:
         (self.folder / "server.properties").write_text(lines)
 
     def _properties(self) -> dict[str, object]:
-        urls = {name: f"{name}://{HOST}:{port}" for name, port in self.ports.items()}
+        place = self.place
+        urls = {name: f"{name}://{self.address(name)}" for name in place.listeners}
         properties: dict[str, object] = {
-            "process.roles": "broker,controller",
-            "node.id": _NODE_ID,
-            "controller.quorum.voters": f"{_NODE_ID}@{self.address('CONTROLLER')}",
+            "process.roles": place.roles,
+            "node.id": place.node_id,
+            "controller.quorum.voters": place.voters or f"{place.node_id}@{self.address('CONTROLLER')}",
             "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAIN",
             "listeners": ",".join(urls.values()),
-            "advertised.listeners": ",".join(urls[name] for name in _DATA_LISTENERS),
             "listener.security.protocol.map": ",".join(f"{name}:{kind}" for name, (kind, _) in LISTENERS.items()),
             "log.dirs": self.folder / "data",
             "auto.create.topics.enable": "false",
@@ -180,16 +216,18 @@ class Broker:
             "log.cleaner.dedupe.buffer.size": 8 << 20,
             "log.cleaner.backoff.ms": 200,
             "log.retention.check.interval.ms": 500,
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": self.file("server.pem"),
-            "ssl.truststore.type": "PEM",
-            "ssl.truststore.location": self.file("ca.pem"),
         }
+        if "broker" in place.roles:
+            properties["inter.broker.listener.name"] = "PLAIN"
+            properties["advertised.listeners"] = ",".join(url for name, url in urls.items() if name != "CONTROLLER")
         for topic in ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic"):
             properties |= {f"{topic}.replication.factor": 1, f"{topic}.num.partitions": 1, f"{topic}.min.isr": 1}
-        for name, (kind, client_certificate) in LISTENERS.items():
+        for name in place.listeners:
+            kind, client_certificate = LISTENERS[name]
             prefix = f"listener.name.{name.lower()}"
             if kind.endswith("SSL"):
+                for store, file in (("keystore", "server.pem"), ("truststore", "ca.pem")):
+                    properties |= {f"ssl.{store}.type": "PEM", f"ssl.{store}.location": self.file(file)}
                 properties[f"{prefix}.ssl.client.auth"] = "required" if client_certificate else "none"
             if kind.startswith("SASL"):
                 properties[f"{prefix}.sasl.enabled.mechanisms"] = ",".join(_MECHANISMS)
@@ -204,10 +242,14 @@ class Broker:
         return properties
 
     def _ready(self) -> bool:
-        """Whether Metadata (version 1, all topics) has a broker in it."""
+        """Whether Metadata (version 1, all topics) has a broker in it; a controller serves none and has to listen."""
+        broker = "broker" in self.place.roles
+        host, _, port = self.address("PLAIN" if broker else "CONTROLLER").rpartition(":")
         request = struct.pack(">hhih4si", 3, 1, 7, 4, b"test", -1)
         try:
-            with socket.create_connection((HOST, self.ports["PLAIN"]), timeout=2) as sock:
+            with socket.create_connection((host, int(port)), timeout=2) as sock:
+                if not broker:
+                    return True
                 sock.sendall(struct.pack(">i", len(request)) + request)
                 reply = b""
                 while len(reply) < 12:
@@ -223,7 +265,7 @@ class Broker:
 def main() -> None:
     version = sys.argv[1] if len(sys.argv) > 1 else VERSIONS[0]
     with tempfile.TemporaryDirectory(prefix="kafka-") as folder, Broker(pathlib.Path(folder), version) as broker:
-        listening = " ".join(f"{name}={broker.address(name)}" for name in _DATA_LISTENERS)
+        listening = " ".join(f"{name}={broker.address(name)}" for name in broker.ports if name != "CONTROLLER")
         print(f"Kafka {version}: {listening} user={USER} password={PASSWORD!r} files={folder}", flush=True)
         assert broker.process is not None
         try:

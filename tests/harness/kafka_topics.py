@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import confluent_kafka as ck
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, TopicMetadata
 
 from streamdns.events.sources.base import Batch, Partition, Record
 from streamdns.events.sources.kafka import KafkaSource
 from streamdns.events.sources.kafka_config import KafkaConfig
 from tests.harness.kafka import Broker
+from tests.harness.kafka_cluster import Cluster
 from tests.harness.process import wait_until
 
 DEADLINE_S = 60.0
-_REQUEST_S = 5.0
+_REQUEST_S = 15.0
 COMPACTED = {"cleanup.policy": "compact"}
 _SILENT = logging.getLogger("tests.kafka")
 _SILENT.addHandler(logging.NullHandler())
@@ -56,50 +57,80 @@ def seen(records: Iterable[Record]) -> list[Seen]:
 
 
 class Topic:
-    """A new topic of a broker; `config` as Kafka spells it."""
+    """A new topic of a broker or a cluster; `config` as Kafka spells it."""
 
-    def __init__(self, broker: Broker, *, partitions: int = 1, config: Mapping[str, str] = COMPACTED) -> None:
+    def __init__(
+        self, broker: Broker | Cluster, *, partitions: int = 1, replicas: int = 1,
+        config: Mapping[str, str] = COMPACTED,
+    ) -> None:
         self.broker, self.name = broker, f"zones-{uuid.uuid4().hex[:8]}"
-        self.partitions, self.config = partitions, dict(config)
+        self.partitions, self.replicas, self.config = partitions, replicas, dict(config)
         self.make()
 
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.broker.address()}, logger=_SILENT)
 
     def make(self) -> None:
-        """Make it, or make it again after delete()."""
-
-        def made() -> bool:
-            admin = self._admin()
-            new = NewTopic(self.name, self.partitions, 1, config=self.config)
-            try:
-                _done(admin.create_topics([new], request_timeout=_REQUEST_S))
-            except ck.KafkaException:
-                # Another try may find what the first one made without saying so; a deleted topic is there for a while.
-                return self._is_there()
-            return True
-
-        wait_until(made, f"topic {self.name} is made", timeout_s=DEADLINE_S)
-
-    def _is_there(self) -> bool:
-        found = self._admin().list_topics(self.name, _REQUEST_S).topics[self.name]
-        return found.error is None and len(found.partitions) == self.partitions
+        """Make it, or make it again after delete(); returns when every partition has a leader."""
+        new = NewTopic(self.name, self.partitions, 1, config=self.config)
+        self._until(lambda admin: admin.create_topics([new], request_timeout=_REQUEST_S), self._is_there, "is made")
 
     def delete(self) -> None:
         """Returns when it is gone."""
-        admin = self._admin()
-        _done(admin.delete_topics([self.name], request_timeout=_REQUEST_S))
-        wait_until(lambda: not self._is_there(), f"topic {self.name} is gone", timeout_s=DEADLINE_S)
+        self._until(lambda admin: admin.delete_topics([self.name], request_timeout=_REQUEST_S), self._is_gone, "goes")
 
     def grow(self, partitions: int) -> None:
-        admin = self._admin()
-        _done(admin.create_partitions([NewPartitions(self.name, partitions)], request_timeout=_REQUEST_S))
+        """Returns when the new partitions are there."""
+        self.partitions = partitions
+        new = NewPartitions(self.name, partitions)
+        self._until(lambda admin: admin.create_partitions([new], request_timeout=_REQUEST_S), self._is_there, "grows")
 
     def cut(self, before: Mapping[int, int]) -> None:
         """Delete what is before an offset of each partition."""
-        admin = self._admin()
         parts = [ck.TopicPartition(self.name, number, offset) for number, offset in before.items()]
-        _done(admin.delete_records(parts, request_timeout=_REQUEST_S))
+        self._until(lambda admin: admin.delete_records(parts, request_timeout=_REQUEST_S), None, "is cut")
+
+    def _until(
+        self, ask: Callable[[AdminClient], Mapping[Any, Future[Any]]], done: Callable[[], bool] | None, what: str
+    ) -> None:
+        """Ask until it is done; without `done`, until the broker says so.
+
+        A broker that had no processor for two seconds is fenced by its controller and refuses everything for a while;
+        an answer that comes late is a failure here though the thing was done.
+        """
+        refused: list[str] = []
+
+        def asked() -> bool:
+            admin = self._admin()
+            try:
+                for future in ask(admin).values():
+                    future.result(DEADLINE_S)
+            except ck.KafkaException as error:
+                refused[:] = [str(error)]
+                return done is not None and done()
+            return done is None or done()
+
+        try:
+            wait_until(asked, f"topic {self.name} {what}", timeout_s=DEADLINE_S, interval_s=0.05)
+        except AssertionError as error:
+            raise AssertionError(f"{error} {refused}") from None
+
+    def _is_there(self) -> bool:
+        found = self._metadata()
+        return (
+            found is not None and found.error is None and len(found.partitions) == self.partitions
+            and all(each.leader >= 0 for each in found.partitions.values())
+        )
+
+    def _is_gone(self) -> bool:
+        found = self._metadata()
+        return found is not None and found.error is not None
+
+    def _metadata(self) -> TopicMetadata | None:
+        try:
+            return self._admin().list_topics(self.name, _REQUEST_S).topics[self.name]
+        except ck.KafkaException:
+            return None
 
     def produce(self, events: Iterable[Event], *, batch: int = 0, **options: Any) -> None:
         """Write events; with `batch`, so many at most go into one batch. `options` are librdkafka's."""
@@ -179,13 +210,8 @@ class Topic:
         self, client: str = "auto", *, check_s: float = 10.0, stall_s: float = 30.0, **config: Any
     ) -> KafkaSource:
         """A source of this topic alone, not connected."""
-        options = {"addresses": (self.broker.address(),), "topics": (self.name,), "client": client}
+        options = {"addresses": tuple(self.broker.address().split(",")), "topics": (self.name,), "client": client}
         return KafkaSource(KafkaConfig(**(options | config)), check_s=check_s, stall_s=stall_s)
-
-
-def _done(futures: Mapping[Any, Future[Any]]) -> None:
-    for future in futures.values():
-        future.result(DEADLINE_S)
 
 
 def read_to_end(source: KafkaSource, *, max_records: int = 500) -> tuple[list[Record], dict[Partition, int]]:
