@@ -243,6 +243,7 @@ class FileSource:
     """
 
     unit = "octets"
+    retention_s: float | None = None
 
     def __init__(self, path: str, *, check_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._check_s, self._clock = path, check_s, clock
