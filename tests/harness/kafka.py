@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.harness.process import ROOT, clean_environment, end, free_port, spawn, wait_until
+from tests.harness.process import ELSEWHERE, ROOT, clean_environment, end, free_port, spawn, wait_until
 
 HOST = "127.0.0.1"
 VERSIONS = ("3.9.2", "4.4.0")
@@ -74,7 +74,7 @@ def missing() -> str:
 def class_path(version: str) -> str:
     """The jars of a broker; Maven resolves them once for each version."""
     cached = _CACHE / f"class-path-{version}.txt"
-    if not cached.exists():
+    if not cached.exists() or not all(map(os.path.exists, cached.read_text().strip().split(os.pathsep))):
         _CACHE.mkdir(parents=True, exist_ok=True)
         part = cached.with_suffix(f".{os.getpid()}")
         subprocess.run(
@@ -247,7 +247,9 @@ class Broker:
         host, _, port = self.address("PLAIN" if broker else "CONTROLLER").rpartition(":")
         request = struct.pack(">hhih4si", 3, 1, 7, 4, b"test", -1)
         try:
-            with socket.create_connection((host, int(port)), timeout=2) as sock:
+            # From elsewhere: asked over and over where nobody listens yet, it would once connect to itself.
+            source = (ELSEWHERE, 0) if host == HOST else None
+            with socket.create_connection((host, int(port)), timeout=2, source_address=source) as sock:
                 if not broker:
                     return True
                 sock.sendall(struct.pack(">i", len(request)) + request)

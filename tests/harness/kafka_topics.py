@@ -72,7 +72,7 @@ class Topic:
 
     def make(self) -> None:
         """Make it, or make it again after delete(); returns when every partition has a leader."""
-        new = NewTopic(self.name, self.partitions, 1, config=self.config)
+        new = NewTopic(self.name, self.partitions, self.replicas, config=self.config)
         self._until(lambda admin: admin.create_topics([new], request_timeout=_REQUEST_S), self._is_there, "is made")
 
     def delete(self) -> None:

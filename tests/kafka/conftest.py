@@ -33,3 +33,9 @@ def client(request: pytest.FixtureRequest, broker: Broker) -> str:
     if request.param == "pykafka" and not broker.version.startswith("3."):
         pytest.skip(f"pykafka does not speak with Kafka {broker.version}")
     return str(request.param)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Brokers run at the end: the other tests have the machine for themselves, in whatever order."""
+    items.sort(key=lambda item: item.get_closest_marker("kafka") is not None)
