@@ -66,6 +66,8 @@ class Settings:
     kafka_backoff_max_s: float
     kafka_check_interval_s: int
     kafka_allow_lossy_topic: bool
+    kafka_partitioner: str
+    kafka_delivery_timeout_s: float
     pulsar_address: str | None
     default_ttl: int
     rotate: bool

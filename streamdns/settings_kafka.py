@@ -11,6 +11,8 @@ _MECHANISMS: Final = {
     "scram-sha-256": "SCRAM-SHA-256", "scram-sha-512": "SCRAM-SHA-512", "sha256": "SCRAM-SHA-256",
     "sha512": "SCRAM-SHA-512", "plain": "PLAIN",
 }
+_PARTITIONERS: Final = ("murmur2_random", "murmur2", "consistent_random", "consistent", "fnv1a_random", "fnv1a")
+_PARTITIONER_NAMES: Final = {"java": "murmur2_random", "librdkafka": "consistent_random", "sarama": "fnv1a_random"}
 
 KAFKA: Final[tuple[Setting, ...]] = (
     Setting(
@@ -92,6 +94,16 @@ KAFKA: Final[tuple[Setting, ...]] = (
                 "The longest pause between two attempts to reach Kafka."),
     integer_row("DNS_KAFKA_CHECK_INTERVAL", "kafka_check_interval_s", (1, 3600), "10",
                 "How often, in seconds, it is looked whether the topic is still the same and has new partitions."),
+    Setting(
+        name="DNS_KAFKA_PARTITIONER", attribute="kafka_partitioner", default="murmur2_random",
+        parse=parsers.choice(*_PARTITIONERS, aliases=_PARTITIONER_NAMES),
+        description="How publish and import choose the partition of a key; it must be as the topic's other producers "
+                    "do it.",
+        allowed="murmur2_random (as Java's clients: java), consistent_random (CRC-32, as librdkafka: librdkafka), "
+                "fnv1a_random (as Go's Sarama: sarama), murmur2, consistent or fnv1a",
+    ),
+    seconds_row("DNS_KAFKA_DELIVERY_TIMEOUT", "kafka_delivery_timeout_s", (0.5, 3600), "30",
+                "How long publish and import try to bring an event to Kafka before they give up."),
     bool_row("DNS_KAFKA_ALLOW_LOSSY_TOPIC", "kafka_allow_lossy_topic", "false",
              "Read a topic, too, whose settings let Kafka delete names that do not change."),
 )

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from streamdns.commands import CommandError, zonefile
 from streamdns.commands.logstate import Key, Standing, of_zone, standing
 from streamdns.commands.output import Progress, note, printable
-from streamdns.commands.publish import CHUNK_EVENTS, LogEvent, append, encode, log_path, metadatas
+from streamdns.commands.publish import CHUNK_EVENTS, encode, metadatas
+from streamdns.commands.sending import check_target, sending
 from streamdns.commands.zonefile import FileRRset, FileRRsets
 from streamdns.dns import name, rdata
 from streamdns.dns.node import CNAME, DNAME, SOA
+from streamdns.events.sources.sink import LogEvent
 from streamdns.settings import Settings
 
 _SINGLE_TYPES = (CNAME, SOA, DNAME)
@@ -26,7 +28,7 @@ class _Changes(NamedTuple):
 
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     """Say what the file changes, and append the events unless it is a dry run."""
-    log_path(settings)
+    check_target(settings, args.topic)
     try:
         origin = name.from_text(args.origin).lower()
     except ValueError as err:
@@ -45,16 +47,21 @@ def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     events = _events(wanted, changes, args, settings, now_ms)
     if args.dry_run:
         _list(changes)
-    else:
-        with Progress(len(events), "importing") as progress:
-            for at in range(0, len(events), CHUNK_EVENTS):
-                append(settings, events[at : at + CHUNK_EVENTS])
-                progress.at(at + CHUNK_EVENTS)
+    elif events:
+        _send(events, args, settings)
     counts = f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.deleted)} deleted, "
     print(f"{name.to_text(origin)}: {counts}{changes.unchanged} unchanged" + (" (dry run)" if args.dry_run else ""))
     if (origin, SOA) not in wanted and (origin, SOA) not in known:
         note(f"warning: there is no SOA at {name.to_text(origin)}, so no zone yet")
     return 0
+
+
+def _send(events: list[LogEvent], args: argparse.Namespace, settings: Settings) -> None:
+    total = len(events)
+    with sending(settings, topic=args.topic, total=total) as sink, Progress(total, "importing") as progress:
+        for at in range(0, total, CHUNK_EVENTS):
+            sink.send(events[at : at + CHUNK_EVENTS])
+            progress.at(at + CHUNK_EVENTS)
 
 
 def _compare(wanted: FileRRsets, known: dict[Key, Standing], replaced: dict[Key, Standing]) -> _Changes:

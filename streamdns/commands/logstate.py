@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from streamdns.dns import node as nodes
 from streamdns.dns.node import CONTESTED, SOA, RRset, pack_records
-from streamdns.errors import BadEvent, LogReplaced, ViewError
+from streamdns.errors import BadEvent, LogReplaced, SourceError, ViewError
 from streamdns.events import event
-from streamdns.events.sources.base import Partition, Record
+from streamdns.events.sources.base import Partition, Record, Source
 from streamdns.events.sources.file import FileSource
 from streamdns.settings import Settings
 from streamdns.view import candidates as rows
@@ -19,6 +21,9 @@ from streamdns.view.reader import Inspector
 from streamdns.view.view import open_readonly
 
 _BATCH_RECORDS = 5000
+_WAIT_S = 0.2
+_STALL_S = 30.0
+_NEVER_S = 86400.0
 
 #: Owner (lower-case wire name) and type.
 Key = tuple[bytes, int]
@@ -43,21 +48,37 @@ def standing(settings: Settings, origin: bytes) -> dict[Key, Standing]:
         positions, fingerprints = state.take_view()
     except ViewError:
         positions, fingerprints = {}, {}
-    source = FileSource(settings.file_log)
+    source = _source(settings)
     try:
         try:
             source.connect(positions, fingerprints)
         except LogReplaced:
             state.candidates.clear()
             source.connect({}, {})
+        deadline_s = time.monotonic() + _STALL_S
         while True:
-            batch = source.read(max_records=_BATCH_RECORDS, timeout_s=0)
+            batch = source.read(max_records=_BATCH_RECORDS, timeout_s=_WAIT_S)
             for record in batch.records:
                 state.apply(record)
             if batch.caught_up:
                 return dict(state.result())
+            if batch.positions:
+                deadline_s = time.monotonic() + _STALL_S
+            if time.monotonic() > deadline_s:
+                raise SourceError(f"{source.describe()}: nothing came for {_STALL_S:g} s, and its end is not reached")
     finally:
         source.close()
+
+
+def _source(settings: Settings) -> Source:
+    if settings.source == "file":
+        return FileSource(settings.file_log)
+    from streamdns.events.sources.kafka import KafkaSource
+    from streamdns.events.sources.kafka_config import from_settings
+
+    # The client that is imported to write anyway; and nothing is written to the server's group.
+    config = replace(from_settings(settings), client="confluent")
+    return KafkaSource(config, check_s=_NEVER_S)
 
 
 def of_zone(found: dict[Key, Standing], origin: bytes) -> dict[Key, Standing]:

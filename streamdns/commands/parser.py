@@ -46,7 +46,8 @@ view, whether the log is there, addresses that cannot be bound. Run it as the us
     "settings": "Every setting with its meaning, default and allowed values.",
     "publish": """\
 Append one event, which replaces one RRset as a whole: every CONTENT is one record of it. NAME is absolute, with or
-without the trailing dot; so are names in CONTENT. Whatever the log would reject is refused.
+without the trailing dot; so are names in CONTENT. Whatever the log would reject is refused. The log is that of
+DNS_SOURCE: the file log or a Kafka topic. Says where in the log the event is.
 
 With --json, append many: one event a line, {"key": "www.example.org.|A", "value": [...], "timestamp": ms} as in the
 event format; timestamp may be absent. If a line is bad nothing is published at all, unless --skip-bad is given.""",
@@ -83,6 +84,7 @@ _EXAMPLES = {
         "streamdns publish www.example.org A --delete",
         "streamdns publish example.org TXT -- -begins-with-a-dash",
         "streamdns publish --json events.jsonl",
+        "streamdns publish www.example.org A 192.0.2.1 --topic zones",
     ),
     "import": (
         "streamdns import example.org.zone --origin example.org --dry-run",
@@ -164,6 +166,10 @@ def _add_writing(commands: dict[str, argparse.ArgumentParser]) -> None:
     importing.add_argument("--replace", action="store_true", help="delete RRsets of the zone that are not in the file")
     importing.add_argument("--dry-run", action="store_true", help="list the changes and append nothing")
     for command in (publish, importing):
+        command.add_argument(
+            "--topic", metavar="TOPIC", help="the Kafka topic to write to, one of DNS_KAFKA_TOPICS; needed only where "
+            "there are several"
+        )
         command.add_argument(
             "--producer", metavar="NAME", help="who says so, kept with the records (default: user@host)"
         )

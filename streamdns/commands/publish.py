@@ -1,4 +1,4 @@
-"""Appending events to the file log: one RRset from arguments, or many from lines of JSON."""
+"""Appending events to the log: one RRset from arguments, or many from lines of JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from typing import IO, Any, NamedTuple
 
 from streamdns.commands import CommandError
 from streamdns.commands.output import Progress, note, printable
-from streamdns.errors import BadEvent, ConfigError
+from streamdns.commands.sending import check_target, sending
+from streamdns.errors import BadEvent
 from streamdns.events import event
 from streamdns.events.sources import filelog
+from streamdns.events.sources.sink import LogEvent
 from streamdns.settings import Settings
 
 #: Events that are validated, appended and synced together.
@@ -24,31 +26,25 @@ CHUNK_EVENTS = 1000
 _SPOOL_BYTES = 16 << 20
 _SHOWN_PROBLEMS = 20
 
-#: Key, value (None: tombstone) and timestamp in milliseconds.
-LogEvent = tuple[bytes, bytes | None, int]
-
 
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     """`streamdns publish`."""
-    log_path(settings)
+    check_target(settings, args.topic)
     if args.json is not None:
-        return _publish_lines(args.json, settings, skip_bad=args.skip_bad, now_ms=now_ms)
+        return _publish_lines(args, settings, now_ms=now_ms)
     name, rdtype, *contents = args.words
     timestamp = now_ms if args.timestamp is None else args.timestamp
     records = [{"content": content} | metadatas(args.producer, now_ms) for content in contents]
     if args.ttl is not None:
         records = [{"ttl": args.ttl} | record for record in records]
     key, value = encode(name, rdtype, records, default_ttl=settings.default_ttl)
-    ((partition, position),) = append(settings, [(key, value, timestamp)])
-    print(f"{printable(key.decode())}: partition {partition}, position {position}")
+    with sending(settings, topic=args.topic, total=1) as sink:
+        (placed,) = sink.append([(key, value, timestamp)])
+    where = f"partition {placed.partition}, position {placed.position}"
+    if settings.source == "kafka":
+        where = f"topic {placed.topic}, partition {placed.partition}, offset {placed.position}"
+    print(f"{printable(key.decode())}: {where}")
     return 0
-
-
-def log_path(settings: Settings) -> str:
-    """Where the file log is; ConfigError where the events are in another log, which this version cannot write."""
-    if settings.source != "file":
-        raise ConfigError([f"DNS_SOURCE={settings.source}: only a file log can be written in this version"])
-    return settings.file_log
 
 
 def metadatas(producer: str | None, now_ms: int) -> dict[str, Any]:
@@ -77,66 +73,70 @@ def encode(
     return key, value if records else None
 
 
-def append(settings: Settings, events: list[LogEvent]) -> list[tuple[int, int]]:
-    """Append to the log; partition and position of each. Raises SourceError, CommandError."""
-    try:
-        return filelog.append(log_path(settings), events)
-    except ValueError as err:
-        raise CommandError(f"nothing was published: {err}") from err
-
-
 class _BadLine(NamedTuple):
     number: int
     reason: str
 
 
-def _publish_lines(path: str, settings: Settings, *, skip_bad: bool, now_ms: int) -> int:
+def _publish_lines(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
+    path = args.json
     if path == "-":
-        return _publish_stream(sys.stdin.buffer, "standard input", settings, skip_bad=skip_bad, now_ms=now_ms)
+        return _publish_stream(sys.stdin.buffer, "standard input", args, settings, now_ms=now_ms)
     try:
         with open(path, "rb") as file:
             publish = _publish_file if file.seekable() else _publish_stream
-            return publish(file, path, settings, skip_bad=skip_bad, now_ms=now_ms)
+            return publish(file, path, args, settings, now_ms=now_ms)
     except OSError as err:
         if err.filename != path:
             raise
         raise CommandError(f"{path} cannot be read: {(err.strerror or str(err)).lower()}") from err
 
 
-def _publish_stream(stream: IO[bytes], name: str, settings: Settings, *, skip_bad: bool, now_ms: int) -> int:
+def _publish_stream(
+    stream: IO[bytes], name: str, args: argparse.Namespace, settings: Settings, *, now_ms: int
+) -> int:
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         # All lines are looked at before the first is published, so all have to be here first.
         shutil.copyfileobj(stream, spool)
-        return _publish_file(spool, name, settings, skip_bad=skip_bad, now_ms=now_ms)
+        return _publish_file(spool, name, args, settings, now_ms=now_ms)
 
 
-def _publish_file(file: IO[bytes], name: str, settings: Settings, *, skip_bad: bool, now_ms: int) -> int:
+def _publish_file(file: IO[bytes], name: str, args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     total = file.seek(0, os.SEEK_END)
-    bad = 0
+    good, bad = _check(file, name, total, settings.default_ttl, now_ms=now_ms)
+    if bad and not args.skip_bad:
+        raise CommandError(f"nothing was published: {_count(bad, 'bad line')} (see --skip-bad)")
+    if good:
+        with sending(settings, topic=args.topic, total=good) as sink, Progress(total, "publishing") as progress:
+            chunk: list[LogEvent] = []
+            for item in _events(file, total, settings.default_ttl, now_ms=now_ms):
+                if not isinstance(item, _BadLine):
+                    chunk.append(item)
+                if len(chunk) == CHUNK_EVENTS:
+                    sink.send(chunk)
+                    progress.at(file.tell())
+                    chunk.clear()
+            if chunk:
+                sink.send(chunk)
+    print(f"{_count(good, 'event')} published" + (f", {_count(bad, 'bad line')} left out" if bad else ""))
+    return 0
+
+
+def _check(file: IO[bytes], name: str, total: int, default_ttl: int, *, now_ms: int) -> tuple[int, int]:
+    """The numbers of good and bad lines; the first bad ones are told."""
+    good = bad = 0
     with Progress(total, "checking") as progress:
-        for item in _events(file, total, settings.default_ttl, now_ms=now_ms):
+        for item in _events(file, total, default_ttl, now_ms=now_ms):
             if isinstance(item, _BadLine):
                 bad += 1
                 if bad <= _SHOWN_PROBLEMS:
                     note(f"{name} line {item.number}: {item.reason}")
+            else:
+                good += 1
             progress.at(file.tell())
     if bad > _SHOWN_PROBLEMS:
         note(f"{name}: {_count(bad - _SHOWN_PROBLEMS, 'more bad line')}")
-    if bad and not skip_bad:
-        raise CommandError(f"nothing was published: {_count(bad, 'bad line')} (see --skip-bad)")
-    published = 0
-    with Progress(total, "publishing") as progress:
-        chunk: list[LogEvent] = []
-        for item in _events(file, total, settings.default_ttl, now_ms=now_ms):
-            if not isinstance(item, _BadLine):
-                chunk.append(item)
-            if len(chunk) == CHUNK_EVENTS:
-                published += len(append(settings, chunk))
-                progress.at(file.tell())
-                chunk.clear()
-        published += len(append(settings, chunk)) if chunk else 0
-    print(f"{_count(published, 'event')} published" + (f", {_count(bad, 'bad line')} left out" if bad else ""))
-    return 0
+    return good, bad
 
 
 def _count(number: int, what: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
+from tests.harness import ROOT
 from tests.meta.source import imports, modules, within
 
 #: From the bottom up; a module belongs to the longest entry that it is in or below, "=" in front means only itself.
@@ -79,8 +83,16 @@ def test_a_client_library_has_one_module(library: str) -> None:
     users = [name for name, path in MODULES.items() if any(within(other, library) for other in imports(name, path))]
     assert len(users) == 1, users
     module = users[0]
-    loading = [name for name, path in MODULES.items() if module in imports(name, path)]
-    assert loading == ["streamdns.events.sources.kafka"]
+    loading = {name for name, path in MODULES.items() if module in imports(name, path)}
+    writing = {"streamdns.events.sources.kafka_sink"} if library == "confluent_kafka" else set()
+    assert loading == {"streamdns.events.sources.kafka"} | writing
+
+
+def test_who_writes_to_kafka_is_loaded_by_need() -> None:
+    """Commands that write to a file log have nothing to do with a client library."""
+    code = "import sys; import streamdns.commands.importing; print([m for m in sys.modules if 'kafka' in m])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(["streamdns.settings_kafka"])
 
 
 @pytest.mark.parametrize("name", modules("console"))

@@ -18,7 +18,8 @@ class KafkaConfig:
 
     `addresses` are host:port; `client` is auto, pykafka or confluent; `mechanism` is "" without SASL, else one of
     MECHANISMS; `ca`, `certificate` and `key` are paths of PEM files, "" for the system's CAs and for none. A partition
-    is asked for `fetch_bytes` at a time, and never for more than `fetch_max_bytes`.
+    is asked for `fetch_bytes` at a time, and never for more than `fetch_max_bytes`. Who writes chooses partitions by
+    `partitioner`, as librdkafka names them, and gives up after `delivery_timeout_s`.
     """
 
     addresses: tuple[str, ...]
@@ -35,6 +36,8 @@ class KafkaConfig:
     fetch_bytes: int = 1 << 18
     fetch_max_bytes: int = 16 << 20
     allow_lossy_topic: bool = False
+    partitioner: str = "murmur2_random"
+    delivery_timeout_s: float = 30.0
 
     def hosts(self) -> tuple[tuple[str, int], ...]:
         """The addresses as (host, port); IPv6 addresses lose their brackets."""
@@ -63,6 +66,8 @@ def from_settings(settings: Settings) -> KafkaConfig:
         fetch_bytes=settings.kafka_fetch_bytes,
         fetch_max_bytes=settings.kafka_fetch_max_bytes,
         allow_lossy_topic=settings.kafka_allow_lossy_topic,
+        partitioner=settings.kafka_partitioner,
+        delivery_timeout_s=settings.kafka_delivery_timeout_s,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 import confluent_kafka as ck
 import gevent
@@ -28,6 +29,44 @@ _GONE: Final = {
     ck.KafkaError._SSL: "TLS failed",  # noqa: SLF001
     ck.KafkaError._ALL_BROKERS_DOWN: "no broker can be reached",  # noqa: SLF001
 }
+_LINGER_MS: Final = 5
+_MESSAGE_MAX_BYTES: Final = 4 << 20  # More than any event may have.
+_TIMED_OUT: Final = ck.KafkaError._MSG_TIMED_OUT  # noqa: SLF001
+#: What may have reached the log all the same: the broker wrote it, or may have, and its word did not get here.
+_UNKNOWN: Final = (_TIMED_OUT, ck.KafkaError._PURGE_INFLIGHT, ck.KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND)  # noqa: SLF001
+_REFUSED: Final = {
+    ck.KafkaError.MSG_SIZE_TOO_LARGE: "it is larger than the topic takes (max.message.bytes)",
+    ck.KafkaError.TOPIC_AUTHORIZATION_FAILED: "no permission to write to the topic",
+    ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED: "no permission to write (before Kafka 3.0 that takes IDEMPOTENT_WRITE "
+                                                "on the cluster, too)",
+    ck.KafkaError.INVALID_TIMESTAMP: "its timestamp is further from now than the topic takes",
+    ck.KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic or partition any more",
+    ck.KafkaError._UNKNOWN_TOPIC: "there is no such topic any more",  # noqa: SLF001
+    ck.KafkaError._PURGE_QUEUE: "it was not sent",  # noqa: SLF001
+}
+
+
+def connection_options(config: KafkaConfig) -> dict[str, Any]:
+    """What librdkafka needs to reach the cluster, whoever uses it; nothing ever makes a topic."""
+    options: dict[str, Any] = {
+        "bootstrap.servers": ",".join(config.addresses),
+        "security.protocol": config.security_protocol(),
+        "allow.auto.create.topics": False,
+        "reconnect.backoff.ms": 200,
+        "reconnect.backoff.max.ms": 1000,
+        "socket.timeout.ms": 10000,
+        "socket.keepalive.enable": True,
+        "socket.nagle.disable": True,
+        "topic.metadata.refresh.interval.ms": 10000,
+        "log_level": 0,
+    }
+    if config.mechanism:
+        options |= {"sasl.mechanism": config.mechanism, "sasl.username": config.user, "sasl.password": config.password}
+    if config.tls:
+        files = {"ssl.ca.location": config.ca, "ssl.certificate.location": config.certificate,
+                 "ssl.key.location": config.key or config.certificate}
+        options |= {name: path for name, path in files.items() if path}
+    return options
 
 
 class ConfluentClient:
@@ -61,18 +100,15 @@ class ConfluentClient:
 
     def _options(self) -> dict[str, Any]:
         config = self._config
-        options: dict[str, Any] = {
-            "bootstrap.servers": ",".join(config.addresses),
+        return connection_options(config) | {
             "client.id": config.group,
             "group.id": config.group,
-            "security.protocol": config.security_protocol(),
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
             "check.crcs": True,
             "isolation.level": "read_committed",
-            "allow.auto.create.topics": False,
             "fetch.wait.max.ms": 100,
             "fetch.min.bytes": 1,
             "max.partition.fetch.bytes": config.fetch_bytes,
@@ -81,25 +117,10 @@ class ConfluentClient:
             # By default a full queue is looked at again only after a second.
             "fetch.queue.backoff.ms": 5,
             "fetch.error.backoff.ms": 200,
-            "reconnect.backoff.ms": 200,
-            "reconnect.backoff.max.ms": 1000,
-            "socket.timeout.ms": 10000,
             # A view that is full keeps us from asking for as long as it takes.
             "max.poll.interval.ms": 86_400_000,
-            "socket.keepalive.enable": True,
-            "socket.nagle.disable": True,
-            "topic.metadata.refresh.interval.ms": 10000,
-            "log_level": 0,
             "error_cb": self._failures.append,  # Called in librdkafka's own time: it must do no more than this.
         }
-        if config.mechanism:
-            options |= {"sasl.mechanism": config.mechanism, "sasl.username": config.user,
-                        "sasl.password": config.password}
-        if config.tls:
-            files = {"ssl.ca.location": config.ca, "ssl.certificate.location": config.certificate,
-                     "ssl.key.location": config.key or config.certificate}
-            options |= {name: path for name, path in files.items() if path}
-        return options
 
     def fetch(self, *, max_records: int, timeout_s: float) -> Fetched:
         left_s = timeout_s
@@ -174,6 +195,117 @@ class ConfluentClient:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.close()
+
+
+class Delivery(NamedTuple):
+    """What became of the event that was put in as `number`.
+
+    `failure` is "" where it is in the log; else it is not, or with `unknown` that cannot be told.
+    """
+
+    number: int
+    key: bytes
+    partition: int
+    offset: int
+    failure: str = ""
+    unknown: bool = False
+
+
+class ConfluentProducer:
+    """librdkafka's idempotent producer for one topic, in the thread that calls; raises SourceError.
+
+    What became of each event goes to `delivered`, which is called within put, wait and give_up. A batch has at most
+    `batch_bytes`; at most `queue_events` are on their way.
+    """
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        topic: str,
+        *,
+        delivered: Callable[[Delivery], None],
+        batch_bytes: int,
+        queue_events: int,
+    ) -> None:
+        self._topic, self._delivered, self._timeout_s = topic, delivered, config.delivery_timeout_s
+        self._trouble = ""
+        options = connection_options(config) | {
+            "client.id": "streamdns",
+            "enable.idempotence": True,
+            "acks": "all",
+            "partitioner": config.partitioner,
+            "message.timeout.ms": int(config.delivery_timeout_s * 1000),
+            "linger.ms": _LINGER_MS,
+            "batch.size": batch_bytes,
+            "message.max.bytes": _MESSAGE_MAX_BYTES,  # The broker knows better what the topic takes.
+            "queue.buffering.max.messages": queue_events,
+            "queue.buffering.max.kbytes": _QUEUE_KBYTES * 4,
+            "error_cb": self._note,
+        }
+        try:
+            self._producer = ck.Producer(options, logger=None)
+        except ck.KafkaException as error:
+            raise SourceError(f"the Kafka client does not start: {error.args[0].str()}") from error
+
+    def _note(self, error: ck.KafkaError) -> None:
+        self._trouble = f"{_GONE.get(error.code(), 'the client failed')} ({error.str()})"
+
+    def put(self, number: int, event: tuple[bytes, bytes | None, int]) -> None:
+        """Queue an event; waits while the queue is full."""
+        key, value, timestamp_ms = event
+        while True:
+            try:
+                self._producer.produce(self._topic, value, key, timestamp=timestamp_ms,
+                                       on_delivery=partial(self._report, number, key))
+                return
+            except BufferError:
+                self.wait(_POLL_S)
+            except ck.KafkaException as error:
+                raise SourceError(f"{key.decode(errors='backslashreplace')}: {self._reason(error.args[0])}") from error
+
+    def _report(self, number: int, key: bytes, error: ck.KafkaError | None, message: ck.Message) -> None:
+        if error is None:
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None
+            assert offset is not None
+            self._delivered(Delivery(number, key, partition, offset))
+            return
+        unknown = error.code() in _UNKNOWN
+        self._delivered(Delivery(number, key, -1, -1, self._reason(error), unknown))
+
+    def _reason(self, error: ck.KafkaError) -> str:
+        code = error.code()
+        if code == _TIMED_OUT:
+            why = f": {self._trouble}" if self._trouble else ""
+            return f"no broker has confirmed it within {self._timeout_s:g} s{why}"
+        return _REFUSED.get(code) or error.str()
+
+    def wait(self, at_most_s: float) -> None:
+        """Let reports come in."""
+        try:
+            self._producer.poll(at_most_s)
+        except ck.KafkaException as error:
+            raise SourceError(f"Kafka: {self._reason(error.args[0])}") from error
+
+    def left(self) -> int:
+        """How many events and requests are on their way."""
+        return len(self._producer)
+
+    def give_up(self, wait_s: float) -> None:
+        """Drop what has not been sent, and wait so long for the reports of the rest."""
+        try:
+            self._producer.purge(in_flight=False)
+            self._producer.flush(wait_s)
+        except ck.KafkaException:
+            return  # Fatal, and told before: nothing more is to be learnt.
+
+    def close(self) -> None:
+        """Drop everything without a word."""
+        try:
+            self._producer.purge()
+            self._producer.poll(0)
+        except ck.KafkaException:
+            return  # As above.
 
 
 def _outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | None, Exception | None]:
