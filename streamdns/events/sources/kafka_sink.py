@@ -1,0 +1,101 @@
+"""A Kafka topic to write to: looked at before anything is sent, and every event's fate is known or counted as unknown.
+
+The look is our own connection's, because it says within seconds, in one sentence, what librdkafka retries in silence.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from streamdns.errors import SourceError
+from streamdns.events.sources import kafka_wire as wire
+from streamdns.events.sources.kafka_config import KafkaConfig
+from streamdns.events.sources.kafka_confluent import ConfluentProducer, Delivery
+from streamdns.events.sources.kafka_probe import Cluster
+from streamdns.events.sources.sink import LogEvent, Placed, Tally
+
+_QUEUE_EVENTS: Final = 50_000
+_BATCH_BYTES: Final = 1_000_000
+_STEP_S: Final = 0.1  # Ctrl-C is heard between two of them.
+_LAST_WORD_S: Final = 0.5
+_PATIENCE_S: Final = 5.0  # So much longer than librdkafka itself says that it takes.
+
+
+class KafkaSink:
+    """One topic of a cluster as a Sink; made ready to write, or SourceError."""
+
+    def __init__(self, config: KafkaConfig, topic: str) -> None:
+        self._topic, self._timeout_s = topic, config.delivery_timeout_s
+        self._sent = self._stored = self._lost = 0
+        self._failure: Delivery | None = None
+        self._placed: dict[int, Placed] = {}
+        self._wanted = 0  # From this number on it is asked where events are.
+        self._producer = ConfluentProducer(
+            config, topic, delivered=self._delivered, batch_bytes=_look(replace(config, topics=(topic,)), topic),
+            queue_events=_QUEUE_EVENTS,
+        )
+
+    def _delivered(self, what: Delivery) -> None:
+        if not what.failure:
+            self._stored += 1
+            if self._wanted <= what.number:
+                self._placed[what.number] = Placed(self._topic, what.partition, what.offset)
+            return
+        self._lost += not what.unknown
+        if self._failure is None:
+            self._failure = what
+
+    def append(self, events: Sequence[LogEvent]) -> list[Placed]:
+        first, self._wanted = self._sent, self._sent
+        self.send(events)
+        self.flush()
+        placed, self._placed = self._placed, {}
+        return [placed[number] for number in range(first, self._sent)]
+
+    def send(self, events: Sequence[LogEvent]) -> None:
+        if any(timestamp_ms == 0 for _, _, timestamp_ms in events):
+            raise ValueError("Kafka cannot carry the timestamp 0: it stands for now there")
+        put, number = self._producer.put, self._sent
+        for event in events:
+            put(number, event)
+            self._sent = number = number + 1
+        self._producer.wait(0)
+        self._raise_failure()
+
+    def flush(self) -> None:
+        deadline_s = time.monotonic() + self._timeout_s + _PATIENCE_S
+        while self._stored < self._sent:
+            self._producer.wait(_STEP_S)
+            self._raise_failure()
+            if time.monotonic() > deadline_s:
+                raise SourceError(f"Kafka topic {self._topic}: the client does not say what became of the events")
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            key = self._failure.key.decode(errors="backslashreplace")
+            raise SourceError(f"Kafka topic {self._topic}, event {key}: {self._failure.failure}")
+
+    def tally(self) -> Tally:
+        if self._stored + self._lost < self._sent:
+            self._producer.give_up(_LAST_WORD_S)
+        return Tally(self._stored, self._sent - self._stored - self._lost)
+
+    def close(self) -> None:
+        self._producer.close()
+
+
+def _look(config: KafkaConfig, topic: str) -> int:
+    """See that the topic is there and can be written to; how large a batch of it may be. Raises SourceError."""
+    cluster = Cluster(config)
+    try:
+        found = cluster.look().topics.get(topic)
+        error = wire.UNKNOWN_TOPIC if found is None else found.error
+        if error:
+            raise SourceError(f"Kafka topic {topic}: {wire.error_text(error)}")
+        _, values = cluster.topic_settings().get(topic, (0, {}))
+        return min(_BATCH_BYTES, int(values.get("max.message.bytes", _BATCH_BYTES)))
+    finally:
+        cluster.close()
