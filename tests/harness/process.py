@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TypeVar
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+#: An address of this machine where nothing listens.
+ELSEWHERE = "127.0.0.2"
 T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
