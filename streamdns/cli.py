@@ -123,6 +123,10 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import exporting
 
         return exporting.run(args, settings)
+    if args.command == "rebuild":
+        from streamdns.commands import rebuild
+
+        return rebuild.run(args, settings, now_ms=now_ms)
     from streamdns.commands import inspect
 
     looks: dict[str, Callable[[argparse.Namespace, Settings], int]] = {

@@ -48,7 +48,16 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "Find out who replaced the log. If it was a mistake, put the right log back."),
     LogEvent("consumer.rebuild_started", "info", "A new view is being filled from the start of the log; the old one "
              "serves meanwhile."),
-    LogEvent("consumer.rebuild_swapped", "info", "The new view is complete and serves from now on."),
+    LogEvent("consumer.rebuild_swapped", "info", "The new view is complete and serves from now on; `added`, `removed` "
+             "and `changed` are the RRsets in which it differs from the one before, where that could be read."),
+    LogEvent("consumer.rebuild_refused", "error", "Somebody asked for a rebuild, and there is no room for a second "
+             "view on the disk.", "Make room and run `streamdns rebuild` again."),
+    LogEvent("consumer.away_too_long", "error", "The log was not read to its end for longer than it keeps deletes: "
+             "names that were deleted meanwhile may still be in the view, which is rebuilt beside the one that serves.",
+             "Nothing, when the outage is known. Set delete.retention.ms of the topic to more than the longest one."),
+    LogEvent("consumer.log_too_slow", "error", "Reading the log from its beginning took longer than it keeps deletes: "
+             "names that were deleted meanwhile may still be in the view.",
+             "Set delete.retention.ms of the topic to more than a rebuild takes, then run `streamdns rebuild`."),
     LogEvent("consumer.event_rejected", "warning", "An event could not be decoded or validated and is in the "
              "quarantine; the last good RRset of its key stays.",
              "`streamdns quarantine` lists the reasons; the next good event of the key clears the entry."),

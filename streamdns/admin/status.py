@@ -89,6 +89,7 @@ class Status:
                 "bytes": self._view.store.used_bytes(),
                 "map_bytes": self._view.store.map_bytes(),
                 "rebuild": self._view.rebuild_reason or None,
+                **progress.rebuild_summary(),
             },
             "zones": view.zones,
             "nodes": view.nodes,

@@ -53,7 +53,7 @@ class Progress:
 
     def __init__(self, total: int, what: str, *, to: TextIO | None = None) -> None:
         self._to = sys.stderr if to is None else to
-        self._total, self._what = total, what
+        self.total, self._what = total, what
         self._shown = self._to.isatty()
         self._percent = -1
 
@@ -61,13 +61,18 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the bar away, for a line of text or for good."""
         if self._shown and self._percent >= 0:
             self._to.write("\r\x1b[K")
             self._to.flush()
+            self._percent = -1
 
     def at(self, done: int) -> None:
         """So much of the total is done."""
-        percent = 100 * min(done, self._total) // self._total if self._total else 100
+        percent = 100 * min(done, self.total) // self.total if self.total else 100
         if self._shown and percent != self._percent:
             self._percent = percent
             bar = "#" * (_BAR_WIDTH * percent // 100)

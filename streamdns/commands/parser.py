@@ -33,6 +33,7 @@ _SUMMARIES = {
     "digest": "show digests and counts, or verify them",
     "quarantine": "list the events that were rejected",
     "conflicts": "list contradictions in the data",
+    "rebuild": "make the view anew from the log, beside the one that serves",
     "version": "show the version",
 }
 
@@ -70,6 +71,13 @@ good event of its key comes.""",
     "conflicts": """\
 List contradictions in the data: a CNAME beside other types, one RRset in several partitions, keys that are not spelt
 canonically.""",
+    "rebuild": """\
+Ask the server that holds DNS_PATHDB to make its view anew from the beginning of the log. The view that is there serves
+until the new one is complete; then that takes its place in one step. With DNS_ADMIN_ADDRESS it is followed to its end,
+and the numbers of RRsets added, removed and changed are shown: none, when the old view was right.
+
+Where no server runs, the next start makes the rebuild. The disk must have room for a second view. Whoever may write in
+the directory DNS_PATHDB may ask. Interrupting this command does not end the rebuild.""",
     "version": "Show the version of streamdns.",
 }
 
@@ -95,6 +103,7 @@ _EXAMPLES = {
     "digest": ("streamdns digest", "streamdns digest example.org", "streamdns digest --verify"),
     "quarantine": ("streamdns quarantine", "streamdns quarantine --payload"),
     "conflicts": ("streamdns conflicts --json",),
+    "rebuild": ("streamdns rebuild", "streamdns rebuild --no-wait"),
     "version": ("streamdns version",),
 }
 
@@ -186,6 +195,7 @@ def _add_reading(commands: dict[str, argparse.ArgumentParser]) -> None:
     digest.add_argument("zone", metavar="ZONE", nargs="?", help="a zone of the view (default: the view and all zones)")
     digest.add_argument("--verify", action="store_true", help="recompute everything and say where it differs (exit 1)")
     commands["quarantine"].add_argument("--payload", action="store_true", help="also how each payload begins")
+    commands["rebuild"].add_argument("--no-wait", action="store_true", help="only ask, and do not follow it")
     for name in ("check", "settings", "export", "lookup", "digest", "quarantine", "conflicts", "version"):
         commands[name].add_argument("--json", action="store_true", help="write JSON")
 

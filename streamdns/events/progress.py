@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamdns.errors import SourceError
 from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.metrics.registry import Registry
+from streamdns.view.compare import Differences
 from streamdns.view.store import Position, State
 from streamdns.view.writer import Applied
 
 _LOOK_EVERY_S = 1.0
+
+
+class LastRebuild(NamedTuple):
+    """A rebuild that serves since `time_s` (UNIX seconds); `differences` None: there was nothing to compare it with.
+
+    `request` is the id of the request that it honoured, "" for none.
+    """
+
+    time_s: float
+    reason: str
+    seconds: float
+    differences: Differences | None
+    request: str
+
+    def summary(self) -> dict[str, Any]:
+        """As /v1/status has it."""
+        found = self.differences
+        return {
+            "time": int(self.time_s),
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            "added": None if found is None else found.added,
+            "removed": None if found is None else found.removed,
+            "changed": None if found is None else found.changed,
+            "same_data": None if found is None else found.same_data,
+            "request": self.request,
+        }
 
 
 class Progress:
@@ -27,6 +55,9 @@ class Progress:
         self.error = ""
         self.last_alarm: tuple[float, str] | None = None
         self.last_contact_s: float | None = None
+        self.whole_s: float | None = None
+        self.last_rebuild: LastRebuild | None = None
+        self.last_refusal: tuple[str, str] | None = None
         self.complete = False
         self.rebuilding = False
         self.view = State()
@@ -113,6 +144,14 @@ class Progress:
         """Something that an administrator must know, also after it is over."""
         self.last_alarm = (self._now_s(), error)
 
+    def rebuilt(self, rebuild: LastRebuild) -> None:
+        """A rebuilt view serves from now on."""
+        self.last_rebuild = rebuild
+
+    def refused(self, request: str, why: str) -> None:
+        """No rebuild begins for the request with this id."""
+        self.last_refusal = (request, why)
+
     def applied(self, batch: Batch, applied: Applied, elapsed_s: float) -> None:
         """A batch was committed."""
         self.positions.update(batch.positions)
@@ -142,6 +181,14 @@ class Progress:
             self.behind_since_s = now_s
         if now_s - self._looked_s > _LOOK_EVERY_S:
             self._look(source)
+
+    def rebuild_summary(self) -> dict[str, Any]:
+        """What status shows of rebuilds that are over or were refused."""
+        last, refusal = self.last_rebuild, self.last_refusal
+        return {
+            "last_rebuild": None if last is None else last.summary(),
+            "rebuild_refused": None if refusal is None else {"request": refusal[0], "reason": refusal[1]},
+        }
 
     def lag(self) -> float:
         """What of the log is not applied, as of the last look, in the unit of its positions."""
@@ -184,6 +231,7 @@ class Progress:
             "error": self.error,
             "alarm": None if alarm is None else {"time": int(alarm[0]), "reason": alarm[1]},
             "last_contact": None if self.last_contact_s is None else int(self.last_contact_s),
+            "whole_at": None if self.whole_s is None else int(self.whole_s),
             "stale": self.stale,
             "details": self.details,
         }

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Self
 
 import lmdb
-import msgspec
 
 from streamdns.dns import node as nodes
 from streamdns.dns.node import HAS_SOA, RRset
-from streamdns.errors import ViewError
 from streamdns.events.sources.base import Partition
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
@@ -200,18 +198,6 @@ class Inspector:
         return self.rows("cuts")
 
 
-def changed_zones(old: Store, new: Store) -> set[bytes]:
-    """The apexes of zones that only one of two views has, or whose data differs; all, where the old is unreadable."""
-    digests: list[set[tuple[bytes, bytes]]] = []
-    for store in (old, new):
-        try:
-            with Inspector(store) as view:
-                digests.append({(apex, row.digest) for apex, row in view.zones()})
-        except (ViewError, lmdb.Error, msgspec.MsgspecError):
-            digests.append(set())
-    return {apex for apex, _ in digests[0] ^ digests[1]}
-
-
 def snapshot(store: Store) -> ViewSnapshot:
     """A snapshot for answers; raises ViewError."""
     try:
@@ -222,4 +208,4 @@ def snapshot(store: Store) -> ViewSnapshot:
         raise AssertionError from err
 
 
-__all__ = ["Entry", "Inspector", "ViewSnapshot", "changed_zones", "node_key", "snapshot"]
+__all__ = ["Entry", "Inspector", "ViewSnapshot", "node_key", "snapshot"]

@@ -11,19 +11,43 @@ import fcntl
 import os
 import shutil
 import time
+from typing import NamedTuple
 
 import msgspec
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewLocked
+from streamdns.view import request
 from streamdns.view.store import Store, disk_failure
 
 _LOCK, _CURRENT, _REBUILD = "lock", "current", "rebuild"
 _LOCK_PATIENCE_S = 0.1
+#: What a rebuild may need beyond the octets of the view that serves: its pages are filled in another order.
+_MARGIN_PART, _MARGIN_BYTES = 8, 4 << 20
 
 
-class _Rebuild(msgspec.Struct):
+class Rebuild(msgspec.Struct):
+    """The mark of a rebuild: why and when (ms) it began, and the request that it honours ("" for none)."""
+
     generation: str
     reason: str
+    begun_ms: int = 0
+    request: str = ""
+
+
+class Room(NamedTuple):
+    """Octets that a rebuild may need on the file system, and that are free there."""
+
+    need_bytes: int
+    free_bytes: int
+
+    def missing(self, path: str) -> str:
+        """Why no rebuild can begin, in one sentence; "" when it can."""
+        if self.free_bytes >= self.need_bytes:
+            return ""
+        return (
+            f"a rebuild of the view in {path} may need {self.need_bytes >> 20} MiB on the disk and "
+            f"{self.free_bytes >> 20} MiB are free there"
+        )
 
 
 class View:
@@ -38,7 +62,7 @@ class View:
         self.max_bytes = max_bytes
         self.damaged: str | None = None
         self.rebuilding: Store | None = None
-        self.rebuild_reason = ""
+        self.rebuild: Rebuild | None = None
         self._lock = self._take_lock(holder)
         try:
             self.store = self._open_current()
@@ -100,9 +124,12 @@ class View:
     def _open_rebuild(self) -> None:
         try:
             with open(os.path.join(self.path, _REBUILD), "rb") as file:
-                marker = msgspec.json.decode(file.read(), type=_Rebuild)
+                marker = msgspec.json.decode(file.read(), type=Rebuild)
             path = os.path.join(self.path, marker.generation)
             # A process that was killed in the middle of swap() leaves the mark of a rebuild that is served now.
+            asked = request.pending(self.path)
+            if asked is not None and (marker.generation, marker.request) == (current_generation(self.path), asked.id):
+                request.withdraw(self.path)
             if marker.generation not in self._others() or not os.path.exists(os.path.join(path, "data.mdb")):
                 self.discard_rebuild()
                 return
@@ -114,19 +141,29 @@ class View:
             store.close()
             self.discard_rebuild()
             return
-        self.rebuilding, self.rebuild_reason = store, marker.reason
+        self.rebuilding, self.rebuild = store, marker
 
-    def begin_rebuild(self, reason: str) -> Store:
+    @property
+    def rebuild_reason(self) -> str:
+        """Why a rebuild is under way; "" where none is."""
+        return "" if self.rebuild is None else self.rebuild.reason
+
+    def room(self) -> Room:
+        """Whether there is room for a rebuild; a view that is damaged says nothing about what it will need."""
+        return room_for(self.path, 0 if self.damaged is not None else self.store.used_bytes())
+
+    def begin_rebuild(self, reason: str, begun_ms: int = 0, request_id: str = "") -> Store:
         """An empty generation beside the served one; an unfinished one is discarded. Raises ViewFull, ViewError."""
         self.discard_rebuild()
         name = self._next_generation()
         store = Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
         try:
-            self._write(_REBUILD, msgspec.json.encode(_Rebuild(name, reason)))
+            marker = Rebuild(name, reason, begun_ms, request_id)
+            self._write(_REBUILD, msgspec.json.encode(marker))
         except BaseException:
             store.close()
             raise
-        self.rebuilding, self.rebuild_reason = store, reason
+        self.rebuilding, self.rebuild = store, marker
         return store
 
     def swap(self) -> None:
@@ -137,15 +174,16 @@ class View:
         new = self.rebuilding
         assert new is not None
         self._write(_CURRENT, os.path.basename(new.path).encode())
-        old, self.store, self.rebuilding, self.rebuild_reason = self.store, new, None, ""
+        old, self.store, self.rebuilding, self.rebuild = self.store, new, None, None
         self.damaged = None
         old.close()
+        request.withdraw(self.path)  # Also one that came while the rebuild was under way.
 
     def discard_rebuild(self) -> None:
         """Give up a rebuild that was begun, and remove every generation that is not served."""
         if self.rebuilding is not None:
             self.rebuilding.close()
-            self.rebuilding, self.rebuild_reason = None, ""
+            self.rebuilding, self.rebuild = None, None
         self.remove_others()
 
     def remove_others(self) -> None:
@@ -194,6 +232,16 @@ def _lock(fd: int) -> None:
             if time.monotonic() > deadline_s:
                 raise
             time.sleep(0.01)
+
+
+def room_for(path: str, used_bytes: int) -> Room:
+    """What a rebuild beside a view of so many octets may need, nothing beside an empty one, and what is free."""
+    need_bytes = used_bytes + used_bytes // _MARGIN_PART + _MARGIN_BYTES if used_bytes else 0
+    try:
+        free = os.statvfs(path)
+    except OSError as err:
+        raise disk_failure(path, err) from err
+    return Room(need_bytes, free.f_bavail * free.f_frsize)
 
 
 def current_generation(path: str) -> str | None:

@@ -28,7 +28,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     ("view and sources", ("streamdns.view", "streamdns.events.sources")),
     ("services", (
-        "streamdns.events.consumer", "streamdns.events.progress", "streamdns.dns.server", "streamdns.dns.tcp",
+        "streamdns.events.consumer", "streamdns.events.contact", "streamdns.events.progress",
+        "streamdns.events.rebuilding", "streamdns.events.writing", "streamdns.dns.server", "streamdns.dns.tcp",
         "streamdns.dns.mmsg", "streamdns.dns.statistics", "streamdns.admin", "streamdns.local_records",
     )),
     ("app and command line", ("streamdns.app", "streamdns.cli", "streamdns.commands", "streamdns.__main__")),

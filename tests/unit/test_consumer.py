@@ -38,7 +38,7 @@ class Memory:
 
     def __init__(self, records: Sequence[Record], identity: str = "one") -> None:
         self.records, self.identity = list(records), identity
-        self.unit = "events"
+        self.unit, self.retention_s = "events", None
         self.fail: list[Exception] = []
         self.connects: list[dict[Partition, int]] = []
         self._at = 0
@@ -296,11 +296,11 @@ def test_no_room_to_begin_a_rebuild_is_waited_for(tmp_path: pathlib.Path, monkey
         made.follows()
     begin, tries = View.begin_rebuild, []
 
-    def full_once(view: View, reason: str) -> Any:
+    def full_once(view: View, reason: str, *rest: Any) -> Any:
         tries.append(reason)
         if len(tries) == 1:
             raise ViewFull("the disk of the view is full")
-        return begin(view, reason)
+        return begin(view, reason, *rest)
 
     monkeypatch.setattr(View, "begin_rebuild", full_once)
     with bench(tmp_path, lambda: Memory([record(0, "b.")], identity="two")) as made:

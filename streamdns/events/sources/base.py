@@ -30,11 +30,17 @@ class Batch(NamedTuple):
 
     `caught_up` is true when, with this batch applied, the ends seen at connect are passed and a read at the end of
     every partition returned nothing.
+
+    `whole_s` is a moment (time.monotonic) such that everything that was in the log then is applied with this batch;
+    None when no later one than before is known. Only a source that bears no absence of any length has it: it is an end
+    that the broker told, compared with the positions that were read. That reads return nothing proves nothing: a
+    connection that is dead does that, too.
     """
 
     records: list[Record]
     positions: dict[Partition, int]
     caught_up: bool
+    whole_s: float | None = None
 
 
 class Source(Protocol):
@@ -47,6 +53,9 @@ class Source(Protocol):
 
     #: What positions count: "octets" or "events".
     unit: str
+    #: For how long after it was written a delete is in the log at the least, in seconds, known from connect on. Who has
+    #: not read all of the log for longer may never see it. None: for ever.
+    retention_s: float | None
 
     def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
         """Start reading at `positions`; a partition that is not named there is read from its beginning.

@@ -18,10 +18,13 @@ from streamdns.events.sources.base import Batch, Partition
 from streamdns.events.sources.kafka_client import CannotServe, KafkaClient, OutOfRange
 from streamdns.events.sources.kafka_config import KafkaConfig
 from streamdns.events.sources.kafka_probe import Cluster, Refused
-from streamdns.events.sources.kafka_topic import check, needs_confluent
+from streamdns.events.sources.kafka_topic import check, keeps_deletes_s, needs_confluent
 
 CHECK_S: Final = 10.0
 STALL_S: Final = 30.0
+#: Where deletes are kept for a short time only, the ends are looked at so many times within it.
+_LOOKS: Final = 4
+_LEAST_CHECK_S: Final = 0.25
 _PYKAFKA_FETCH: Final = 2
 
 
@@ -82,11 +85,19 @@ class _Limits(NamedTuple):
     ends: dict[Partition, int]
 
 
+class _Look(NamedTuple):
+    """Where all partitions ended when they were asked, and the moment before that."""
+
+    asked_s: float
+    ends: dict[Partition, int]
+
+
 class KafkaSource:
     """One or several topics of one cluster as a Source; a fingerprint is the cluster's id and the topic's.
 
     `warnings` has a sentence for each thing about the topics that is unwise; `client` and `client_reason` say who
-    reads, and why it is not pykafka. `check_s`: how often identity, partitions and ends are looked at again.
+    reads, and why it is not pykafka; `retention_s` is the smallest delete.retention.ms of the topics. `check_s`: how
+    often identity, partitions and ends are looked at again.
     """
 
     unit = "events"
@@ -104,6 +115,7 @@ class KafkaSource:
         self._client: KafkaClient | None = None
         self._watcher: gevent.Greenlet | None = None
         self.warnings: list[str] = []
+        self.retention_s: float | None = None
         self.client = self.client_reason = self.group_error = ""
         self._reset()
 
@@ -115,6 +127,7 @@ class KafkaSource:
         self._new: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
         self._failure: SourceError | None = None
+        self._look: _Look | None = None
         self._moved_s = self._clock()
 
     def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
@@ -143,8 +156,11 @@ class KafkaSource:
             if known and known != self._prints[partition]:
                 raise LogReplaced(_replaced(partition, known, self._prints[partition]))
         settings = self._check_topics(cluster)
+        self.retention_s = keeps_deletes_s(settings.get(name) for name in self._config.topics)
         self.client, self.client_reason = choose_client(self._config, versions.get(wire.FETCH, (0, 0)), settings)
+        asked_s = self._clock()
         starts, self._ends = self._limits(cluster, positions, list(self._prints))
+        self._look = _Look(asked_s, self._ends)
         self._targets = dict(self._ends)
         self._positions = {partition: positions.get(partition) or at for partition, at in starts.items()}
         # Where a log does not begin at 0, the first batch says so: else all before it would count as lag.
@@ -229,7 +245,15 @@ class KafkaSource:
         self._positions |= got.positions
         at_end = got.at_end
         caught_up = all(at_end.get(partition, -1) >= end for partition, end in self._targets.items())
-        return Batch(got.records, moved, caught_up)
+        return Batch(got.records, moved, caught_up, self._whole_since())
+
+    def _whole_since(self) -> float | None:
+        """When the ends were asked for that all partitions have been read up to by now, the first time they have."""
+        look = self._look
+        if look is None or any(self._positions.get(partition, 0) < end for partition, end in look.ends.items()):
+            return None
+        self._look = None
+        return look.asked_s
 
     def ends(self) -> dict[Partition, int]:
         """As Source.ends, as of the last look."""
@@ -264,7 +288,7 @@ class KafkaSource:
     def _watch(self, cluster: Cluster) -> None:
         """In a greenlet of its own: what a client would not tell. What it finds, the next read raises."""
         while True:
-            gevent.sleep(self._check_s)
+            gevent.sleep(self._pause_s())
             try:
                 self._verify(cluster)
                 self._raise_if_stalled()
@@ -273,6 +297,11 @@ class KafkaSource:
                 self._failure = error
                 return
 
+    def _pause_s(self) -> float:
+        if self.retention_s is None:
+            return self._check_s
+        return min(self._check_s, max(_LEAST_CHECK_S, self.retention_s / _LOOKS))
+
     def _verify(self, cluster: Cluster) -> None:
         """Raise LogReplaced unless this is still the same log, and our positions are in it; take up new partitions."""
         now = self._identify(cluster.look())
@@ -280,7 +309,10 @@ class KafkaSource:
             if now.get(partition) != before:
                 raise LogReplaced(_replaced(partition, before, now.get(partition, "gone")))
         added = [partition for partition in now if partition not in self._prints]
+        asked_s = self._clock()
         starts, self._ends = self._limits(cluster, dict(self._positions), list(now))
+        if self._look is None:  # One that is not reached yet stands, or what is always behind would never reach one.
+            self._look = _Look(asked_s, self._ends)
         self._prints = now
         self._new |= {partition: starts[partition] for partition in added}
         self._targets |= {partition: self._ends[partition] for partition in added}

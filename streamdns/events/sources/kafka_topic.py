@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from streamdns.events.sources.kafka_wire import Topic
@@ -48,6 +48,20 @@ def check(topic: Topic, settings: Mapping[str, str], *, fetch_max_bytes: int) ->
     if alone:
         warnings.append(f"{name}: {alone} of {len(topic.replicas)} partitions have a replication factor of 1")
     return Findings(warnings, refusals)
+
+
+def keeps_deletes_s(topics: Iterable[Mapping[str, str] | None]) -> float | None:
+    """For how long every one of these topics keeps a tombstone at least; None where none is compacted.
+
+    Of a topic whose settings are not shown (None), or that has none of its own, Kafka's default is assumed.
+    """
+    kept_ms: list[int] = []
+    for settings in topics:
+        found = settings or {}
+        if "compact" in found.get("cleanup.policy", "compact"):
+            own_ms = _number(found, "delete.retention.ms")
+            kept_ms.append(_DAY_MS if own_ms is None else own_ms)
+    return min(kept_ms) / 1000 if kept_ms else None
 
 
 def needs_confluent(settings: Mapping[str, str]) -> str:

@@ -1,0 +1,123 @@
+"""Rebuilds of the view beside the one that serves: when they begin, what they change, and the moment they serve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from streamdns import logs
+from streamdns.errors import ViewCorrupt, ViewFull
+from streamdns.events.progress import LastRebuild, Progress
+from streamdns.events.writing import Stopped, WritingThread
+from streamdns.view import request
+from streamdns.view.compare import Differences, differences
+from streamdns.view.reader import Inspector
+from streamdns.view.request import Request
+from streamdns.view.store import State, Store
+from streamdns.view.view import View
+
+_log = logs.get("consumer")
+_LOOK_EVERY_S = 0.5
+
+
+class Rebuilds:
+    """Begins a rebuild and swaps it in; `seconds` is how long the last one took that this process has finished."""
+
+    def __init__(self, view: View, thread: WritingThread, progress: Progress, now_s: Callable[[], float]) -> None:
+        self._view, self._thread, self._progress, self._now_s = view, thread, progress, now_s
+        self._looked_s = float("-inf")
+        self.seconds = 0.0
+
+    def asked(self) -> Request | None:
+        """The request of an administrator that can be honoured now; one for which there is no room is refused."""
+        if self._view.rebuilding is not None or time.monotonic() - self._looked_s < _LOOK_EVERY_S:
+            return None  # A rebuild that is under way is what was asked for; its swap takes the request away.
+        self._looked_s = time.monotonic()
+        found = request.pending(self._view.path)
+        if found is None:
+            return None
+        missing = self._view.room().missing(self._view.path)
+        if not missing:
+            return found
+        request.withdraw(self._view.path)
+        self._progress.refused(found.id, missing)
+        _log.error("consumer.rebuild_refused", by=found.by, error=missing)
+        return None
+
+    def begin(self, reason: str, *, damaged: bool = False, request_id: str = "") -> None:
+        """Have an empty view beside the one that serves; waits for room. Nothing is known of what a damaged one needs.
+
+        Raises Stopped.
+        """
+        view, thread = self._view, self._thread
+        if not damaged and not view.store.outdated:
+            thread.with_room(None, self._need_room, reason)
+        thread.with_room(None, view.begin_rebuild, reason, int(self._now_s() * 1000), request_id)
+        self._progress.rebuilds.add()
+        _log.info("consumer.rebuild_started", reason=reason)
+
+    def _need_room(self, reason: str) -> None:
+        view = self._view
+        if view.rebuilding is not None:
+            view.discard_rebuild()  # It is given up in any case, and its room counts.
+        missing = view.room().missing(view.path)
+        if missing:
+            self._progress.alarm(f"{reason}; {missing}")
+            raise ViewFull(missing)
+
+    def may_swap(self, store: Store) -> bool:
+        """An empty log must not blank a view that has data: somebody may be about to write it again."""
+        state = store.state()
+        if state.applied or state.rejected or not self._progress.view.records:
+            return True
+        self._progress.holds("the log is empty: the view that was there goes on until the log has an event")
+        return False
+
+    def swap(self, store: Store) -> None:
+        """The new view has all of the log: what it changes is counted, and it serves from now on. Raises Stopped."""
+        view, progress = self._view, self._progress
+        before, marker = progress.view, view.rebuild
+        assert marker is not None
+        found = self._differences(store)
+        asked = request.pending(view.path)
+        while True:
+            try:
+                view.swap()  # In the event loop's thread: here no snapshot is open.
+                break
+            except ViewFull as err:
+                self._thread.wait_for_room(err)
+        self.tell_served()
+        now_s = self._now_s()
+        begun_s = marker.begun_ms / 1000 or now_s
+        self.seconds = max(0.0, now_s - begun_s)
+        progress.rebuilt(
+            LastRebuild(now_s, marker.reason, self.seconds, found, marker.request or (asked.id if asked else ""))
+        )
+        _log.info(
+            "consumer.rebuild_swapped",
+            reason=marker.reason,
+            seconds=round(self.seconds, 3),
+            records_before=before.records,
+            records=progress.view.records,
+            **({} if found is None else found._asdict() | {"same_data": found.same_data}),
+        )
+        self._thread.run(view.remove_others)
+
+    def _differences(self, store: Store) -> Differences | None:
+        """What the new view changes; None where the old one is damaged or of another form."""
+        view = self._view
+        if view.damaged is not None or view.store.outdated:
+            return None
+        stopping = self._thread.stopping
+        found = self._thread.run(differences, view.store, store, lambda: not stopping.is_set())
+        if stopping.is_set():
+            raise Stopped
+        return found
+
+    def tell_served(self) -> None:
+        """Let status and metrics know the view that serves."""
+        try:
+            with Inspector(self._view.store) as view:
+                self._progress.serves(view.state, view.positions())
+        except ViewCorrupt:
+            self._progress.serves(State(), {})  # What serves is of another schema or damaged, and is rebuilt.

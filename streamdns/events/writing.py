@@ -1,0 +1,88 @@
+"""The native thread in which a view is written, and what is done when there is no room for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gevent.event import Event
+from gevent.threadpool import ThreadPool
+
+from streamdns import logs
+from streamdns.errors import ViewFull
+from streamdns.events.progress import Progress
+from streamdns.events.sources.base import Source
+from streamdns.view.store import MapFull, Store
+
+_log = logs.get("consumer")
+_T = TypeVar("_T")
+_FULL_RETRY_S = 1.0
+
+
+class Stopped(Exception):
+    """stop() was called while the consumer was at work."""
+
+
+class WritingThread:
+    """One thread for all that writes; `source` is looked at while there is no room, for the lag that status shows."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._pool: ThreadPool | None = None
+        self.stopping = Event()
+        self.source: Source | None = None
+
+    def start(self) -> None:
+        """Have the thread."""
+        self.stopping.clear()
+        self._pool = ThreadPool(1)
+
+    def stop(self) -> None:
+        """Finish what runs, then let go."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.join()
+            pool.kill()
+
+    def run(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Do something in the thread. Raises what it raises, and Stopped."""
+        if self._pool is None:
+            raise Stopped
+        # The pool prints what is raised in its thread, even where it is expected: so it is handed over as a value.
+        result, failure = self._pool.apply(_outcome, (work, arguments))
+        if failure is not None:
+            raise failure
+        return result  # type: ignore[no-any-return]
+
+    def with_room(self, store: Store | None, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Do what writes in the thread; as long as there is no room for it, wait and try again. Raises Stopped."""
+        full = False
+        while True:
+            try:
+                result = self.run(work, *arguments)
+            except ViewFull as err:
+                if store is not None and isinstance(err, MapFull) and store.grow():
+                    _log.info("view.grown", map_bytes=store.map_bytes())
+                    continue
+                if not full:
+                    full = True
+                    _log.error("consumer.view_full", error=str(err))
+                self.wait_for_room(err)
+            else:
+                if full:
+                    _log.info("consumer.view_recovered")
+                    self._progress.recovered()
+                return result
+
+    def wait_for_room(self, err: ViewFull) -> None:
+        """Show it and wait a moment. Raises Stopped."""
+        self._progress.full(str(err), self.source)
+        if self.stopping.wait(_FULL_RETRY_S):
+            raise Stopped from err
+
+
+def _outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | None, Exception | None]:
+    try:
+        return work(*arguments), None
+    except Exception as err:  # noqa: BLE001 - raised again where it is waited for
+        return None, err

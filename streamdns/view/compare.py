@@ -1,0 +1,107 @@
+"""What a rebuilt view changes: RRsets that are served by only one of two views, or with other records.
+
+Both tables of nodes are walked side by side in the order of their keys, so memory does not grow with them. It is done
+in a native thread; a pause now and then lets the event loop have the interpreter.
+"""
+
+from __future__ import annotations
+
+import signal
+import struct
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import lmdb
+
+from streamdns.dns import node as nodes
+from streamdns.errors import ViewError
+from streamdns.view.reader import Inspector
+from streamdns.view.store import Store, reported
+
+_PAUSE_NODES = 500
+_PAUSE_S = 0.0005
+#: What reading stored bytes raises where they are not what was written.
+_GARBAGE = (struct.error, lmdb.Error, ValueError, IndexError)
+
+
+class Differences(NamedTuple):
+    """Numbers of RRsets that only the new view serves, only the old one, or both with other records or TTL."""
+
+    added: int
+    removed: int
+    changed: int
+
+    @property
+    def same_data(self) -> bool:
+        """Whether both views give the same answers."""
+        return self == (0, 0, 0)
+
+
+def differences(old: Store, new: Store, go_on: Callable[[], bool]) -> Differences | None:
+    """Compare what two views serve, in a native thread; None where one cannot be read, or `go_on` says no.
+
+    Owner, type, TTL and RDATAs count; which event they came from, and in which order it has them, does not.
+    """
+    try:
+        with Inspector(old) as before, Inspector(new) as after:
+            if _same_digest(before, after):
+                return Differences(0, 0, 0)
+            return _count(_walk(before), _walk(after), go_on)
+    except (ViewError, *_GARBAGE):
+        return None
+
+
+def _same_digest(before: Inspector, after: Inspector) -> bool:
+    """Whether the digests alone prove that nothing differs: they leave out what has candidate rows."""
+    one, other = before.state, after.state
+    return one.digest == other.digest and not one.candidate_rows and not other.candidate_rows
+
+
+def _walk(view: Inspector) -> Iterator[tuple[bytes, bytes]]:
+    with reported(view.store.path):
+        yield from view.walk()
+
+
+_Nodes = Iterator[tuple[bytes, bytes]]
+
+
+def _count(olds: _Nodes, news: _Nodes, go_on: Callable[[], bool]) -> Differences | None:
+    added = removed = changed = seen = 0
+    old, new = next(olds, None), next(news, None)
+    while old is not None or new is not None:
+        seen += 1
+        if seen % _PAUSE_NODES == 0:
+            if not go_on():
+                return None
+            # Waits for no signal at all. time.sleep is gevent's where that has patched it, and wrong in this thread.
+            signal.sigtimedwait((), _PAUSE_S)
+        if new is None or (old is not None and old[0] < new[0]):
+            assert old is not None
+            removed += _rrsets(old[1])
+            old = next(olds, None)
+        elif old is None or new[0] < old[0]:
+            added += _rrsets(new[1])
+            new = next(news, None)
+        else:
+            if old[1] != new[1]:
+                more = _compare(old[1], new[1])
+                added, removed, changed = added + more.added, removed + more.removed, changed + more.changed
+            old, new = next(olds, None), next(news, None)
+    return Differences(added, removed, changed)
+
+
+def _rrsets(raw: bytes) -> int:
+    return raw[2] << 8 | raw[3]
+
+
+def _compare(old: bytes, new: bytes) -> Differences:
+    """The differences between two nodes of one name."""
+    before = {rrset.rdtype: rrset.records for rrset in nodes.decode(old)}
+    after = {rrset.rdtype: rrset.records for rrset in nodes.decode(new)}
+    both = before.keys() & after.keys()
+    changed = sum(before[each] != after[each] and _data(before[each]) != _data(after[each]) for each in both)
+    return Differences(len(after) - len(both), len(before) - len(both), changed)
+
+
+def _data(records: bytes) -> tuple[int, list[bytes]]:
+    return nodes.ttl_of(records), sorted(nodes.unpack_rdatas(records))
