@@ -13,6 +13,13 @@ MAX_NAME_OCTETS = 255
 
 # Hosts, services and wildcards: nearly every name there is, and no character that needs a second look.
 _plain = re.compile(r"(?:[A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?").fullmatch
+_plain_first = re.compile(r"[A-Za-z0-9_*-]{1,63}").fullmatch
+_canonical_first = re.compile(r"[a-z0-9_*-]{1,63}").fullmatch
+
+# Wire forms of what stood behind the first dot of names seen lately: names come in bursts of siblings.
+_parents: dict[str, bytes] = {"": b"\0"}
+_canonical_parents: dict[str, tuple[bytes, bytes]] = {}  # with their lookup keys
+_PARENTS_KEPT = 1024
 _LENGTH_OCTET = [bytes((length,)) for length in range(256)]
 
 
@@ -29,8 +36,47 @@ def from_text(text: str) -> bytes:
 
 def from_plain_text(text: str) -> bytes | None:
     """Wire form of a name spelt with nothing but letters, digits, "_", "-" and "*", and of "."; None for all others."""
-    if len(text) > MAX_NAME_OCTETS - 2 or _plain(text) is None:
+    label, _, behind = text.partition(".")
+    parent = _parents.get(behind) or _plain_parent(behind)
+    if parent is None or _plain_first(label) is None or len(label) + len(parent) > MAX_NAME_OCTETS - 1:
         return b"\0" if text == "." else None
+    return _LENGTH_OCTET[len(label)] + label.encode("ascii") + parent
+
+
+def from_canonical_text(text: str) -> tuple[bytes, bytes] | None:
+    """Wire form and lookup key of a name spelt as plainly, in lower case and with its trailing dot; else None."""
+    label, dot, behind = text.partition(".")
+    parent = _canonical_parents.get(behind) or _canonical_parent(behind)
+    if parent is None or not dot or _canonical_first(label) is None:
+        return None
+    wire, key_above = parent
+    if len(label) + len(wire) > MAX_NAME_OCTETS - 1:
+        return None
+    octets = label.encode("ascii")
+    return _LENGTH_OCTET[len(label)] + octets + wire, b"%b%b\0" % (key_above, octets)
+
+
+def _plain_parent(text: str) -> bytes | None:
+    if _plain(text) is None or len(text) > MAX_NAME_OCTETS - 2:
+        return None
+    if len(_parents) >= _PARENTS_KEPT:
+        _parents.clear()
+        _parents[""] = b"\0"
+    wire = _parents[text] = _from_plain_labels(text)
+    return wire
+
+
+def _canonical_parent(text: str) -> tuple[bytes, bytes] | None:
+    wire = b"\0" if text == "" else _plain_parent(text) if text.endswith(".") and text.lower() == text else None
+    if wire is None:
+        return None
+    if len(_canonical_parents) >= _PARENTS_KEPT:
+        _canonical_parents.clear()
+    both = _canonical_parents[text] = wire, key(wire)
+    return both
+
+
+def _from_plain_labels(text: str) -> bytes:
     labels = text.encode("ascii")
     wire = b""
     for label in labels.split(b"."):

@@ -31,10 +31,14 @@ _HEAD = struct.Struct(">BxH")
 ENTRY = struct.Struct(">HBxIII")
 _ORIGIN = struct.Struct(">HIQqI")
 _RECORD = struct.Struct(">HHHIH")
+_SINGLE = struct.Struct(">BxHHBxIII")
+_TYPE_ALONE = struct.Struct(">HHH")
+_PARTITION = struct.Struct(">HI")
 
 HEAD_SIZE = 4
 ENTRY_SIZE = 16
 RECORD_HEAD_SIZE = 12
+_SINGLE_START = HEAD_SIZE + ENTRY_SIZE
 CLASS_IN = 1
 POINTER_TO_QUESTION = 0xC00C
 
@@ -86,14 +90,7 @@ def ttl_of(records: bytes) -> int:
 def encode(rrsets: list[RRset]) -> bytes:
     """The node of these RRsets; they must be in ascending order of type."""
     if len(rrsets) == 1:
-        rdtype, rrset_flags, count, records, (topic, partition, position, timestamp, metadatas) = rrsets[0]
-        return b"%b%b%b%b%b" % (
-            _HEAD.pack(_NODE_FLAG.get(rdtype, 0), 1),
-            ENTRY.pack(rdtype, rrset_flags, count, HEAD_SIZE + ENTRY_SIZE, len(records)),
-            records,
-            _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)),
-            metadatas,
-        )
+        return encode_single(*rrsets[0])
     flags = 0
     at = HEAD_SIZE + ENTRY_SIZE * len(rrsets)
     directory = b""
@@ -104,6 +101,21 @@ def encode(rrsets: list[RRset]) -> bytes:
         topic, partition, position, timestamp, metadatas = origin
         body += records + _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)) + metadatas
     return _HEAD.pack(flags, len(rrsets)) + directory + body
+
+
+def encode_single(rdtype: int, flags: int, count: int, records: bytes, origin: Origin) -> bytes:
+    """The node of one RRset, given by the fields of RRset."""
+    topic, partition, position, timestamp, metadatas = origin
+    head = _SINGLE.pack(_NODE_FLAG.get(rdtype, 0), 1, rdtype, flags, count, _SINGLE_START, len(records))
+    return b"%b%b%b%b" % (head, records, _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)), metadatas)
+
+
+def records_alone(node: bytes, rdtype: int, topic: int, partition: int) -> bytes | None:
+    """The records of a node with one RRset of this type, without flags and from this partition; None for all others."""
+    if node[2:8] != _TYPE_ALONE.pack(1, rdtype, 0):
+        return None
+    end = _SINGLE_START + int.from_bytes(node[16:20], "big")
+    return node[_SINGLE_START:end] if node[end : end + 6] == _PARTITION.pack(topic, partition) else None
 
 
 def decode(node: bytes) -> list[RRset]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import struct
+from _socket import AF_INET as _INET
+from _socket import AF_INET6 as _INET6
+from _socket import inet_pton  # a function of its arguments, like all here
 from collections.abc import Callable
 
 from streamdns.dns.name import from_plain_text
 
-_OCTET = {str(value): value for value in range(256)}
 _pack_u16 = struct.Struct("!H").pack
 _pack_srv = struct.Struct("!HHH").pack
 _pack_soa = struct.Struct("!IIIII").pack
@@ -27,9 +29,8 @@ _LENGTH_OCTET = [bytes((length,)) for length in range(256)]
 def ipv4(text: str) -> bytes | None:
     """A (RFC 1035 §3.4.1): four decimal octets without leading zeros."""
     try:
-        first, second, third, fourth = text.split(".")
-        return bytes((_OCTET[first], _OCTET[second], _OCTET[third], _OCTET[fourth]))
-    except (KeyError, ValueError):
+        return inet_pton(_INET, text)
+    except (OSError, ValueError):
         return None
 
 
@@ -37,20 +38,10 @@ def ipv6(text: str) -> bytes | None:
     """AAAA (RFC 3596 §2.2): the groups of RFC 4291 §2.2; forms with an embedded IPv4 address are left to dnspython."""
     if _ipv6_characters(text) is None:
         return None
-    head, gap, tail = text.partition("::")
-    if gap:
-        groups = head.split(":") if head else []
-        after = tail.split(":") if tail else []
-        missing = 8 - len(groups) - len(after)
-        if missing < 1 or "" in groups or "" in after:
-            return None
-        groups += ["0"] * missing + after
-    else:
-        groups = text.split(":")
-        if len(groups) != 8 or "" in groups:
-            return None
-    digits = "".join([group.zfill(4) for group in groups])
-    return bytes.fromhex(digits) if len(digits) == 32 else None
+    try:
+        return inet_pton(_INET6, text)
+    except (OSError, ValueError):
+        return None
 
 
 def mx(text: str) -> bytes | None:

@@ -17,12 +17,12 @@ _HEAD = 12
 
 def rrset_hash(owner: bytes, records: bytes) -> int:
     """The hash of one RRset from its owner and its records as a node holds them."""
-    length = records[10] << 8 | records[11]
-    if len(records) == length + _HEAD:
-        data = records[10:]
+    if len(records) == _HEAD + (records[10] << 8 | records[11]):
+        hashed = owner + records[2:4] + records[6:]
     else:
         data = b"".join([len(rdata).to_bytes(2, "big") + rdata for rdata in sorted(unpack_rdatas(records))])
-    return int.from_bytes(blake2b(owner + records[2:4] + records[6:10] + data, digest_size=32).digest(), "big")
+        hashed = owner + records[2:4] + records[6:10] + data
+    return int.from_bytes(blake2b(hashed, digest_size=32).digest(), "big")
 
 
 def to_hex(digest: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -17,10 +17,13 @@ from streamdns.dns.node import (
     HAS_SOA,
     NS,
     SOA,
+    Origin,
     RRset,
     cut_flags,
     decode,
     encode,
+    encode_single,
+    records_alone,
     records_of,
     replace,
 )
@@ -35,6 +38,7 @@ from streamdns.view.zones import Contribution, ZoneLedger, count
 PARTITIONS, CNAME_AND_OTHERS, SPELLING = b"P", b"C", b"S"
 
 _FLAGS = {CNAME: HAS_CNAME, DNAME: HAS_DNAME, NS: HAS_NS, SOA: HAS_SOA}
+_BOUNDING = frozenset((NS, SOA, DNAME))
 
 
 class Conflict(msgspec.Struct, array_like=True):
@@ -90,8 +94,11 @@ class WriteTransaction:
             self.txn.abort()
             raise
         self._digest = int.from_bytes(self.state.digest, "big")
+        # Of each key: what is stored (None: nothing), and what will be in its place; or else the node as objects.
+        self._stored: dict[bytes, bytes | None] = {}
+        self._plain: dict[bytes, bytes] = {}
         self._nodes: dict[bytes, _Node] = {}
-        self.zones = ZoneLedger(self.txn, store.tables["zones"], self.state)
+        self.zones = ZoneLedger(self.txn, store.tables["zones"], self.state, now_ms)
         self._candidates = store.tables["candidates"]
         self._topics = {topic: index for index, topic in enumerate(self.state.topics)}
 
@@ -107,8 +114,18 @@ class WriteTransaction:
         """The node of a key as this transaction sees it."""
         node = self._nodes.get(key)
         if node is None:
-            node = self._nodes[key] = _Node(self.txn.get(key, db=self.store.nodes))
+            stored = self._stored.pop(key) if key in self._stored else self.txn.get(key, db=self.store.nodes)
+            raw = self._plain.pop(key, None)
+            node = self._nodes[key] = _Node(stored if raw is None else raw)
+            node.stored, node.dirty = stored is not None, raw is not None
         return node
+
+    def fetch(self, keys: Collection[bytes]) -> None:
+        """Look up nodes that will be wanted, all at once and in the order of keys: half the time of one by one."""
+        wanted = sorted(keys)
+        self._stored.update(dict.fromkeys(wanted))
+        with self.txn.cursor(self.store.nodes) as cursor:
+            self._stored.update(cursor.getmulti(wanted))
 
     def current(self, key: bytes, rdtype: int) -> RRset | None:
         """The RRset that stands."""
@@ -128,6 +145,39 @@ class WriteTransaction:
                             break
                         found[partition_of(row_key)] = rows.decode_row(row)[2]
         return found
+
+    def set_alone(
+        self, key: bytes, owner: bytes, rdtype: int, *, records: bytes, count: int, origin: Origin
+    ) -> tuple[int, int] | None:
+        """Put the only RRset of a node, or replace it by the next of its partition; the hashes before and after.
+
+        None, and nothing done, where there is more to it: `fetch` was not asked for the node, other types, other
+        candidates, a type that bounds zones. This is `set_simple` for nearly every event, without its objects.
+        """
+        state = self.state
+        if rdtype in _BOUNDING or key not in self._stored:
+            return None
+        stored = self._plain.get(key) or self._stored[key]
+        if stored is None:
+            if state.candidate_rows and self.candidates(key, rdtype, None):
+                return None
+            before = 0
+            state.rrsets += 1
+            state.records += count
+            after = difference = rrset_hash(owner, records)
+            self.zones.changed(key, difference, 1, count)
+        else:
+            old = records_alone(stored, rdtype, origin.topic, origin.partition)
+            if old is None:
+                return None
+            before, after = rrset_hash(owner, old), rrset_hash(owner, records)
+            difference = after - before
+            more = count - int.from_bytes(stored[8:12], "big")
+            state.records += more
+            self.zones.changed(key, difference, 0, more)
+        self._digest += difference
+        self._plain[key] = encode_single(rdtype, 0, count, records, origin)
+        return before, after
 
     def set_simple(
         self, key: bytes, owner: bytes, node: _Node, old: RRset | None, new: RRset
@@ -214,8 +264,8 @@ class WriteTransaction:
         records = (0 if new is None else new.count) - (0 if old is None else old.count)
         state.rrsets += rrsets
         state.records += records
-        self._digest = (self._digest + difference) & MODULUS_MASK
-        self.zones.changed(key, (difference, rrsets, records), self.now_ms)
+        self._digest += difference
+        self.zones.changed(key, difference, rrsets, records)
         if rdtype in _FLAGS or node.bounds or node.mixed or len(node.rrsets) > 1:
             self._update_bounds(key, owner, node, rdtype)
 
@@ -241,13 +291,19 @@ class WriteTransaction:
             count(self.state.cut_depths, depth_of(key), step)
         node.bounds = bounds
         if bounds & HAS_SOA and not had_soa:
-            self.zones.appear(key, self.now_ms)
+            self.zones.appear(key)
         elif had_soa and not bounds & HAS_SOA:
             self._flush_nodes()
             self.zones.vanish(key, self.walk)
 
     def _flush_nodes(self) -> None:
         txn, table, state = self.txn, self.store.nodes, self.state
+        plain, self._plain = self._plain, {}
+        if plain:
+            state.nodes += sum(self._stored[key] is None for key in plain)
+            self._stored.update(plain)
+            with txn.cursor(table) as cursor:
+                cursor.putmulti(sorted(plain.items()))
         for key in sorted(key for key, node in self._nodes.items() if node.dirty):
             node = self._nodes[key]
             node.dirty = False
@@ -303,7 +359,7 @@ class WriteTransaction:
         """Make it all durable at once."""
         self._flush_nodes()
         self.zones.store()
-        self.state.digest = self._digest.to_bytes(32, "big")
+        self.state.digest = (self._digest & MODULUS_MASK).to_bytes(32, "big")
         self.txn.put(b"state", encode_state(self.state), db=self.store.meta)
         bounds = bytes(sorted(self.state.cut_depths, reverse=True))
         self.txn.put(b"depths", bytes((self.state.complete,)) + bounds, db=self.store.meta)

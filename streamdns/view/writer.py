@@ -5,6 +5,7 @@ Everything here runs in one native thread and logs nothing; what happened is ret
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from streamdns.view.candidates import Candidate
 from streamdns.view.keys import (
     LOCAL_PARTITION,
     LOCAL_TOPIC,
+    ROOT,
     candidate_key,
     node_key,
     position_key,
@@ -84,6 +86,30 @@ _encode_entry = msgspec.msgpack.Encoder().encode  # given tuples in the order of
 decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
 
 
+#: A change until the journal is written: the fields of JournalEntry, with the hashes as numbers.
+_Change = tuple[int, bytes, int, int, int, str, int, int, int, bytes]
+
+
+def _entry(change: _Change) -> bytes:
+    time_ms, owner, rdtype, before, after, *whence = change
+    hashes = (before.to_bytes(32, "big") if before else b"", after.to_bytes(32, "big") if after else b"")
+    return _encode_entry((time_ms, owner, rdtype, *hashes, *whence))
+
+
+def _decoded(records: Sequence[Record], default_ttl: int) -> list[RRsetEvent | BadEvent]:
+    """Each record's event, or why it is none."""
+    events: list[RRsetEvent | BadEvent] = []
+    append = events.append
+    for record in records:
+        try:
+            if record.error is not None:
+                raise BadEvent(record.error)
+            append(decode(record.key, record.value, default_ttl=default_ttl))
+        except BadEvent as bad:
+            append(bad)
+    return events
+
+
 class Writer:
     """Applies events to one store; `journal_size` and `quarantine_size` are numbers of entries kept."""
 
@@ -101,22 +127,30 @@ class Writer:
         self.journal_size = journal_size
         self.quarantine_size = quarantine_size
         self.claims_a_commit = claims_a_commit
+        # Changes of a first fill: the journal is written when it is done, for all but the last are overwritten.
+        self._filling: deque[_Change] = deque(maxlen=journal_size)
 
     def apply(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str], now_ms: int) -> Applied:
         """Apply a batch whole or not at all. Raises ViewFull, ViewCorrupt, ViewError."""
         with self.store.writing():
             work = _Work(self, now_ms)
             try:
-                for record in batch.records:
-                    work.apply(record)
+                work.apply(batch.records)
                 work.store_positions(batch, fingerprints)
-                if batch.caught_up:
-                    work.txn.state.complete = True
-                work.txn.state.default_ttl = self.default_ttl
-                return work.commit()
+                state = work.txn.state
+                state.default_ttl = self.default_ttl
+                if batch.caught_up and not state.complete:
+                    state.complete = True
+                    work.changes[:0] = self._filling
+                filling, work.changes = ([], work.changes) if state.complete else (work.changes, [])
+                applied = work.commit()
             except BaseException:
                 work.txn.abort()
                 raise
+            self._filling.extend(filling)
+            if state.complete:
+                self._filling.clear()
+            return applied
 
     def set_local(self, rrsets: Sequence[LocalRRset], now_ms: int) -> Applied:
         """Make these, and no others, this instance's own records. Raises ViewFull, ViewCorrupt, ViewError."""
@@ -140,22 +174,38 @@ class _Work:
         self.deletes = 0
         self.events = 0
         self.rejections: list[Rejection] = []
-        self.journal: list[bytes] = []
+        self.changes: list[_Change] = []
         self.timestamps: dict[Partition, int] = {}
 
-    def apply(self, record: Record) -> None:
-        """Apply one event, or put it into the quarantine."""
-        try:
-            if record.error is not None:
-                raise BadEvent(record.error)
-            event = decode(record.key, record.value, default_ttl=self.writer.default_ttl)
-        except BadEvent as bad:
-            self._reject(record, bad.reason)
-            return
-        self.events += 1
+    def apply(self, records: Sequence[Record]) -> None:
+        """Apply events in their order, or put them into the quarantine."""
+        txn, changes = self.txn, self.changes
+        events = _decoded(records, self.writer.default_ttl)
+        keys = [(event.lookup_key or ROOT) if type(event) is RRsetEvent else b"" for event in events]
+        txn.fetch({*keys} - {b""})
+        for record, event, key in zip(records, events, keys, strict=True):
+            if type(event) is not RRsetEvent:
+                self._reject(record, str(event))
+                continue
+            owner, rdtype, ttl, rdatas, metadatas, canonical, _ = event
+            self.events += 1
+            topic_name, partition, position, timestamp, _, _, _ = record
+            topic = txn.topic_index(topic_name)
+            done = None
+            if rdatas:
+                origin = Origin(topic, partition, position, timestamp, metadatas)
+                packed = pack_records(rdtype, ttl, rdatas)
+                done = txn.set_alone(key, owner, rdtype, records=packed, count=len(rdatas), origin=origin)
+            before, after = self._set(record, event, key, topic) if done is None else done
+            if not canonical:
+                self._list_spelling(record, owner, rdtype, stands=bool(rdatas))
+            if before != after:
+                whence = topic_name, partition, position, timestamp, metadatas[:1024]
+                changes.append((self.now_ms, owner, rdtype, before, after, *whence))
+
+    def _set(self, record: Record, event: RRsetEvent, key: bytes, topic: int) -> tuple[int, int]:
+        """Apply an event that has other candidates, or whose node has other RRsets; the hashes before and after."""
         txn = self.txn
-        key = node_key(event.owner)
-        topic = txn.topic_index(record.topic)
         node = txn.node(key)
         old = node.find(event.rdtype)
         if old is not None:
@@ -165,15 +215,9 @@ class _Work:
         if simple and event.rdatas:
             records = pack_records(event.rdtype, event.ttl, event.rdatas)
             origin = Origin(topic, record.partition, record.position, record.timestamp, event.metadatas)
-            before, after = txn.set_simple(
-                key, event.owner, node, old, RRset(event.rdtype, 0, len(event.rdatas), records, origin)
-            )
-        else:
-            before, after = self._contest(key, event, record, topic, old)
-        if not event.canonical:
-            self._list_spelling(record, event.owner, event.rdtype, stands=bool(event.rdatas))
-        if before != after:
-            self._note(event, record, before, after)
+            new = RRset(event.rdtype, 0, len(event.rdatas), records, origin)
+            return txn.set_simple(key, event.owner, node, old, new)
+        return self._contest(key, event, record, topic, old)
 
     def _contest(
         self, key: bytes, event: RRsetEvent, record: Record, topic: int, old: RRset | None
@@ -228,24 +272,6 @@ class _Work:
         spelling = candidate_key(rrset_id(key, rdtype), self.txn.topic_index(record.topic), record.partition)
         self.txn.conflict(SPELLING + spelling, entry if stands else None)
 
-    def _note(self, event: RRsetEvent, record: Record, before: int, after: int) -> None:
-        self.journal.append(
-            _encode_entry(
-                (
-                    self.now_ms,
-                    event.owner,
-                    event.rdtype,
-                    before.to_bytes(32, "big") if before else b"",
-                    after.to_bytes(32, "big") if after else b"",
-                    record.topic,
-                    record.partition,
-                    record.position,
-                    record.timestamp,
-                    event.metadatas[:1024],
-                )
-            )
-        )
-
     def set_local(self, rrsets: Sequence[LocalRRset]) -> None:
         """Replace this instance's own records."""
         txn = self.txn
@@ -272,13 +298,17 @@ class _Work:
     def store_positions(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str]) -> None:
         """Where to go on reading, in the same transaction as what was read."""
         newest = self.timestamps
-        for record in batch.records:
-            newest[record.topic, record.partition] = record.timestamp
-        for (topic, partition), position in batch.positions.items():
-            key = position_key(topic, partition)
+        for record in reversed(batch.records):
+            partition = record.topic, record.partition
+            if partition not in newest:
+                newest[partition] = record.timestamp
+                if len(newest) == len(batch.positions):
+                    break
+        for (topic, number), position in batch.positions.items():
+            key = position_key(topic, number)
             old = self.txn.position(key) or Position(0)
-            timestamp = newest.get((topic, partition), old.timestamp)
-            fingerprint = fingerprints.get((topic, partition), old.fingerprint)
+            timestamp = newest.get((topic, number), old.timestamp)
+            fingerprint = fingerprints.get((topic, number), old.fingerprint)
             self.txn.put_position(key, Position(position, fingerprint, timestamp))
         self.txn.state.last_event_ms = max(newest.values(), default=self.txn.state.last_event_ms)
 
@@ -297,9 +327,9 @@ class _Work:
         """The journal is a ring: entry n stands under n modulo its size, so the oldest is overwritten."""
         table = self.writer.store.tables["journal"]
         size = self.writer.journal_size
-        state.journal_next += max(0, len(self.journal) - size)
-        for entry in self.journal[-size:] if size else ():
-            txn.put(sequence_key(state.journal_next % size), entry, db=table)
+        state.journal_next += max(0, len(self.changes) - size)
+        for change in self.changes[-size:] if size else ():
+            txn.put(sequence_key(state.journal_next % size), _entry(change), db=table)
             state.journal_next += 1
         if state.journal_size != size:
             self._resize_journal(txn, state, size)
@@ -309,6 +339,6 @@ class _Work:
         table = self.writer.store.tables["journal"]
         txn.drop(table, delete=False)
         state.journal_size, state.journal_next = size, 0
-        for entry in self.journal[-size:] if size else ():
-            txn.put(sequence_key(state.journal_next), entry, db=table)
+        for change in self.changes[-size:] if size else ():
+            txn.put(sequence_key(state.journal_next), _entry(change), db=table)
             state.journal_next += 1

@@ -17,7 +17,6 @@ from streamdns.view.store import State, Table, Transaction
 
 #: What one node adds to its zone: the sum of its RRsets' hashes, the number of RRsets and of records.
 Contribution = tuple[int, int, int]
-_NOTHING: Contribution = (0, 0, 0)
 
 
 class ZoneRow(msgspec.Struct, array_like=True):
@@ -42,7 +41,7 @@ def count(depths: dict[int, int], depth: int, step: int) -> None:
 
 
 class _Sum:
-    """A zone's row while a transaction runs."""
+    """A zone's row while a transaction runs; `digest` is taken modulo 2**256 when it is stored."""
 
     __slots__ = ("changed_ms", "cursor", "digest", "dirty", "records", "rrsets")
 
@@ -53,19 +52,20 @@ class _Sum:
 
     def add(self, part: Contribution, sign: int) -> None:
         self.dirty = True
-        self.digest = (self.digest + sign * part[0]) & MODULUS_MASK
+        self.digest += sign * part[0]
         self.rrsets += sign * part[1]
         self.records += sign * part[2]
 
     def row(self) -> ZoneRow:
-        return ZoneRow(self.digest.to_bytes(32, "big"), self.rrsets, self.records, self.changed_ms, self.cursor)
+        digest = (self.digest & MODULUS_MASK).to_bytes(32, "big")
+        return ZoneRow(digest, self.rrsets, self.records, self.changed_ms, self.cursor)
 
 
 class ZoneLedger:
     """The zones' sums within one write transaction."""
 
-    def __init__(self, txn: Transaction, table: Table, state: State) -> None:
-        self._txn, self._table, self._state = txn, table, state
+    def __init__(self, txn: Transaction, table: Table, state: State, now_ms: int) -> None:
+        self._txn, self._table, self._state, self._now_ms = txn, table, state, now_ms
         self._sums: dict[bytes, _Sum | None] = {}
         self._gone: set[bytes] = set()
         self._depths = sorted(state.zone_depths, reverse=True)
@@ -90,22 +90,26 @@ class ZoneLedger:
                     return found
         return None
 
-    def changed(self, key: bytes, difference: Contribution, now_ms: int) -> None:
-        """An RRset of this name changed by so much."""
-        if self._state.pending_zones or key == ROOT or key.count(b"\0") in self._state.zone_depths:
+    def changed(self, key: bytes, difference: int, rrsets: int, records: int) -> None:
+        """An RRset of this name changed by so much: the difference of hashes, the numbers of RRsets and of records."""
+        state = self._state
+        if state.pending_zones or key == ROOT or key.count(b"\0") in state.zone_depths:
             zone = self._claimant(key)
         else:
             parent = key[: key.rfind(b"\0", 0, -1) + 1]
             if parent not in self._below:
                 self._below[parent] = self._claimant(key)
             zone = self._below[parent]
-        if zone is not None and difference != _NOTHING:
-            zone.add(difference, 1)
-            zone.changed_ms = now_ms
+        if zone is not None and (difference or rrsets or records):
+            zone.dirty = True
+            zone.digest += difference
+            zone.rrsets += rrsets
+            zone.records += records
+            zone.changed_ms = self._now_ms
 
-    def appear(self, apex: bytes, now_ms: int) -> None:
+    def appear(self, apex: bytes) -> None:
         """A SOA came: the name is an apex from now on."""
-        self._sums[apex] = zone = _Sum(ZoneRow(changed_ms=now_ms, cursor=apex))
+        self._sums[apex] = zone = _Sum(ZoneRow(changed_ms=self._now_ms, cursor=apex))
         zone.dirty = True
         self._gone.discard(apex)
         self._count_zone(apex, 1)

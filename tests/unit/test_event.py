@@ -15,6 +15,7 @@ from streamdns.errors import BadEvent
 from streamdns.events.event import MAX_RECORDS, MAX_VALUE_BYTES, RRsetEvent, decode, decode_key, encode
 
 OWNER = b"\3www\7example\3org\0"
+LOOKUP_KEY = name.key(OWNER)
 
 
 def _record(**fields: Any) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def test_the_event_of_the_contract() -> None:
         rdatas=(b"\xc0\0\2\7",),
         metadatas=b'{"createdAt":1579024540,"producer":"deployd"}',
         canonical=True,
+        lookup_key=LOOKUP_KEY,
     )
 
 
@@ -79,7 +81,7 @@ def test_other_spellings_of_a_key(key: str) -> None:
     assert decode_key(key.encode()) == (OWNER, 1, False)
     event = _decode(_record(), key=key)
     assert event == _decode(_record())._replace(canonical=False)
-    assert _decode(key=key) == RRsetEvent(OWNER, 1, 3600, (), b"", canonical=False)
+    assert _decode(key=key) == RRsetEvent(OWNER, 1, 3600, (), b"", canonical=False, lookup_key=LOOKUP_KEY)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,9 @@ def test_bad_keys(key: bytes | None, part: str) -> None:
 
 @pytest.mark.parametrize("value", [None, b"[]", b" [ ] ", b"null", b" null\n"])
 def test_deletes(value: bytes | None) -> None:
-    assert decode(b"www.example.org.|A", value, default_ttl=60) == RRsetEvent(OWNER, 1, 60, (), b"", canonical=True)
+    assert decode(b"www.example.org.|A", value, default_ttl=60) == RRsetEvent(
+        OWNER, 1, 60, (), b"", canonical=True, lookup_key=LOOKUP_KEY
+    )
 
 
 @pytest.mark.parametrize(
@@ -367,7 +371,7 @@ def test_encode_is_what_decode_reads() -> None:
     assert key == b"www.example.org.|A"
     assert json.loads(value)[0] == {"name": "www.example.org.", "type": "A", "content": "192.0.2.7", "ttl": 5}
     assert decode(key, value, default_ttl=1) == RRsetEvent(
-        OWNER, 1, 5, (b"\xc0\0\2\7", b"\xc0\0\2\x08"), b"", canonical=True
+        OWNER, 1, 5, (b"\xc0\0\2\7", b"\xc0\0\2\x08"), b"", canonical=True, lookup_key=LOOKUP_KEY
     )
     assert encode("www.example.org", "A", []) == (b"www.example.org.|A", b"[]")
 

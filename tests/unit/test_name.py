@@ -47,6 +47,29 @@ def test_plain_text_is_read_as_by_dnspython(text: str) -> None:
     assert name.from_text(text) == wire
     assert name.from_text(text[:-1]) == wire
     assert name.from_plain_text(text) == wire
+    lower = text.lower()
+    assert name.from_canonical_text(lower) == (wire.lower(), name.key(wire.lower()))
+    assert name.from_canonical_text(lower[:-1]) is None
+    assert (name.from_canonical_text(text) is None) == (text != lower)
+
+
+@given(st.text(st.sampled_from(r"aA0-.\*_é @"), max_size=300))
+def test_canonical_text_is_what_a_key_is_written_as(text: str) -> None:
+    found = name.from_canonical_text(text)
+    if found is not None:
+        wire, key = found
+        assert name.from_text(text) == wire
+        assert name.to_text(wire) == text
+        assert name.key(wire) == key
+
+
+def test_the_longest_names_are_plain_too() -> None:
+    longest = ".".join(["a" * 63] * 3 + ["a" * 61]) + "."
+    assert len(name.from_text(longest)) == 255
+    assert name.from_canonical_text(longest) == (name.from_text(longest), name.key(name.from_text(longest)))
+    for too_long in (f"a{longest}", f"a.{longest}", f"{'a' * 64}.org."):
+        assert name.from_canonical_text(too_long) is None
+        assert name.from_plain_text(too_long) is None
 
 
 @given(st.text(st.sampled_from(r"aA0-.\*_é @") | st.characters(), max_size=300))

@@ -158,8 +158,7 @@ def _abort(to: viewing.Writer, reading: viewing.Reading, log: Sequence[Event]) -
 
     work = _Work(to, 1)
     batch = reading.batch(log)
-    for record in batch.records:
-        work.apply(record)
+    work.apply(batch.records)
     work.store_positions(batch, {})
     work.txn.abort()
 

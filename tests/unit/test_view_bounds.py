@@ -27,6 +27,7 @@ def _conflicts(store: Store) -> list[tuple[str, str]]:
 def test_the_journal_keeps_the_newest_changes_in_order() -> None:
     with viewing.folder() as path, viewing.opened(path) as store:
         to, reading = viewing.writer(store, journal_size=5), viewing.Reading()
+        to.apply(reading.batch([], caught_up=True), {}, 1)
         for number in range(13):
             to.apply(reading.batch([_event(f"n{number}.", "192.0.2.1")] * (number % 3 + 1)), {}, 1000 + number)
             with Inspector(store) as view:
@@ -42,12 +43,26 @@ def test_the_journal_keeps_the_newest_changes_in_order() -> None:
         assert (last.before, last.after) == (entries[-1].after, b"")
 
 
+def test_the_journal_of_a_first_fill_is_written_when_it_is_done() -> None:
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store, journal_size=3), viewing.Reading()
+        for number in range(5):
+            to.apply(reading.batch([_event(f"n{number}.", "192.0.2.1")]), {}, 1000 + number)
+            with Inspector(store) as view:
+                assert list(view.journal()) == []
+        to.apply(reading.batch([_event("n5.", "192.0.2.1")], caught_up=True), {}, 1005)
+        to.apply(reading.batch([_event("n6.", "192.0.2.1")], caught_up=True), {}, 1006)
+        with Inspector(store) as view:
+            assert [(each.time_ms, each.position) for each in view.journal()] == [(1004, 4), (1005, 5), (1006, 6)]
+
+
 @pytest.mark.parametrize(("first", "second"), [(5, 3), (3, 5), (5, 0), (0, 5)])
 def test_the_journal_may_be_made_larger_or_smaller(first: int, second: int) -> None:
     with viewing.folder() as path, viewing.opened(path) as store:
         reading = viewing.Reading()
         for size, start in ((first, 0), (second, 10)):
             to = viewing.writer(store, journal_size=size)
+            to.apply(reading.batch([], caught_up=True), {}, 1)
             for number in range(start, start + 10):
                 to.apply(reading.batch([_event(f"n{number}.", "192.0.2.1")]), {}, 1)
         with Inspector(store) as view:
