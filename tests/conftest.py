@@ -11,10 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.harness import ROOT, Knot, Nsd, Server
+from tests.harness.conformance import CONFORMANCE
 from tests.harness.peers import missing_tools
 from tests.harness.process import children
-
-CONFORMANCE = ROOT.parent / "shared" / "conformance"
 
 settings.register_profile("streamdns", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("streamdns")
