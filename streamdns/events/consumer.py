@@ -31,6 +31,8 @@ _READ_TIMEOUT_S = 1.0
 _BACKOFF_FIRST_S = 0.5
 _CHECK_READERS_S = 60.0
 _FILLING = 5
+#: While the process lives no shorter absence counts: the ends of the log are not looked at all the time.
+_LEAST_ABSENCE_S = 10.0
 _NOTHING = Batch([], {}, False)
 
 
@@ -60,6 +62,7 @@ class Consumer(Service):
         local: Sequence[LocalRRset],
         backoff_max_s: float = 10.0,
         now_s: Callable[[], float] = time.time,
+        elapsed_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._view = view
         self._make_source = make_source
@@ -73,7 +76,8 @@ class Consumer(Service):
         self._thread = WritingThread(self.progress)
         self._stopping = self._thread.stopping
         self._rebuilds = Rebuilds(view, self._thread, self.progress, now_s)
-        self._contact = Contact(now_s)
+        self._contact = Contact(now_s, elapsed_s)
+        self._least_absence_s = 0.0
 
     def start(self) -> None:
         """See whether the view is one to go on with. Raises ViewError: without its view there is nothing to serve."""
@@ -192,12 +196,14 @@ class Consumer(Service):
         for warning in source.details()["warnings"]:
             _log.warning("consumer.log_unwise", warning=warning)
         self._raise_if_away(source, contact.absence_s() if complete else contact.pause_s())
+        self._least_absence_s = _LEAST_ABSENCE_S
 
     def _raise_if_away(self, source: Source, absence_s: float) -> None:
         """A rebuild that takes longer than deletes are kept would be begun for ever: so it is not begun again."""
         bears_s = source.retention_s
-        if bears_s is None or absence_s <= max(bears_s, 2 * self._rebuilds.seconds):
+        if bears_s is None or absence_s <= max(bears_s, self._least_absence_s, 2 * self._rebuilds.seconds):
             return
+        self._least_absence_s = _LEAST_ABSENCE_S
         raise _RebuildNeeded(
             f"the log was out of reach or not read to its end for {span(absence_s)} and keeps deletes for "
             f"{span(bears_s)}: some may have been missed",
@@ -209,9 +215,9 @@ class Consumer(Service):
         contact = self._contact
         absence_s, pause_s = contact.absence_s(), contact.pause_s()
         contact.read(whole_s)
-        self.progress.whole_s = contact.whole_s
         if source.retention_s is None:
             return
+        self.progress.whole_s = contact.whole_s
         if not complete:
             self._raise_if_away(source, pause_s)  # As long as it is read without a pause another try does no better.
         if whole_s is not None:

@@ -32,6 +32,7 @@ class Contact:
         self._whole_elapsed_s: float | None = None
         self._read_elapsed_s: float | None = None
         self._saved_elapsed_s: float | None = None
+        self._saved_s: float | None = None
         self.whole_s: float | None = None
         """UNIX seconds; None where nothing is known, which is never an absence."""
 
@@ -39,13 +40,13 @@ class Contact:
         """The view that is written from now on; where it is another one, its own row counts."""
         if store is not self._store:
             self._store = store
-            self.whole_s = contact.load(store)
+            self.whole_s = self._saved_s = contact.load(store)
             self._whole_elapsed_s = self._read_elapsed_s = self._saved_elapsed_s = None
 
     def begins(self) -> None:
         """The log is read from its beginning from now on."""
         self.whole_s, self._whole_elapsed_s, self._read_elapsed_s = self._now_s(), self._elapsed_s(), None
-        self._saved_elapsed_s = None
+        self._saved_elapsed_s = self._saved_s = None
 
     def absence_s(self) -> float:
         """How long ago the view had everything."""
@@ -66,13 +67,13 @@ class Contact:
             self.whole_s = self._now_s() - max(0.0, elapsed_s - whole_s)
 
     def due(self) -> bool:
-        """Whether the view's row is old enough to be written again."""
+        """Whether the view's row is to be written again: it is another one, and old enough."""
         saved_s = self._saved_elapsed_s
-        return self.whole_s is not None and (saved_s is None or self._elapsed_s() - saved_s >= SAVE_EVERY_S)
+        return self.whole_s != self._saved_s and (saved_s is None or self._elapsed_s() - saved_s >= SAVE_EVERY_S)
 
     def save(self, store: Store) -> None:
         """Write the row, in the native thread; before that it counts as written, so a full disk is not tried again."""
-        self._saved_elapsed_s = self._elapsed_s()
+        self._saved_elapsed_s, self._saved_s = self._elapsed_s(), self.whole_s
         if self.whole_s is not None:
             contact.save(store, self.whole_s)
 

@@ -21,11 +21,12 @@ _LOOK_EVERY_S = 0.5
 
 
 class Rebuilds:
-    """Begins a rebuild and swaps it in; `seconds` is how long the last one took that this process has finished."""
+    """Begins a rebuild and swaps it in; `seconds` is how long this process was at the last one that it finished."""
 
     def __init__(self, view: View, thread: WritingThread, progress: Progress, now_s: Callable[[], float]) -> None:
         self._view, self._thread, self._progress, self._now_s = view, thread, progress, now_s
         self._looked_s = float("-inf")
+        self._begun_s = time.monotonic()
         self.seconds = 0.0
 
     def asked(self) -> Request | None:
@@ -53,6 +54,7 @@ class Rebuilds:
         if not damaged and not view.store.outdated:
             thread.with_room(None, self._need_room, reason)
         thread.with_room(None, view.begin_rebuild, reason, int(self._now_s() * 1000), request_id)
+        self._begun_s = time.monotonic()
         self._progress.rebuilds.add()
         _log.info("consumer.rebuild_started", reason=reason)
 
@@ -89,19 +91,19 @@ class Rebuilds:
         self.tell_served()
         now_s = self._now_s()
         begun_s = marker.begun_ms / 1000 or now_s
-        self.seconds = max(0.0, now_s - begun_s)
-        progress.rebuilt(
-            LastRebuild(now_s, marker.reason, self.seconds, found, marker.request or (asked.id if asked else ""))
-        )
+        took_s = max(0.0, now_s - begun_s)
+        asked_id = marker.request or (asked.id if asked else "")
+        progress.rebuilt(LastRebuild(now_s, marker.reason, took_s, found, asked_id))
         _log.info(
             "consumer.rebuild_swapped",
             reason=marker.reason,
-            seconds=round(self.seconds, 3),
+            seconds=round(took_s, 3),
             records_before=before.records,
             records=progress.view.records,
             **({} if found is None else found._asdict() | {"same_data": found.same_data}),
         )
         self._thread.run(view.remove_others)
+        self.seconds = time.monotonic() - self._begun_s
 
     def _differences(self, store: Store) -> Differences | None:
         """What the new view changes; None where the old one is damaged or of another form."""
