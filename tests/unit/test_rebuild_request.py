@@ -1,0 +1,161 @@
+"""The request for a rebuild, the room it needs, and what the consumer makes of it."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from streamdns.errors import SourceError, ViewError
+from streamdns.view import request
+from streamdns.view.request import Request
+from streamdns.view.view import Room, View, room_for
+from tests.harness import viewing
+from tests.harness.model import wire_name
+from tests.unit.test_consumer import Memory, bench, record, until
+
+
+def ask(path: pathlib.Path) -> Request:
+    return request.ask(str(path), by="me@here", now_ms=5)
+
+
+def test_a_request_is_there_until_it_is_taken_away(tmp_path: pathlib.Path) -> None:
+    assert request.pending(str(tmp_path)) is None
+    first = ask(tmp_path)
+    assert (first.by, first.time_ms, len(first.id)) == ("me@here", 5, 16)
+    assert request.pending(str(tmp_path)) == first
+    assert request.ask(str(tmp_path), by="another", now_ms=6) == first, "one rebuild does for both"
+    assert os.listdir(tmp_path) == ["rebuild-request"]
+    request.withdraw(str(tmp_path))
+    request.withdraw(str(tmp_path))
+    assert request.pending(str(tmp_path)) is None
+    assert ask(tmp_path).id != first.id
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"id": 5}', b"\xff" * 9000])
+def test_any_file_of_that_name_is_a_request(tmp_path: pathlib.Path, content: bytes) -> None:
+    (tmp_path / "rebuild-request").write_bytes(content)
+    assert request.pending(str(tmp_path)) == Request("", "somebody", 0)
+    assert ask(tmp_path).by == "me@here"
+
+
+def test_a_place_where_nothing_can_be_left_is_one_sentence(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ViewError, match="cannot be used: no such file or directory"):
+        ask(tmp_path / "none")
+
+
+def test_room_is_what_the_view_uses_and_some_more(tmp_path: pathlib.Path) -> None:
+    assert room_for(str(tmp_path), 0).need_bytes == 0
+    room = room_for(str(tmp_path), 1 << 62)
+    assert room.need_bytes > 1 << 62
+    assert 0 < room.free_bytes < 1 << 62
+    assert room.missing("here") == (
+        f"a rebuild of the view in here may need {room.need_bytes >> 20} MiB on the disk and "
+        f"{room.free_bytes >> 20} MiB are free there"
+    )
+    assert room_for(str(tmp_path), 4096).missing("here") == ""
+    with pytest.raises(ViewError):
+        room_for(str(tmp_path / "none"), 1)
+
+
+def test_what_was_asked_for_is_done_and_told(tmp_path: pathlib.Path) -> None:
+    log = Memory([record(0, "a."), record(1, "b.")])
+    with bench(tmp_path, lambda: log) as made:
+        made.follows()
+        old = made.view.store.path
+        log.records[1] = record(1, "c.")
+        asked = ask(tmp_path)
+        until(lambda: made.progress.last_rebuild is not None, "rebuilt")
+        last = made.progress.last_rebuild
+        assert last is not None
+        assert (last.reason, last.request, last.differences) == ("asked for by me@here", asked.id, (1, 1, 0))
+        assert made.progress.last_alarm is None
+        assert made.view.store.path != old
+        made.follows()
+        assert set(viewing.found(made.view.store).served) == {(wire_name("a."), "A"), (wire_name("c."), "A")}
+        assert request.pending(str(tmp_path)) is None
+        assert made.registry.counter("consumer.rebuilds").value == 1
+
+
+def test_a_request_waits_for_a_server_and_for_its_log(tmp_path: pathlib.Path) -> None:
+    log = Memory([record(0, "a.")])
+    with bench(tmp_path, lambda: log) as made:
+        made.follows()
+    asked = ask(tmp_path)
+    log.fail = [SourceError("the broker is away")]
+    with bench(tmp_path, lambda: log) as made:
+        until(lambda: made.progress.state == "reconnecting", "the log is out of reach")
+        assert request.pending(str(tmp_path)) == asked
+        until(lambda: made.progress.last_rebuild is not None, "rebuilt")
+        made.follows()
+        assert request.pending(str(tmp_path)) is None
+
+
+def test_a_rebuild_that_is_under_way_is_what_is_asked_for(tmp_path: pathlib.Path) -> None:
+    with bench(tmp_path, lambda: Memory([record(0, "a.")])) as made:
+        made.follows()
+    log = Memory([], identity="two")
+    with bench(tmp_path, lambda: log) as made:
+        until(lambda: made.view.rebuilding is not None, "it rebuilds")
+        asked = ask(tmp_path)
+        log.records.append(record(0, "b."))
+        until(lambda: made.progress.last_rebuild is not None, "rebuilt")
+        assert made.progress.last_rebuild is not None
+        assert made.progress.last_rebuild.request == asked.id
+        made.follows()
+        assert made.registry.counter("consumer.rebuilds").value == 1
+        assert request.pending(str(tmp_path)) is None
+
+
+def test_a_request_that_is_honoured_already_is_not_honoured_again(tmp_path: pathlib.Path) -> None:
+    """Killed between the swap and what comes behind it."""
+    view = View(str(tmp_path), max_bytes=1 << 28, holder="this test")
+    asked = ask(tmp_path)
+    view.begin_rebuild("reason", 1, asked.id)
+    view.swap()
+    assert request.pending(str(tmp_path)) is None
+    view.close()
+    (tmp_path / "rebuild-request").write_text(f'{{"id": "{asked.id}", "by": "x", "time_ms": 1}}')
+    view = View(str(tmp_path), max_bytes=1 << 28, holder="this test")
+    assert request.pending(str(tmp_path)) is None
+    assert view.rebuilding is None
+    view.close()
+
+
+def test_without_room_a_request_is_refused_and_the_log_read_on(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(View, "room", lambda view: Room(3 << 30, 1 << 20))
+    log = Memory([record(0, "a.")])
+    with bench(tmp_path, lambda: log) as made:
+        made.follows()
+        asked = ask(tmp_path)
+        until(lambda: made.progress.last_refusal is not None, "refused")
+        assert made.progress.last_refusal is not None
+        refused, why = made.progress.last_refusal
+        assert refused == asked.id
+        assert "3072 MiB" in why
+        assert "1 MiB are free" in why
+        log.records.append(record(1, "b."))
+        until(lambda: made.progress.view.records == 2, "it reads on")
+        assert request.pending(str(tmp_path)) is None
+        assert made.registry.counter("consumer.rebuilds").value == 0
+
+
+def test_without_room_another_log_waits_for_it(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with bench(tmp_path, lambda: Memory([record(0, "a.")])) as made:
+        made.follows()
+    free = [1 << 20]
+    monkeypatch.setattr(View, "room", lambda view: Room(3 << 30, free[0]))
+    with bench(tmp_path, lambda: Memory([record(0, "b.")], identity="two")) as made:
+        until(lambda: made.progress.state == "view-full", "it waits")
+        assert "3072 MiB" in made.progress.error
+        assert made.progress.last_alarm is not None
+        assert made.progress.last_alarm[1].startswith("the log is another one; a rebuild of the view in ")
+        assert sorted(os.listdir(tmp_path)) == ["current", "lock", "view-000001"]
+        assert made.progress.view.records == 1
+        free[0] = 4 << 30
+        until(lambda: made.progress.last_rebuild is not None, "rebuilt")
+        made.follows()
+        assert set(viewing.found(made.view.store).served) == {(wire_name("b."), "A")}
