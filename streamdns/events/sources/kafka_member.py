@@ -71,7 +71,7 @@ class Member:
             try:
                 self._join()
                 self._hold()
-            except Exception:  # noqa: BLE001, S110 - nothing depends on it: whatever it was, it is built anew
+            except (Exception, gevent.Timeout):  # noqa: BLE001, S110 - nothing depends on it: it is built anew
                 pass
             self._leave()
             gevent.sleep(_LOOK_S)
