@@ -9,7 +9,7 @@ from streamdns.commands import CommandError, zonefile
 from streamdns.commands.logstate import Key, Standing, of_zone, standing
 from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.publish import CHUNK_EVENTS, encode, metadatas
-from streamdns.commands.sending import check_target, sending
+from streamdns.commands.sending import check_target, interruptible, sending
 from streamdns.commands.zonefile import FileRRset, FileRRsets
 from streamdns.dns import name, rdata
 from streamdns.dns.node import CNAME, DNAME, SOA
@@ -29,6 +29,11 @@ class _Changes(NamedTuple):
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     """Say what the file changes, and append the events unless it is a dry run."""
     check_target(settings, args.topic)
+    with interruptible():
+        return _import(args, settings, now_ms)
+
+
+def _import(args: argparse.Namespace, settings: Settings, now_ms: int) -> int:
     try:
         origin = name.from_text(args.origin).lower()
     except ValueError as err:

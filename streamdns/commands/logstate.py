@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from streamdns.commands.sending import hush_hub
 from streamdns.dns import node as nodes
 from streamdns.dns.node import CONTESTED, SOA, RRset, pack_records
 from streamdns.errors import BadEvent, LogReplaced, SourceError, ViewError
@@ -76,6 +77,7 @@ def _source(settings: Settings) -> Source:
     from streamdns.events.sources.kafka import KafkaSource
     from streamdns.events.sources.kafka_config import from_settings
 
+    hush_hub()
     # The client that is imported to write anyway; and nothing is written to the server's group.
     config = replace(from_settings(settings), client="confluent")
     return KafkaSource(config, check_s=_NEVER_S)

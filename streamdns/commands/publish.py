@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 
 from streamdns.commands import CommandError
 from streamdns.commands.output import Progress, note, printable
-from streamdns.commands.sending import check_target, sending
+from streamdns.commands.sending import check_target, interruptible, sending
 from streamdns.errors import BadEvent
 from streamdns.events import event
 from streamdns.events.sources import filelog
@@ -30,8 +30,12 @@ _SHOWN_PROBLEMS = 20
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     """`streamdns publish`."""
     check_target(settings, args.topic)
-    if args.json is not None:
-        return _publish_lines(args, settings, now_ms=now_ms)
+    with interruptible():
+        publish = _publish_one if args.json is None else _publish_lines
+        return publish(args, settings, now_ms=now_ms)
+
+
+def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     name, rdtype, *contents = args.words
     timestamp = now_ms if args.timestamp is None else args.timestamp
     records = [{"content": content} | metadatas(args.producer, now_ms) for content in contents]

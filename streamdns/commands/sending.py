@@ -2,14 +2,63 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from streamdns.commands import CommandError
 from streamdns.commands.output import note
 from streamdns.errors import ConfigError, SourceError
 from streamdns.events.sources.sink import FileSink, Sink
 from streamdns.settings import Settings
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after it was told what was published."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """After Ctrl-C a note says that nothing was published, unless sending() has said how much was."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:
+        note("interrupted: nothing was published")
+        raise
+
+
+class _CtrlC:
+    """From listen() to end() Ctrl-C raises nothing, but is_heard."""
+
+    def __init__(self) -> None:
+        self._heard = False
+        self._before: Any = None
+
+    def is_heard(self) -> bool:
+        return self._heard
+
+    def listen(self) -> None:
+        # Where it is ignored, as in a job in the background, it shall be.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._hear)
+
+    def _hear(self, *_: object) -> None:
+        self._heard = True
+
+    def end(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+
+def hush_hub() -> None:
+    """Let gevent pass Ctrl-C on without printing a traceback; to be called before a command reaches for Kafka."""
+    from gevent import get_hub
+
+    hub = get_hub()
+    hub.NOT_ERROR = (*hub.NOT_ERROR, KeyboardInterrupt)
 
 
 def check_target(settings: Settings, topic: str | None) -> None:
@@ -31,7 +80,7 @@ def _topic(settings: Settings, topic: str | None) -> str:
     return topic or topics[0]
 
 
-def _open(settings: Settings, topic: str | None) -> Sink:
+def _open(settings: Settings, topic: str | None, ctrl_c: _CtrlC) -> Sink:
     if settings.source == "file":
         return FileSink(settings.file_log)
     from streamdns.events.sources.kafka_config import from_settings
@@ -40,7 +89,10 @@ def _open(settings: Settings, topic: str | None) -> Sink:
         from streamdns.events.sources.kafka_sink import KafkaSink
     except ImportError as err:
         raise SourceError(f"confluent-kafka is not installed here: {err}") from err
-    return KafkaSink(from_settings(settings), _topic(settings, topic))
+    hush_hub()
+    sink = KafkaSink(from_settings(settings), _topic(settings, topic), interrupted=ctrl_c.is_heard)
+    ctrl_c.listen()
+    return sink
 
 
 @contextmanager
@@ -50,18 +102,20 @@ def sending(settings: Settings, *, topic: str | None, total: int) -> Iterator[Si
     After Ctrl-C a note says so.
     """
     sink: Sink | None = None
+    ctrl_c = _CtrlC()
     try:
-        sink = _open(settings, topic)
+        sink = _open(settings, topic, ctrl_c)
         yield sink
         sink.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as err:
         note(f"interrupted: {_so_far(sink, total)}")
-        raise
+        raise Interrupted from err
     except (SourceError, ValueError) as err:
         raise CommandError(f"{_so_far(sink, total)}: {err}") from err
     finally:
         if sink is not None:
             sink.close()
+        ctrl_c.end()
 
 
 def _so_far(sink: Sink | None, total: int) -> str:

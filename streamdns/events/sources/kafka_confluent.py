@@ -214,8 +214,9 @@ class Delivery(NamedTuple):
 class ConfluentProducer:
     """librdkafka's idempotent producer for one topic, in the thread that calls; raises SourceError.
 
-    What became of each event goes to `delivered`, which is called within put, wait and give_up. A batch has at most
-    `batch_bytes`; at most `queue_events` are on their way.
+    What became of each event goes to `delivered`, which is called within wait and give_up and must not raise: what is
+    raised there, Ctrl-C too, the library turns into nonsense. A batch has at most `batch_bytes`; at most `queue_events`
+    are on their way.
     """
 
     def __init__(
@@ -250,18 +251,18 @@ class ConfluentProducer:
     def _note(self, error: ck.KafkaError) -> None:
         self._trouble = f"{_GONE.get(error.code(), 'the client failed')} ({error.str()})"
 
-    def put(self, number: int, event: tuple[bytes, bytes | None, int]) -> None:
-        """Queue an event; waits while the queue is full."""
+    def put(self, number: int, event: tuple[bytes, bytes | None, int]) -> bool:
+        """Queue an event; False while the queue is full."""
         key, value, timestamp_ms = event
-        while True:
-            try:
-                self._producer.produce(self._topic, value, key, timestamp=timestamp_ms,
-                                       on_delivery=partial(self._report, number, key))
-                return
-            except BufferError:
-                self.wait(_POLL_S)
-            except ck.KafkaException as error:
-                raise SourceError(f"{key.decode(errors='backslashreplace')}: {self._reason(error.args[0])}") from error
+        try:
+            self._producer.produce(self._topic, value, key, timestamp=timestamp_ms,
+                                   on_delivery=partial(self._report, number, key))
+        except BufferError:
+            return False
+        except ck.KafkaException as error:
+            name = key.decode(errors="backslashreplace")
+            raise SourceError(f"Kafka topic {self._topic}, event {name}: {self._reason(error.args[0])}") from error
+        return True
 
     def _report(self, number: int, key: bytes, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is None:
@@ -286,10 +287,6 @@ class ConfluentProducer:
             self._producer.poll(at_most_s)
         except ck.KafkaException as error:
             raise SourceError(f"Kafka: {self._reason(error.args[0])}") from error
-
-    def left(self) -> int:
-        """How many events and requests are on their way."""
-        return len(self._producer)
 
     def give_up(self, wait_s: float) -> None:
         """Drop what has not been sent, and wait so long for the reports of the rest."""

@@ -6,7 +6,7 @@ The look is our own connection's, because it says within seconds, in one sentenc
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,16 +19,20 @@ from streamdns.events.sources.sink import LogEvent, Placed, Tally
 
 _QUEUE_EVENTS: Final = 50_000
 _BATCH_BYTES: Final = 1_000_000
-_STEP_S: Final = 0.1  # Ctrl-C is heard between two of them.
+_STEP_S: Final = 0.05  # As long as Ctrl-C may have to wait.
 _LAST_WORD_S: Final = 0.5
 _PATIENCE_S: Final = 5.0  # So much longer than librdkafka itself says that it takes.
 
 
 class KafkaSink:
-    """One topic of a cluster as a Sink; made ready to write, or SourceError."""
+    """One topic of a cluster as a Sink; made ready to write, or SourceError.
 
-    def __init__(self, config: KafkaConfig, topic: str) -> None:
-        self._topic, self._timeout_s = topic, config.delivery_timeout_s
+    Where `interrupted` becomes true, send, flush and append raise KeyboardInterrupt. Nothing else may raise it in them:
+    the counts would not be right.
+    """
+
+    def __init__(self, config: KafkaConfig, topic: str, *, interrupted: Callable[[], bool]) -> None:
+        self._topic, self._timeout_s, self._interrupted = topic, config.delivery_timeout_s, interrupted
         self._sent = self._stored = self._lost = 0
         self._failure: Delivery | None = None
         self._placed: dict[int, Placed] = {}
@@ -58,25 +62,27 @@ class KafkaSink:
     def send(self, events: Sequence[LogEvent]) -> None:
         if any(timestamp_ms == 0 for _, _, timestamp_ms in events):
             raise ValueError("Kafka cannot carry the timestamp 0: it stands for now there")
-        put, number = self._producer.put, self._sent
         for event in events:
-            put(number, event)
-            self._sent = number = number + 1
-        self._producer.wait(0)
-        self._raise_failure()
+            while not self._producer.put(self._sent, event):
+                self._step(_STEP_S)
+            self._sent += 1
+        self._step(0)
+
+    def _step(self, at_most_s: float) -> None:
+        """Let reports come in; raise what they say, or KeyboardInterrupt."""
+        self._producer.wait(at_most_s)
+        if self._failure is not None:
+            key = self._failure.key.decode(errors="backslashreplace")
+            raise SourceError(f"Kafka topic {self._topic}, event {key}: {self._failure.failure}")
+        if self._interrupted():
+            raise KeyboardInterrupt
 
     def flush(self) -> None:
         deadline_s = time.monotonic() + self._timeout_s + _PATIENCE_S
         while self._stored < self._sent:
-            self._producer.wait(_STEP_S)
-            self._raise_failure()
+            self._step(_STEP_S)
             if time.monotonic() > deadline_s:
                 raise SourceError(f"Kafka topic {self._topic}: the client does not say what became of the events")
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            key = self._failure.key.decode(errors="backslashreplace")
-            raise SourceError(f"Kafka topic {self._topic}, event {key}: {self._failure.failure}")
 
     def tally(self) -> Tally:
         if self._stored + self._lost < self._sent:
