@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -50,7 +51,10 @@ def preload(config: KafkaConfig) -> None:
     modules = {"pykafka": ["kafka_pykafka"], "confluent": ["kafka_confluent"]}
     for module in modules.get(config.client, ["kafka_pykafka", "kafka_confluent"]):
         try:
-            importlib.import_module(f"streamdns.events.sources.{module}")
+            with warnings.catch_warnings():
+                # Of pykafka's, to whoever runs it: nothing that they could do anything about.
+                warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+                importlib.import_module(f"streamdns.events.sources.{module}")
         except ImportError:
             pass
 
