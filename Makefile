@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs clean
+.PHONY: help run kafka run-kafka test lint bench docs clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -12,6 +12,8 @@ VERSION_FILES := setup.py pyproject.toml requirements.txt streamdns/__init__.py
 
 help:
 	@echo 'make run     start streamdns with an example zone on 127.0.0.1:8053 (Ctrl-C ends it)'
+	@echo 'make run-kafka  the same through a Kafka topic: starts a broker, too; needs java and mvn'
+	@echo 'make kafka   start a Kafka broker with a topic, to play with (KAFKA=3.9.2 or 4.4.0)'
 	@echo 'make test    run every test that this machine can run'
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
@@ -38,6 +40,12 @@ help:
 
 run: .venv/runtime
 	@exec sh examples/run.sh
+
+kafka: .venv/tools
+	@exec .venv/bin/python -m tests.harness.kafka_hand $(KAFKA)
+
+run-kafka: .venv/tools
+	@exec .venv/bin/python -m tests.harness.kafka_hand --run $(KAFKA)
 
 test: .venv/tools
 	@.venv/bin/python -m pytest --quiet -rs --durations=10

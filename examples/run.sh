@@ -1,5 +1,6 @@
 #!/bin/sh
 # Starts streamdns from the checkout with an example zone in ./var; `make run` calls it. Settings in the environment win.
+# With DNS_SOURCE=kafka the zone is in the topic already: `make run-kafka` sees to that. $1 is what to say about the end.
 set -eu
 cd "$(dirname "$0")/.."
 streamdns=.venv/bin/streamdns
@@ -23,6 +24,10 @@ if [ "$DNS_SOURCE" = file ]; then
     if [ -z "$(find "$DNS_FILE_LOG" -type f -size +0c 2>/dev/null)" ]; then
         "$streamdns" import examples/example.org.zone --origin example.org.
     fi
+    publish="DNS_FILE_LOG=$DNS_FILE_LOG $streamdns publish"
+else
+    publish="DNS_SOURCE=$DNS_SOURCE DNS_KAFKA_ADDRESS=${DNS_KAFKA_ADDRESS:-} DNS_KAFKA_TOPICS=${DNS_KAFKA_TOPICS:-}"
+    publish="$publish $streamdns publish"
 fi
 
 cat <<TEXT
@@ -31,10 +36,10 @@ Try in another terminal, from this directory:
 
   dig @$host -p $port www.example.org A
 
-  DNS_FILE_LOG=$DNS_FILE_LOG $streamdns publish www.example.org A 192.0.2.99
+  $publish www.example.org A 192.0.2.99
 
 and the same dig again: the answer has changed. Status: curl http://${DNS_ADMIN_ADDRESS:-127.0.0.1:8054}/v1/status
-Ctrl-C ends streamdns; make run starts it again where it was.
+${1:-Ctrl-C ends streamdns; make run starts it again where it was.}
 
 TEXT
 exec "$streamdns" run

@@ -1,7 +1,4 @@
-"""A real Kafka broker for tests: one KRaft node from Maven's artifacts, with every kind of listener, on free ports.
-
-`python -m tests.harness.kafka 3.9.2` runs one by hand until it is interrupted.
-"""
+"""A real Kafka broker for tests: one KRaft node from Maven's artifacts, with every kind of listener, on free ports."""
 
 from __future__ import annotations
 
@@ -67,6 +64,11 @@ def missing() -> str:
     """Why no broker can run here, or nothing."""
     if os.environ.get("STREAMDNS_TEST_KAFKA") != "1":
         return "needs STREAMDNS_TEST_KAFKA=1 (real brokers are started)"
+    return not_installed()
+
+
+def not_installed() -> str:
+    """What a broker needs and is not here, or nothing."""
     absent = [program for program in ("java", "mvn", "openssl") if shutil.which(program) is None]
     return f"not installed: {', '.join(absent)}" if absent else ""
 
@@ -145,7 +147,8 @@ class Broker:
         with (self.folder / "output.txt").open("ab") as output:
             self.process = spawn(
                 [*self.place.inside, *self._java("kafka.Kafka", str(self.folder / "server.properties"))],
-                env=clean_environment({}), output=output, cwd=self.folder,
+                # Ctrl-C in a terminal is for who started it: the broker stays until it is told to end.
+                env=clean_environment({}), output=output, cwd=self.folder, own_group=True,
             )
 
     def wait_ready(self, *, timeout_s: float = 90.0) -> None:

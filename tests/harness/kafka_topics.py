@@ -61,9 +61,9 @@ class Topic:
 
     def __init__(
         self, broker: Broker | Cluster, *, partitions: int = 1, replicas: int = 1,
-        config: Mapping[str, str] = COMPACTED,
+        config: Mapping[str, str] = COMPACTED, name: str = "",
     ) -> None:
-        self.broker, self.name = broker, f"zones-{uuid.uuid4().hex[:8]}"
+        self.broker, self.name = broker, name or f"zones-{uuid.uuid4().hex[:8]}"
         self.partitions, self.replicas, self.config = partitions, replicas, dict(config)
         self.make()
 

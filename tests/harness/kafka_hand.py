@@ -1,0 +1,99 @@
+"""A Kafka broker by hand: `make kafka` runs one with a ready topic, `make run-kafka` runs streamdns beside it, too.
+
+`python -m tests.harness.kafka_hand [--run] [VERSION]`. What was started and written ends and goes with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+from tests.harness.kafka import LISTENERS, PASSWORD, USER, VERSIONS, Broker, not_installed
+from tests.harness.kafka_topics import Topic
+from tests.harness.process import ROOT, end, spawn
+
+_TOPIC, _PARTITIONS = "zones", 4
+_CONFIG = {"cleanup.policy": "compact", "delete.retention.ms": str(14 * 86_400_000)}
+_STREAMDNS = ".venv/bin/streamdns"
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="python -m tests.harness.kafka_hand", description=__doc__)
+    words.add_argument("--run", action="store_true", help="run streamdns with the example zone in the topic")
+    words.add_argument("version", nargs="?", default=VERSIONS[-1], choices=VERSIONS)
+    given = words.parse_args()
+    absent = not_installed()
+    if absent:
+        print(f"{absent}; on Debian: apt install default-jre-headless maven openssl", file=sys.stderr)
+        return 1
+    # `kill` ends it like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(f"starting Kafka {given.version}; the first time Maven fetches it (50 MB)", flush=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="kafka-") as folder:
+            return _hand(pathlib.Path(folder), given.version, run=given.run)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _hand(folder: pathlib.Path, version: str, *, run: bool) -> int:
+    with Broker(folder / "broker", version) as broker:
+        Topic(broker, name=_TOPIC, partitions=_PARTITIONS, config=_CONFIG)
+        settings = {"DNS_SOURCE": "kafka", "DNS_KAFKA_ADDRESS": broker.address(), "DNS_KAFKA_TOPICS": _TOPIC}
+        if run:
+            return _run(settings, view=folder / "view")
+        listening = "\n".join(
+            f"  {name:8} {broker.address(name):17} {kind}{' with a client certificate' if certificate else ''}"
+            for name, (kind, certificate) in LISTENERS.items() if name in broker.ports and name != "CONTROLLER"
+        )
+        print(_TEXT.format(
+            version=version, topic=_TOPIC, partitions=_PARTITIONS, address=broker.address(), streamdns=_STREAMDNS,
+            settings=" ".join(f"{name}={value}" for name, value in settings.items()), listening=listening,
+            user=USER, password=PASSWORD, files=broker.folder,
+        ), flush=True)
+        assert broker.process is not None
+        code = broker.process.wait()
+        print(f"the broker ended with {code}\n{broker.written()}", file=sys.stderr)
+        return 1
+
+
+def _run(settings: dict[str, str], *, view: pathlib.Path) -> int:
+    """Fill the topic, and run streamdns until it ends, as examples/run.sh does."""
+    env = {"DNS_PATHDB": str(view), **os.environ, **settings}
+    fill = [_STREAMDNS, "import", "examples/example.org.zone", "--origin", "example.org."]
+    if subprocess.run(fill, cwd=ROOT, env=env, check=False).returncode:
+        return 1
+    # In a process group of its own: what ends it is this process, once, whether Ctrl-C or `kill` ended this one.
+    process = spawn(["sh", "examples/run.sh", _END], env=env, output=sys.stdout.buffer, own_group=True)
+    try:
+        return process.wait()
+    finally:
+        end(process)
+
+
+_END = "Ctrl-C ends streamdns and the broker, and what they have written goes with them."
+_TEXT = """
+Kafka {version} is there, with the compacted topic {topic} ({partitions} partitions):
+
+{listening}
+
+  user {user}, password "{password}"; certificates (ca.pem, client.crt, client.key) are in {files}
+
+Try in another terminal, from this directory:
+
+  {settings} {streamdns} publish www.example.org A 192.0.2.1
+
+  {settings} {streamdns} run
+
+  kcat -b {address} -t {topic} -C -e -f '%p %o %k %s\\n'
+
+Ctrl-C ends the broker, and its topics go with it."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
