@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from benchmarks import answers, ingest, latency, machine, report, start
+from benchmarks import answers, ingest, kafka, latency, machine, report, start
 from benchmarks.options import Options, cores
 from tests.harness.process import ROOT
 
@@ -25,7 +25,7 @@ _QUICK = {
 def _parser() -> argparse.ArgumentParser:
     results = ROOT / "benchmarks" / "results"
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamdns beside other servers.")
-    parser.add_argument("what", nargs="?", choices=(*NAMES, "all"), default="all")
+    parser.add_argument("what", nargs="?", choices=(*NAMES, "kafka", "all"), default="all")
     parser.add_argument("--runs", type=int, help="how often each thing is measured before medians are taken (5)")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs streamdns (this one)")
@@ -86,6 +86,7 @@ def _measure(arguments: argparse.Namespace, options: Options) -> int:
         "ingest": lambda: ingest.run(options, inputs),
         "start": lambda: start.run(options, inputs),
         "latency": lambda: latency.run(options),
+        "kafka": lambda: kafka.run(options),
     }
     chosen = NAMES if arguments.what == "all" else (arguments.what,)
     results = {}

@@ -1,4 +1,4 @@
-"""How a change of the zone is made: an event appended to the file log, or a dynamic update (RFC 2136)."""
+"""How a change of the zone is made: an event in the file log or in Kafka, or a dynamic update (RFC 2136)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,31 @@ def appended(log: pathlib.Path) -> Change:
 
     def change(pairs: Sequence[tuple[str, str]]) -> None:
         now_ms = int(time.time() * 1000)
-        filelog.append(str(log), [(*_encoded(owner, address), now_ms) for owner, address in pairs])
+        filelog.append(str(log), [(*encoded(owner, address), now_ms) for owner, address in pairs])
 
     return change
 
 
-def _encoded(owner: str, address: str) -> tuple[bytes, bytes]:
+def encoded(owner: str, address: str) -> tuple[bytes, bytes]:
+    """Key and value of the event that gives a host its address."""
     return encode(owner, "A", [{"name": owner, "type": "A", "content": address, "ttl": TTL}])
+
+
+def produced(address: str, topic: str) -> Change:
+    """Produce events to a Kafka topic, and wait until the broker has acknowledged them."""
+    import confluent_kafka
+
+    producer = confluent_kafka.Producer(
+        {"bootstrap.servers": address, "linger.ms": 0, "enable.idempotence": True, "partitioner": "murmur2_random"}
+    )
+
+    def change(pairs: Sequence[tuple[str, str]]) -> None:
+        for owner, address in pairs:
+            key, value = encoded(owner, address)
+            producer.produce(topic, value, key)
+        assert producer.flush(30) == 0, "an event was not acknowledged"
+
+    return change
 
 
 def updated(port: int) -> Change:

@@ -7,7 +7,7 @@ import pathlib
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,28 +87,35 @@ def _measure(subject: Subject, zone: Zone, *, options: Options, loaded: bool) ->
     log = subject.log if isinstance(subject, Streamdns) else None
     change = changes.appended(log) if log else changes.updated(subject.port)
     figures: dict[str, Any] = {}
-    with _load(subject.port, log, options=options, figures=figures) if loaded else nullcontext():
-        figures |= _figures(_times(subject.port, change, zone, options))
+    target = ["file", str(log)] if log else ["update", str(subject.port)]
+    folder = options.work / "latency"
+    with ExitStack() as stack:
+        if loaded:
+            producer = Producer(folder, *target, str(options.zone_names), str(options.event_rate), options=options)
+            stack.enter_context(loaded_by(subject.port, folder, producer, options=options, figures=figures))
+        figures |= _figures(times_of(subject.port, change, zone, options))
     if isinstance(subject, Streamdns):
         subject.wait_applied(timeout_s=60.0)
     return figures
 
 
 @contextmanager
-def _load(port: int, log: pathlib.Path | None, *, options: Options, figures: dict[str, Any]) -> Iterator[None]:
-    """Queries and changes at their rates beside what goes on inside; at the end `figures` gets what they came to."""
-    folder = options.work / "latency"
-    dnsperf = Dnsperf(port, folder / "hit.queries", options=options, rate=options.rate, seconds=3600)
+def loaded_by(
+    port: int, folder: pathlib.Path, producer: Producer, *, options: Options, figures: dict[str, Any]
+) -> Iterator[None]:
+    """Queries and changes at their rates beside what goes on inside; at the end `figures` gets what they came to.
+
+    `folder` has hit.queries.
+    """
     try:
-        target = ["file", str(log)] if log else ["update", str(port)]
-        producer = Producer(folder, *target, str(options.zone_names), str(options.event_rate), options=options)
+        dnsperf = Dnsperf(port, folder / "hit.queries", options=options, rate=options.rate, seconds=3600)
         try:
             time.sleep(0.2 if options.quick else 2.0)  # The load has to become steady, which shows nowhere.
             yield
         finally:
-            figures["changes_per_s"] = producer.stop()
+            load = dnsperf.stop()
     finally:
-        load = dnsperf.stop()
+        figures["changes_per_s"] = producer.stop()
     figures |= {
         "queries_per_s": load.completed / load.elapsed_s,
         "lost": load.lost,
@@ -117,7 +124,8 @@ def _load(port: int, log: pathlib.Path | None, *, options: Options, figures: dic
     }
 
 
-def _times(port: int, change: changes.Change, zone: Zone, options: Options) -> Times:
+def times_of(port: int, change: changes.Change, zone: Zone, options: Options) -> Times:
+    """Make changes one after another, and time each until an answer shows it."""
     rng = random.Random(3)
     times = Times()
     gc.disable()
@@ -140,6 +148,11 @@ def _times(port: int, change: changes.Change, zone: Zone, options: Options) -> T
     finally:
         gc.enable()
     return times
+
+
+def times_row(what: str, times: Times) -> dict[str, Any]:
+    """The figures with `what` in front of their names."""
+    return {f"{what}_{name}": value for name, value in _figures(times).items()}
 
 
 def _figures(times: Times) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Changes names of the zone at a steady rate until SIGTERM.
 
-`python -m benchmarks.producer file|update TARGET NAMES RATE`, where TARGET is a log file or a port. Writes
-"ready", and at its end how many changes it made in how many seconds. When it is late, as after a slow fsync, it makes
-all changes that are due in one append.
+`python -m benchmarks.producer file|update|kafka TARGET NAMES RATE`, where TARGET is a log file, a port, or a broker's
+address and a topic with "/" between them. Writes "ready", and at its end how many changes it made in how many seconds.
+When it is late, as after a slow fsync, it makes all changes that are due in one append.
 """
 
 from __future__ import annotations
@@ -13,16 +13,23 @@ import signal
 import sys
 import time
 
-from benchmarks.changes import appended, updated
+from benchmarks.changes import Change, appended, produced, updated
 from benchmarks.zone import Zone
 
 _AT_MOST = 1000
 
 
+def _change(kind: str, target: str) -> Change:
+    if kind == "kafka":
+        address, _, topic = target.partition("/")
+        return produced(address, topic)
+    return appended(pathlib.Path(target)) if kind == "file" else updated(int(target))
+
+
 def main() -> None:
     """Read the arguments, run, report."""
     kind, target, names, rate = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    change = appended(pathlib.Path(target)) if kind == "file" else updated(int(target))
+    change = _change(kind, target)
     zone = Zone(names)
     stopping = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
@@ -31,7 +38,7 @@ def main() -> None:
     began = time.monotonic()
     count = 0
     while not stopping:
-        due = min(int((time.monotonic() - began) * rate) - count, _AT_MOST if kind == "file" else 1)
+        due = min(int((time.monotonic() - began) * rate) - count, 1 if kind == "update" else _AT_MOST)
         if due <= 0:
             time.sleep(max(began + (count + 1) / rate - time.monotonic(), 0))
             continue

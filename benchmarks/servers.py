@@ -44,8 +44,8 @@ class Streamdns(Server):
 
     name = "streamdns"
 
-    def __init__(self, folder: pathlib.Path, *, options: Options, log: pathlib.Path) -> None:
-        super().__init__(folder, DNS_FILE_LOG=str(log), LOG_LEVEL="warning")
+    def __init__(self, folder: pathlib.Path, *, options: Options, log: pathlib.Path, **settings: str) -> None:
+        super().__init__(folder, DNS_FILE_LOG=str(log), LOG_LEVEL="warning", **settings)
         self.log = log
         self._options = options
 

@@ -26,6 +26,7 @@ from streamdns.events.consumer import Consumer
 from streamdns.events.sources.base import Source
 from streamdns.lifecycle import Service, Supervisor
 from streamdns.metrics import process
+from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
 from streamdns.sdnotify import Notifier
 from streamdns.settings import Settings, changed
@@ -122,6 +123,7 @@ class App:
         if settings.admin_address is not None:
             self.services.append(AdminServer(settings.admin_address, status=self.status, registry=self.registry))
         self.services += self._dns_servers()
+        self.services.append(HubLateness(self.registry))
         self.supervisor = Supervisor(
             self.services,
             stop_timeout_s=settings.stop_timeout_s,

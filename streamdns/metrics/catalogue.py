@@ -73,6 +73,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("process.resident_bytes", "gauge", "Resident memory of the process, the view's mapped pages included.", (),
            "bytes"),
     Metric("process.descriptors", "gauge", "Open file descriptors of the process."),
+    Metric("process.hub_late_seconds", "histogram", "How late the event loop turns: what a task that is due has to "
+           "wait, looked at 50 times a second.", (), "seconds",
+           (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)),
     Metric("process.uptime_seconds", "gauge", "Time since the start of the process.", (), "seconds"),
 )
 

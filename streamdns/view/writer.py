@@ -86,6 +86,9 @@ _encode_entry = msgspec.msgpack.Encoder().encode  # given tuples in the order of
 decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
 
 
+# Half the time of the class's own __new__.
+_new_tuple = tuple.__new__
+
 #: A change until the journal is written: the fields of JournalEntry, with the hashes as numbers.
 _Change = tuple[int, bytes, int, int, int, str, int, int, int, bytes]
 
@@ -193,7 +196,7 @@ class _Work:
             topic = txn.topic_index(topic_name)
             done = None
             if rdatas:
-                origin = Origin(topic, partition, position, timestamp, metadatas)
+                origin = _new_tuple(Origin, (topic, partition, position, timestamp, metadatas))
                 packed = pack_records(rdtype, ttl, rdatas)
                 done = txn.set_alone(key, owner, rdtype, records=packed, count=len(rdatas), origin=origin)
             before, after = self._set(record, event, key, topic) if done is None else done

@@ -35,6 +35,7 @@ class _Line(msgspec.Struct, gc=False):
     timestamp: Annotated[int, msgspec.Meta(ge=0, le=MAX_TIMESTAMP_MS)] | None = 0
 
 
+_new_record = tuple.__new__  # Half the time of the class's own.
 _decode = msgspec.json.Decoder(_Line).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_array = msgspec.json.Decoder(list[object]).decode
@@ -59,7 +60,7 @@ def decode_line(line: bytes, partition: int, position: int) -> Record | None:
         else:
             return Record(TOPIC, partition, position, 0, None, line, 'the line has no "value"')
         name = key.encode() if key is not None else None
-        return Record(TOPIC, partition, position, event.timestamp or 0, name, payload)
+        return _new_record(Record, (TOPIC, partition, position, event.timestamp or 0, name, payload, None))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return Record(TOPIC, partition, position, 0, None, line, _reason(line)) if line.strip() else None
 

@@ -1,0 +1,177 @@
+"""From a Kafka topic to answers: catching up, a lone event, and a steady stream, by each client on real brokers."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import subprocess
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import confluent_kafka as ck
+import msgspec
+
+from benchmarks import machine
+from benchmarks.changes import produced
+from benchmarks.latency import loaded_by, times_of, times_row
+from benchmarks.load import Producer
+from benchmarks.options import Options
+from benchmarks.report import Result
+from benchmarks.servers import Streamdns, wait_serving
+from benchmarks.zone import Zone
+from tests.harness import wait_until
+from tests.harness.kafka import Broker
+from tests.harness.kafka_topics import Topic
+
+_COLUMNS = (
+    ("broker", "Kafka"), ("client", "client"), ("cpu_ratio", "CPU x bare loop"), ("events_per_s", "events/s"),
+    ("cpu_us_per_event", "CPU us/event"), ("hub_late_p50_ms", "hub late: p50 ms"), ("hub_late_p99_ms", "p99"),
+    ("anon_mb_peak", "MB resident, peak"),
+    ("idle_whole_p50_ms", "lone event: p50 ms"), ("idle_whole_p99_ms", "p99"),
+    ("idle_after_p50_ms", "from ack: p50 ms"), ("idle_after_p99_ms", "p99"),
+    ("loaded_whole_p50_ms", "under load: p50 ms"), ("loaded_whole_p99_ms", "p99"),
+    ("loaded_changes_per_s", "changes/s"),
+)
+CLIENTS = (("3.9.2", "pykafka"), ("3.9.2", "confluent"), ("4.4.0", "confluent"))
+_PARTITIONS = 4
+_CATCH_UP_S = 900.0
+_BARE = """
+import sys, time, resource
+import confluent_kafka as ck
+address, topic, parts, total = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+consumer = ck.Consumer({"bootstrap.servers": address, "group.id": "bare", "enable.auto.commit": False,
+                        "auto.offset.reset": "error", "check.crcs": True})
+consumer.assign([ck.TopicPartition(topic, number, 0) for number in range(parts)])
+began = time.monotonic()
+count = 0
+while count < total:
+    for message in consumer.consume(5000, 0.2):
+        assert message.error() is None, message.error()
+        message.key(), message.value()
+        count += 1
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(count, time.monotonic() - began, used.ru_utime + used.ru_stime)
+"""
+
+
+class _Line(msgspec.Struct):
+    key: str
+    value: msgspec.Raw
+    timestamp: int
+
+
+def run(options: Options) -> Result:
+    """Measure and give the table."""
+    zone = Zone(options.log_events)
+    result = Result(f"kafka: {zone.names:,} events in {_PARTITIONS} partitions, and events that come later", _COLUMNS)
+    result.parameters = {"names": zone.names, "partitions": _PARTITIONS, "change_rate": options.event_rate,
+                         "query_rate": options.rate, "changes": options.latency_events}
+    absent = [program for program in ("java", "mvn", "openssl") if shutil.which(program) is None]
+    if absent:
+        result.skip("everything", f"not installed: {', '.join(absent)}")
+        return result
+    folder = options.work / "kafka"
+    folder.mkdir(parents=True)
+    log = folder / "log.jsonl"
+    events = zone.write_log(log)
+    zone.write_queries(folder / "hit.queries", workload="hit", count=options.queries)
+    for version in dict.fromkeys(version for version, _ in CLIENTS):
+        print(f"kafka: filling a topic of Kafka {version}", flush=True)
+        with Broker(folder / version, version) as broker:
+            topic = Topic(broker, partitions=_PARTITIONS)
+            _fill(broker, topic.name, log)
+            bare = _bare(broker, topic.name, events, options)
+            result.rows.append({"broker": version, "client": "bare confluent loop", "cpu_ratio": 1.0} | bare)
+            for client in [client for of, client in CLIENTS if of == version]:
+                print(f"kafka: {version}, {client}", flush=True)
+                # The changes of one measurement must not be what the next one has to catch up with.
+                topic = Topic(broker, partitions=_PARTITIONS)
+                _fill(broker, topic.name, log)
+                row = _client(broker, topic.name, client, zone=zone, events=events, options=options)
+                row["cpu_ratio"] = row["cpu_us_per_event"] / bare["cpu_us_per_event"]
+                result.rows.append({"broker": version, "client": client} | row)
+    return result
+
+
+def _fill(broker: Broker, topic: str, log: pathlib.Path) -> None:
+    """Produce the events of a file log."""
+    producer = ck.Producer({"bootstrap.servers": broker.address(), "linger.ms": 50, "acks": "all",
+                            "partitioner": "murmur2_random", "queue.buffering.max.messages": 200_000})
+    decode = msgspec.json.Decoder(_Line).decode
+    with log.open("rb") as file:
+        for text in file:
+            line = decode(text)
+            while True:
+                try:
+                    producer.produce(topic, bytes(line.value), line.key.encode(), timestamp=line.timestamp)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+    assert producer.flush(120) == 0, "the topic could not be filled"
+
+
+def _bare(broker: Broker, topic: str, events: int, options: Options) -> dict[str, Any]:
+    with machine.on_cores([options.server_core]):
+        command = [options.python, "-c", _BARE, broker.address(), topic, str(_PARTITIONS), str(events)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    count, seconds, cpu_s = map(float, done.stdout.split())
+    return {"events_per_s": count / seconds, "cpu_us_per_event": 1e6 * cpu_s / count}
+
+
+def _client(
+    broker: Broker, topic: str, client: str, *, zone: Zone, events: int, options: Options
+) -> dict[str, Any]:
+    folder = options.work / "kafka" / f"{broker.version}-{client}"
+    server = Streamdns(folder, options=options, log=folder / "none", DNS_SOURCE="kafka", DNS_KAFKA_CLIENT=client,
+                       DNS_KAFKA_ADDRESS=broker.address(), DNS_KAFKA_TOPICS=topic)
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        began = time.monotonic()
+        server.launch()
+        row = _catch_up(server, events, began)
+        wait_serving(server, zone)
+        change = produced(broker.address(), topic)
+        row |= times_row("idle", times_of(server.port, change, zone, options))
+        producer = Producer(folder, "kafka", f"{broker.address()}/{topic}", str(zone.names), str(options.event_rate),
+                            options=options)
+        with loaded_by(server.port, options.work / "kafka", producer, options=options, figures=row):
+            row |= times_row("loaded", times_of(server.port, change, zone, options))
+        row["loaded_changes_per_s"] = row.pop("changes_per_s")
+    shutil.rmtree(server.view)
+    return row
+
+
+def _catch_up(server: Streamdns, events: int, began: float) -> dict[str, Any]:
+    peak = 0
+
+    def applied() -> bool:
+        nonlocal peak
+        assert server.alive, f"streamdns ended\n{server.written()}"
+        peak = max(peak, machine.memory_bytes(server.pid))
+        try:
+            return sum(server.positions().values()) >= events
+        except OSError:
+            return False
+
+    wait_until(applied, "the topic is applied", timeout_s=_CATCH_UP_S, interval_s=0.1)
+    seconds, cpu_s = time.monotonic() - began, machine.cpu_s(server.pid)
+    status = server.status()
+    assert not status["quarantine"], f"{status['quarantine']} events were rejected"
+    late = _buckets(server.metrics(), "streamdns_process_hub_late_seconds")
+    return {
+        "events_per_s": events / seconds, "cpu_us_per_event": 1e6 * cpu_s / events, "anon_mb_peak": peak / 1e6,
+        "hub_late_p50_ms": _bound(late, 0.5), "hub_late_p99_ms": _bound(late, 0.99),
+        "used_bytes_per_record": status["view"]["bytes"] / status["records"],
+    }
+
+
+def _buckets(metrics: dict[str, float], name: str) -> list[tuple[float, float]]:
+    """(upper bound in ms, cumulative count) of a histogram, ascending."""
+    head = f'{name}_bucket{{le="'
+    return sorted((1000 * float(key[len(head):-2]), count) for key, count in metrics.items() if key.startswith(head))
+
+
+def _bound(buckets: list[tuple[float, float]], share: float) -> float:
+    """The upper bound of the bucket in which the percentile lies, ms."""
+    return next(bound for bound, count in buckets if count >= share * buckets[-1][1])
