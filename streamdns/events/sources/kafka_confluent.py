@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,6 +14,7 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from streamdns.errors import SourceError
+from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka_client import Fetched, OutOfRange
 from streamdns.events.sources.kafka_config import KafkaConfig
@@ -29,6 +31,8 @@ _GONE: Final = {
     ck.KafkaError._SSL: "TLS failed",  # noqa: SLF001
     ck.KafkaError._ALL_BROKERS_DOWN: "no broker can be reached",  # noqa: SLF001
 }
+#: What is fatal librdkafka itself would write to standard error, at any log level; it is told as an error, too.
+_SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)
 _LINGER_MS: Final = 5
 _MESSAGE_MAX_BYTES: Final = 4 << 20  # More than any event may have.
 _TIMED_OUT: Final = ck.KafkaError._MSG_TIMED_OUT  # noqa: SLF001
@@ -37,8 +41,7 @@ _UNKNOWN: Final = (_TIMED_OUT, ck.KafkaError._PURGE_INFLIGHT, ck.KafkaError.NOT_
 _REFUSED: Final = {
     ck.KafkaError.MSG_SIZE_TOO_LARGE: "it is larger than the topic takes (max.message.bytes)",
     ck.KafkaError.TOPIC_AUTHORIZATION_FAILED: "no permission to write to the topic",
-    ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED: "no permission to write (before Kafka 3.0 that takes IDEMPOTENT_WRITE "
-                                                "on the cluster, too)",
+    ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED: "no permission to write",
     ck.KafkaError.INVALID_TIMESTAMP: "its timestamp is further from now than the topic takes",
     ck.KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic or partition any more",
     ck.KafkaError._UNKNOWN_TOPIC: "there is no such topic any more",  # noqa: SLF001
@@ -149,6 +152,9 @@ class ConfluentClient:
         for message in messages:
             error = message.error()
             topic, number, at = message.topic(), message.partition(), message.offset()
+            if error is not None and error.code() == ck.KafkaError.GROUP_AUTHORIZATION_FAILED:
+                # librdkafka looks for the group's coordinator although nothing here is done as its member.
+                continue
             if topic is None or number is None or at is None:
                 raise SourceError(f"Kafka: {error.str() if error is not None else 'a message from nowhere'}")
             if error is None:
@@ -244,7 +250,7 @@ class ConfluentProducer:
             "error_cb": self._note,
         }
         try:
-            self._producer = ck.Producer(options, logger=None)
+            self._producer = ck.Producer(options, logger=_SILENT)
         except ck.KafkaException as error:
             raise SourceError(f"the Kafka client does not start: {error.args[0].str()}") from error
 
@@ -286,7 +292,7 @@ class ConfluentProducer:
         try:
             self._producer.poll(at_most_s)
         except ck.KafkaException as error:
-            raise SourceError(f"Kafka: {self._reason(error.args[0])}") from error
+            raise SourceError(f"Kafka topic {self._topic}: {self._reason(error.args[0])}") from error
 
     def give_up(self, wait_s: float) -> None:
         """Drop what has not been sent, and wait so long for the reports of the rest."""
@@ -316,4 +322,5 @@ def _failure(error: ck.KafkaError, topic: str, number: int) -> SourceError:
     where = f"topic {topic}, partition {number}"
     if error.code() in _RANGE:
         return OutOfRange(f"{where}: {error.str()}")
-    return SourceError(f"{where}: {error.str()}")
+    known = error.code() in wire.ERRORS
+    return SourceError(f"{where}: {wire.error_text(error.code()) if known else error.str()}")
