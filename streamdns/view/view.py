@@ -22,7 +22,8 @@ from streamdns.view.store import Store, disk_failure
 _LOCK, _CURRENT, _REBUILD = "lock", "current", "rebuild"
 _LOCK_PATIENCE_S = 0.1
 #: What a rebuild may need beyond the octets of the view that serves: its pages are filled in another order.
-_MARGIN_PART, _MARGIN_BYTES = 8, 4 << 20
+_MIB = 1 << 20
+_MARGIN_PART, _MARGIN_BYTES = 8, 1 << 20
 
 
 class Rebuild(msgspec.Struct):
@@ -45,8 +46,8 @@ class Room(NamedTuple):
         if self.free_bytes >= self.need_bytes:
             return ""
         return (
-            f"a rebuild of the view in {path} may need {self.need_bytes >> 20} MiB on the disk and "
-            f"{self.free_bytes >> 20} MiB are free there"
+            f"a rebuild of the view in {path} may need {self.need_bytes / _MIB:.1f} MiB on the disk and "
+            f"{self.free_bytes / _MIB:.1f} MiB are free there"
         )
 
 

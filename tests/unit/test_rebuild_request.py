@@ -51,8 +51,8 @@ def test_room_is_what_the_view_uses_and_some_more(tmp_path: pathlib.Path) -> Non
     assert room.need_bytes > 1 << 62
     assert 0 < room.free_bytes < 1 << 62
     assert room.missing("here") == (
-        f"a rebuild of the view in here may need {room.need_bytes >> 20} MiB on the disk and "
-        f"{room.free_bytes >> 20} MiB are free there"
+        f"a rebuild of the view in here may need {room.need_bytes / (1 << 20):.1f} MiB on the disk and "
+        f"{room.free_bytes / (1 << 20):.1f} MiB are free there"
     )
     assert room_for(str(tmp_path), 4096).missing("here") == ""
     with pytest.raises(ViewError):
@@ -135,8 +135,8 @@ def test_without_room_a_request_is_refused_and_the_log_read_on(
         assert made.progress.last_refusal is not None
         refused, why = made.progress.last_refusal
         assert refused == asked.id
-        assert "3072 MiB" in why
-        assert "1 MiB are free" in why
+        assert "3072.0 MiB" in why
+        assert "1.0 MiB are free" in why
         log.records.append(record(1, "b."))
         until(lambda: made.progress.view.records == 2, "it reads on")
         assert request.pending(str(tmp_path)) is None
@@ -150,7 +150,7 @@ def test_without_room_another_log_waits_for_it(tmp_path: pathlib.Path, monkeypat
     monkeypatch.setattr(View, "room", lambda view: Room(3 << 30, free[0]))
     with bench(tmp_path, lambda: Memory([record(0, "b.")], identity="two")) as made:
         until(lambda: made.progress.state == "view-full", "it waits")
-        assert "3072 MiB" in made.progress.error
+        assert "3072.0 MiB" in made.progress.error
         assert made.progress.last_alarm is not None
         assert made.progress.last_alarm[1].startswith("the log is another one; a rebuild of the view in ")
         assert sorted(os.listdir(tmp_path)) == ["current", "lock", "view-000001"]
