@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 
 import pytest
 
+from streamdns.errors import SourceError
 from streamdns.events.event import encode
 from tests.harness import Server, model, wait_until
 from tests.harness.kafka import Broker
-from tests.harness.kafka_topics import COMPACTED, DEADLINE_S, Event, Topic
+from tests.harness.kafka_topics import COMPACTED, DEADLINE_S, Event, Topic, read_to_end
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 ZONE = "example.org."
@@ -153,3 +155,60 @@ def test_a_view_of_another_topic_is_found_and_rebuilt_beside(
     assert one.name in status["consumer"]["alarm"]["reason"]
     last = status["view"]["last_rebuild"]
     assert (last["added"], last["removed"], last["changed"]) == (1, 1, 0)
+
+
+def test_as_of_when_everything_was_read(broker: Broker, client: str) -> None:
+    """A topic that is written all the time is never at its end, and yet all of it was read as of a while ago."""
+    topic = Topic(broker, partitions=2, config=COMPACTED | {"delete.retention.ms": "60000"})
+    topic.produce(FIRST)
+    source = topic.source(client, check_s=0.2)
+    writing = threading.Event()
+
+    def write() -> None:
+        while not writing.is_set():
+            topic.produce([Event(b"k%d" % each, b"v", each % 2) for each in range(50)])
+
+    writer = threading.Thread(target=write)
+    began_s = time.monotonic()
+    try:
+        source.connect({}, {})
+        assert source.retention_s == 60.0
+        writer.start()
+        whole: list[float] = []
+        while len(whole) < 5:
+            batch = source.read(max_records=100, timeout_s=0.2)
+            whole += [] if batch.whole_s is None else [batch.whole_s]
+            assert time.monotonic() - began_s < DEADLINE_S, whole
+        assert whole == sorted(set(whole))
+        assert began_s <= whole[0]
+        assert whole[-1] <= time.monotonic()
+    finally:
+        writing.set()
+        if writer.is_alive():
+            writer.join()
+        source.close()
+
+
+def test_a_dead_connection_proves_nothing(broker: Broker, client: str) -> None:
+    """Reads find nothing, as at the end of the log; the moment as of which everything is known stays."""
+    topic = Topic(broker, config=COMPACTED)
+    topic.produce(FIRST)
+    source = topic.source(client, check_s=0.2)
+    assert broker.process is not None
+    try:
+        source.connect({}, {})
+        read_to_end(source)
+        wait_until(lambda: source.read(max_records=9, timeout_s=0.1).whole_s is not None, "the ends are asked for")
+        broker.process.send_signal(signal.SIGSTOP)
+        stopped_s = time.monotonic()
+        silent = []
+        try:
+            while time.monotonic() - stopped_s < DEADLINE_S:
+                silent.append(source.read(max_records=9, timeout_s=0.1))
+        except SourceError:
+            pass  # In the end it is found out.
+        assert any(batch.caught_up for batch in silent)
+        assert all(batch.whole_s is None or batch.whole_s <= stopped_s for batch in silent)
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+        source.close()

@@ -286,6 +286,7 @@ class KafkaSource:
             "client_reason": self.client_reason,
             "group": self._config.group,
             "group_error": self.group_error,
+            "keeps_deletes": self.retention_s,
             "warnings": list(self.warnings),
         }
 
