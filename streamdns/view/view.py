@@ -27,12 +27,16 @@ _MARGIN_PART, _MARGIN_BYTES = 8, 1 << 20
 
 
 class Rebuild(msgspec.Struct):
-    """The mark of a rebuild: why and when (ms) it began, and the request that it honours ("" for none)."""
+    """The mark of a rebuild: why and when (ms) it began, and the request that it honours ("" for none).
+
+    `same_log`: the view that serves is of the same log, and may be kept up to date meanwhile.
+    """
 
     generation: str
     reason: str
     begun_ms: int = 0
     request: str = ""
+    same_log: bool = False
 
 
 class Room(NamedTuple):
@@ -153,13 +157,15 @@ class View:
         """Whether there is room for a rebuild; a view that is damaged says nothing about what it will need."""
         return room_for(self.path, 0 if self.damaged is not None else self.store.used_bytes())
 
-    def begin_rebuild(self, reason: str, begun_ms: int = 0, request_id: str = "") -> Store:
+    def begin_rebuild(
+        self, reason: str, begun_ms: int = 0, request_id: str = "", same_log: bool = False
+    ) -> Store:
         """An empty generation beside the served one; an unfinished one is discarded. Raises ViewFull, ViewError."""
         self.discard_rebuild()
         name = self._next_generation()
         store = Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
         try:
-            marker = Rebuild(name, reason, begun_ms, request_id)
+            marker = Rebuild(name, reason, begun_ms, request_id, same_log)
             self._write(_REBUILD, msgspec.json.encode(marker))
         except BaseException:
             store.close()

@@ -28,6 +28,11 @@ def rebuilds(server: Server) -> bool:
     return server.status()["view"]["rebuild"] is not None
 
 
+def answered(server: Server, number: int) -> bool:
+    """Whether the change with this number is in the answers."""
+    return server.answers("now.example.org", "TXT") == [f'"{number}"']
+
+
 def last(server: Server) -> dict[str, object]:
     """What status keeps of the last rebuild."""
     found = server.status()["view"]["last_rebuild"]
@@ -56,6 +61,27 @@ def test_a_rebuild_is_asked_for_followed_and_told(serve: Callable[..., Server]) 
     assert server.status()["consumer"]["alarm"] is None
     assert not (server.view / "rebuild-request").exists()
     assert "consumer.rebuild_swapped" in server.written()
+
+
+def test_what_is_published_meanwhile_is_answered_at_once_and_no_difference(serve: Callable[..., Server]) -> None:
+    server = serve(start=False, DNS_BATCH_EVENTS="50")
+    server.append([*BASE, *bulk(10_000)])
+    server.start()
+    old = generations(server)
+    assert server.command("rebuild", "--no-wait").returncode == 0
+    wait_until(lambda: rebuilds(server), "it rebuilds")
+    number, before = 0, 0
+    while server.status()["view"]["last_rebuild"] is None:
+        number += 1
+        server.publish("now.example.org", "TXT", [str(number)])
+        wait_until(functools.partial(answered, server, number), f"change {number} is answered")
+        before += rebuilds(server)
+    assert before > 1, "it was over before anything was published"
+    kept = last(server)
+    assert (kept["added"], kept["removed"], kept["changed"]) == (0, 0, 0)
+    wait_until(functools.partial(swapped, server, old), "the rebuilt view serves")
+    assert answered(server, number)
+    assert server.command("digest", "--verify").returncode == 0
 
 
 def test_differences_are_shown(serve: Callable[..., Server]) -> None:

@@ -88,7 +88,7 @@ def test_a_delete_that_was_compacted_away_meanwhile(
     assert status["consumer"]["alarm"]["reason"].startswith("the log was out of reach or not read to its end for ")
     assert "and keeps deletes for 1.5 s" in status["consumer"]["alarm"]["reason"]
     last = status["view"]["last_rebuild"]
-    assert (last["removed"], last["added"]) == (1, 40)
+    assert (last["removed"], last["added"]) == (1, 0), "the view that serves was read on meanwhile"
     assert server.metrics()["streamdns_consumer_rebuilds_total"] == 1
     assert "consumer.away_too_long" in server.written()
 
