@@ -8,7 +8,7 @@ from __future__ import annotations
 import pathlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -27,7 +27,7 @@ from tests.harness.kafka_node import (
     settings,
     state,
 )
-from tests.harness.kafka_topics import DEADLINE_S, Topic
+from tests.harness.kafka_topics import COMPACTED, DEADLINE_S, Topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 #: Each of the two clients of the old broker; so many of the node.
@@ -36,9 +36,9 @@ NODE_KILLS = 15
 AWAY_S = {("3.9.2", "pykafka"): (3, 3, 15, 3), ("3.9.2", "confluent"): (3, 3), ("4.4.0", "confluent"): (3, 15, 3, 3)}
 
 
-def filled(broker: Broker, *, partitions: int, count: int = 500) -> Topic:
-    topic = Topic(broker, partitions=partitions)
-    topic.produce([*foundation(partitions=partitions), *changes(count, partitions=partitions, seed=1)])
+def filled(broker: Broker, *, partitions: int, config: Mapping[str, str] = COMPACTED) -> Topic:
+    topic = Topic(broker, partitions=partitions, config=config)
+    topic.produce([*foundation(partitions=partitions), *changes(500, partitions=partitions, seed=1)])
     return topic
 
 
@@ -137,7 +137,7 @@ def test_another_topic_in_its_place_is_read_anew(
 
 def test_a_log_that_is_cut_while_the_node_is_down(broker: Broker, client: str, serve: Callable[..., Server]) -> None:
     """What was deleted may have been news: the view is made anew from what is there, beside the one that answers."""
-    topic = filled(broker, partitions=2)
+    topic = filled(broker, partitions=2, config=COMPACTED | {"cleanup.policy": "compact,delete", "retention.ms": "-1"})
     topic.produce([event(f"old.{ZONE}", "A", ["192.0.2.1"])])
     server = serve(**settings(topic, client))
     check(server, topic)
