@@ -132,6 +132,7 @@ def _client(
         row = _catch_up(server, events, began)
         wait_serving(server, zone)
         change = produced(broker.address(), topic)
+        change([(zone.host(1), zone.address(1))])  # The first one pays for the producer's way to the broker.
         row |= times_row("idle", times_of(server.port, change, zone, options))
         producer = Producer(folder, "kafka", f"{broker.address()}/{topic}", str(zone.names), str(options.event_rate),
                             options=options)
