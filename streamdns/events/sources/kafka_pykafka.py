@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import gevent
@@ -28,7 +29,7 @@ from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka_client import CannotServe, Fetched, OutOfRange
 from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
 from streamdns.events.sources.kafka_member import Holder, Member
-from streamdns.events.sources.kafka_probe import Cluster
+from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster
 from streamdns.events.sources.kafka_topic import in_transactions
 
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
@@ -50,9 +51,13 @@ class _Sockets:
         self._context = context
 
     def create_connection(self, address: tuple[Any, int], timeout_s: float, _source: object) -> Any:
-        """A connection that is ready for requests; OSError as socket.create_connection."""
+        """A connection that is ready for requests; OSError as socket.create_connection.
+
+        `timeout_s` is for the replies; a broker that does not even take the connection must leave time for another.
+        """
         host = address[0].decode() if isinstance(address[0], bytes) else str(address[0])
-        sock = gsocket.create_connection((host, address[1]), timeout_s)
+        sock = gsocket.create_connection((host, address[1]), min(timeout_s, TIMEOUT_S))
+        sock.settimeout(timeout_s)
         sock.setsockopt(gsocket.IPPROTO_TCP, gsocket.TCP_NODELAY, 1)
         return sock if self._context is None else self._context.wrap_socket(sock, server_hostname=host)
 
@@ -147,7 +152,7 @@ class PykafkaClient:
         self._first_bytes = max(_LEAST_FETCH_BYTES, self._config.fetch_bytes // max(1, len(self._positions)))
         connections = self._connections
         if connections is None:
-            connections = self._connections = Connections(self._config)
+            connections = self._connections = self._connect(self._config)
         if grown:
             try:
                 connections.cluster.update()
@@ -159,7 +164,10 @@ class PykafkaClient:
             if leader not in self._fetchers:
                 self._fetchers[leader] = gevent.spawn(self._run, leader)
         if not self._members:
-            self._members = [Member(self._config, topic, Connections) for topic in self._topics]
+            self._members = [Member(self._config, topic, self._connect) for topic in self._topics]
+
+    def _connect(self, config: KafkaConfig) -> Connections:
+        return Connections(replace(config, addresses=self._cluster.addresses()))
 
     def _leader(self, partition: Partition) -> int:
         try:
