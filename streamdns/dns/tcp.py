@@ -17,6 +17,7 @@ from streamdns.dns.server import Responder, TakeSnapshot, bind
 from streamdns.dns.statistics import Statistics
 from streamdns.lifecycle import Service
 from streamdns.settings import Address
+from streamdns.turns import give_way
 
 _log = logs.get("dns")
 
@@ -193,7 +194,7 @@ class TcpServer(Service):
             self._statistics.count_tcp(messages, replies, self._answerer, time.perf_counter() - began)
             connection.sock.settimeout(self.message_timeout_s)
             connection.sock.sendall(sent)
-            gevent.sleep(0)  # a client that never stops asking must not keep the others waiting
+            give_way()  # a client that never stops asking must not keep the others waiting
         return True
 
     def stop(self) -> None:

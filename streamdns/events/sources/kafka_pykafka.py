@@ -31,12 +31,13 @@ from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
 from streamdns.events.sources.kafka_member import Holder, Member
 from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster
 from streamdns.events.sources.kafka_topic import in_transactions
+from streamdns.turns import give_way
 
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
 _REPLY_S: Final = 15.0
 _CONNECT_S: Final = 10.0
-_PAUSE_RECORDS: Final = 200
-_QUEUED_CHUNKS: Final = 64
+_PAUSE_RECORDS: Final = 100
+_QUEUED_CHUNKS: Final = 128
 _LEAST_FETCH_BYTES: Final = 1 << 16
 _UNSUPPORTED_FORMAT: Final = 43
 
@@ -250,8 +251,8 @@ class PykafkaClient:
         before = self._positions[partition]
         for chunk in self._chunks(partition, data.messages):
             self._queue.put(chunk)
-            # Others have their turn; putting gives way only where the queue is full.
-            gevent.sleep(0)
+            # Putting gives way only where the queue is full.
+            give_way()
         if self._positions[partition] > before:
             size = self._size(partition)
             if size > self._first_bytes and len(data.messages) < size // 4:
