@@ -145,7 +145,7 @@ def test_a_reader_that_leaves_is_no_error(serve: Callable[..., Server]) -> None:
         assert process.returncode == 1
 
 
-def test_an_interrupt_is_silent(serve: Callable[..., Server]) -> None:
+def test_an_interrupt_says_in_one_sentence_what_was_published(serve: Callable[..., Server]) -> None:
     server = serve(start=False)
     with subprocess.Popen(
         [sys.executable, "-m", "streamdns", "publish", "--json", "-"], env=server.environment, cwd=ROOT,
@@ -156,7 +156,7 @@ def test_an_interrupt_is_silent(serve: Callable[..., Server]) -> None:
         call = pathlib.Path(f"/proc/{process.pid}/syscall")
         wait_until(lambda: call.read_text().startswith("0 0x0 "), "it reads standard input")
         process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == b""
+        assert process.stderr.read() == b"streamdns: interrupted: nothing was published\n"
     assert process.returncode == 130
     assert server.log.read_bytes() == b""
 
