@@ -1,0 +1,159 @@
+"""What is known of name servers by address: how fast they are, whether they are dead, what they choke on. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_KEPT = 20_000
+#: What is assumed of a server that was never asked: little, so that it is tried soon.
+FIRST_RTT_S = 0.12
+_LEAST_RTT_S = 0.01
+_MOST_RTT_S = 4.0
+_IMPATIENCE = 1.5
+_MOST_PATIENCE_S = 0.4
+_LEAST_PATIENCE_S = 0.03
+_DEAD_AFTER = 3  # time-outs in a row
+_DEAD_FIRST_S, _DEAD_MOST_S = 10.0, 300.0
+_LAME_S = 300.0
+_FORGETS_S = 900.0
+_EXPLORE = 0.05
+_IPV6_GIVES_UP_AFTER = 4
+_IPV6_AGAIN_S = 300.0
+
+
+class Address(NamedTuple):
+    """Where a name server is asked."""
+
+    host: str
+    port: int = 53
+
+    @property
+    def is_ipv6(self) -> bool:
+        return ":" in self.host
+
+
+@dataclass(slots=True)
+class Server:
+    """One address. `rtt_s` is smoothed (RFC 6298), `timeouts` those in a row."""
+
+    rtt_s: float = FIRST_RTT_S
+    variation_s: float = FIRST_RTT_S / 2
+    asked: bool = False
+    timeouts: int = 0
+    dead_until_s: float = 0.0
+    no_edns_until_s: float = 0.0
+    no_case_until_s: float = 0.0
+    udp_timeouts: int = 0
+
+
+class Servers:
+    """All servers; `rng` chooses where there is a choice."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._servers: OrderedDict[Address, Server] = OrderedDict()
+        self._lame: OrderedDict[tuple[Address, bytes], float] = OrderedDict()
+        self._ipv6_failures = 0
+        self._ipv6_until_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._servers)
+
+    def of(self, address: Address) -> Server:
+        """What is known of an address."""
+        server = self._servers.get(address)
+        if server is None:
+            server = self._servers[address] = Server()
+            if len(self._servers) > _KEPT:
+                self._servers.popitem(last=False)
+        else:
+            self._servers.move_to_end(address)
+        return server
+
+    def answered(self, address: Address, rtt_s: float) -> None:
+        """A response came after so long."""
+        server = self.of(address)
+        rtt_s = min(max(rtt_s, 0.0), _MOST_RTT_S)
+        if server.asked:
+            server.variation_s += (abs(rtt_s - server.rtt_s) - server.variation_s) / 4
+            server.rtt_s += (rtt_s - server.rtt_s) / 8
+        else:
+            server.asked, server.rtt_s, server.variation_s = True, rtt_s, rtt_s / 2
+        server.timeouts = server.udp_timeouts = 0
+        server.dead_until_s = 0.0
+        if address.is_ipv6:
+            self._ipv6_failures = 0
+
+    def slow(self, address: Address, waited_s: float) -> None:
+        """It has not answered within so long, which says something already."""
+        server = self.of(address)
+        server.rtt_s = min(max(server.rtt_s, 1.2 * waited_s), _MOST_RTT_S)
+
+    def timed_out(self, address: Address, now_s: float, *, unreachable: bool = False) -> None:
+        """No response came; after some in a row the address is left alone for a while, each time longer."""
+        server = self.of(address)
+        server.asked = True
+        server.timeouts += 1
+        server.rtt_s = min(server.rtt_s * 2, _MOST_RTT_S)
+        if unreachable or server.timeouts >= _DEAD_AFTER:
+            over = server.timeouts - _DEAD_AFTER
+            server.dead_until_s = now_s + min(_DEAD_FIRST_S * 2 ** max(0, over), _DEAD_MOST_S)
+        if address.is_ipv6:
+            self._ipv6_failures += 1
+            if self._ipv6_failures >= _IPV6_GIVES_UP_AFTER:
+                self._ipv6_until_s = now_s + _IPV6_AGAIN_S
+                self._ipv6_failures = 0
+
+    def lame(self, address: Address, zone: bytes, now_s: float) -> None:
+        """It does not serve this zone, whatever it says."""
+        self._lame[address, zone] = now_s + _LAME_S
+        if len(self._lame) > _KEPT:
+            self._lame.popitem(last=False)
+
+    def is_lame(self, address: Address, zone: bytes, now_s: float) -> bool:
+        """Whether it was seen not to serve this zone lately."""
+        return self._lame.get((address, zone), 0.0) > now_s
+
+    def patience_s(self, address: Address) -> float:
+        """How long to wait for it before another one is asked as well."""
+        server = self.of(address)
+        usual_s = _IMPATIENCE * (server.rtt_s + server.variation_s)
+        return min(max(usual_s, _LEAST_PATIENCE_S), _MOST_PATIENCE_S)
+
+    def choose(self, addresses: Iterable[Address], zone: bytes, now_s: float) -> list[Address]:
+        """The addresses in the order in which to ask them: the fast first, now and then another, the dead last.
+
+        Lame ones are left out unless there are no others; so is IPv6 while it does not work.
+        """
+        known = list(addresses)
+        useful = [each for each in known if not self.is_lame(each, zone, now_s)] or known
+        if self._ipv6_until_s > now_s:
+            useful = [each for each in useful if not each.is_ipv6] or useful
+        rng = self._rng
+
+        def rank(address: Address) -> tuple[bool, float]:
+            server = self.of(address)
+            if server.dead_until_s > now_s:
+                return True, server.dead_until_s
+            return False, max(server.rtt_s, _LEAST_RTT_S) * rng.uniform(0.8, 1.2)
+
+        ordered = sorted(useful, key=rank)
+        if len(ordered) > 1 and rng.random() < _EXPLORE:
+            alive = [each for each in ordered if self.of(each).dead_until_s <= now_s]
+            if len(alive) > 1:
+                explored = alive[rng.randrange(1, len(alive))]
+                ordered.remove(explored)
+                ordered.insert(0, explored)
+        return ordered
+
+    def without_edns(self, address: Address, now_s: float) -> None:
+        """It chokes on EDNS."""
+        self.of(address).no_edns_until_s = now_s + _FORGETS_S
+
+    def without_case(self, address: Address, now_s: float) -> None:
+        """It does not give back the case of the question."""
+        self.of(address).no_case_until_s = now_s + _FORGETS_S
