@@ -9,7 +9,6 @@ down one delegation after another; names are shown to servers only as far as the
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from streamdns.resolver import cache as store
 from streamdns.resolver import verdict as says
 from streamdns.resolver.cache import Cache, Entry
 from streamdns.resolver.message import Options, Response, RRset
-from streamdns.resolver.servers import Address, Servers
+from streamdns.resolver.servers import Address, Chance, Servers
 from streamdns.resolver.verdict import MAX_NAME_OCTETS, Verdict, is_within, judge, labels
 
 MAX_CHAIN = 16
@@ -88,7 +87,7 @@ class Knowledge:
     cache: Cache
     servers: Servers
     roots: tuple[Address, ...]
-    rng: random.Random
+    rng: Chance
     forwards: tuple[Forward, ...] = ()
     local: Local = lambda qname, qtype: None
     may_ask: Callable[[Address], bool] = lambda address: True
@@ -212,6 +211,22 @@ class Resolution:
             self._send(job, ask.address, now_s, tcp=True)
             return self._take()
         self._next(job, now_s)
+        return self._take()
+
+    def distrusted(self, token: int, now_s: float, *, case: bool) -> list[Ask]:
+        """Replies came that may be forged, or (case) the server does not keep case: over TCP nobody can forge."""
+        self._now_s = now_s
+        found = self._asked.pop(token, None)
+        if found is None:
+            return []
+        job, ask, step, _ = found
+        if case:
+            self._known.servers.without_case(ask.address, now_s)
+        if self.outcome is not None or job.done or step != job.step:
+            return []
+        job.waiting -= 1
+        self._say(f"{_shown(ask)}: {'the case was changed' if case else 'wrong replies'}, again over TCP")
+        self._send(job, ask.address, now_s, tcp=True)
         return self._take()
 
     def hurry(self, token: int, now_s: float) -> list[Ask]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 _KEPT = 20_000
 #: What is assumed of a server that was never asked: little, so that it is tried soon.
@@ -23,6 +22,18 @@ _FORGETS_S = 900.0
 _EXPLORE = 0.05
 _IPV6_GIVES_UP_AFTER = 4
 _IPV6_AGAIN_S = 300.0
+
+
+class Chance(Protocol):
+    """What is wanted of random.Random."""
+
+    def random(self) -> float: ...
+
+    def uniform(self, a: float, b: float) -> float: ...
+
+    def randrange(self, start: int, stop: int) -> int: ...
+
+    def shuffle(self, x: list[Any]) -> None: ...
 
 
 class Address(NamedTuple):
@@ -53,7 +64,7 @@ class Server:
 class Servers:
     """All servers; `rng` chooses where there is a choice."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: Chance) -> None:
         self._rng = rng
         self._servers: OrderedDict[Address, Server] = OrderedDict()
         self._lame: OrderedDict[tuple[Address, bytes], float] = OrderedDict()
