@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from streamdns import logs
 from streamdns.dns import rdata
 from streamdns.errors import LogReplaced, SourceError, ViewCorrupt, ViewFull
+from streamdns.events.beside import Reader, Readers
 from streamdns.events.contact import Contact, span
 from streamdns.events.progress import Progress
 from streamdns.events.rebuilding import Rebuilds
@@ -137,7 +138,7 @@ class Consumer(Service):
             if need.event:
                 _log.error(need.event, error=need.reason)
                 self.progress.alarm(need.reason)
-            self._rebuilds.begin(need.reason, request_id=need.request_id)
+            self._rebuilds.begin(need.reason, same_log=True, request_id=need.request_id)
         except ViewCorrupt as err:
             self.progress.alarm(str(err))
             self._rebuild(str(err), damaged=True)
@@ -158,18 +159,26 @@ class Consumer(Service):
             self._apply(writer, _NOTHING, {})
         positions = _positions(store)
         self._thread.source = source = self._make_source()
+        beside: Reader | None = None
         try:
             complete = state.complete
             self._connect(source, store, positions, complete=complete)
+            reader = Reader(source, writer, {each: at.next for each, at in positions.items()}, self._apply)
+            beside = self._beside() if rebuilding else None
             while not self._stopping.is_set():
                 # A view that does not serve yet is filled in larger steps: fewer pages are written twice.
                 most = self._batch_events if complete else self._batch_events * _FILLING
                 batch = source.read(max_records=most, timeout_s=_READ_TIMEOUT_S)
-                if batch.records or batch.positions or (batch.caught_up and not complete):
+                if batch.caught_up and not complete and not batch.positions:
                     self._apply(writer, batch, source.fingerprints())
+                reader.take(batch)
+                if beside is not None:
+                    beside.turn(max_records=self._batch_events)
                 self.progress.contact(source, batch.caught_up)
                 self._keep_contact(source, store, batch.whole_s, complete=complete)
                 if batch.caught_up and rebuilding and self._rebuilds.may_swap(store):
+                    if beside is not None:
+                        Readers(reader, beside).level(max_records=self._batch_events)
                     self._write_local(store)
                     self._rebuilds.swap(store)
                     return
@@ -181,6 +190,27 @@ class Consumer(Service):
         finally:
             self._thread.source = None
             source.close()
+            if beside is not None:
+                beside.source.close()
+
+    def _beside(self) -> Reader | None:
+        """What keeps the view that serves up to date during a rebuild from the same log; None where nothing can."""
+        view = self._view
+        if view.rebuild is None or not view.rebuild.same_log or view.damaged is not None or view.store.outdated:
+            return None
+        if not view.store.state().complete:
+            return None  # It gives no answers, so the one that is being filled is all that counts.
+        positions = _positions(view.store)
+        source = self._make_source()
+        try:
+            source.connect(*_as_source_takes(positions))
+        except LogReplaced:
+            source.close()  # The view that is being filled was just connected: it is of the log as it is now.
+            return None
+        except BaseException:
+            source.close()
+            raise
+        return Reader(source, self._writer(view.store), {each: at.next for each, at in positions.items()}, self._apply)
 
     def _connect(
         self, source: Source, store: Store, positions: dict[Partition, Position], *, complete: bool
@@ -189,8 +219,7 @@ class Consumer(Service):
         contact.of(store)
         if not positions:
             contact.begins()
-        fingerprints = {partition: each.fingerprint for partition, each in positions.items() if each.fingerprint}
-        source.connect({partition: each.next for partition, each in positions.items()}, fingerprints)
+        source.connect(*_as_source_takes(positions))
         self.progress.connected(source, positions)
         _log.info("consumer.connected", source=source.describe(), partitions=len(source.ends()))
         for warning in source.details()["warnings"]:
@@ -253,7 +282,10 @@ class Consumer(Service):
             began_s = time.perf_counter()
             now_ms = int(self._now_s() * 1000)
             applied = self._thread.with_room(writer.store, writer.apply, batch, fingerprints, now_ms)
-            self.progress.applied(batch, applied, time.perf_counter() - began_s)
+            if self._view.rebuilding is not None and writer.store is self._view.store:
+                self.progress.applied_beside(applied)
+            else:
+                self.progress.applied(batch, applied, time.perf_counter() - began_s)
             for rejection in applied.rejections:
                 _log.warning(
                     "consumer.event_rejected",
@@ -297,3 +329,9 @@ class Consumer(Service):
 def _positions(store: Store) -> dict[Partition, Position]:
     with Inspector(store) as view:
         return view.positions()
+
+
+def _as_source_takes(positions: dict[Partition, Position]) -> tuple[dict[Partition, int], dict[Partition, str]]:
+    """Positions and fingerprints, as Source.connect has them."""
+    fingerprints = {partition: each.fingerprint for partition, each in positions.items() if each.fingerprint}
+    return {partition: each.next for partition, each in positions.items()}, fingerprints

@@ -165,6 +165,11 @@ class Progress:
         if not self.rebuilding:
             self.view = applied.state
 
+    def applied_beside(self, applied: Applied) -> None:
+        """A batch was committed to the view that serves, while another one is being filled."""
+        self._commits.add()
+        self.view = applied.state
+
     def contact(self, source: Source, caught_up: bool) -> None:
         """A read of the log came back."""
         now_s = self._now_s()

@@ -45,7 +45,9 @@ class Rebuilds:
         _log.error("consumer.rebuild_refused", by=found.by, error=missing)
         return None
 
-    def begin(self, reason: str, *, damaged: bool = False, request_id: str = "") -> None:
+    def begin(
+        self, reason: str, *, damaged: bool = False, same_log: bool = False, request_id: str = ""
+    ) -> None:
         """Have an empty view beside the one that serves; waits for room. Nothing is known of what a damaged one needs.
 
         Raises Stopped.
@@ -53,7 +55,7 @@ class Rebuilds:
         view, thread = self._view, self._thread
         if not damaged and not view.store.outdated:
             thread.with_room(None, self._need_room, reason)
-        thread.with_room(None, view.begin_rebuild, reason, int(self._now_s() * 1000), request_id)
+        thread.with_room(None, view.begin_rebuild, reason, int(self._now_s() * 1000), request_id, same_log)
         self._begun_s = time.monotonic()
         self._progress.rebuilds.add()
         _log.info("consumer.rebuild_started", reason=reason)

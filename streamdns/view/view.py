@@ -22,16 +22,21 @@ from streamdns.view.store import Store, disk_failure
 _LOCK, _CURRENT, _REBUILD = "lock", "current", "rebuild"
 _LOCK_PATIENCE_S = 0.1
 #: What a rebuild may need beyond the octets of the view that serves: its pages are filled in another order.
-_MARGIN_PART, _MARGIN_BYTES = 8, 4 << 20
+_MIB = 1 << 20
+_MARGIN_PART, _MARGIN_BYTES = 8, 1 << 20
 
 
 class Rebuild(msgspec.Struct):
-    """The mark of a rebuild: why and when (ms) it began, and the request that it honours ("" for none)."""
+    """The mark of a rebuild: why and when (ms) it began, and the request that it honours ("" for none).
+
+    `same_log`: the view that serves is of the same log, and may be kept up to date meanwhile.
+    """
 
     generation: str
     reason: str
     begun_ms: int = 0
     request: str = ""
+    same_log: bool = False
 
 
 class Room(NamedTuple):
@@ -45,8 +50,8 @@ class Room(NamedTuple):
         if self.free_bytes >= self.need_bytes:
             return ""
         return (
-            f"a rebuild of the view in {path} may need {self.need_bytes >> 20} MiB on the disk and "
-            f"{self.free_bytes >> 20} MiB are free there"
+            f"a rebuild of the view in {path} may need {self.need_bytes / _MIB:.1f} MiB on the disk and "
+            f"{self.free_bytes / _MIB:.1f} MiB are free there"
         )
 
 
@@ -152,13 +157,15 @@ class View:
         """Whether there is room for a rebuild; a view that is damaged says nothing about what it will need."""
         return room_for(self.path, 0 if self.damaged is not None else self.store.used_bytes())
 
-    def begin_rebuild(self, reason: str, begun_ms: int = 0, request_id: str = "") -> Store:
+    def begin_rebuild(
+        self, reason: str, begun_ms: int = 0, request_id: str = "", same_log: bool = False
+    ) -> Store:
         """An empty generation beside the served one; an unfinished one is discarded. Raises ViewFull, ViewError."""
         self.discard_rebuild()
         name = self._next_generation()
         store = Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
         try:
-            marker = Rebuild(name, reason, begun_ms, request_id)
+            marker = Rebuild(name, reason, begun_ms, request_id, same_log)
             self._write(_REBUILD, msgspec.json.encode(marker))
         except BaseException:
             store.close()

@@ -187,7 +187,7 @@ class Broker:
 
     def _format(self) -> None:
         configuration = str(self.folder / "server.properties")
-        words = ["kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", configuration]
+        words = ["kafka.tools.StorageTool", "format", f"--cluster-id={self.cluster_id}", "-c", configuration]
         for mechanism in _MECHANISMS[1:]:
             words += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
         command = self._java(*words)

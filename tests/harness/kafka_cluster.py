@@ -14,7 +14,7 @@ _HEAP_MB = 320
 
 
 class Cluster:
-    """Brokers 1, 2 and 3 with PLAIN listeners; a context manager. kill(n) and start(n) keep ports, log and identity.
+    """Brokers 1, 2 and 3 with PLAIN listeners; a context manager. kill() and start() keep ports, log and identity.
 
     `properties` are the brokers'; topics that are to outlive a broker want replicas.
     """
@@ -51,24 +51,21 @@ class Cluster:
         """The addresses of all brokers, as DNS_KAFKA_ADDRESS has them."""
         return ",".join(broker.address(listener) for broker in self.brokers.values())
 
-    def alive(self) -> list[int]:
-        return [number for number, broker in self.brokers.items() if broker.process is not None]
-
     def kill(self, number: int) -> None:
         """kill -9 of one broker."""
         self.brokers[number].kill()
 
-    def start(self, number: int) -> None:
-        """Start one again; returns when it knows of a broker."""
-        self.brokers[number].start()
+    def start(self, *numbers: int) -> None:
+        """Start some of them, at once; returns when each knows of a broker."""
+        for number in numbers:
+            self.brokers[number].begin()
+        for number in numbers:
+            self.brokers[number].wait_ready()
 
     def __enter__(self) -> Self:
         try:
-            self.controller.start()
-            for broker in self.brokers.values():
-                broker.begin()
-            for broker in self.brokers.values():
-                broker.wait_ready()
+            self.controller.begin()
+            self.start(*self.brokers)
         except BaseException:
             self.__exit__()
             raise

@@ -107,6 +107,8 @@ class Topic:
                     future.result(DEADLINE_S)
             except ck.KafkaException as error:
                 refused[:] = [str(error)]
+                if error.args[0].code() == ck.KafkaError.INVALID_CONFIG:
+                    raise
                 return done is not None and done()
             return done is None or done()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -16,18 +17,25 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 #: An address of this machine where nothing listens.
 ELSEWHERE = "127.0.0.2"
 T = TypeVar("T")
+#: Below those that Linux gives to outgoing connections, unless it was told otherwise.
+_PORTS = (12_000, 32_000)
+#: Not the generator of the tests: those are set to the same seed in every process.
+_CHANCE = random.SystemRandom()
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that is free now for UDP and TCP on `host`; somebody may take it before the caller does."""
+    """A port that is free now for UDP and TCP on `host`; somebody may take it before the caller does.
+
+    It is not of those that the kernel gives to outgoing connections: what is killed and started again finds it free.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(100):
+    for _ in range(1000):
+        port = _CHANCE.randrange(*_PORTS)
         with socket.socket(family, socket.SOCK_DGRAM) as udp, socket.socket(family, socket.SOCK_STREAM) as tcp:
-            udp.bind((host, 0))
-            port = int(udp.getsockname()[1])
             try:
+                udp.bind((host, port))
                 tcp.bind((host, port))
             except OSError:
                 continue

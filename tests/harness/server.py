@@ -16,7 +16,7 @@ from typing import Any, Self
 import dns.message
 import dns.query
 
-from tests.harness.process import ROOT, clean_environment, end, free_port, spawn, wait_until
+from tests.harness.process import ELSEWHERE, ROOT, clean_environment, end, free_port, spawn, wait_until
 
 HOST = "127.0.0.1"
 
@@ -160,7 +160,8 @@ class Server:
 
     def get(self, path: str, *, timeout_s: float = 5.0) -> tuple[int, bytes]:
         """HTTP status and body of an admin path."""
-        connection = http.client.HTTPConnection(HOST, self.admin_port, timeout=timeout_s)
+        # From another address than its own: asked over and over where nobody listens, it would once connect to itself.
+        connection = http.client.HTTPConnection(HOST, self.admin_port, timeout=timeout_s, source_address=(ELSEWHERE, 0))
         try:
             connection.request("GET", path)
             response = connection.getresponse()

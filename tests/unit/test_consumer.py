@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pathlib
 import time
@@ -34,7 +35,10 @@ def record(position: int, name: str, content: str = "192.0.2.1", *, rdtype: str 
 
 
 class Memory:
-    """A log of one partition as a list; `fail` is raised by the next call that reads."""
+    """A log of one partition as a list; `fail` is raised by the next call that reads.
+
+    A Bench reads copies of it, which share all but how far they are: as with a real log, each is a source of its own.
+    """
 
     def __init__(self, records: Sequence[Record], identity: str = "one") -> None:
         self.records, self.identity = list(records), identity
@@ -43,6 +47,7 @@ class Memory:
         self.connects: list[dict[Partition, int]] = []
         self._at = 0
         self._open = False
+        self._log = self
 
     def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
         self.connects.append(dict(positions))
@@ -56,8 +61,8 @@ class Memory:
     def read(self, *, max_records: int, timeout_s: float) -> Batch:
         deadline_s = time.monotonic() + timeout_s
         while True:
-            if self.fail:
-                raise self.fail.pop()
+            if self._log.fail:
+                raise self._log.fail.pop()
             if not self._open:
                 raise SourceError("the log is closed")
             found = self.records[self._at : self._at + max_records]
@@ -97,7 +102,8 @@ class Bench:
         self.view = View(str(path), max_bytes=options.pop("max_bytes", 1 << 28), holder="this test")
         self.registry = Registry()
         defaults = {"default_ttl": 3600, "journal_size": 100, "quarantine_size": 100, "batch_events": 100, "local": ()}
-        self.consumer = Consumer(self.view, make_source, registry=self.registry, **(defaults | options))
+        options = defaults | options
+        self.consumer = Consumer(self.view, lambda: copy.copy(make_source()), registry=self.registry, **options)
         self.greenlet: gevent.Greenlet | None = None
 
     @property

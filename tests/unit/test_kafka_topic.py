@@ -7,7 +7,7 @@ import pytest
 from streamdns.errors import SourceError
 from streamdns.events.sources.kafka import choose_client
 from streamdns.events.sources.kafka_config import KafkaConfig
-from streamdns.events.sources.kafka_topic import check
+from streamdns.events.sources.kafka_topic import check, keeps_deletes_s
 from streamdns.events.sources.kafka_wire import Topic
 
 GOOD = {"cleanup.policy": "compact", "delete.retention.ms": "1209600000", "max.message.bytes": "1048588",
@@ -76,3 +76,21 @@ def test_pykafka_is_taken_where_it_can_and_confluent_where_it_must() -> None:
     assert choose_client(config(), (0, 17), {"zones": GOOD}) == ("pykafka", "")
     assert choose_client(config(client="pykafka"), (0, 17), {}) == ("pykafka", "")
     assert choose_client(config(client="confluent"), (0, 17), {})[0] == "confluent"
+
+
+@pytest.mark.parametrize(
+    ("topics", "kept_s"),
+    [
+        ([GOOD], 1_209_600.0),
+        ([GOOD, GOOD | {"delete.retention.ms": "1500"}], 1.5),
+        ([GOOD, None], 86_400.0),
+        ([{}], 86_400.0),
+        ([GOOD | {"delete.retention.ms": "no number"}], 86_400.0),
+        ([GOOD | {"cleanup.policy": "compact,delete", "delete.retention.ms": "0"}], 0.0),
+        ([GOOD | {"cleanup.policy": "delete", "delete.retention.ms": "5"}, GOOD], 1_209_600.0),
+        ([GOOD | {"cleanup.policy": "delete"}], None),
+    ],
+)
+def test_how_long_deletes_are_kept(topics: list[dict[str, str] | None], kept_s: float | None) -> None:
+    """The shortest time of all compacted topics, Kafka's default where it is not shown, for ever without compaction."""
+    assert keeps_deletes_s(topics) == kept_s

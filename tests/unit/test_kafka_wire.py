@@ -46,13 +46,16 @@ def test_metadata() -> None:
 
 
 def test_where_a_batch_ends() -> None:
-    """Base offset 100, last offset delta 6, format 2."""
+    """Base offset 100, last offset delta 6, format 2; with and without the bit of transactions."""
     batch = struct.pack(">qii", 100, 49, 0) + b"\2" + bytes(6) + struct.pack(">i", 6) + bytes(34)
-    assert wire.read_batch_end(batch_reply(batch)) == (0, 107)
-    assert wire.read_batch_end(batch_reply(batch[:27])) == (0, 107), "a part of it tells as much"
-    assert wire.read_batch_end(batch_reply(b"")) == (0, None)
-    assert wire.read_batch_end(batch_reply(b"", error=1)) == (1, None)
-    assert wire.read_batch_end(batch_reply(batch[:16] + b"\1" + batch[17:])) == (0, None), "an older format has no end"
+    assert wire.read_stored_batch(batch_reply(batch)) == (0, (107, False))
+    assert wire.read_stored_batch(batch_reply(batch[:27])) == (0, (107, False)), "a part of it tells as much"
+    transactional = batch[:21] + b"\0\x10" + batch[23:]
+    assert wire.read_stored_batch(batch_reply(transactional)) == (0, (107, True))
+    assert wire.read_stored_batch(batch_reply(b"")) == (0, None)
+    assert wire.read_stored_batch(batch_reply(b"", error=1)) == (1, None)
+    older = batch[:16] + b"\1" + batch[17:]
+    assert wire.read_stored_batch(batch_reply(older)) == (0, None), "an older format has no end"
 
 
 def test_a_request_says_how_long_it_is() -> None:
@@ -75,7 +78,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "configs": (wire.read_describe_configs,
                 struct.pack(">iih", 0, 1, 0) + text("") + b"\2" + text("z") + struct.pack(">i", 1) + text("a")
                 + text("b") + bytes(7)),
-    "batch": (wire.read_batch_end, batch_reply(b"")),
+    "batch": (wire.read_stored_batch, batch_reply(b"")),
 }
 
 

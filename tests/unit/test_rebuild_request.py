@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Mapping
 
+import gevent
 import pytest
 
 from streamdns.errors import SourceError, ViewError
+from streamdns.events.beside import Reader, Readers
+from streamdns.events.sources.base import Batch, Partition
 from streamdns.view import request
+from streamdns.view.reader import Inspector
 from streamdns.view.request import Request
 from streamdns.view.view import Room, View, room_for
+from streamdns.view.writer import Writer
 from tests.harness import viewing
 from tests.harness.model import wire_name
-from tests.unit.test_consumer import Memory, bench, record, until
+from tests.unit.test_consumer import TOPIC, Memory, bench, record, until
 
 
 def ask(path: pathlib.Path) -> Request:
@@ -51,8 +57,8 @@ def test_room_is_what_the_view_uses_and_some_more(tmp_path: pathlib.Path) -> Non
     assert room.need_bytes > 1 << 62
     assert 0 < room.free_bytes < 1 << 62
     assert room.missing("here") == (
-        f"a rebuild of the view in here may need {room.need_bytes >> 20} MiB on the disk and "
-        f"{room.free_bytes >> 20} MiB are free there"
+        f"a rebuild of the view in here may need {room.need_bytes / (1 << 20):.1f} MiB on the disk and "
+        f"{room.free_bytes / (1 << 20):.1f} MiB are free there"
     )
     assert room_for(str(tmp_path), 4096).missing("here") == ""
     with pytest.raises(ViewError):
@@ -76,6 +82,88 @@ def test_what_was_asked_for_is_done_and_told(tmp_path: pathlib.Path) -> None:
         assert set(viewing.found(made.view.store).served) == {(wire_name("a."), "A"), (wire_name("c."), "A")}
         assert request.pending(str(tmp_path)) is None
         assert made.registry.counter("consumer.rebuilds").value == 1
+
+
+class Gated(Memory):
+    """A log that is read from its beginning only as far as `gate` says; all sources of it share the records."""
+
+    def __init__(self, log: Memory, gate: list[int]) -> None:
+        super().__init__([], log.identity)
+        self.records, self._gate, self._fresh = log.records, gate, False
+
+    def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
+        super().connect(positions, fingerprints)
+        self._fresh = not positions
+
+    def read(self, *, max_records: int, timeout_s: float) -> Batch:
+        while self._fresh and self._open and self._at >= self._gate[0]:
+            gevent.sleep(0.001)
+            if timeout_s < 5:  # A read that found nothing: what is beside has its turn.
+                return Batch([], {}, False)
+        return super().read(max_records=min(max_records, 1) if self._fresh else max_records, timeout_s=timeout_s)
+
+
+def test_the_view_that_serves_is_kept_up_to_date_while_it_is_rebuilt(tmp_path: pathlib.Path) -> None:
+    """What comes meanwhile is answered at once, and is no difference in the end."""
+    log, gate = Memory([record(0, "a."), record(1, "b.")]), [0]
+    with bench(tmp_path, lambda: Gated(log, [10**9])) as made:
+        made.follows()
+    with bench(tmp_path, lambda: Gated(log, gate)) as made:
+        made.follows()
+        old = made.view.store
+        log.records[1] = record(1, "c.")
+        ask(tmp_path)
+        until(lambda: made.view.rebuilding is not None, "it rebuilds")
+        for number in range(2, 50):
+            log.records.append(record(number, f"n{number}."))
+        until(lambda: made.progress.view.records == 50, "the view that serves has what came")
+        assert made.view.store is old
+        assert made.progress.state == "rebuilding"
+        viewing.check_derived(old)
+        log.records += [record(number, f"n{number}.") for number in range(50, 60)]
+        gate[0] = 1000
+        until(lambda: made.progress.last_rebuild is not None, "rebuilt")
+        assert made.progress.last_rebuild is not None
+        assert made.progress.last_rebuild.differences == (1, 1, 0)
+        made.follows()
+        assert made.progress.view.records == 60
+        assert made.progress.positions == {(TOPIC, 0): 60}
+        viewing.check_derived(made.view.store)
+
+
+def test_another_log_is_not_read_into_the_view_that_serves(tmp_path: pathlib.Path) -> None:
+    log = Memory([record(0, "a.")])
+    with bench(tmp_path, lambda: log) as made:
+        made.follows()
+    other = Memory([record(0, "b."), record(1, "c.")], identity="two")
+    gate = [1]
+    with bench(tmp_path, lambda: Gated(other, gate)) as made:
+        until(lambda: made.view.rebuilding is not None and made.view.rebuilding.state().records == 1, "half of it")
+        ask(tmp_path)
+        assert set(viewing.found(made.view.store).served) == {(wire_name("a."), "A")}
+        gate[0] = 1000
+        until(lambda: made.progress.last_rebuild is not None, "rebuilt")
+        assert set(viewing.found(made.view.store).served) == {(wire_name("b."), "A"), (wire_name("c."), "A")}
+
+
+def test_two_readers_are_brought_to_the_same_positions(tmp_path: pathlib.Path) -> None:
+    log = [record(number, f"n{number}.") for number in range(30)]
+    with viewing.opened(tmp_path / "new") as new, viewing.opened(tmp_path / "old") as old:
+        readers = []
+        for store, start in ((new, 3), (old, 17)):
+            source = Memory(log)
+            source.connect({(TOPIC, 0): start}, {})
+            readers.append(Reader(source, viewing.writer(store), {(TOPIC, 0): start}, _apply))
+        Readers(*readers).level(max_records=4)
+        assert [reader.positions for reader in readers] == [{(TOPIC, 0): 17}] * 2
+        with Inspector(new) as view:
+            assert view.positions()[TOPIC, 0].next == 17
+            assert view.state.records == 14
+        assert old.state().records == 0
+
+
+def _apply(writer: Writer, batch: Batch, fingerprints: dict[Partition, str]) -> None:
+    writer.apply(batch, fingerprints, 1)
 
 
 def test_a_request_waits_for_a_server_and_for_its_log(tmp_path: pathlib.Path) -> None:
@@ -135,8 +223,8 @@ def test_without_room_a_request_is_refused_and_the_log_read_on(
         assert made.progress.last_refusal is not None
         refused, why = made.progress.last_refusal
         assert refused == asked.id
-        assert "3072 MiB" in why
-        assert "1 MiB are free" in why
+        assert "3072.0 MiB" in why
+        assert "1.0 MiB are free" in why
         log.records.append(record(1, "b."))
         until(lambda: made.progress.view.records == 2, "it reads on")
         assert request.pending(str(tmp_path)) is None
@@ -150,7 +238,7 @@ def test_without_room_another_log_waits_for_it(tmp_path: pathlib.Path, monkeypat
     monkeypatch.setattr(View, "room", lambda view: Room(3 << 30, free[0]))
     with bench(tmp_path, lambda: Memory([record(0, "b.")], identity="two")) as made:
         until(lambda: made.progress.state == "view-full", "it waits")
-        assert "3072 MiB" in made.progress.error
+        assert "3072.0 MiB" in made.progress.error
         assert made.progress.last_alarm is not None
         assert made.progress.last_alarm[1].startswith("the log is another one; a rebuild of the view in ")
         assert sorted(os.listdir(tmp_path)) == ["current", "lock", "view-000001"]

@@ -19,7 +19,7 @@ from streamdns.events.sources.base import Batch, Partition
 from streamdns.events.sources.kafka_client import CannotServe, KafkaClient, OutOfRange
 from streamdns.events.sources.kafka_config import KafkaConfig
 from streamdns.events.sources.kafka_probe import Cluster, Refused
-from streamdns.events.sources.kafka_topic import check, keeps_deletes_s, needs_confluent
+from streamdns.events.sources.kafka_topic import check, in_transactions, keeps_deletes_s, needs_confluent
 
 CHECK_S: Final = 10.0
 STALL_S: Final = 30.0
@@ -164,6 +164,8 @@ class KafkaSource:
         self.client, self.client_reason = choose_client(self._config, versions.get(wire.FETCH, (0, 0)), settings)
         asked_s = self._clock()
         starts, self._ends = self._limits(cluster, positions, list(self._prints))
+        if self.client == "pykafka":
+            self._check_transactions(cluster, starts)
         self._look = _Look(asked_s, self._ends)
         self._targets = dict(self._ends)
         self._positions = {partition: positions.get(partition) or at for partition, at in starts.items()}
@@ -203,6 +205,19 @@ class KafkaSource:
                 raise Refused(findings.refusals[0])
             self.warnings += findings.refusals
         return found
+
+    def _check_transactions(self, cluster: Cluster, starts: Mapping[Partition, int]) -> None:
+        """pykafka reads aborted transactions, too: it is left to topics whose last batches are of none."""
+        for partition, end in self._ends.items():
+            batch = cluster.stored_batch(partition, end - 1) if end > starts[partition] else None
+            if batch is not None and batch.transactional:
+                said = in_transactions(partition[0])
+                if self._config.client == "auto":
+                    self.client, self.client_reason = "confluent", said
+                    self._ends = cluster.offsets(list(self._ends), at=wire.LATEST, committed=True)
+                else:
+                    self.warnings.append(f"{said}: unset DNS_KAFKA_CLIENT")
+                return
 
     def _limits(self, cluster: Cluster, positions: Mapping[Partition, int], partitions: list[Partition]) -> _Limits:
         """Where each partition begins, and where it ends for the client that reads it; LogReplaced as in connect."""
@@ -286,6 +301,7 @@ class KafkaSource:
             "client_reason": self.client_reason,
             "group": self._config.group,
             "group_error": self.group_error,
+            "keeps_deletes": self.retention_s,
             "warnings": list(self.warnings),
         }
 

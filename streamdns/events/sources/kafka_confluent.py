@@ -287,10 +287,13 @@ class ConfluentProducer:
             return f"no broker has confirmed it within {self._timeout_s:g} s{why}"
         return _REFUSED.get(code) or error.str()
 
-    def wait(self, at_most_s: float) -> None:
-        """Let reports come in."""
+    def wait(self, at_most_s: float, *, hurry: bool = False) -> None:
+        """Let reports come in; in a hurry no batch waits for more events."""
         try:
-            self._producer.poll(at_most_s)
+            if hurry:
+                self._producer.flush(at_most_s)
+            else:
+                self._producer.poll(at_most_s)
         except ck.KafkaException as error:
             raise SourceError(f"Kafka topic {self._topic}: {self._reason(error.args[0])}") from error
 

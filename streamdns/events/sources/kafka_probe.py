@@ -184,14 +184,14 @@ class Cluster:
                     raise SourceError("the broker does not say where all partitions begin and end")
             return found
 
-    def batch_end(self, partition: Partition, offset: int) -> int | None:
-        """The offset behind the batch that is stored at `offset`; None where it cannot be told."""
+    def stored_batch(self, partition: Partition, offset: int) -> wire.StoredBatch | None:
+        """The batch that is stored at `offset` or is the next one; None where it cannot be told."""
         with self._lock:
             ((address, _),) = self._leaders([partition]).items()
-            error, end = wire.read_batch_end(self._ask(address, wire.batch_end(partition, offset)))
+            error, batch = wire.read_stored_batch(self._ask(address, wire.stored_batch(partition, offset)))
             if error:
                 raise SourceError(f"{_text(partition)}: {wire.error_text(error)}")
-            return end
+            return batch
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Write positions down under the group's name, for Kafka's own tools; raises SourceError."""

@@ -29,6 +29,7 @@ from streamdns.events.sources.kafka_client import CannotServe, Fetched, OutOfRan
 from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
 from streamdns.events.sources.kafka_member import Holder, Member
 from streamdns.events.sources.kafka_probe import Cluster
+from streamdns.events.sources.kafka_topic import in_transactions
 
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
 _REPLY_S: Final = 15.0
@@ -276,8 +277,10 @@ class PykafkaClient:
         # The first batch that is stored there is converted as a whole or not at all. So where a message is whole, or
         # the broker says that it could convert nothing, no record of that batch is at our position or behind it.
         if decode.settled(data.messages):
-            end = self._cluster.batch_end(partition, position)
-            position = max(position + 1, min(end or 0, data.high_watermark))
+            batch = self._cluster.stored_batch(partition, position)
+            if batch is not None and batch.transactional and self._config.client == "auto":
+                raise CannotServe(in_transactions(partition[0]))
+            position = max(position + 1, min(0 if batch is None else batch.end, data.high_watermark))
             self._positions[partition] = position
             self._queue.put(_Chunk(partition, [], position, False))
         elif size >= self._config.fetch_max_bytes:

@@ -68,9 +68,9 @@ class KafkaSink:
             self._sent += 1
         self._step(0)
 
-    def _step(self, at_most_s: float) -> None:
+    def _step(self, at_most_s: float, *, hurry: bool = False) -> None:
         """Let reports come in; raise what they say, or KeyboardInterrupt."""
-        self._producer.wait(at_most_s)
+        self._producer.wait(at_most_s, hurry=hurry)
         if self._failure is not None:
             key = self._failure.key.decode(errors="backslashreplace")
             raise SourceError(f"Kafka topic {self._topic}, event {key}: {self._failure.failure}")
@@ -80,7 +80,7 @@ class KafkaSink:
     def flush(self) -> None:
         deadline_s = time.monotonic() + self._timeout_s + _PATIENCE_S
         while self._stored < self._sent:
-            self._step(_STEP_S)
+            self._step(_STEP_S, hurry=True)
             if time.monotonic() > deadline_s:
                 raise SourceError(f"Kafka topic {self._topic}: the client does not say what became of the events")
 

@@ -64,6 +64,11 @@ def keeps_deletes_s(topics: Iterable[Mapping[str, str] | None]) -> float | None:
     return min(kept_ms) / 1000 if kept_ms else None
 
 
+def in_transactions(topic: str) -> str:
+    """What there is to say about a topic that is written in transactions."""
+    return f"topic {topic} is written in transactions, and pykafka reads aborted ones, too"
+
+
 def needs_confluent(settings: Mapping[str, str]) -> str:
     """Why pykafka can never read this topic, as far as its settings tell; "" when it may."""
     if settings.get("compression.type") == "zstd":

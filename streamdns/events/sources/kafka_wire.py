@@ -17,6 +17,7 @@ from streamdns.events.sources.base import Partition
 _T = TypeVar("_T")
 
 FETCH: Final = 1
+_TRANSACTIONAL: Final = 1 << 4
 EARLIEST, LATEST = -2, -1
 NONE, OUT_OF_RANGE, UNKNOWN_TOPIC, LEADER_UNAVAILABLE, NOT_LEADER = 0, 1, 3, 5, 6
 TOPIC_DENIED, UNSUPPORTED_VERSION, AUTHENTICATION_FAILED, ZSTD = 29, 35, 58, 76
@@ -306,16 +307,23 @@ def read_describe_configs(data: bytes) -> dict[str, tuple[int, dict[str, str]]]:
     return found
 
 
-def batch_end(partition: Partition, offset: int) -> Request:
-    """Fetch version 4 of no more than one batch, which may be an empty one: where it ends is all that is wanted."""
+class StoredBatch(NamedTuple):
+    """A batch as it is stored: the offset behind it, and whether it was written within a transaction."""
+
+    end: int
+    transactional: bool
+
+
+def stored_batch(partition: Partition, offset: int) -> Request:
+    """Fetch version 4 of no more than one batch, which may be an empty one: its head is all that is wanted."""
     topic, number = partition
     entry = struct.pack(">iqi", number, offset, 1)
     body = struct.pack(">iiiib", -1, 0, 0, 1, 0) + _array([_string(topic) + _array([entry])])
     return Request(FETCH, 4, body)
 
 
-def read_batch_end(data: bytes) -> tuple[int, int | None]:
-    """Error, and the offset behind the first batch; None where there is none or it is of an older format."""
+def read_stored_batch(data: bytes) -> tuple[int, StoredBatch | None]:
+    """Error, and the first batch; None where there is none or it is of an older format."""
     reader = Reader(data)
     reader.take("i")
     if reader.take("i") != 1:
@@ -330,4 +338,5 @@ def read_batch_end(data: bytes) -> tuple[int, int | None]:
     batch = reader.data()
     if error or len(batch) < 27 or batch[16] < 2:
         return error, None
-    return error, int(struct.unpack_from(">q", batch)[0]) + int(struct.unpack_from(">i", batch, 23)[0]) + 1
+    first, attributes, last_delta = struct.unpack_from(">q13xhi", batch)
+    return error, StoredBatch(first + last_delta + 1, bool(attributes & _TRANSACTIONAL))

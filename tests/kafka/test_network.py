@@ -1,0 +1,79 @@
+"""Connections that stand while nothing comes through any more: packets are dropped, and nobody is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+from tests.harness import Server, wait_until
+from tests.harness.kafka import VERSIONS, Broker, missing
+from tests.harness.kafka_network import TwoWays, missing_network
+from tests.harness.kafka_node import Resumption, applied, changes, check, foundation, observed, settings, state
+from tests.harness.kafka_topics import DEADLINE_S, Topic
+
+pytestmark = [pytest.mark.kafka, pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(300)]
+#: After so long the node says that it reconnects; what is promised is 18 s, machines of tests are slow.
+SAID_S = 40.0
+#: The client that reads from each of the versions.
+CLIENTS = ("pykafka", "confluent")
+
+
+class Beyond(NamedTuple):
+    """A broker with two ways to it, and the client that reads from it."""
+
+    ways: TwoWays
+    broker: Broker
+    client: str
+
+
+@pytest.fixture(scope="module", params=zip(VERSIONS, CLIENTS, strict=True), ids="-".join)
+def beyond(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beyond]:
+    """Tests read by the far way and write by the near one."""
+    reason = missing() or missing_network()
+    if reason:
+        pytest.skip(reason)
+    version, client = request.param
+    with TwoWays() as ways, ways.broker(tmp_path_factory.mktemp("far"), version) as running:
+        yield Beyond(ways, running, client)
+
+
+def test_packets_that_are_dropped(beyond: Beyond, serve: Callable[..., Server]) -> None:
+    """For a moment, then until the node has noticed, then while it is started with a view: it goes on each time."""
+    client = beyond.client
+    topic = Topic(beyond.broker, partitions=4)
+    topic.produce([*foundation(partitions=4), *changes(500, partitions=4, seed=1)])
+    given = settings(topic, client) | {"DNS_KAFKA_ADDRESS": beyond.broker.address("FAR")}
+    del given["DNS_KAFKA_CHECK_INTERVAL"]  # As long as it is usually.
+    server = serve(**given)
+    check(server, topic)
+    resumption = Resumption(topic, server)
+    with observed(server, topic, seed=5):
+        _cut(beyond.ways, resumption, f"a moment without packets, {client}", lambda: True, least_s=3)
+        _cut(beyond.ways, resumption, f"dropped packets, {client}", lambda: state(server) == "reconnecting", least_s=25)
+    with observed(server, topic, seed=6, restarts=True):
+        server.kill()
+        beyond.ways.drop()
+        try:
+            server.start()
+            wait_until(lambda: state(server) == "reconnecting", "reconnecting", timeout_s=SAID_S)
+            assert not applied(server)
+        finally:
+            beyond.ways.pass_on()
+        resumption.measure(f"a start without packets, {client}", partition=3)
+    assert not server.status()["consumer"]["alarm"]
+
+
+def _cut(ways: TwoWays, resumption: Resumption, what: str, noticed: Callable[[], bool], *, least_s: float) -> None:
+    """Drop packets for so long at least, and until it was noticed; then measure how soon the node goes on."""
+    began = time.monotonic()
+    ways.drop()
+    try:
+        wait_until(noticed, f"noticed: {what}", timeout_s=SAID_S)
+        print(f"{what}: noticed after {time.monotonic() - began:.1f} s")
+        wait_until(lambda: time.monotonic() - began > least_s, "so long", timeout_s=DEADLINE_S)
+    finally:
+        ways.pass_on()
+    resumption.measure(what, partition=3)
