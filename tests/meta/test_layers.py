@@ -14,7 +14,7 @@ from tests.meta.source import imports, modules, within
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
         "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.errors", "streamdns.settings",
-        "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_row",
+        "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver", "streamdns.settings_row",
         "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",
     )),
