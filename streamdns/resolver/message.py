@@ -11,7 +11,7 @@ from typing import NamedTuple
 from streamdns.dns.wire import CLASS_IN, HEADER_SIZE, OPT, RRSIG, FormatError, opt_record
 
 _MAX_NAME_OCTETS = 255
-_MAX_JUMPS = 64
+_MAX_JUMPS = 128  # a name has at most 127 labels
 _QR, _AA, _TC, _RD, _RA, _AD, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 
 #: Types whose RDATA holds names that may be compressed when received (RFC 3597 §4, RFC 1035 §3.3): the octets before
@@ -20,6 +20,7 @@ _NAMES_IN: dict[int, tuple[int, int]] = {
     2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1), 14: (0, 2),
     15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1),
 }
+_OCTETS_OF = {1: 4, 28: 16}
 _SIGNATURE_HEAD = 18  # octets of RRSIG before the signer's name, the first two of which are the type that is covered
 
 
@@ -106,8 +107,10 @@ def parse(packet: bytes) -> Response:
 def _section(packet: bytes, at: int, count: int, extended: list[int]) -> tuple[tuple[RRset, ...], int]:
     """One section grouped to RRsets; the upper bits of the RCODE of an OPT record go into `extended`."""
     size = len(packet)
-    found: dict[tuple[bytes, int], tuple[int, list[bytes]]] = {}
-    signatures: dict[tuple[bytes, int], list[bytes]] = {}
+    least: dict[tuple[bytes, int], int] = {}
+    # Dictionaries for their keys: a hostile message may hold thousands of records, most of them the same.
+    found: dict[tuple[bytes, int], dict[bytes, None]] = {}
+    signatures: dict[tuple[bytes, int], dict[bytes, None]] = {}
     for _ in range(count):
         owner, at = read_name(packet, at)
         if at + 10 > size:
@@ -130,23 +133,28 @@ def _section(packet: bytes, at: int, count: int, extended: list[int]) -> tuple[t
             ttl_s = 0  # RFC 2181 §8
         owner = owner.lower()
         rdata = _rdata(packet, rdtype, start, at)
+        key = (owner, rdtype)
         if rdtype == RRSIG and len(rdata) > _SIGNATURE_HEAD:
-            signatures.setdefault((owner, rdata[0] << 8 | rdata[1]), []).append(rdata)
-            continue
-        least, rdatas = found.setdefault((owner, rdtype), (ttl_s, []))
-        if rdata not in rdatas:
-            rdatas.append(rdata)
-        if ttl_s < least:
-            found[owner, rdtype] = ttl_s, rdatas
+            signatures.setdefault((owner, rdata[0] << 8 | rdata[1]), {})[rdata] = None
+        else:
+            found.setdefault(key, {})[rdata] = None
+        if ttl_s < least.get(key, ttl_s + 1):
+            least[key] = ttl_s
+    for owner, covered in signatures:
+        if (owner, covered) not in found:
+            # Nothing that they cover is here: they were asked for themselves.
+            found.setdefault((owner, RRSIG), {}).update(signatures[owner, covered])
     return tuple(
-        RRset(owner, rdtype, ttl_s, tuple(rdatas), tuple(signatures.get((owner, rdtype), ())))
-        for (owner, rdtype), (ttl_s, rdatas) in found.items()
+        RRset(key[0], key[1], least[key], tuple(rdatas), tuple(signatures.get(key, ())))
+        for key, rdatas in found.items()
     ), at
 
 
 def _rdata(packet: bytes, rdtype: int, start: int, end: int) -> bytes:
     layout = _NAMES_IN.get(rdtype)
     if layout is None:
+        if rdtype in _OCTETS_OF and end - start != _OCTETS_OF[rdtype]:
+            raise FormatError
         return packet[start:end]
     fixed, names = layout
     at = start + fixed

@@ -11,7 +11,7 @@ from streamdns.resolver.message import Options, Response, RRset
 from streamdns.resolver.servers import Address, Chance, Servers
 from streamdns.resolver.verdict import is_within, labels
 
-EDE_STALE, EDE_NO_AUTHORITY, EDE_NETWORK, EDE_OTHER = 3, 22, 23, 0
+EDE_OTHER, EDE_STALE, EDE_CACHED_ERROR, EDE_NO_AUTHORITY, EDE_NETWORK = 0, 3, 13, 22, 23
 
 
 class Question(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, NamedTuple, Protocol
 
 _KEPT = 20_000
@@ -17,10 +19,10 @@ _MOST_PATIENCE_S = 0.4
 _LEAST_PATIENCE_S = 0.03
 _DEAD_AFTER = 3  # time-outs in a row
 _DEAD_FIRST_S, _DEAD_MOST_S = 10.0, 300.0
-_LAME_S = 300.0
+LAME_S, FAILING_S = 300.0, 10.0
 _FORGETS_S = 900.0
 _EXPLORE = 0.05
-_IPV6_GIVES_UP_AFTER = 4
+_IPV6_GIVES_UP_AFTER = 3  # servers in a row that do not answer over IPv6, none in between that does
 _IPV6_AGAIN_S = 300.0
 
 
@@ -47,6 +49,12 @@ class Address(NamedTuple):
         return ":" in self.host
 
 
+@lru_cache(4096)
+def host_of(rdata: bytes) -> str:
+    """The address of an A or AAAA record as text, in its canonical form (RFC 5952)."""
+    return str(ip_address(rdata))
+
+
 @dataclass(slots=True)
 class Server:
     """One address. `rtt_s` is smoothed (RFC 6298), `timeouts` those in a row."""
@@ -58,7 +66,6 @@ class Server:
     dead_until_s: float = 0.0
     no_edns_until_s: float = 0.0
     no_case_until_s: float = 0.0
-    udp_timeouts: int = 0
 
 
 class Servers:
@@ -68,7 +75,7 @@ class Servers:
         self._rng = rng
         self._servers: OrderedDict[Address, Server] = OrderedDict()
         self._lame: OrderedDict[tuple[Address, bytes], float] = OrderedDict()
-        self._ipv6_failures = 0
+        self._ipv6_silent: set[str] = set()
         self._ipv6_until_s = 0.0
 
     def __len__(self) -> int:
@@ -89,15 +96,17 @@ class Servers:
         """A response came after so long."""
         server = self.of(address)
         rtt_s = min(max(rtt_s, 0.0), _MOST_RTT_S)
-        if server.asked:
+        if server.asked and not server.timeouts:
             server.variation_s += (abs(rtt_s - server.rtt_s) - server.variation_s) / 4
             server.rtt_s += (rtt_s - server.rtt_s) / 8
         else:
+            # The first answer, or the first again: what time-outs made of the figure is not how fast it is.
             server.asked, server.rtt_s, server.variation_s = True, rtt_s, rtt_s / 2
-        server.timeouts = server.udp_timeouts = 0
+        server.timeouts = 0
         server.dead_until_s = 0.0
         if address.is_ipv6:
-            self._ipv6_failures = 0
+            self._ipv6_silent.clear()
+            self._ipv6_until_s = 0.0
 
     def slow(self, address: Address, waited_s: float) -> None:
         """It has not answered within so long, which says something already."""
@@ -114,14 +123,24 @@ class Servers:
             over = server.timeouts - _DEAD_AFTER
             server.dead_until_s = now_s + min(_DEAD_FIRST_S * 2 ** max(0, over), _DEAD_MOST_S)
         if address.is_ipv6:
-            self._ipv6_failures += 1
-            if self._ipv6_failures >= _IPV6_GIVES_UP_AFTER:
+            self._ipv6_silent.add(address.host)
+            if len(self._ipv6_silent) >= _IPV6_GIVES_UP_AFTER:
                 self._ipv6_until_s = now_s + _IPV6_AGAIN_S
-                self._ipv6_failures = 0
+                self._ipv6_silent.clear()
 
-    def lame(self, address: Address, zone: bytes, now_s: float) -> None:
+    def ipv6_works(self, now_s: float) -> bool:
+        """Whether nothing speaks against IPv6 now."""
+        return self._ipv6_until_s <= now_s
+
+    def is_dead(self, address: Address, now_s: float) -> bool:
+        """Whether it is left out now because it does not answer."""
+        server = self._servers.get(address)
+        return server is not None and server.dead_until_s > now_s
+
+    def lame(self, address: Address, zone: bytes, now_s: float, *, for_s: float = LAME_S) -> None:
         """It does not serve this zone, whatever it says."""
-        self._lame[address, zone] = now_s + _LAME_S
+        self._lame[address, zone] = now_s + for_s
+        self._lame.move_to_end((address, zone))
         if len(self._lame) > _KEPT:
             self._lame.popitem(last=False)
 
@@ -142,7 +161,7 @@ class Servers:
         """
         known = list(addresses)
         useful = [each for each in known if not self.is_lame(each, zone, now_s)] or known
-        if self._ipv6_until_s > now_s:
+        if not self.ipv6_works(now_s):
             useful = [each for each in useful if not each.is_ipv6] or useful
         rng = self._rng
 
@@ -164,6 +183,10 @@ class Servers:
     def without_edns(self, address: Address, now_s: float) -> None:
         """It chokes on EDNS."""
         self.of(address).no_edns_until_s = now_s + _FORGETS_S
+
+    def with_edns(self, address: Address) -> None:
+        """It chokes without EDNS as well: that was not the reason."""
+        self.of(address).no_edns_until_s = 0.0
 
     def without_case(self, address: Address, now_s: float) -> None:
         """It does not give back the case of the question."""
