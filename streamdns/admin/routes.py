@@ -33,6 +33,9 @@ def application(status: Status, registry: Registry) -> bottle.Bottle:
     def show_status() -> bytes:
         return _json(status.summary())
 
+    def show_resolver() -> bytes:
+        return _json(status.resolver_summary())
+
     def metrics() -> str:
         bottle.response.content_type = "text/plain; version=0.0.4; charset=utf-8"
         return prometheus.render(registry)
@@ -40,6 +43,7 @@ def application(status: Status, registry: Registry) -> bottle.Bottle:
     app.route("/health", "GET", health)
     app.route("/ready", "GET", ready)
     app.route("/v1/status", "GET", show_status)
+    app.route("/v1/resolver", "GET", show_resolver)
     app.route("/metrics", "GET", metrics)
     app.default_error_handler = _error
     return app
