@@ -29,7 +29,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("resolutions", (
         "=streamdns.resolver", "streamdns.resolver.message", "streamdns.resolver.cache", "streamdns.resolver.servers",
         "streamdns.resolver.verdict", "streamdns.resolver.question", "streamdns.resolver.job",
-        "streamdns.resolver.known", "streamdns.resolver.walk", "streamdns.resolver.resolution",
+        "streamdns.resolver.known", "streamdns.resolver.walk", "streamdns.resolver.messages",
+        "streamdns.resolver.resolution",
         "streamdns.resolver.special",
     )),
     ("view and sources", ("streamdns.view", "streamdns.events.sources")),
