@@ -21,7 +21,7 @@ class Job:
     qtype: int
     parent: Job | None = None
     depth: int = 0
-    parent_step: int = 0  # the step of the parent that this is for
+    parent_visit: int = 0  # the visit of the parent that this is for
     name: bytes = b""  # qname at first, before aliases
     # Where it is.
     zone: bytes | None = None
@@ -36,6 +36,7 @@ class Job:
     minimised: int = 0
     whole: bool = False  # minimisation was given up for this name
     # What became of this step's queries.
+    visit: int = 0  # grows with every zone
     step: int = 0
     asks: dict[Address, int] = field(default_factory=dict)
     silent: dict[Address, int] = field(default_factory=dict)  # time-outs
@@ -63,7 +64,14 @@ class Job:
         self.spent.clear()
         self.cased.clear()
         self.bad = False
-        self.waiting = self.children = 0
+        self.waiting = 0
+
+    def new_zone(self) -> None:
+        """The same for a zone, and for those who look for the addresses of its servers."""
+        self.new_step()
+        self.visit += 1
+        self.children = self.names_tried = 0
+        self.shown = 0
 
     def is_moot(self, step: int) -> bool:
         """Whether nobody waits for what was asked in that step any more."""
@@ -71,7 +79,7 @@ class Job:
             return True
         job = self
         while job.parent is not None:
-            if job.parent.done or job.parent.step != job.parent_step:
+            if job.parent.done or job.parent.visit != job.parent_visit:
                 return True
             job = job.parent
         return False

@@ -167,7 +167,7 @@ class Resolution(Walk):
         while self._ready and self.outcome is None:
             job = self._ready.pop()
             if not job.is_moot(job.step) and job.zone is not None:
-                self._next(job, self._now_s)
+                self._next(job, self._now_s, resumed=True)
         out, self._out = self._out, []
         return [] if self.outcome is not None else out
 
@@ -183,7 +183,7 @@ class Resolution(Walk):
         self._tokens += 1
         asked_before = job.asks.get(address, 0)
         qname, qtype = job.asked_name()
-        if asked_before >= _SHOWN_WHOLE_AFTER and not job.bad:
+        if asked_before >= _SHOWN_WHOLE_AFTER and not job.bad and address not in job.over_tcp:
             qname, qtype = job.qname, job.qtype
         edns = 0 if server.no_edns_until_s > now_s else known.edns_size
         options = Options(edns, bool(edns) and self.question.do, self.question.cd, job.recursive)

@@ -70,8 +70,8 @@ class Walk(Known):
         if self._trace is not None:
             self._say(f"an alias: on with {names.to_text(target)}")
         job.qname = target
-        job.new_step()
-        job.zone, job.shown, job.minimised, job.whole, job.referrals = None, 0, 0, False, 0
+        job.new_zone()
+        job.zone, job.minimised, job.whole, job.referrals = None, 0, False, 0
         job.useless = frozenset()
         return True
 
@@ -85,7 +85,7 @@ class Walk(Known):
             job.zone, job.fixed, job.recursive, job.whole = forward.zone, forward.addresses, True, True
             job.names, job.glue, job.from_cache = [], {}, False
             return
-        job.fixed, job.recursive, job.glue, job.names_tried = (), False, {}, 0
+        job.fixed, job.recursive, job.glue = (), False, {}
         while True:
             found = known.cache.delegation(above, now_s)
             if job.own is not None and (found is None or labels(found[0]) <= own_labels):
@@ -115,10 +115,10 @@ class Walk(Known):
             del chosen[_NAMES_KEPT:]
         return chosen
 
-    def _next(self, job: Job, now_s: float, *, hurried: bool = False) -> None:
+    def _next(self, job: Job, now_s: float, *, hurried: bool = False, resumed: bool = False) -> None:
         """Ask the next server of the job's zone, or look for addresses, or give up.
 
-        `hurried`: somebody takes long, who may answer yet.
+        `hurried`: somebody takes long, who may answer yet. `resumed`: only because an address may have been found.
         """
         assert job.zone is not None
         addresses = self._usable(job, now_s)
@@ -135,6 +135,8 @@ class Walk(Known):
             fresh = addresses
         if fresh:
             self._send(job, self._known.servers.choose(fresh, job.zone, now_s)[0], now_s)
+        elif resumed and job.waiting:
+            return
         elif self._look_for_addresses(job, now_s) or job.waiting or job.children or job.done:
             return
         elif job.from_cache:
@@ -161,8 +163,8 @@ class Walk(Known):
         self._say("the delegation as it was known leads nowhere")
         self._known.cache.forget(zone, NS)
         job.useless = frozenset(job.asks)
-        job.new_step()
-        job.zone, job.shown = None, 0
+        job.new_zone()
+        job.zone = None
         self._advance(job, now_s)
 
     def _usable(self, job: Job, now_s: float) -> list[Address]:
@@ -193,7 +195,7 @@ class Walk(Known):
         """Start to resolve the next name of a name server; whether that came to anything."""
         if (job.children and not hurried) or job.depth >= MAX_DEPTH or job.zone is None:
             return False
-        zone, cache, step = job.zone, self._known.cache, job.step
+        zone, cache = job.zone, self._known.cache
         ipv6 = self._known.ipv6 and self._known.servers.ipv6_works(now_s)
         # Names inside of the zone itself are for its own servers to tell, who cannot be reached.
         for name in sorted(job.names, key=lambda each: is_within(each, zone)):
@@ -210,7 +212,7 @@ class Walk(Known):
                 self._say(f"looking for the addresses of {names.to_text(name)}")
             for rdtype in missing:
                 job.children += 1
-                self._advance(Job(name, rdtype, job, job.depth + 1, step, name), now_s)
+                self._advance(Job(name, rdtype, job, job.depth + 1, job.visit, name), now_s)
                 if job.done or self.outcome is not None:
                     return True
             return True
@@ -224,10 +226,9 @@ class Walk(Known):
         """On to the servers of a zone below."""
         cut, *glue = found.rrsets
         port = self._known.port
-        job.new_step()
+        job.new_zone()
         job.reasons.clear()
-        job.zone, job.shown, job.from_cache, job.recursive = cut.owner, 0, False, False
-        job.fixed, job.names_tried = (), 0
+        job.zone, job.from_cache, job.recursive, job.fixed = cut.owner, False, False, ()
         addresses: dict[bytes, tuple[Address, ...]] = {}
         for rrset in glue:
             if rrset.rdtype == A or self._known.ipv6:
@@ -266,7 +267,7 @@ class Walk(Known):
         if parent is None:
             self.outcome = outcome  # What is still on its way tells about its servers all the same.
             return
-        if parent.done or parent.step != job.parent_step:
+        if parent.done or parent.visit != job.parent_visit:
             return
         parent.children -= 1
         if outcome.rcode == NOERROR:

@@ -13,7 +13,7 @@ from streamdns.dns import name, rdata
 from streamdns.dns.wire import AAAA, CNAME, DNAME, DS, NS, NXDOMAIN, SERVFAIL, SOA, A
 from streamdns.resolver.cache import Cache
 from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.resolution import Ask, Knowledge, Outcome, Question, Resolution
+from streamdns.resolver.resolution import MAX_S, Ask, Knowledge, Outcome, Question, Resolution
 from streamdns.resolver.servers import Address, Servers
 from streamdns.resolver.verdict import is_within
 
@@ -95,12 +95,21 @@ def _parents(qname: bytes) -> Iterable[int]:
 
 @dataclass
 class Host:
-    """A server: the zones that it has, how long it takes, and what it makes of its responses."""
+    """A server: the zones that it has, how long it takes, and what it makes of its responses.
+
+    `loss`: so many of its responses over UDP are lost. `mixes_case`, `forged`: what the transport says of replies that
+    have another case, or of a flood of wrong ones.
+    """
 
     zones: list[Zone]
     rtt_s: float = 0.01
     behave: Behaviour = lambda ask, response: response
     dead: bool = False
+    unreachable: bool = False
+    tcp: bool = True
+    loss: float = 0.0
+    mixes_case: bool = False
+    forged: bool = False
 
 
 class World:
@@ -112,7 +121,7 @@ class World:
         self.asked: list[Ask] = []
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[], list[Ask]]]] = []
-        rng = random.Random(seed)
+        self.rng = rng = random.Random(seed)
         self.known = Knowledge(Cache(1 << 24), Servers(rng), (), rng, ipv6=ipv6)
 
     def host(self, address: str, *zones: Zone, rtt_s: float = 0.01, behave: Behaviour | None = None) -> Host:
@@ -130,9 +139,19 @@ class World:
         resolution = Resolution(question, self.known, trace=trace.append, **options)
         return self.drive(resolution, trace)
 
+    def resolution(self, qname: str, rdtype: str = "A") -> Resolution:
+        """One resolution that somebody else drives."""
+        return Resolution(Question(wire(qname), rdata.type_from_text(rdtype)), self.known)
+
+    def answer(self, ask: Ask) -> Response:
+        """What a server that does all right says; of an address where there is none, nothing at all."""
+        host = self.hosts.get(ask.address.host)
+        response = None if host is None else self._answer(Host(host.zones), ask)
+        return response or Response(0, ask.qname, ask.qtype, 5, False, False, False, True, (), (), ())
+
     def drive(self, resolution: Resolution, trace: list[str]) -> Outcome:
         self.trace = trace
-        ends_s = self.now_s + 5.0
+        ends_s = self.now_s + MAX_S
         events = self._events  # Those of earlier resolutions, too: what comes late tells about its servers.
         while events and events[0][0] <= self.now_s:
             heapq.heappop(events)[2]()
@@ -146,19 +165,29 @@ class World:
         def responded(token: int, response: Response) -> list[Ask]:
             return resolution.responded(token, response, self.now_s)
 
-        def failed(token: int) -> list[Ask]:
-            return resolution.failed(token, "no response", self.now_s)
+        def failed(token: int, unreachable: bool) -> list[Ask]:
+            why = "connection refused" if unreachable else "no response"
+            return resolution.failed(token, why, self.now_s, unreachable=unreachable)
+
+        def distrusted(token: int, case: bool) -> list[Ask]:
+            return resolution.distrusted(token, self.now_s, case=case)
 
         def send(asks: list[Ask]) -> None:
             for ask in asks:
                 self.asked.append(ask)
                 later(ask.patience_s, partial(hurry, ask.token))
                 host = self.hosts.get(ask.address.host)
-                response = None if host is None or host.dead else self._answer(host, ask)
-                if response is not None and host is not None and host.rtt_s < ask.timeout_s:
-                    later(host.rtt_s, partial(responded, ask.token, response))
+                if host is None or host.unreachable or (ask.tcp and not host.tcp):
+                    later(0.001 if host is None else host.rtt_s, partial(failed, ask.token, True))
+                    continue
+                lost = not ask.tcp and self.rng.random() < host.loss
+                response = None if host.dead or lost else self._answer(host, ask)
+                if response is None or host.rtt_s >= ask.timeout_s:
+                    later(ask.timeout_s, partial(failed, ask.token, False))
+                elif not ask.tcp and (host.forged or (host.mixes_case and not ask.keep_case)):
+                    later(host.rtt_s, partial(distrusted, ask.token, not host.forged))
                 else:
-                    later(ask.timeout_s, partial(failed, ask.token))
+                    later(host.rtt_s * (2 if ask.tcp else 1), partial(responded, ask.token, response))
 
         send(resolution.start(self.now_s))
         while resolution.outcome is None:
@@ -187,4 +216,4 @@ def texts(outcome: Outcome) -> list[str]:
     ]
 
 
-__all__ = ["SERVFAIL", "Behaviour", "Host", "World", "Zone", "texts", "wire"]
+__all__ = ["MAX_S", "SERVFAIL", "Behaviour", "Host", "World", "Zone", "texts", "wire"]
