@@ -47,8 +47,15 @@ class Known:
         if response is not None:
             found = judge(response, zone=b"\0", qname=job.qname, qtype=job.qtype)
             if found.kind != says.REFERRAL:
+                self._own = self._own or job is self._top
                 return self._take_local(job, found)
             job.own = found
+        else:
+            response = self._known.special(job.qname, job.qtype)
+            if response is not None:
+                forward = self._known.forward_of(job.qname)
+                if forward is None or forward.zone == b"\0":
+                    return self._take_local(job, judge(response, zone=b"\0", qname=job.qname, qtype=job.qtype))
         if self._refresh and job is self._top and not job.aliases:
             return False
         if job.qtype == ANY:
@@ -114,7 +121,6 @@ class Known:
 
     def _take_local(self, job: Job, found: Verdict) -> bool:
         """Use what our own zones say of the name; True when the job goes on with another name."""
-        self._own = self._own or job is self._top
         if found.kind == says.ALIAS:
             job.chain += found.rrsets
             return self._go_on_with(job, found.target, _links(found))

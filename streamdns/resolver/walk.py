@@ -135,11 +135,12 @@ class Walk(Known):
             fresh = addresses
         if fresh:
             self._send(job, self._known.servers.choose(fresh, job.zone, now_s)[0], now_s)
-        elif resumed and job.waiting:
             return
-        elif self._look_for_addresses(job, now_s) or job.waiting or job.children or job.done:
+        if resumed and job.waiting:
             return
-        elif job.from_cache:
+        if self._look_for_addresses(job, now_s) or job.waiting or job.children or job.done:
+            return
+        if job.from_cache:
             self._ask_above(job, job.zone, now_s)
         else:
             reasons = "; ".join(dict.fromkeys(job.reasons[-4:])) or "no name server has an address that may be asked"
