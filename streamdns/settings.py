@@ -77,6 +77,8 @@ class Settings:
     recursion_client_limit: int
     resolver_address: tuple[Address, ...]
     forward_zones: tuple[ForwardZone, ...]
+    special_names_off: tuple[str, ...]
+    private_answers: str
     resolver_deny: tuple[Network, ...]
     resolver_source: tuple[str, ...]
     resolver_port: int

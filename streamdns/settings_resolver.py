@@ -16,6 +16,13 @@ _NETWORKS: Final = "CIDRs or addresses separated by space or comma, or none"
 _SERVERS: Final = "one or several of 192.0.2.1, 192.0.2.1:5353, 2001:db8::1 or [2001:db8::1]:5353"
 
 
+#: Groups of special-use names, as resolver/special.py has them.
+SPECIAL_GROUPS: Final = (
+    "localhost", "invalid", "test", "onion", "alt", "local", "home.arpa", "resolver.arpa", "private-reverse",
+    "reserved-reverse",
+)
+
+
 class ForwardZone(NamedTuple):
     """Names at and below `zone` (lower case, with a trailing dot) are asked of these resolvers."""
 
@@ -87,6 +94,17 @@ def parse_forward_zones(text: str) -> tuple[ForwardZone, ...]:
     return tuple(found.values())
 
 
+def parse_groups(text: str) -> tuple[str, ...]:
+    """Groups of special-use names separated by space or comma."""
+    words = tuple(dict.fromkeys(text.lower().replace(",", " ").split()))
+    for word in words:
+        if word not in SPECIAL_GROUPS:
+            raise ValueError(f"has {word}, which is no group")
+    if not words:
+        raise ValueError("names nothing")
+    return words
+
+
 RESOLVER: Final[tuple[Setting, ...]] = (
     Setting(
         name="DNS_RECURSION_ALLOW", attribute="recursion_allow", parse=parse_networks, default="none",
@@ -121,6 +139,20 @@ RESOLVER: Final[tuple[Setting, ...]] = (
         unset_means="none",
         description="Zones whose names are asked of given resolvers, the zone with the longest name first.",
         allowed="one or several of corp.example.=10.0.0.1,10.0.0.2:5353, separated by space",
+    ),
+    Setting(
+        name="DNS_SPECIAL_NAMES_OFF", attribute="special_names_off", parse=parse_groups, default="", unset=(),
+        unset_means="none",
+        description="Groups of special-use names (RFC 6761, 6303 and others) that are asked for as all other names; "
+                    "the rest is answered here. Zones of our own and DNS_FORWARD_ZONES go before both.",
+        allowed="some of " + ", ".join(SPECIAL_GROUPS),
+    ),
+    Setting(
+        name="DNS_PRIVATE_ANSWERS", attribute="private_answers", parse=parsers.choice("allow", "deny"),
+        default="allow",
+        description="Whether foreign names may have addresses of this host, this link or private networks; deny "
+                    "leaves these out (DNS rebinding), except below DNS_FORWARD_ZONES.",
+        allowed="allow or deny",
     ),
     Setting(
         name="DNS_RESOLVER_DENY", attribute="resolver_deny", parse=parse_networks, default=_DENIED,

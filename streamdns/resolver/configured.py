@@ -12,11 +12,13 @@ from streamdns.dns import name
 from streamdns.errors import ConfigError
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.cache import Cache
+from streamdns.resolver.message import Response
 from streamdns.resolver.messages import Messages
-from streamdns.resolver.question import Forward, Knowledge, Local
+from streamdns.resolver.question import Forward, Knowledge, Local, Outcome, Question
 from streamdns.resolver.recursor import Recursor
 from streamdns.resolver.roots import known_roots, read_hints
 from streamdns.resolver.servers import Address, Servers
+from streamdns.resolver.special import Special, without_private
 from streamdns.resolver.transport import Transport
 from streamdns.settings import Settings
 from streamdns.settings_resolver import ForwardZone, Network
@@ -24,6 +26,7 @@ from streamdns.settings_resolver import ForwardZone, Network
 _HOSTS_KEPT: Final = 50_000
 #: Of the memory for the cache, this part is for answers as they are sent.
 _MESSAGES_PART: Final = 4
+_EDE_BLOCKED: Final = 15
 
 
 class MayAsk:
@@ -71,19 +74,49 @@ def knowledge_of(settings: Settings, local: Local) -> Knowledge:
     # Which server is asked next is no secret; what must not be guessed comes from the system, in transport.py.
     rng = random.Random(secrets.randbits(64))  # noqa: S311
     cache = Cache(settings.cache_bytes - settings.cache_bytes // _MESSAGES_PART)
-    return Knowledge(
-        cache, Servers(rng), roots, rng, forwards=forwards, local=local, may_ask=MayAsk(settings.resolver_deny, named),
-        port=port,
+    known = Knowledge(
+        cache, Servers(rng), roots, rng, forwards=forwards, may_ask=MayAsk(settings.resolver_deny, named), port=port
     )
+    special = Special(settings.special_names_off)
+
+    def all_local(qname: bytes, qtype: int) -> Response | None:
+        response = local(qname, qtype)
+        if response is None and special.group_of(qname) is not None:
+            forward = known.forward_of(qname)
+            if forward is None or forward.zone == b"\0":
+                return special.answer(qname, qtype)
+        return response
+
+    known.local = all_local
+    return known
+
+
+class WithoutPrivate:
+    """Leaves private addresses out of what foreign names have; EDE 15 (Blocked, RFC 8914) says so."""
+
+    def __init__(self, known: Knowledge) -> None:
+        self._known = known
+
+    def __call__(self, question: Question, outcome: Outcome) -> Outcome:
+        """The outcome to give out."""
+        kept = None if outcome.own else without_private(outcome.answer)
+        if kept is None:
+            return outcome
+        forward = self._known.forward_of(question.qname)
+        if forward is not None and forward.zone != b"\0":
+            return outcome
+        return outcome._replace(answer=kept, ede=_EDE_BLOCKED, detail="private addresses were left out")
 
 
 def recursor_of(settings: Settings, *, registry: Registry, local: Local) -> Recursor:
     """The resolver; `local` says what our own zones have. Raises ConfigError."""
+    known = knowledge_of(settings, local)
     return Recursor(
-        knowledge_of(settings, local),
+        known,
         Transport(registry, sources=settings.resolver_source),
         messages=Messages(settings.cache_bytes // _MESSAGES_PART),
         registry=registry,
         limit=settings.recursion_limit,
         client_limit=settings.recursion_client_limit,
+        polish=WithoutPrivate(known) if settings.private_answers == "deny" else None,
     )

@@ -85,6 +85,8 @@ class Running:
             for ask in act(self._owner.clock()):
                 self._owner.transport.send(ask, self)
             outcome = self.resolution.outcome
+            if outcome is not None and self.outcome is None:
+                outcome = self._owner.polished(self.question, outcome)
         except Exception as error:  # noqa: BLE001 - the edge: whatever a server sends must not end the service
             self._owner.fault(error)
             outcome = _FAULT
@@ -108,15 +110,20 @@ class Running:
 
 
 class Recursor(Service):
-    """Resolves questions; `limit` is the most at a time, `client_limit` the most queries of one client that wait."""
+    """Resolves questions; `limit` is the most at a time, `client_limit` the most queries of one client that wait.
+
+    `polish` has the last word on what is given out.
+    """
 
     name = "resolver"
 
     def __init__(
         self, known: Knowledge, transport: Transport, *, messages: Messages, registry: Registry, limit: int,
-        client_limit: int, clock: Callable[[], float] = time.monotonic,
+        client_limit: int, polish: Callable[[Question, Outcome], Outcome] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.known, self.transport, self.messages, self.clock = known, transport, messages, clock
+        self._polish = polish
         self._limit, self._client_limit = limit, client_limit
         self._running: dict[Question, Running] = {}
         self._waiting: dict[bytes, int] = {}
@@ -146,7 +153,7 @@ class Recursor(Service):
             asks = resolution.start(self.clock())
             if resolution.outcome is not None:
                 self._hits += 1
-                return resolution.outcome
+                return self.polished(question, resolution.outcome)
         self._misses.add()
         if running is None and len(self._running) >= self._limit:
             return self._refuse("all")
@@ -171,6 +178,10 @@ class Recursor(Service):
         self._limited[limit].add()
         _log.warning("resolver.limit_reached", limit=limit, repeat_key=limit)
         return _TOO_MANY[limit]
+
+    def polished(self, question: Question, outcome: Outcome) -> Outcome:
+        """The outcome as it is given out."""
+        return outcome if self._polish is None else self._polish(question, outcome)
 
     def waits(self, client: bytes) -> None:
         """One more query of a client waits."""
