@@ -26,6 +26,8 @@ _BIND_TRIES = 8
 _FIRST_PORT, _PORTS = 1024, 65536 - 1024
 _WRONG_REPLIES = 3  # to one query, before it is asked over TCP, where nobody can guess
 _MOST_OCTETS = 65535
+_SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_AGAIN_S = 0.05
 
 
 class Events(Protocol):
@@ -176,12 +178,23 @@ class _UdpFlight(_Flight):
             sock.connect((self.ask.address.host, self.ask.address.port))
             sock.send(self.packet)
         except OSError as error:
+            if error.errno in _SHORTAGES:
+                # The server cannot help that. Others end, and there is time until the time-out.
+                self._timers.append(self._timer(_AGAIN_S, self._begin_again))
+                return
             why = os.strerror(error.errno or 0).lower()
             # Not from within send(): who asked is not ready to hear of it.
             self.loop.run_callback(lambda: self.fail(why, "unreachable", unreachable=True))
             return
         self._io = self.loop.io(sock.fileno(), 1)
         self._io.start(self._readable)
+
+    def _begin_again(self) -> None:
+        if not self.ended:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+            self.begin()
 
     def _bound(self) -> _socket.socket:
         address = self.ask.address
