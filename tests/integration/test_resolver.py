@@ -100,6 +100,15 @@ def errors(reply: dns.message.Message) -> list[int]:
     return [int(option.code) for option in reply.options if isinstance(option, dns.edns.EDEOption)]
 
 
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 def sample(server: Server, name: str) -> float:
     return server.metrics()[f"streamdns_resolver_{name}"]
 
@@ -264,3 +273,19 @@ def test_hints_that_cannot_be_used(tree: Tree, serve: Callable[..., Server], tmp
     done = server.command("run")
     assert done.returncode == 78
     assert "DNS_ROOT_HINTS" in done.stderr
+
+
+def test_late_replies_leave_from_the_address_that_was_asked(tree: Tree, serve: Callable[..., Server]) -> None:
+    """On all addresses at once, of both families: clients throw away what comes from elsewhere."""
+    port = free_port("0.0.0.0")
+    server = serve(**tree.settings(DNS_ADDRESS=f":{port}", DNS_RECURSION_ALLOW="127.0.0.0/8 ::1"))
+    asked = ["127.0.0.1", "127.0.0.2", "127.9.8.7"] + (["::1"] if has_ipv6() else [])
+    for number, address in enumerate(asked):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(20)
+            sock.sendto(dns.message.make_query(f"late{number}.example.org", "A").to_wire(), (address, port))
+            reply, peer = sock.recvfrom(4096)
+            assert peer[:2] == (address, port)
+            assert dns.message.from_wire(reply).rcode() == dns.rcode.NXDOMAIN
+    assert server.metrics()["streamdns_resolver_misses_total"] == len(asked)
