@@ -48,14 +48,9 @@ class Known:
             found = judge(response, zone=b"\0", qname=job.qname, qtype=job.qtype)
             if found.kind != says.REFERRAL:
                 self._own = self._own or job is self._top
+                self._say("answered here: a zone of ours, or a special-use name")
                 return self._take_local(job, found)
             job.own = found
-        else:
-            response = self._known.special(job.qname, job.qtype)
-            if response is not None:
-                forward = self._known.forward_of(job.qname)
-                if forward is None or forward.zone == b"\0":
-                    return self._take_local(job, judge(response, zone=b"\0", qname=job.qname, qtype=job.qtype))
         if self._refresh and job is self._top and not job.aliases:
             return False
         if job.qtype == ANY:
@@ -135,6 +130,9 @@ class Known:
         return False
 
     # -- what the walk has
+
+    def _say(self, text: str) -> None:
+        raise NotImplementedError
 
     def _go_on_with(self, job: Job, target: bytes, links: int = 1) -> bool:
         raise NotImplementedError

@@ -87,6 +87,10 @@ def parse(packet: bytes) -> Response:
         if at + 4 > len(packet) or packet[at + 2] << 8 | packet[at + 3] != CLASS_IN:
             raise FormatError
         qtype = packet[at] << 8 | packet[at + 1]
+        plain = qname.lower()
+        if plain != qname and at - HEADER_SIZE == len(qname):
+            # Names in RDATA that point into the question would have the case that was chosen by chance for it.
+            packet = packet[:HEADER_SIZE] + plain + packet[at:]
         at += 4
     truncated = bool(flags & _TC)
     extended: list[int] = []

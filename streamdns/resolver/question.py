@@ -66,10 +66,7 @@ Local = Callable[[bytes, int], Response | None]
 
 @dataclass(slots=True)
 class Knowledge:
-    """What resolutions share. `roots` are addresses; `may_ask` says whether an address may be sent to.
-
-    `special` answers for names that are nobody's on the Internet, where no forward is for them but that of the root.
-    """
+    """What resolutions share. `roots` are addresses; `may_ask` says whether an address may be sent to."""
 
     cache: Cache
     servers: Servers
@@ -77,7 +74,6 @@ class Knowledge:
     rng: Chance
     forwards: tuple[Forward, ...] = ()
     local: Local = lambda qname, qtype: None
-    special: Local = lambda qname, qtype: None
     may_ask: Callable[[Address], bool] = lambda address: True
     port: int = 53
     ipv6: bool = True

@@ -298,7 +298,7 @@ def _told(found: Verdict) -> str:
     if found.kind == says.REFERRAL:
         cut, *glue = found.rrsets
         addresses = sum(len(rrset.rdatas) for rrset in glue)
-        return f"referral to {names.to_text(cut.owner)}, {len(cut.rdatas)} servers, {addresses} addresses"
+        return f"referral to {names.to_text(cut.owner)}, servers: {len(cut.rdatas)}, addresses: {addresses}"
     if found.kind == says.ALIAS:
         return f"an alias of {names.to_text(found.target)}"
     return f"{found.kind}: {found.reason}" if found.reason else found.kind

@@ -9,7 +9,6 @@ from streamdns.resolver.message import Options, Response, RRset
 from streamdns.resolver.question import Question
 from streamdns.resolver.resolution import MAX_CHAIN, MAX_PACKETS, Ask, Forward, Resolution
 from streamdns.resolver.servers import Address
-from streamdns.resolver.special import Special
 from tests.harness.hierarchy import World, Zone, texts, wire
 from tests.unit.test_resolution import world
 
@@ -323,24 +322,6 @@ def test_a_forward_goes_before_and_below_our_own_cut() -> None:
     at.known.forwards = (Forward(b"\0", (Address("10.1.1.1"),)), Forward(wire("x.sub.ours."), (Address("10.9.9.9"),)))
     assert texts(at.resolve("www.sub.ours.")) == ["www.sub.ours. A 192.0.2.78"]
     assert texts(at.resolve("www.x.sub.ours.")) == ["www.x.sub.ours. A 192.0.2.80"], at.trace
-
-
-def test_special_names_are_not_asked_for_unless_they_are_forwarded_or_ours() -> None:
-    at = world()
-    at.known.special = Special().answer
-    zone_of(at).add("to.example.org.", "CNAME", "localhost.")
-    found = at.resolve("to.example.org.")
-    assert (texts(found)[-1], found.own) == ("localhost. A 127.0.0.1", False)
-    at.asked.clear()
-    assert at.resolve("x.onion.").rcode == NXDOMAIN
-    at.known.forwards = (Forward(b"\0", (Address("10.9.9.9"),)),)
-    assert at.resolve("1.10.in-addr.arpa.", "PTR").rcode == NXDOMAIN
-    assert at.asked == []
-    at.known.forwards = (Forward(wire("10.in-addr.arpa."), (Address("10.9.9.9"),)),)
-    at.host("10.9.9.9", Zone("10.in-addr.arpa.").add("1.10.in-addr.arpa.", "PTR", "host.corp."))
-    assert texts(at.resolve("1.10.in-addr.arpa.", "PTR")) == ["1.10.in-addr.arpa. PTR host.corp."]
-    own(at, Zone("onion.").add("x.onion.", "A", "192.0.2.3"))
-    assert texts(at.resolve("x.onion.")) == ["x.onion. A 192.0.2.3"]
 
 
 def test_forward_mode_fails_over() -> None:

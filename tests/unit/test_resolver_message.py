@@ -50,8 +50,8 @@ def sections(response: Response) -> list[set[tuple[bytes, int, int, frozenset[by
 
 
 @settings(deadline=None, max_examples=200)
-@given(question=_NAME, answer=st.lists(records(), max_size=6), authority=st.lists(records(), max_size=4),
-       rcode=st.integers(0, 15), edns=st.booleans())
+@given(question=_NAME.map(dns.name.Name.canonicalize), answer=st.lists(records(), max_size=6),
+       authority=st.lists(records(), max_size=4), rcode=st.integers(0, 15), edns=st.booleans())
 def test_whatever_dnspython_renders(
     question: dns.name.Name, answer: list[dns.rrset.RRset], authority: list[dns.rrset.RRset], rcode: int, edns: bool
 ) -> None:
@@ -64,7 +64,8 @@ def test_whatever_dnspython_renders(
     packet = made.to_wire(max_size=65535)
     response = parse(packet)
     assert (response.qname, response.qtype, response.rcode, response.edns) == (question.to_wire(), 1, rcode, edns)
-    for ours, theirs in zip(sections(response), (answer, authority, []), strict=True):
+    read = dns.message.from_wire(packet)  # for compression does not heed case
+    for ours, theirs in zip(sections(response), (read.answer, read.authority, []), strict=True):
         merged: dict[tuple[bytes, int], tuple[int, set[bytes]]] = {}
         for rrset in theirs:
             key = (rrset.name.to_wire().lower(), int(rrset.rdtype))
@@ -103,6 +104,15 @@ def test_queries_as_dnspython_reads_them(options: Options) -> None:
     assert bool(read.ednsflags & dns.flags.DO) is options.do
     assert bool(read.flags & dns.flags.RD) is options.rd
     assert bool(read.flags & dns.flags.CD) is options.cd
+
+
+def test_the_case_of_the_question_does_not_get_into_records() -> None:
+    """Names that are compressed to point into the question are as they were asked for without 0x20."""
+    packet = b"\0\0\x84\0\0\1\0\1\0\0\0\0" + b"\3wWw\7ExaMple\0\0\5\0\1"
+    packet += b"\xc0\x0c\0\5\0\1\0\0\0\x3c\0\4\1A\xc0\x10"
+    response = parse(packet)
+    assert response.qname == b"\3wWw\7ExaMple\0"
+    assert response.answer == (RRset(b"\3www\7example\0", 5, 60, (b"\1A\7example\0",)),)
 
 
 def good() -> bytes:
