@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from streamdns.resolver.transport import Transport
 _log = logs.get("resolver")
 _PRIMING_TRIES = 6
 _PRIMING_AGAIN_S = 60.0
+_STARTED_A_TURN = 16
 
 Then = Callable[[Outcome], None]
 
@@ -45,16 +47,22 @@ class Running:
 
     __slots__ = ("_owner", "_timer", "outcome", "question", "resolution", "waiting")
 
-    def __init__(self, owner: Recursor, question: Question, resolution: Resolution) -> None:
-        self._owner, self.question, self.resolution = owner, question, resolution
+    def __init__(self, owner: Recursor, question: Question, resolution: Resolution | None) -> None:
+        self._owner, self.question = owner, question
+        self.resolution = resolution or Resolution(question, owner.known)
         self.outcome: Outcome | None = None
         self.waiting: list[tuple[bytes, Then]] = []
         self._timer = gevent.get_hub().loop.timer(MAX_S)
+        self._timer.start(self._expired)
 
     def launch(self, asks: list[Ask]) -> None:
         """Send the first queries."""
-        self._timer.start(self._expired)
         self._step(lambda now_s: asks)
+
+    def begin(self) -> None:
+        """Start what had to wait for its turn; it may be over with that, or be over already."""
+        if self.outcome is None:
+            self._step(self.resolution.start)
 
     def wait(self, client: bytes, then: Then) -> None:
         """Call `then` with the outcome, later."""
@@ -129,6 +137,10 @@ class Recursor(Service):
         self._waiting: dict[bytes, int] = {}
         self._stopped = Event()
         self.primed_s: float | None = None
+        self._left = _STARTED_A_TURN
+        self._queue: deque[Running] = deque()
+        self._turn_timer = gevent.get_hub().loop.timer(0.0)
+        self._turning = False
         self._hits = 0
         self._misses = registry.counter("resolver.misses")
         self._failures = registry.counter("resolver.failures")
@@ -147,13 +159,15 @@ class Recursor(Service):
     def begin(self, question: Question, client: bytes) -> Outcome | Running:
         """The outcome where it can be told at once, or the resolution to wait for."""
         running = self._running.get(question)
-        asks: list[Ask] = []
-        if running is None:
+        if running is None and self._at_once(question):
+            self._left -= 1
             resolution = Resolution(question, self.known)
             asks = resolution.start(self.clock())
             if resolution.outcome is not None:
                 self._hits += 1
                 return self.polished(question, resolution.outcome)
+        else:
+            resolution, asks = None, None
         self._misses.add()
         if running is None and len(self._running) >= self._limit:
             return self._refuse("all")
@@ -161,8 +175,33 @@ class Recursor(Service):
             return self._refuse("client")
         if running is None:
             running = self._running[question] = Running(self, question, resolution)
-            running.launch(asks)
+            if asks is None:
+                self._queue.append(running)
+            else:
+                running.launch(asks)
         return running.outcome or running
+
+    def _at_once(self, question: Question) -> bool:
+        """Whether to look at a question now: not for too many in one turn of the loop, unless the cache has them.
+
+        Those whose answers are known do not wait for a flood of questions that nobody knows.
+        """
+        if not self._turning:
+            self._turning = True
+            self._turn_timer.start(self._turn)
+        if self._left > 0 and not self._queue:
+            return True
+        return self.known.cache.get(question.qname, question.qtype, self.clock()) is not None
+
+    def _turn(self) -> None:
+        self._left = _STARTED_A_TURN
+        self._turning = False
+        while self._queue and self._left > 0:
+            self._left -= 1
+            self._queue.popleft().begin()
+        if self._left < _STARTED_A_TURN:
+            self._turning = True
+            self._turn_timer.start(self._turn)
 
     def resolve(self, question: Question, client: bytes = b"") -> Outcome:
         """The outcome; the calling greenlet waits for it."""
@@ -257,6 +296,9 @@ class Recursor(Service):
     def stop(self) -> None:
         """End everything that is in flight with SERVFAIL."""
         self._stopped.set()
+        self._turn_timer.stop()
+        self._turning = False
+        self._queue.clear()
         for running in list(self._running.values()):
             running.over(_STOPPED)
         self.transport.close()

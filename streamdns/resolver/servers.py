@@ -19,6 +19,7 @@ _MOST_PATIENCE_S = 0.4
 _LEAST_PATIENCE_S = 0.03
 _DEAD_AFTER = 3  # time-outs in a row
 _DEAD_FIRST_S, _DEAD_MOST_S = 10.0, 300.0
+_DEAD_DOUBLINGS = 10
 LAME_S, FAILING_S = 300.0, 10.0
 _FORGETS_S = 900.0
 _EXPLORE = 0.05
@@ -121,7 +122,7 @@ class Servers:
         server.rtt_s = min(server.rtt_s * 2, _MOST_RTT_S)
         if unreachable or server.timeouts >= _DEAD_AFTER:
             over = server.timeouts - _DEAD_AFTER
-            server.dead_until_s = now_s + min(_DEAD_FIRST_S * 2 ** max(0, over), _DEAD_MOST_S)
+            server.dead_until_s = now_s + min(_DEAD_FIRST_S * 2 ** min(max(0, over), _DEAD_DOUBLINGS), _DEAD_MOST_S)
         if address.is_ipv6:
             self._ipv6_silent.add(address.host)
             if len(self._ipv6_silent) >= _IPV6_GIVES_UP_AFTER:

@@ -9,6 +9,7 @@ import _socket
 import errno
 import os
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from gevent import socket
 from streamdns.dns.wire import FormatError
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.message import Response, parse, query
-from streamdns.resolver.resolution import Ask
+from streamdns.resolver.resolution import MAX_S, Ask
 from streamdns.resolver.servers import Address
 
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT = 10, 23, 5
@@ -28,6 +29,7 @@ _WRONG_REPLIES = 3  # to one query, before it is asked over TCP, where nobody ca
 _MOST_OCTETS = 65535
 _SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _AGAIN_S = 0.05
+_SENT_A_TURN = 16
 
 
 class Events(Protocol):
@@ -61,7 +63,11 @@ def scrambled(qname: bytes) -> bytes:
 
 
 class Transport:
-    """Sends queries; `sources` are local addresses to send from, one of each family at the most is used."""
+    """Sends queries; `sources` are local addresses to send from, one of each family at the most is used.
+
+    In one turn of the event loop only so many are sent, the rest in the next ones: clients whose answers are there
+    already do not wait for a flood of questions that are not.
+    """
 
     def __init__(self, registry: Registry, *, sources: Sequence[str] = ()) -> None:
         self._sources = {":" in source: source for source in sources}
@@ -72,9 +78,34 @@ class Transport:
         }
         self._rtt = registry.histogram("resolver.rtt_seconds")
         self.open: set[_Flight] = set()
+        self._left = _SENT_A_TURN
+        self._queue: deque[tuple[float, Ask, Events]] = deque()
+        self._turn_timer = self._hub.loop.timer(0.0)
+        self._turning = False
 
     def send(self, ask: Ask, events: Events) -> None:
         """Send a query; what comes of it is told to `events`, never from within this call."""
+        if not self._turning:
+            self._turning = True
+            self._turn_timer.start(self._turn)
+        if self._left > 0 and not self._queue:
+            self._begin(ask, events)
+        else:
+            self._queue.append((self._hub.loop.now(), ask, events))
+
+    def _turn(self) -> None:
+        self._left = _SENT_A_TURN
+        self._turning = False
+        while self._queue and self._left > 0:
+            queued_s, ask, events = self._queue.popleft()
+            if queued_s + MAX_S > self._hub.loop.now():  # else the resolution is over
+                self._begin(ask, events)
+        if self._left < _SENT_A_TURN:
+            self._turning = True
+            self._turn_timer.start(self._turn)
+
+    def _begin(self, ask: Ask, events: Events) -> None:
+        self._left -= 1
         flight: _Flight = _TcpFlight(self, ask, events) if ask.tcp else _UdpFlight(self, ask, events)
         self.open.add(flight)
         flight.begin()
@@ -91,6 +122,9 @@ class Transport:
 
     def close(self) -> None:
         """Give up everything that is on its way."""
+        self._queue.clear()
+        self._turn_timer.stop()
+        self._turning = False
         for flight in list(self.open):
             flight.end()
 

@@ -184,6 +184,16 @@ def test_every_query_has_an_id_a_port_and_a_case_of_its_own(transport: Transport
     assert len(transport.open) == 24
 
 
+def test_a_flood_is_sent_turn_by_turn(transport: Transport) -> None:
+    """Other callbacks of the loop get their turn in between; in the end all are sent."""
+    told = [Told() for _ in range(100)]
+    with udp_server(lambda packet: [good(packet)]) as address:
+        for each in told:
+            transport.send(ask(address), each)
+        assert 0 < len(transport.open) < 50
+        assert [each.wait()[0] for each in told] == ["responded"] * 100
+
+
 def test_scrambling_changes_letters_alone() -> None:
     name = b"\x05a-1\xe4z\x03\x41\x00b\x00"
     made = {scrambled(name) for _ in range(200)}
