@@ -124,8 +124,10 @@ def loaded_by(
     }
 
 
-def times_of(port: int, change: changes.Change, zone: Zone, options: Options) -> Times:
-    """Make changes one after another, and time each until an answer shows it."""
+def times_of(
+    port: int, change: changes.Change, zone: Zone, options: Options, *, pause_s: float = 0.0
+) -> Times:
+    """Make changes one after another, and time each until an answer shows it; `pause_s` between queries."""
     rng = random.Random(3)
     times = Times()
     gc.disable()
@@ -139,7 +141,7 @@ def times_of(port: int, change: changes.Change, zone: Zone, options: Options) ->
                 began = time.perf_counter()
                 change([(owner, address)])
                 changed = time.perf_counter()
-                seen = asker.until_shown(message, wanted, timeout_s=_SHOWN_WITHIN_S)
+                seen = asker.until_shown(message, wanted, timeout_s=_SHOWN_WITHIN_S, pause_s=pause_s)
                 shown = time.perf_counter()
                 assert seen, f"{owner} is not shown as {address}"
                 times.change.append(1000 * (changed - began))

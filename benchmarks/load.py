@@ -128,13 +128,15 @@ class Asker:
                 time.sleep(_POLL_S)
         return False
 
-    def until_shown(self, message: bytes, wanted: bytes, *, timeout_s: float) -> bool:
-        """Ask without any pause until a reply holds `wanted`; False when that took longer than `timeout_s`."""
+    def until_shown(self, message: bytes, wanted: bytes, *, timeout_s: float, pause_s: float = 0.0) -> bool:
+        """Ask until a reply holds `wanted`; False when that took longer than `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             reply = self.exchange(message, timeout_s=1.0)
             if reply is not None and wanted in reply:
                 return True
+            if pause_s:
+                time.sleep(pause_s)
         return False
 
 

@@ -18,6 +18,7 @@ from streamdns.dns.server import Responder, TakeSnapshot, bind
 from streamdns.dns.statistics import Statistics
 from streamdns.lifecycle import Service
 from streamdns.settings import Address
+from streamdns.turns import give_way
 
 _log = logs.get("dns")
 
@@ -210,7 +211,7 @@ class TcpServer(Service):
             sent = b"".join([len(reply).to_bytes(2, "big") + reply for reply in replies if reply is not None])
             self._statistics.count_tcp(messages, replies, self._answerer, time.perf_counter() - began)
             connection.write(sent, self.message_timeout_s)
-            gevent.sleep(0)  # a client that never stops asking must not keep the others waiting
+            give_way()  # a client that never stops asking must not keep the others waiting
         return True
 
     def _later(self, connection: Connection) -> Deliver:

@@ -162,6 +162,8 @@ class Consumer(Service):
         beside: Reader | None = None
         try:
             complete = state.complete
+            if complete:
+                self._settle(store)
             self._connect(source, store, positions, complete=complete)
             reader = Reader(source, writer, {each: at.next for each, at in positions.items()}, self._apply)
             beside = self._beside() if rebuilding else None
@@ -180,10 +182,12 @@ class Consumer(Service):
                     if beside is not None:
                         Readers(reader, beside).level(max_records=self._batch_events)
                     self._write_local(store)
+                    self._settle(store)
                     self._rebuilds.swap(store)
                     return
                 if batch.caught_up and not complete:
                     complete = True
+                    self._settle(store)
                     _log.info("consumer.caught_up", records=store.state().records)
                 self._honour_request()
                 self._check_readers(store)
@@ -192,6 +196,12 @@ class Consumer(Service):
             source.close()
             if beside is not None:
                 beside.source.close()
+
+    def _settle(self, store: Store) -> None:
+        """A view that has all of its log is made durable; until then its commits do not wait for the disk."""
+        if store.unsynced:
+            self._thread.with_room(store, store.flush)
+            store.settle()  # In the event loop's thread: here no snapshot is open.
 
     def _beside(self) -> Reader | None:
         """What keeps the view that serves up to date during a rebuild from the same log; None where nothing can."""

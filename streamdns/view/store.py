@@ -21,6 +21,8 @@ Table: TypeAlias = "lmdb._Database"  # noqa: SLF001 - the name its type has in t
 SCHEMA = 1
 TABLES = ("nodes", "cuts", "zones", "candidates", "conflicts", "quarantine", "rejected", "journal", "positions", "meta")
 _FIRST_MAP_BYTES = 256 << 20
+_UNSYNCED = "unsynced"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _MAX_READERS = 1024
 #: What LMDB needs for its table of so many readers, rounded up; a larger file means room for more readers.
 _LOCK_BYTES = 64 * _MAX_READERS + 4096
@@ -69,7 +71,11 @@ decode_position = msgspec.msgpack.Decoder(Position).decode
 
 
 class Store:
-    """An open environment; `tables` are handles by name. Raises ViewTooNew, ViewCorrupt, ViewFull, ViewError."""
+    """An open environment; `tables` are handles by name. Raises ViewTooNew, ViewCorrupt, ViewFull, ViewError.
+
+    A new one is `unsynced` until `settle`: its commits do not wait for the disk, because should the machine go down
+    meanwhile, it is given up and filled anew. A mark beside it holds the id of the boot in which it was begun.
+    """
 
     def __init__(
         self, path: str, *, max_bytes: int, readonly: bool = False, first_map_bytes: int = _FIRST_MAP_BYTES
@@ -78,17 +84,25 @@ class Store:
         self.max_bytes = max_bytes
         self.outdated = False
         self._writing = False
+        self._readonly = readonly
+        self.unsynced = False
         if not readonly:
             _reserve_lock_file(path)
+            self.unsynced = _is_unsynced(path)
+        self._open(0 if readonly else self._initial_map(path, first_map_bytes))
+
+    def _open(self, map_bytes: int) -> None:
+        path, readonly = self.path, self._readonly
         try:
             self.env = lmdb.open(
                 path,
-                map_size=0 if readonly else self._initial_map(path, first_map_bytes),
+                map_size=map_bytes,
                 max_dbs=len(TABLES),
                 readonly=readonly,
                 create=not readonly,
                 max_readers=_MAX_READERS,
                 readahead=False,
+                sync=not self.unsynced,
                 # A crash of the machine may undo the last commits, never half of one: their events are read again.
                 metasync=False,
                 max_spare_txns=4,
@@ -156,6 +170,26 @@ class Store:
         with reported(self.path):
             self.env.reader_check()
 
+    def flush(self) -> None:
+        """Have everything on the disk; takes a while after a fill."""
+        with reported(self.path):
+            self.env.sync(True)
+
+    def settle(self) -> None:
+        """From now on every commit waits for the disk. After `flush`; no transaction may be open in this process."""
+        if not self.unsynced:
+            return
+        self.flush()
+        map_bytes = self.map_bytes()
+        try:
+            os.unlink(os.path.join(self.path, _UNSYNCED))
+            sync_directory(self.path)
+        except OSError as err:
+            raise disk_failure(self.path, err) from err
+        self.unsynced = False
+        self.env.close()
+        self._open(map_bytes)
+
     def state(self) -> State:
         """The counters as of the last commit."""
         with reported(self.path), self.begin() as txn:
@@ -222,6 +256,42 @@ def _reserve_lock_file(path: str) -> None:
                 os.close(fd)
     except OSError as err:
         raise disk_failure(path, err) from err
+
+
+def _is_unsynced(path: str) -> bool:
+    """Whether commits need not wait for the disk: a new environment, or one begun so since the machine came up.
+
+    Raises ViewCorrupt for one that was begun so before: nobody knows which of its pages reached the disk.
+    """
+    mark = os.path.join(path, _UNSYNCED)
+    try:
+        with open(_BOOT_ID, encoding="ascii") as file:
+            boot = file.read().strip()
+        if not os.path.exists(os.path.join(path, "data.mdb")):
+            with open(mark, "w", encoding="ascii") as file:
+                file.write(boot)
+                file.flush()
+                os.fsync(file.fileno())
+            sync_directory(path)
+            return True
+        with open(mark, encoding="ascii") as file:
+            begun = file.read().strip()
+    except FileNotFoundError:
+        return False  # Settled; or there is no /proc, and then every commit waits.
+    except OSError as err:
+        raise disk_failure(path, err) from err
+    if begun != boot:
+        raise ViewCorrupt(f"the view in {path} was being filled when the machine went down")
+    return True
+
+
+def sync_directory(path: str) -> None:
+    """Have the names in a directory on the disk; raises OSError."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _failure(path: str, err: lmdb.Error) -> ViewError:

@@ -300,10 +300,10 @@ class WriteTransaction:
         txn, table, state = self.txn, self.store.nodes, self.state
         plain, self._plain = self._plain, {}
         if plain:
-            state.nodes += sum(self._stored[key] is None for key in plain)
+            state.nodes += [*map(self._stored.get, plain)].count(None)
             self._stored.update(plain)
             with txn.cursor(table) as cursor:
-                cursor.putmulti(sorted(plain.items()))
+                cursor.putmulti([(key, plain[key]) for key in sorted(plain)])
         for key in sorted(key for key, node in self._nodes.items() if node.dirty):
             node = self._nodes[key]
             node.dirty = False

@@ -17,7 +17,7 @@ import msgspec
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewLocked
 from streamdns.view import request
-from streamdns.view.store import Store, disk_failure
+from streamdns.view.store import Store, disk_failure, sync_directory
 
 _LOCK, _CURRENT, _REBUILD = "lock", "current", "rebuild"
 _LOCK_PATIENCE_S = 0.1
@@ -301,8 +301,4 @@ def _write_file(path: str, data: bytes) -> None:
     finally:
         os.close(fd)
     os.replace(temporary, path)
-    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(os.path.dirname(path))

@@ -186,14 +186,15 @@ class _Work:
         events = _decoded(records, self.writer.default_ttl)
         keys = [(event.lookup_key or ROOT) if type(event) is RRsetEvent else b"" for event in events]
         txn.fetch({*keys} - {b""})
+        topic_name, topic = "", -1
         for record, event, key in zip(records, events, keys, strict=True):
             if type(event) is not RRsetEvent:
                 self._reject(record, str(event))
                 continue
             owner, rdtype, ttl, rdatas, metadatas, canonical, _ = event
-            self.events += 1
-            topic_name, partition, position, timestamp, _, _, _ = record
-            topic = txn.topic_index(topic_name)
+            of_topic, partition, position, timestamp, _, _, _ = record
+            if of_topic != topic_name or topic < 0:
+                topic_name, topic = of_topic, txn.topic_index(of_topic)
             done = None
             if rdatas:
                 origin = _new_tuple(Origin, (topic, partition, position, timestamp, metadatas))
@@ -205,6 +206,7 @@ class _Work:
             if before != after:
                 whence = topic_name, partition, position, timestamp, metadatas[:1024]
                 changes.append((self.now_ms, owner, rdtype, before, after, *whence))
+        self.events += len(events) - len(self.rejections)
 
     def _set(self, record: Record, event: RRsetEvent, key: bytes, topic: int) -> tuple[int, int]:
         """Apply an event that has other candidates, or whose node has other RRsets; the hashes before and after."""

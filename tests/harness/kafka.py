@@ -10,8 +10,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
-import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -265,19 +263,3 @@ class Broker:
         except OSError:
             return False
         return bool(struct.unpack_from(">iii", reply)[2] > 0)
-
-
-def main() -> None:
-    version = sys.argv[1] if len(sys.argv) > 1 else VERSIONS[0]
-    with tempfile.TemporaryDirectory(prefix="kafka-") as folder, Broker(pathlib.Path(folder), version) as broker:
-        listening = " ".join(f"{name}={broker.address(name)}" for name in broker.ports if name != "CONTROLLER")
-        print(f"Kafka {version}: {listening} user={USER} password={PASSWORD!r} files={folder}", flush=True)
-        assert broker.process is not None
-        try:
-            broker.process.wait()
-        except KeyboardInterrupt:
-            pass
-
-
-if __name__ == "__main__":
-    main()

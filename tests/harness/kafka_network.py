@@ -6,6 +6,7 @@ is needed, and Linux. Nothing here listens, and nothing is left at the end.
 
 from __future__ import annotations
 
+import os
 import pathlib
 import random
 import shutil
@@ -15,12 +16,14 @@ from typing import Self
 
 from tests.harness.kafka import Broker, Place
 
+_PREFIX = "streamdns-test-"
+
 
 def missing_network() -> str:
     """Why there can be no namespaces here, or nothing."""
     if shutil.which("ip") is None:
         return "not installed: iproute2"
-    name = f"try-{uuid.uuid4().hex[:6]}"
+    name = f"{_PREFIX}{os.getpid()}-try"
     tried = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False, timeout=30)
     if tried.returncode:
         return f"no network namespaces here: {tried.stderr.strip()}"
@@ -33,6 +36,14 @@ def _ip(*words: str) -> None:
     assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr.strip()}"
 
 
+def _remove_left() -> None:
+    """Remove what a test run made that was killed before it could."""
+    for path in pathlib.Path("/run/netns").glob(f"{_PREFIX}*"):
+        maker = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if not pathlib.Path("/proc", maker).exists():
+            subprocess.run(["ip", "netns", "del", path.name], capture_output=True, check=False, timeout=30)
+
+
 class TwoWays:
     """The namespaces and their links; a context manager. The broker is at `near` by one way and at `far` by the other.
 
@@ -41,7 +52,7 @@ class TwoWays:
 
     def __init__(self) -> None:
         name = uuid.uuid4().hex[:8]
-        self._broker, self._middle = f"broker-{name}", f"middle-{name}"
+        self._broker, self._middle = (f"{_PREFIX}{os.getpid()}-{which}-{name}" for which in ("broker", "middle"))
         self._links = {way: (f"{way}{name}a", f"{way}{name}b") for way in ("n", "m", "f")}
         chance = random.SystemRandom()
         block = f"198.{chance.choice((18, 19))}.{chance.randrange(256)}"
@@ -51,6 +62,7 @@ class TwoWays:
         self._here_net, self._far_net = f"{block}.{base}/30", f"{block}.{base + 4}/30"
 
     def __enter__(self) -> Self:
+        _remove_left()
         try:
             self._build()
         except BaseException:

@@ -223,7 +223,7 @@ def test_a_rebuild_whose_log_is_replaced_again_begins_again(serve: Callable[...,
 def test_another_default_ttl_rebuilds_even_when_that_is_interrupted(serve: Callable[..., Server]) -> None:
     server = serve(start=False, DNS_BATCH_EVENTS="20", DNS_DEFAULT_TTL="100")
     lines = [
-        line("example.org.", "SOA", SOA), line("both.example.org.", "A", "192.0.2.1", ttl=None), *bulk(10_000),
+        line("example.org.", "SOA", SOA), line("both.example.org.", "A", "192.0.2.1", ttl=None), *bulk(60_000),
         line("last.example.org.", "A", "192.0.2.1", ttl=None),
     ]  # fmt: skip
     server.append(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
+import pty
 import random
 import subprocess
 import sys
@@ -108,6 +109,54 @@ def test_only_to_ask(serve: Callable[..., Server]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(f"was asked to rebuild the view in {server.view}\n")
     wait_until(lambda: server.status()["view"]["last_rebuild"], "it was done")
+
+
+def test_without_an_admin_address_it_is_only_asked(serve: Callable[..., Server]) -> None:
+    server = serve(start=False)
+    server.append(BASE)
+    server.start()
+    done = subprocess.run(
+        [sys.executable, "-m", "streamdns", "rebuild"], env=server.environment | {"DNS_ADMIN_ADDRESS": "off"},
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "without DNS_ADMIN_ADDRESS it cannot be followed" in done.stderr
+    wait_until(lambda: server.status()["view"]["last_rebuild"], "it was done all the same")
+
+
+@pytest.mark.slow
+def test_another_server_at_the_address_is_not_taken_for_it(serve: Callable[..., Server]) -> None:
+    server, other = serve(start=False, DNS_INSTANCE_ID="one"), serve(DNS_INSTANCE_ID="two")
+    server.append(BASE)
+    server.start()
+    done = subprocess.run(
+        [sys.executable, "-m", "streamdns", "rebuild"],
+        env=server.environment | {"DNS_ADMIN_ADDRESS": f"127.0.0.1:{other.admin_port}"},
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"cannot be had at 127.0.0.1:{other.admin_port}: another server answers there\n")
+    assert server.status()["view"]["last_rebuild"] is not None
+
+
+def test_a_terminal_gets_a_bar(serve: Callable[..., Server]) -> None:
+    server = serve(start=False, DNS_BATCH_EVENTS="20")
+    server.append([*BASE, *bulk(4000)])
+    server.start()
+    master, terminal = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "streamdns", "rebuild"], env=server.environment, cwd=ROOT, stdout=subprocess.PIPE,
+            stderr=terminal, text=True, timeout=60, check=False,
+        )
+        os.close(terminal)
+        drawn = os.read(master, 65536).decode()
+    finally:
+        os.close(master)
+    assert done.returncode == 0
+    assert "\rrebuilding [" in drawn
+    assert drawn.endswith("\r\x1b[K")
+    assert done.stdout.startswith("rebuilt in ")
 
 
 def test_without_a_server_the_next_start_does_it(serve: Callable[..., Server]) -> None:

@@ -66,6 +66,22 @@ def test_packets_that_are_dropped(beyond: Beyond, serve: Callable[..., Server]) 
     assert not server.status()["consumer"]["alarm"]
 
 
+def test_an_address_that_says_nothing(beyond: Beyond, serve: Callable[..., Server]) -> None:
+    """The first of two addresses is of a machine that is off: the other one is enough."""
+    topic = Topic(beyond.broker, partitions=4)
+    topic.produce([*foundation(partitions=4), *changes(500, partitions=4, seed=1)])
+    both = f"{beyond.broker.address('FAR')},{beyond.broker.address('PLAIN')}"
+    beyond.ways.drop()
+    try:
+        server = serve(**settings(topic, beyond.client) | {"DNS_KAFKA_ADDRESS": both})
+        check(server, topic)
+        topic.produce(changes(500, partitions=4, seed=2))
+        check(server, topic)
+        assert server.metrics()["streamdns_consumer_reconnects_total"] == 0
+    finally:
+        beyond.ways.pass_on()
+
+
 def _cut(ways: TwoWays, resumption: Resumption, what: str, noticed: Callable[[], bool], *, least_s: float) -> None:
     """Drop packets for so long at least, and until it was noticed; then measure how soon the node goes on."""
     began = time.monotonic()

@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver", "streamdns.settings_row",
         "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",
+        "streamdns.turns",
     )),
     ("names and wire", (
         "streamdns.dns.name", "streamdns.dns.rdata", "streamdns.dns.rdata_plain", "streamdns.dns.wire",

@@ -354,3 +354,28 @@ def test_the_identity_of_each_partition_is_kept_with_its_position(tmp_path: path
             assert view.state.complete
 
 
+def test_a_view_that_is_filled_waits_for_the_disk_when_it_is_settled() -> None:
+    with viewing.folder() as path:
+        mark = path / "unsynced"
+        with viewing.opened(path) as store:
+            assert (store.unsynced, store.env.flags()["sync"], mark.exists()) == (True, False, True)
+            viewing.apply(viewing.writer(store), [event(1)])
+            before = viewing.found(store)
+        with viewing.opened(path) as store:  # The process ended, the machine did not.
+            assert store.unsynced
+            store.settle()
+            assert (store.unsynced, store.env.flags()["sync"], mark.exists()) == (False, True, False)
+            assert viewing.found(store) == before
+            viewing.apply(viewing.writer(store), [event(2)])
+            store.settle()
+        with viewing.opened(path) as store:
+            assert (store.unsynced, store.state().records) == (False, 2)
+
+
+def test_a_view_that_was_filled_when_the_machine_went_down_is_given_up() -> None:
+    with viewing.folder() as path:
+        with viewing.opened(path):
+            pass
+        (path / "unsynced").write_text("another boot")
+        with pytest.raises(ViewCorrupt, match="when the machine went down"), viewing.opened(path):
+            pass

@@ -17,6 +17,7 @@ from gevent.event import Event
 from streamdns.errors import LogReplaced, SourceError
 from streamdns.events.sources.base import Batch, Partition, Record
 from streamdns.events.sources.filelog import MAX_LINE_BYTES, TOPIC, decode_line, is_directory, partition_files
+from streamdns.turns import give_way
 
 CHUNK_BYTES: Final = 1 << 18  # Fits the cache of a core: faster than larger ones, and less memory.
 MIN_CHUNK_BYTES: Final = 1 << 16
@@ -400,5 +401,5 @@ class FileSource:
                     positions[TOPIC, tail.number] = tail.position
                     taken_bytes += tail.position - start
             if len(records) == before:
-                gevent.sleep(0)  # A very long line or blank ones: others have their turn between chunks.
+                give_way()  # A very long line or blank ones: others have their turn between chunks.
         return records, not tails

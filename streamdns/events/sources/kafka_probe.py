@@ -146,12 +146,18 @@ class Cluster:
         self._lock = RLock()
         self._coordinator: tuple[str, int] | None = None
         self._metadata: wire.Metadata | None = None
+        self._answered = ""
 
     def close(self) -> None:
         connections = [*self._others.values(), *([self._bootstrap] if self._bootstrap else [])]
         self._others, self._bootstrap, self._coordinator = {}, None, None
         for connection in connections:
             connection.close()
+
+    def addresses(self) -> tuple[str, ...]:
+        """Those of the settings, the one that answered first of all: libraries are slow to leave a dead one."""
+        given = self._config.addresses
+        return tuple(sorted(given, key=lambda address: address != self._answered))
 
     def versions(self) -> dict[int, tuple[int, int]]:
         """API key to the versions that the first broker that answers serves."""
@@ -226,7 +232,7 @@ class Cluster:
         if self._bootstrap is not None:
             return self._bootstrap
         failures: list[SourceError] = []
-        for host, port in self._config.hosts():
+        for address, (host, port) in zip(self._config.addresses, self._config.hosts(), strict=True):
             try:
                 self._bootstrap = Connection(self._config, host, port)
             except Refused:
@@ -234,6 +240,7 @@ class Cluster:
             except SourceError as error:
                 failures.append(error)
             else:
+                self._answered = address
                 return self._bootstrap
         raise SourceError("; ".join(map(str, failures)))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import gevent
@@ -28,14 +29,15 @@ from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka_client import CannotServe, Fetched, OutOfRange
 from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
 from streamdns.events.sources.kafka_member import Holder, Member
-from streamdns.events.sources.kafka_probe import Cluster
+from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster
 from streamdns.events.sources.kafka_topic import in_transactions
+from streamdns.turns import give_way
 
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
 _REPLY_S: Final = 15.0
 _CONNECT_S: Final = 10.0
-_PAUSE_RECORDS: Final = 200
-_QUEUED_CHUNKS: Final = 64
+_PAUSE_RECORDS: Final = 100
+_QUEUED_CHUNKS: Final = 128
 _LEAST_FETCH_BYTES: Final = 1 << 16
 _UNSUPPORTED_FORMAT: Final = 43
 
@@ -50,9 +52,13 @@ class _Sockets:
         self._context = context
 
     def create_connection(self, address: tuple[Any, int], timeout_s: float, _source: object) -> Any:
-        """A connection that is ready for requests; OSError as socket.create_connection."""
+        """A connection that is ready for requests; OSError as socket.create_connection.
+
+        `timeout_s` is for the replies; a broker that does not even take the connection must leave time for another.
+        """
         host = address[0].decode() if isinstance(address[0], bytes) else str(address[0])
-        sock = gsocket.create_connection((host, address[1]), timeout_s)
+        sock = gsocket.create_connection((host, address[1]), min(timeout_s, TIMEOUT_S))
+        sock.settimeout(timeout_s)
         sock.setsockopt(gsocket.IPPROTO_TCP, gsocket.TCP_NODELAY, 1)
         return sock if self._context is None else self._context.wrap_socket(sock, server_hostname=host)
 
@@ -147,7 +153,7 @@ class PykafkaClient:
         self._first_bytes = max(_LEAST_FETCH_BYTES, self._config.fetch_bytes // max(1, len(self._positions)))
         connections = self._connections
         if connections is None:
-            connections = self._connections = Connections(self._config)
+            connections = self._connections = self._connect(self._config)
         if grown:
             try:
                 connections.cluster.update()
@@ -159,7 +165,10 @@ class PykafkaClient:
             if leader not in self._fetchers:
                 self._fetchers[leader] = gevent.spawn(self._run, leader)
         if not self._members:
-            self._members = [Member(self._config, topic, Connections) for topic in self._topics]
+            self._members = [Member(self._config, topic, self._connect) for topic in self._topics]
+
+    def _connect(self, config: KafkaConfig) -> Connections:
+        return Connections(replace(config, addresses=self._cluster.addresses()))
 
     def _leader(self, partition: Partition) -> int:
         try:
@@ -242,8 +251,8 @@ class PykafkaClient:
         before = self._positions[partition]
         for chunk in self._chunks(partition, data.messages):
             self._queue.put(chunk)
-            # Others have their turn; putting gives way only where the queue is full.
-            gevent.sleep(0)
+            # Putting gives way only where the queue is full.
+            give_way()
         if self._positions[partition] > before:
             size = self._size(partition)
             if size > self._first_bytes and len(data.messages) < size // 4:
