@@ -49,7 +49,7 @@ def sections(response: Response) -> list[set[tuple[bytes, int, int, frozenset[by
             for section in (response.answer, response.authority, response.additional)]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=150)
 @given(question=_NAME.map(dns.name.Name.canonicalize), answer=st.lists(records(), max_size=6),
        authority=st.lists(records(), max_size=4), rcode=st.integers(0, 15), edns=st.booleans())
 def test_whatever_dnspython_renders(
@@ -64,7 +64,8 @@ def test_whatever_dnspython_renders(
     packet = made.to_wire(max_size=65535)
     response = parse(packet)
     assert (response.qname, response.qtype, response.rcode, response.edns) == (question.to_wire(), 1, rcode, edns)
-    read = dns.message.from_wire(packet)  # for compression does not heed case
+    # Compression does not heed case, so what it made of the names is what it reads again.
+    read = dns.message.from_wire(packet, one_rr_per_rrset=True)
     for ours, theirs in zip(sections(response), (read.answer, read.authority, []), strict=True):
         merged: dict[tuple[bytes, int], tuple[int, set[bytes]]] = {}
         for rrset in theirs:
