@@ -98,9 +98,9 @@ class WithoutPrivate:
         self._known = known
 
     def __call__(self, question: Question, outcome: Outcome) -> Outcome:
-        """The outcome to give out."""
-        kept = None if outcome.own else without_private(outcome.answer)
-        if kept is None:
+        """The outcome to give out; what counts is whose the name is that was asked for, not where it leads to."""
+        kept = without_private(outcome.answer)
+        if kept is None or self._known.local(question.qname, question.qtype) is not None:
             return outcome
         forward = self._known.forward_of(question.qname)
         if forward is not None and forward.zone != b"\0":

@@ -12,7 +12,7 @@ from functools import partial
 from streamdns.dns import name, rdata
 from streamdns.dns.wire import AAAA, CNAME, DNAME, DS, NS, NXDOMAIN, SERVFAIL, SOA, A
 from streamdns.resolver.cache import Cache
-from streamdns.resolver.message import Response, RRset
+from streamdns.resolver.message import Options, Response, RRset
 from streamdns.resolver.resolution import MAX_S, Ask, Knowledge, Outcome, Question, Resolution
 from streamdns.resolver.servers import Address, Servers
 from streamdns.resolver.verdict import is_within
@@ -41,6 +41,11 @@ class Zone:
         rdatas = tuple(rdata.from_text(number, content) for content in contents)
         self.records[wire(owner), number] = RRset(wire(owner), number, ttl_s, rdatas)
         return self
+
+    def answer(self, qname: bytes, qtype: int) -> Response | None:
+        """What it says as one of our own zones; None for names that are not in it."""
+        ask = Ask(0, Address("::"), b"\0", qname, qtype, Options(), False, False, 0.0, 0.0)
+        return self.respond(ask) if is_within(qname, self.top) else None
 
     def respond(self, ask: Ask) -> Response:
         """The response of a server that has this zone and does all right."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from streamdns.dns.wire import NOERROR, NXDOMAIN, SERVFAIL, YXDOMAIN
-from streamdns.resolver.message import Options, Response, RRset
+from streamdns.resolver.message import Response, RRset
 from streamdns.resolver.question import Question
 from streamdns.resolver.resolution import MAX_CHAIN, MAX_PACKETS, Ask, Forward, Resolution
 from streamdns.resolver.servers import Address
+from streamdns.resolver.verdict import is_within
 from tests.harness.hierarchy import World, Zone, texts, wire
 from tests.unit.test_resolution import world
 
@@ -23,11 +24,8 @@ def own(at: World, *zones: Zone) -> None:
     """Make zones our own."""
 
     def local(qname: bytes, qtype: int) -> Response | None:
-        fitting = [zone for zone in zones if qname.endswith(zone.top)]
-        if not fitting:
-            return None
-        ask = Ask(0, Address("::"), b"\0", qname, qtype, Options(), False, False, 0.0, 0.0)
-        return max(fitting, key=lambda zone: len(zone.top)).respond(ask)
+        fitting = [zone for zone in zones if is_within(qname, zone.top)]
+        return max(fitting, key=lambda zone: len(zone.top)).answer(qname, qtype) if fitting else None
 
     at.known.local = local
 

@@ -17,6 +17,7 @@ from streamdns.resolver.servers import Address
 from streamdns.resolver.special import GROUPS
 from streamdns.settings import load
 from streamdns.settings_resolver import SPECIAL_GROUPS
+from tests.harness.hierarchy import Zone
 
 HINTS = """
 ; as https://www.internic.net/domain/named.root has them
@@ -112,5 +113,8 @@ def test_private_addresses_are_left_out_of_foreign_names() -> None:
     foreign = polish(Question(wire("a.org."), 1), found)
     assert (foreign.answer[0].rdatas, foreign.ede) == ((b"\1\2\3\4",), 15)
     assert polish(Question(wire("a.corp."), 1), found) is found
-    ours = found._replace(own=True)
-    assert polish(Question(wire("a.org."), 1), ours) is ours
+    alias = polish(Question(wire("a.org."), 1), found._replace(own=True))
+    assert alias.answer == foreign.answer, "a foreign name that is an alias of ours stays foreign"
+    known.local = Zone("ours.").add("a.ours.", "A", "10.0.0.1").answer
+    assert polish(Question(wire("a.ours."), 1), found) is found
+    assert polish(Question(wire("a.org."), 1), found) == foreign
