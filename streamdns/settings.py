@@ -79,6 +79,7 @@ class Settings:
     forward_zones: tuple[ForwardZone, ...]
     special_names_off: tuple[str, ...]
     private_answers: str
+    serve_stale: bool
     resolver_deny: tuple[Network, ...]
     resolver_source: tuple[str, ...]
     resolver_port: int

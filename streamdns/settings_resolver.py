@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from streamdns import settings_parsers as parsers
 from streamdns.settings_parsers import Address
-from streamdns.settings_row import Setting, integer_row
+from streamdns.settings_row import Setting, bool_row, integer_row
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DNS_PORT: Final = 53
@@ -147,6 +147,9 @@ RESOLVER: Final[tuple[Setting, ...]] = (
                     "the rest is answered here. Zones of our own and DNS_FORWARD_ZONES go before both.",
         allowed="some of " + ", ".join(SPECIAL_GROUPS),
     ),
+    bool_row("DNS_SERVE_STALE", "serve_stale", "true",
+             "Answer with what was known last, up to a day after its TTL, where no name server of a zone answers "
+             "(RFC 8767)."),
     Setting(
         name="DNS_PRIVATE_ANSWERS", attribute="private_answers", parse=parsers.choice("allow", "deny"),
         default="allow",

@@ -133,6 +133,11 @@ class RecursiveAnswerer(Answerer):
                 message.age(age_s)
             body = message.body
             if end + len(body) + len(opt) <= limit:
+                if self._now_s >= message.refresh_s and message.used:
+                    message.refresh_s = message.until_s
+                    self._recursor.refresh(
+                        asked.Question(packet[HEADER_SIZE : end - 4].lower(), int.from_bytes(key[-3:-1], "big"), do)
+                    )
                 message.used = True
                 self._messages.hits += 1
                 self.tally[packet[end - 4] << 16 | packet[end - 3] << 8 | message.rcode] += 1

@@ -118,5 +118,6 @@ def recursor_of(settings: Settings, *, registry: Registry, local: Local) -> Recu
         registry=registry,
         limit=settings.recursion_limit,
         client_limit=settings.recursion_client_limit,
+        serve_stale=settings.serve_stale,
         polish=WithoutPrivate(known) if settings.private_answers == "deny" else None,
     )

@@ -7,6 +7,7 @@ from streamdns.dns.wire import HEADER_SIZE, skip_name
 #: What an entry takes beside its octets: object, key, dictionary slot, offsets.
 _ENTRY_BYTES = 520
 _OFFSET_BYTES = 40
+_LEAST_REFRESHED_S = 10
 
 
 class Message:
@@ -15,12 +16,15 @@ class Message:
     `head` are the numbers of records, without the lower octet of the additional ones, which depends on the OPT record.
     """
 
-    __slots__ = ("age_s", "body", "cost", "head", "made", "made_s", "offsets", "rcode", "until_s", "used")
+    __slots__ = ("age_s", "body", "cost", "head", "made", "made_s", "offsets", "rcode", "refresh_s", "until_s", "used")
 
     def __init__(self, rcode: int, head: bytes, body: bytes, offsets: tuple[int, ...], now_s: float) -> None:
         self.rcode, self.head, self.body, self.made, self.offsets = rcode, head, body, body, offsets
         self.made_s = now_s
         self.until_s = now_s + min(int.from_bytes(body[at : at + 4], "big") for at in offsets)
+        lasts_s = self.until_s - now_s
+        #: When it is time to ask again, if it is used then.
+        self.refresh_s = self.until_s - lasts_s / 10 if lasts_s >= _LEAST_REFRESHED_S else self.until_s
         self.age_s = 0
         self.used = False
         self.cost = 0

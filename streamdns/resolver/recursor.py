@@ -17,15 +17,17 @@ from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.message import Options, Response
 from streamdns.resolver.messages import Messages
-from streamdns.resolver.question import EDE_OTHER, Ask, Knowledge, Outcome, Question
+from streamdns.resolver.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Outcome, Question
 from streamdns.resolver.resolution import MAX_S, TCP_TIMEOUT_S, UDP_TIMEOUT_S, Resolution
 from streamdns.resolver.roots import primed
+from streamdns.resolver.stale import EDE_STALE_NXDOMAIN, stale_outcome
 from streamdns.resolver.transport import Transport
 
 _log = logs.get("resolver")
 _PRIMING_TRIES = 6
 _PRIMING_AGAIN_S = 60.0
 _STARTED_A_TURN = 16
+_STALE_AFTER_S = 1.8  # what a client waits before it gets what was known last (RFC 8767 §5)
 
 Then = Callable[[Outcome], None]
 
@@ -45,7 +47,7 @@ class Running:
     Everything here runs in callbacks of the event loop and never raises.
     """
 
-    __slots__ = ("_owner", "_timer", "outcome", "question", "resolution", "waiting")
+    __slots__ = ("_owner", "_patience", "_timer", "outcome", "question", "resolution", "waiting")
 
     def __init__(self, owner: Recursor, question: Question, resolution: Resolution | None) -> None:
         self._owner, self.question = owner, question
@@ -54,10 +56,21 @@ class Running:
         self.waiting: list[tuple[bytes, Then]] = []
         self._timer = gevent.get_hub().loop.timer(MAX_S)
         self._timer.start(self._expired)
+        self._patience: Any = None
 
     def launch(self, asks: list[Ask]) -> None:
         """Send the first queries."""
         self._step(lambda now_s: asks)
+        if self.outcome is None and self._owner.stale(self.question) is not None:
+            self._patience = gevent.get_hub().loop.timer(_STALE_AFTER_S)
+            self._patience.start(self._give_stale)
+
+    def _give_stale(self) -> None:
+        """Let nobody wait any longer; the resolution goes on for those who ask later."""
+        outcome = self._owner.stale(self.question) if self.waiting else None
+        if outcome is not None:
+            waiting, self.waiting = self.waiting, []
+            self._tell(waiting, self._owner.polished(self.question, outcome))
 
     def begin(self) -> None:
         """Start what had to wait for its turn; it may be over with that, or be over already."""
@@ -106,10 +119,15 @@ class Running:
         if self.outcome is not None:
             return
         self.outcome = outcome
-        self._timer.stop()
-        self._timer.close()
+        for timer in filter(None, (self._timer, self._patience)):
+            timer.stop()
+            timer.close()
         waiting, self.waiting = self.waiting, []
-        self._owner.ended(self, waiting)
+        self._owner.ended(self)
+        self._tell(waiting, outcome)
+
+    def _tell(self, waiting: list[tuple[bytes, Then]], outcome: Outcome) -> None:
+        self._owner.released(waiting)
         for _, then in waiting:
             try:
                 then(outcome)
@@ -120,7 +138,8 @@ class Running:
 class Recursor(Service):
     """Resolves questions; `limit` is the most at a time, `client_limit` the most queries of one client that wait.
 
-    `polish` has the last word on what is given out.
+    `polish` has the last word on what is given out. With `serve_stale` it is what was known last where nothing else
+    can be found out.
     """
 
     name = "resolver"
@@ -128,10 +147,13 @@ class Recursor(Service):
     def __init__(
         self, known: Knowledge, transport: Transport, *, messages: Messages, registry: Registry, limit: int,
         client_limit: int, polish: Callable[[Question, Outcome], Outcome] | None = None,
+        serve_stale: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.known, self.transport, self.messages, self.clock = known, transport, messages, clock
-        self._polish = polish
+        self._polish, self._serve_stale = polish, serve_stale
+        self._stale = registry.counter("resolver.stale")
+        self._prefetches = registry.counter("resolver.prefetches")
         self._limit, self._client_limit = limit, client_limit
         self._running: dict[Question, Running] = {}
         self._waiting: dict[bytes, int] = {}
@@ -219,19 +241,38 @@ class Recursor(Service):
         return _TOO_MANY[limit]
 
     def polished(self, question: Question, outcome: Outcome) -> Outcome:
-        """The outcome as it is given out."""
+        """The outcome as it is given out: what was known last in place of a failure."""
+        if outcome.rcode == SERVFAIL and not outcome.own:
+            outcome = self.stale(question) or outcome
+        if outcome.ede in (EDE_STALE, EDE_STALE_NXDOMAIN):
+            self._stale.add()
         return outcome if self._polish is None else self._polish(question, outcome)
+
+    def stale(self, question: Question) -> Outcome | None:
+        """What was known last, if that is to be told."""
+        return stale_outcome(self.known.cache, question, self.clock()) if self._serve_stale else None
+
+    def refresh(self, question: Question) -> None:
+        """Ask for what is known before it ends; nobody waits for it, and it is left out when there is much to do."""
+        if question in self._running or self._queue or self._left <= 0 or len(self._running) * 2 > self._limit:
+            return
+        self._prefetches.add()
+        running = self._running[question] = Running(self, question, Resolution(question, self.known, refresh=True))
+        running.begin()
 
     def waits(self, client: bytes) -> None:
         """One more query of a client waits."""
         self._waiting[client] = self._waiting.get(client, 0) + 1
 
-    def ended(self, running: Running, waiting: list[tuple[bytes, Then]]) -> None:
-        """A resolution is over; these do not wait any more."""
+    def ended(self, running: Running) -> None:
+        """A resolution is over."""
         if self._running.get(running.question) is running:
             del self._running[running.question]
         if running.outcome is not None and running.outcome.rcode == SERVFAIL:
             self._failures.add()
+
+    def released(self, waiting: list[tuple[bytes, Then]]) -> None:
+        """These do not wait any more."""
         for client, _ in waiting:
             left = self._waiting[client] - 1
             if left:

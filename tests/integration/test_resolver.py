@@ -49,7 +49,7 @@ class Tree:
         )
         example = _HEAD.format(ttl=300) + (
             f"@ NS ns\nns A {self.at(3)}\nwww A 192.0.2.1\nwww AAAA 2001:db8::1\nalias CNAME www\n"
-            f"back CNAME www.mine.test.\nWWW.Case A 192.0.2.7\n{_BIG}"
+            f"short 1 A 192.0.2.99\nback CNAME www.mine.test.\nWWW.Case A 192.0.2.7\n{_BIG}"
         )
         child = _HEAD.format(ttl=300) + f"@ NS ns\nns A {self.at(3)}\nwww A 192.0.2.9\n"
         self.root = stack.enter_context(Nsd(folder / "root", {".": root}, host=self.at(1), port=port))
@@ -221,6 +221,21 @@ def test_a_dead_server_ends_in_servfail_with_a_reason(resolver: Server) -> None:
     reply = resolver.udp(dns.message.make_query("www.lame.org", "A", use_edns=0), timeout_s=10)
     assert reply.rcode() == dns.rcode.SERVFAIL
     assert errors(reply) in ([22], [23])
+
+
+def test_stale_answers_while_the_servers_are_away(tree: Tree, serve: Callable[..., Server]) -> None:
+    """After a wait that a client bears; and the new answer as soon as they are back."""
+    server = serve(**tree.settings())
+    assert server.ask("short.example.org").answer[0].ttl == 1
+    tree.leaf.stop()
+    try:
+        wait_until(lambda: errors(server.ask("short.example.org", use_edns=0)) == [3], "a stale answer")
+        reply = server.ask("short.example.org", use_edns=0)
+        assert (records(reply), reply.answer[0].ttl) == (["short.example.org. 192.0.2.99"], 30)
+    finally:
+        tree.leaf.start()
+    wait_until(lambda: not errors(server.ask("short.example.org", use_edns=0)), "the servers are asked again")
+    assert sample(server, "stale_total") >= 2
 
 
 def test_limits_of_a_client(tree: Tree, serve: Callable[..., Server]) -> None:

@@ -14,8 +14,8 @@ from tests.meta.source import imports, modules, within
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
         "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.errors", "streamdns.settings",
-        "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver", "streamdns.settings_row",
-        "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
+        "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver",
+        "streamdns.settings_row", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",
         "streamdns.turns",
     )),
@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "=streamdns.resolver", "streamdns.resolver.message", "streamdns.resolver.cache", "streamdns.resolver.servers",
         "streamdns.resolver.verdict", "streamdns.resolver.question", "streamdns.resolver.job",
         "streamdns.resolver.known", "streamdns.resolver.walk", "streamdns.resolver.messages",
-        "streamdns.resolver.resolution",
+        "streamdns.resolver.stale", "streamdns.resolver.resolution",
         "streamdns.resolver.special",
     )),
     ("view and sources", ("streamdns.view", "streamdns.events.sources")),

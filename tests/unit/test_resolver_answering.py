@@ -156,7 +156,7 @@ def test_a_message_counts_down_and_ends(bench: Bench) -> None:
         assert (reply.answer[0].ttl, str(reply.answer[0].name)) == (left, "wWw.elsewhere.")
     assert bench.messages.hits == 4
     bench.now_s = 1300.0
-    assert bench.ask("www.elsewhere.").rcode() == dns.rcode.SERVFAIL  # nothing may be sent here
+    assert bench.ask("www.elsewhere.").answer[0].ttl == 30  # stale: nothing may be sent here
     assert bench.messages.hits == 4
 
 
@@ -248,6 +248,35 @@ def test_limits_are_told_at_once(bench: Bench) -> None:
     assert [each.rcode for each in told] == [dns.rcode.SERVFAIL] * 10
     assert not bench.recursor.transport.open
     assert bench.recursor.summary()["clients_waiting"] == 0
+
+
+@pytest.mark.parametrize("rdtype", ["A", "MX"])
+def test_what_was_known_last_is_better_than_nothing(bench: Bench, rdtype: str) -> None:
+    """With a TTL of 30 and EDE 3, through aliases, for a day; negative answers, too. Never kept as a message."""
+    bench.put(A)
+    bench.put(RRset(wire("alias.elsewhere."), 5, 60, (wire("www.elsewhere."),)))
+    bench.known.cache.put_negative(wire("www.elsewhere."), 15, store.NODATA, soa_owner=SOA.owner, soa=SOA.rdatas,
+                                   ttl_s=60, now_s=bench.now_s)
+    bench.now_s += 1000
+    for owner in ("www.elsewhere.", "alias.elsewhere."):
+        reply = bench.ask(owner, rdtype, use_edns=0)
+        assert (reply.rcode(), errors(reply)) == (dns.rcode.NOERROR, [3])
+        assert {rrset.ttl for rrset in reply.answer + reply.authority} == {30}
+        assert section(reply.answer)[-2:] == ["www.elsewhere. A 1.2.3.4", "www.elsewhere. A 1.2.3.5"] or rdtype == "MX"
+    assert len(bench.messages) == 0
+    bench.now_s += 86_400
+    assert bench.ask("www.elsewhere.", rdtype, use_edns=0).rcode() == dns.rcode.SERVFAIL
+
+
+def test_what_is_asked_for_often_is_asked_again_before_its_end(bench: Bench) -> None:
+    bench.known.may_ask = lambda address: True
+    begun: list[Question] = []
+    bench.recursor.refresh = begun.append  # type: ignore[method-assign]
+    bench.put(A)
+    for at_s in (0.0, 1.0, 269.0, 271.0, 272.0):
+        bench.now_s = 1000.0 + at_s
+        bench.ask("WWW.elsewhere.")
+        assert begun == ([Question(wire("www.elsewhere."), 1)] if at_s > 270 else [])
 
 
 def test_messages_are_bounded_and_the_used_stay() -> None:
