@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, Protocol
 
 _KEPT = 20_000
 #: What is assumed of a server that was never asked: little, so that it is tried soon.
-FIRST_RTT_S = 0.12
+FIRST_RTT_S = 0.1
 _LEAST_RTT_S = 0.01
 _MOST_RTT_S = 4.0
 _IMPATIENCE = 1.5
 _MOST_PATIENCE_S = 0.4
 _LEAST_PATIENCE_S = 0.03
+_SILENT_PATIENCE_S = 0.1  # for one that did not answer lately: it is asked to find out, nobody counts on it
 _DEAD_AFTER = 3  # time-outs in a row
 _DEAD_FIRST_S, _DEAD_MOST_S = 10.0, 300.0
 _DEAD_DOUBLINGS = 10
@@ -152,7 +153,11 @@ class Servers:
     def patience_s(self, address: Address) -> float:
         """How long to wait for it before another one is asked as well."""
         server = self.of(address)
-        usual_s = _IMPATIENCE * (server.rtt_s + server.variation_s)
+        if server.timeouts:
+            return _SILENT_PATIENCE_S
+        # One that was never heard of is not slow yet, only not known.
+        rtt_s = server.rtt_s if server.asked else FIRST_RTT_S
+        usual_s = _IMPATIENCE * (rtt_s + server.variation_s)
         return min(max(usual_s, _LEAST_PATIENCE_S), _MOST_PATIENCE_S)
 
     def choose(self, addresses: Iterable[Address], zone: bytes, now_s: float) -> list[Address]:

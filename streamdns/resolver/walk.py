@@ -147,12 +147,13 @@ class Walk(Known):
             self._give_up(job, reasons)
 
     def _hurry_on(self, job: Job, addresses: list[Address], fresh: list[Address], now_s: float) -> None:
-        """Others first, then those who may only have missed the query, then who has no address yet, then the dead."""
+        """Others, and those who may have missed the query; then who has no address yet, and the dead at last."""
         assert job.zone is not None
         servers, zone = self._known.servers, job.zone
         good = [each for each in addresses if each not in job.spent
                 and not servers.is_dead(each, now_s) and not servers.is_lame(each, zone, now_s)]
-        chosen = [each for each in good if each not in job.asks] or [each for each in good if job.asks[each] < 2]
+        # Which of these comes first is for their usual times to say: a packet of a fast one may have been lost.
+        chosen = [each for each in good if job.asks.get(each, 0) < 2]
         if not chosen and self._look_for_addresses(job, now_s, hurried=True):
             return
         chosen = chosen or fresh or [each for each in good if job.asks[each] < UDP_EACH]

@@ -254,7 +254,11 @@ def test_ipv6_that_does_not_work() -> None:
 
 def test_patience_is_bounded() -> None:
     servers = Servers(random.Random(1))
-    assert 0.03 <= servers.patience_s(ONE) <= 0.4
+    assert servers.patience_s(ONE) == pytest.approx(0.225)
+    servers.slow(ONE, 0.3)
+    assert servers.patience_s(ONE) == pytest.approx(0.225), "not known yet"
+    servers.timed_out(ONE, 0.0)
+    assert servers.patience_s(ONE) == pytest.approx(0.1), "nobody counts on it"
     for _ in range(10):
         servers.answered(ONE, 0.001)
     assert servers.patience_s(ONE) == pytest.approx(0.03)
