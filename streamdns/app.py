@@ -13,6 +13,7 @@ from dataclasses import replace
 import gevent
 
 from streamdns import __version__, local_records, logs
+from streamdns.admin.resolver import ResolverAdmin
 from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
 from streamdns.dns import name
@@ -130,7 +131,7 @@ class App:
         if settings.admin_address is not None:
             self.services.append(AdminServer(settings.admin_address, status=self.status, registry=self.registry))
         if self.recursor is not None:
-            self.status.resolver = self.recursor.summary
+            self.status.resolver = ResolverAdmin(self.recursor)
             self.services.append(self.recursor)
         self.services += self._dns_servers()
         self.services.append(HubLateness(self.registry))

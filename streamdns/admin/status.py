@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from streamdns import __version__
+from streamdns.admin.resolver import ResolverAdmin
 from streamdns.events.progress import Progress
 from streamdns.lifecycle import Supervisor
 from streamdns.metrics.registry import Registry
@@ -22,7 +22,7 @@ class Status:
         self._started = time.monotonic()
         self._stopping = False
         self.supervisor: Supervisor | None = None
-        self.resolver: Callable[[], dict[str, Any]] | None = None
+        self.resolver = ResolverAdmin(None)
         registry.callback("view.zones", lambda: progress.view.zones)
         registry.callback("view.nodes", lambda: progress.view.nodes)
         registry.callback("view.rrsets", lambda: progress.view.rrsets)
@@ -56,10 +56,6 @@ class Status:
         progress = self._progress
         view = progress.view
         return f"{progress.state}; {view.zones} zones, {view.records} records; lag {progress.lag():.0f} {progress.unit}"
-
-    def resolver_summary(self) -> dict[str, Any]:
-        """The document of /v1/resolver."""
-        return {"enabled": False} if self.resolver is None else {"enabled": True, **self.resolver()}
 
     def summary(self) -> dict[str, Any]:
         """The document of /v1/status."""
@@ -104,7 +100,7 @@ class Status:
             "digest": view.digest.hex(),
             "quarantine": view.quarantined,
             "conflicts": view.conflicts,
-            "resolver": self.resolver_summary(),
+            "resolver": self.resolver.summary(),
             "services": [
                 {
                     "name": service.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import pathlib
 import random
 import socket
@@ -274,6 +276,7 @@ def test_off_is_off(tree: Tree, serve: Callable[..., Server]) -> None:
     assert not server.ask("www.mine.test").flags & dns.flags.RA
     assert server.ask("www.sub.mine.test").authority
     assert server.status()["resolver"] == {"enabled": False}
+    assert server.get("/v1/resolver/cache?name=a.")[0] == 404
     assert all(each["name"] != "resolver" for each in server.status()["services"])
 
 
@@ -304,3 +307,30 @@ def test_late_replies_leave_from_the_address_that_was_asked(tree: Tree, serve: C
             assert peer[:2] == (address, port)
             assert dns.message.from_wire(reply).rcode() == dns.rcode.NXDOMAIN
     assert server.metrics()["streamdns_resolver_misses_total"] == len(asked)
+
+
+def test_check_looks_at_the_hints(tree: Tree, serve: Callable[..., Server], tmp_path: pathlib.Path) -> None:
+    (tmp_path / "hints").write_text("nothing\n")
+    server = serve(start=False, **tree.settings(DNS_ROOT_HINTS=str(tmp_path / "hints")))
+    server.settings |= {"DNS_ADDRESS": "127.0.0.1:0", "DNS_ADMIN_ADDRESS": "off"}
+    done = server.command("check")
+    assert (done.returncode, "DNS_ROOT_HINTS" in done.stderr) == (78, True), done.stderr
+    server.settings["DNS_ROOT_HINTS"] = str(tree.hints)
+    assert server.command("check").returncode == 0
+
+
+def test_the_cache_is_shown_and_flushed(resolver: Server) -> None:
+    resolver.ask("www.example.org")
+    resolver.ask("nothing.example.org")
+    (entry,) = json.loads(resolver.get("/v1/resolver/cache?name=WWW.example.org")[1])["entries"]
+    assert (entry["type"], entry["kind"], entry["records"]) == ("A", "records", ["192.0.2.1"])
+    (gone,) = json.loads(resolver.get("/v1/resolver/cache?name=nothing.example.org.")[1])["entries"]
+    assert gone["kind"] == "no name"
+    assert resolver.get("/v1/resolver/cache")[0] == resolver.get("/v1/resolver/cache?name=a..b")[0] == 400
+    misses = sample(resolver, "misses_total")
+    connection = http.client.HTTPConnection("127.0.0.1", resolver.admin_port, timeout=5)
+    connection.request("POST", "/v1/resolver/flush?name=example.org&below=true")
+    assert json.loads(connection.getresponse().read())["flushed"] >= 3
+    connection.close()
+    assert resolver.ask("www.example.org").answer
+    assert sample(resolver, "misses_total") == misses + 1
