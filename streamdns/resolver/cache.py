@@ -24,7 +24,7 @@ FAILURE_TTL_S = 5
 POSITIVE, NODATA, NXDOMAIN, FAILURE = 0, 1, 2, 3
 
 #: What an entry takes beside its octets, measured with tracemalloc: entry, key, times, tuple and dictionary slots.
-_ENTRY_BYTES = 400
+_ENTRY_BYTES = 385
 _RDATA_BYTES = 48
 _RRSET_BYTES = 200
 
@@ -46,8 +46,6 @@ class Entry:
     until_s: float
     soa_owner: bytes = b""
     detail: str = ""
-    hits: int = 0
-    prefetching: bool = False
     do: bool = False
     proof: tuple[RRset, ...] = ()
 
@@ -63,11 +61,11 @@ _FAILED = 1 << 16
 
 
 class Cache:
-    """Bounded in octets; `bytes`, `hits`, `misses`, `evicted` are counted for metrics."""
+    """Bounded in octets; `bytes` and `evicted` are counted for metrics."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self.bytes = self.hits = self.misses = self.evicted = 0
+        self.bytes = self.evicted = 0
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
 
     def __len__(self) -> int:
@@ -123,17 +121,16 @@ class Cache:
         key = (owner, rdtype)
         until_s = now_s + ttl_s
         old = self._entries.get(key)
-        prefetching = False
         if old is not None and old.until_s > now_s and old.kind == POSITIVE:
             if old.trust > trust:
                 return
             if rdtype == NS and old.until_s < until_s:
                 # A zone must not keep itself alive by its own NS records when its parent has let go of it.
-                ttl_s, until_s, prefetching = min(ttl_s, old.ttl_s), old.until_s, old.prefetching
+                ttl_s, until_s = min(ttl_s, old.ttl_s), old.until_s
         if ttl_s <= 0:
             self._remove(key)
             return
-        self._put(key, Entry(POSITIVE, trust, records, signatures, ttl_s, until_s, prefetching=prefetching, do=do))
+        self._put(key, Entry(POSITIVE, trust, records, signatures, ttl_s, until_s, do=do))
         if trust >= ANSWER_NOT_AUTHORITATIVE:
             # The name is there after all, and so are those above it.
             self._remove((owner, rdtype | _FAILED))
