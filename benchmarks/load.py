@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -24,7 +25,7 @@ _POLL_S = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What dnsperf counted; latencies are those of the queries, in seconds."""
+    """What dnsperf counted; latencies are those of the queries, in seconds, and of each only where that was wanted."""
 
     sent: int
     completed: int
@@ -34,26 +35,47 @@ class Load:
     latency_max_s: float
     response_bytes: int
     rcodes: dict[str, int]
+    each_s: tuple[float, ...] = ()
 
 
 class Dnsperf:
-    """One run of dnsperf against 127.0.0.1, on the first of the load's cores."""
+    """One run of dnsperf against 127.0.0.1, on the first of the load's cores.
 
-    def __init__(self, port: int, queries: pathlib.Path, *, options: Options, rate: int = 0, seconds: int) -> None:
+    It goes on for `seconds`, or through the file once where that is 0. `outstanding` goes before that of the options;
+    with `each` the time of every single query is kept.
+    """
+
+    def __init__(
+        self, port: int, queries: pathlib.Path, *, options: Options, rate: int = 0, seconds: int,
+        outstanding: int = 0, timeout_s: int = 2, each: bool = False,
+    ) -> None:
         command = [
-            str(find_tool("dnsperf")), "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-l", str(seconds),
-            "-c", str(options.clients), "-T", "1", "-q", str(options.outstanding), "-t", "2",
+            str(find_tool("dnsperf")), "-s", "127.0.0.1", "-p", str(port), "-d", str(queries),
+            *(("-l", str(seconds)) if seconds else ("-n", "1")), "-c", str(options.clients), "-T", "1",
+            "-q", str(outstanding or options.outstanding), "-t", str(timeout_s),
         ]
         if rate:
             command += ["-Q", str(rate)]
+        if each:
+            command.append("-v")
+        # To a file: a pipe that nobody reads would stop it.
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - result() closes it.
         with machine.on_cores(options.load_cores[:1]):
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT
             )
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not come to its end."""
+        return self._process.poll() is None
 
     def result(self) -> Load:
         """Wait for the end and read what was counted."""
-        text, _ = self._process.communicate()
+        self._process.wait()
+        with self._output:
+            self._output.seek(0)
+            text = self._output.read()
         if self._process.returncode:
             raise AssertionError(f"dnsperf ended with {self._process.returncode}\n{text[-2000:]}")
         return parse(text)
@@ -83,6 +105,7 @@ def parse(text: str) -> Load:
         latency_max_s=number(r"Average Latency.*max ([\d.]+)"),
         response_bytes=int(number(r"response (\d+)")),
         rcodes={name: int(count) for name, count in re.findall(r"([A-Z]+) (\d+)", codes[1] if codes else "")},
+        each_s=tuple(map(float, re.findall(r"^> [A-Z]+ \S+ \S+ ([\d.]+)$", text, re.MULTILINE))),
     )
 
 

@@ -19,7 +19,8 @@ _PYTHON_FACTS = (
     "import platform, sys; print(platform.python_version()); print(sys.executable);"
     "print(*platform.python_build(), platform.python_compiler())"
 )
-_VERSIONS = {"dnsperf": ("-h",), "nsd": ("-v",), "knotd": ("--version",), "named": ("-v",)}
+_VERSIONS = {"dnsperf": ("-h",), "nsd": ("-v",), "knotd": ("--version",), "named": ("-v",), "unbound": ("-V",),
+             "pdns_recursor": ("--version",)}
 
 
 @contextmanager

@@ -22,6 +22,8 @@ class Options:
     rate: int = 5_000
     event_rate: int = 1_000
     latency_events: int = 500
+    resolver_zones: int = 1_000
+    dead_waiting: int = 5_000
     outstanding: int = 64
     clients: int = 8
     server_core: int = 0

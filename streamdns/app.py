@@ -13,6 +13,7 @@ from dataclasses import replace
 import gevent
 
 from streamdns import __version__, local_records, logs
+from streamdns.admin.resolver import ResolverAdmin
 from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
 from streamdns.dns import name
@@ -29,6 +30,9 @@ from streamdns.lifecycle import Service, Supervisor
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
+from streamdns.resolver.answering import Allowed, OwnZones, RecursiveAnswerer
+from streamdns.resolver.configured import recursor_of
+from streamdns.resolver.recursor import Recursor
 from streamdns.sdnotify import Notifier
 from streamdns.settings import Settings, changed
 from streamdns.settings_table import BY_NAME
@@ -120,11 +124,15 @@ class App:
         self._policy = policy
         secret = settings.cookie_secret or secrets.token_bytes(16)
         self._cookies = Cookies(secret, time.time) if settings.cookies else None
+        self.recursor = self._recursor()
         self.status = Status(settings, self.view, self.consumer.progress, self.registry)
         # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
         self.services: list[Service] = [self.consumer]
         if settings.admin_address is not None:
             self.services.append(AdminServer(settings.admin_address, status=self.status, registry=self.registry))
+        if self.recursor is not None:
+            self.status.resolver = ResolverAdmin(self.recursor)
+            self.services.append(self.recursor)
         self.services += self._dns_servers()
         self.services.append(HubLateness(self.registry))
         self.supervisor = Supervisor(
@@ -142,8 +150,23 @@ class App:
     def _snapshot(self) -> Snapshot:
         return snapshot(self.view.store)
 
+    def _recursor(self) -> Recursor | None:
+        """The resolver, where anybody may use it."""
+        if not self.settings.recursion_allow:
+            return None
+        answerer = Answerer(self._policy, cookies=None)
+        self._answerers.append(answerer)
+        own = OwnZones(answerer, self._snapshot)
+        self._allowed = Allowed(self.settings.recursion_allow)
+        return recursor_of(self.settings, registry=self.registry, local=own)
+
     def _answerer(self) -> Answerer:
-        answerer = Answerer(self._policy, cookies=self._cookies)
+        if self.recursor is None:
+            answerer = Answerer(self._policy, cookies=self._cookies)
+        else:
+            answerer = RecursiveAnswerer(
+                self._policy, cookies=self._cookies, recursor=self.recursor, allowed=self._allowed
+            )
         self._answerers.append(answerer)
         return answerer
 

@@ -127,6 +127,10 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import rebuild
 
         return rebuild.run(args, settings, now_ms=now_ms)
+    if args.command == "resolve":
+        from streamdns.commands import resolve
+
+        return resolve.run(args, settings)
     from streamdns.commands import inspect
 
     looks: dict[str, Callable[[argparse.Namespace, Settings], int]] = {

@@ -78,6 +78,16 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "Look at the error in the fields; it usually comes from the kernel or its network devices."),
     LogEvent("dns.accept_failed", "error", "TCP connections cannot be accepted now; those that are open go on.",
              "Look at the error in the fields: usually the limit of open files is too low."),
+    LogEvent("resolver.primed", "info", "The root servers were asked who they are; `servers` are their addresses."),
+    LogEvent("resolver.priming_failed", "warning", "No root server said who the root servers are; those that are known "
+             "stay in use, and they are asked again.",
+             "Look whether this machine reaches the Internet at port 53, over UDP and TCP; or set "
+             "DNS_RESOLVER_ADDRESS."),
+    LogEvent("resolver.limit_reached", "warning", "Too many questions are being resolved at a time, in all or of one "
+             "client; more are answered with SERVFAIL.",
+             "Look whether a client floods; otherwise raise DNS_RECURSION_LIMIT or DNS_RECURSION_CLIENT_LIMIT."),
+    LogEvent("resolver.failed", "error", "A resolution met a fault of streamdns and was answered with SERVFAIL.",
+             "Report it with the traceback."),
     LogEvent("admin.listening", "info", "The admin HTTP interface listens at this address."),
     LogEvent("admin.request_failed", "error", "An admin request met a fault of streamdns and was answered with 500.",
              "Report it with the traceback."),

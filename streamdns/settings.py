@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamdns import settings_kafka
+from streamdns import settings_kafka, settings_resolver
 from streamdns import settings_parsers as parsers
 from streamdns.errors import ConfigError
 from streamdns.settings_parsers import Address
+from streamdns.settings_resolver import ForwardZone, Network
 from streamdns.settings_row import Setting
 from streamdns.settings_table import BY_NAME, SETTINGS
 
@@ -69,6 +70,19 @@ class Settings:
     kafka_partitioner: str
     kafka_delivery_timeout_s: float
     pulsar_address: str | None
+    recursion_allow: tuple[Network, ...]
+    root_hints: str
+    cache_bytes: int
+    recursion_limit: int
+    recursion_client_limit: int
+    resolver_address: tuple[Address, ...]
+    forward_zones: tuple[ForwardZone, ...]
+    special_names_off: tuple[str, ...]
+    private_answers: str
+    serve_stale: bool
+    resolver_deny: tuple[Network, ...]
+    resolver_source: tuple[str, ...]
+    resolver_port: int
     default_ttl: int
     rotate: bool
     version: bool
@@ -96,6 +110,8 @@ class Settings:
         """Every setting's name and effective value as text, secrets as ***."""
         texts = {row.name: "***" if row.secret else _text(getattr(self, row.attribute)) for row in SETTINGS}
         texts["DNS_LOCAL_RECORDS"] = r"\n".join(self.local_records)
+        for name in ("DNS_RECURSION_ALLOW", "DNS_RESOLVER_DENY"):
+            texts[name] = texts[name] or "none"
         texts["DNS_ADMIN_ADDRESS"] = str(self.admin_address or "off")
         return texts
 
@@ -215,6 +231,7 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
         reason = "asks for pulsar, which is not in this version"
         problems.append(_problem(BY_NAME["DNS_PULSAR_ADDRESS"], values["pulsar_address"], reason))
     settings_kafka.settle(values, problems=problems, warnings=warnings)
+    settings_resolver.settle(values, warnings=warnings, given=given)
     if values.get("udp") is False and values.get("tcp") is False:
         warnings.append("DNS_UDP and DNS_TCP are both false: no query will be answered")
 
@@ -234,7 +251,7 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.12g}"
-    if isinstance(value, tuple) and not isinstance(value, Address):
+    if isinstance(value, tuple) and not isinstance(value, Address | ForwardZone):
         return " ".join(str(item) for item in value)
     return str(value)
 

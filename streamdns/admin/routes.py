@@ -33,6 +33,15 @@ def application(status: Status, registry: Registry) -> bottle.Bottle:
     def show_status() -> bytes:
         return _json(status.summary())
 
+    def show_resolver() -> bytes:
+        return _json(status.resolver.summary())
+
+    def show_cache() -> bytes:
+        return _json(status.resolver.entries(_argument("name")))
+
+    def flush() -> bytes:
+        return _json(status.resolver.flush(_argument("name"), below=_argument("below") == "true"))
+
     def metrics() -> str:
         bottle.response.content_type = "text/plain; version=0.0.4; charset=utf-8"
         return prometheus.render(registry)
@@ -40,9 +49,17 @@ def application(status: Status, registry: Registry) -> bottle.Bottle:
     app.route("/health", "GET", health)
     app.route("/ready", "GET", ready)
     app.route("/v1/status", "GET", show_status)
+    app.route("/v1/resolver", "GET", show_resolver)
+    app.route("/v1/resolver/cache", "GET", show_cache)
+    app.route("/v1/resolver/flush", "POST", flush)
     app.route("/metrics", "GET", metrics)
     app.default_error_handler = _error
     return app
+
+
+def _argument(name: str) -> str:
+    value: str = bottle.request.query.getunicode(name, "")
+    return value
 
 
 def _json(document: Any) -> bytes:

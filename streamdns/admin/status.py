@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from streamdns import __version__
+from streamdns.admin.resolver import ResolverAdmin
 from streamdns.events.progress import Progress
 from streamdns.lifecycle import Supervisor
 from streamdns.metrics.registry import Registry
@@ -21,6 +22,7 @@ class Status:
         self._started = time.monotonic()
         self._stopping = False
         self.supervisor: Supervisor | None = None
+        self.resolver = ResolverAdmin(None)
         registry.callback("view.zones", lambda: progress.view.zones)
         registry.callback("view.nodes", lambda: progress.view.nodes)
         registry.callback("view.rrsets", lambda: progress.view.rrsets)
@@ -98,6 +100,7 @@ class Status:
             "digest": view.digest.hex(),
             "quarantine": view.quarantined,
             "conflicts": view.conflicts,
+            "resolver": self.resolver.summary(),
             "services": [
                 {
                     "name": service.name,

@@ -14,6 +14,7 @@ from streamdns.commands.output import note, print_json, print_lines
 from streamdns.dns import name
 from streamdns.errors import ConfigError, SourceError, ViewCorrupt, ViewError
 from streamdns.events.sources.filelog import is_directory, partition_files
+from streamdns.resolver.configured import knowledge_of
 from streamdns.settings import Address, Settings
 from streamdns.view.view import current_generation, holder_of, open_readonly
 
@@ -53,6 +54,11 @@ def _check_names(settings: Settings, problems: list[str]) -> None:
             name.from_text(zone)
         except ValueError as err:
             problems.append(f"DNS_ZONES: {err}")
+    if settings.recursion_allow:
+        try:
+            knowledge_of(settings, lambda qname, qtype: None)
+        except ConfigError as err:
+            problems += err.problems
     try:
         local_records.parse(settings.local_records, settings.default_ttl)
     except ConfigError as err:

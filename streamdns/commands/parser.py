@@ -34,6 +34,7 @@ _SUMMARIES = {
     "quarantine": "list the events that were rejected",
     "conflicts": "list contradictions in the data",
     "rebuild": "make the view anew from the log, beside the one that serves",
+    "resolve": "resolve a name as the server would, step by step",
     "version": "show the version",
 }
 
@@ -78,6 +79,12 @@ and the numbers of RRsets added, removed and changed are shown: none, when the o
 
 Where no server runs, the next start makes the rebuild. The disk must have room for a second view. Whoever may write in
 the directory DNS_PATHDB may ask. Interrupting this command does not end the rebuild.""",
+    "resolve": """\
+Resolve NAME in this process, with the settings of the resolver and an empty cache: from the root servers down, or from
+those that DNS_RESOLVER_ADDRESS and DNS_FORWARD_ZONES name. Zones of the view are answered from the view, where there is
+one. DNS_RECURSION_ALLOW does not matter here. Exit 1 where there is no answer.
+
+With --trace every query is shown with its response, and why the next one is sent. TYPE is A unless it is given.""",
     "version": "Show the version of streamdns.",
 }
 
@@ -104,6 +111,7 @@ _EXAMPLES = {
     "quarantine": ("streamdns quarantine", "streamdns quarantine --payload"),
     "conflicts": ("streamdns conflicts --json",),
     "rebuild": ("streamdns rebuild", "streamdns rebuild --no-wait"),
+    "resolve": ("streamdns resolve www.example.org", "streamdns resolve www.example.org AAAA --trace"),
     "version": ("streamdns version",),
 }
 
@@ -196,6 +204,11 @@ def _add_reading(commands: dict[str, argparse.ArgumentParser]) -> None:
     digest.add_argument("--verify", action="store_true", help="recompute everything and say where it differs (exit 1)")
     commands["quarantine"].add_argument("--payload", action="store_true", help="also how each payload begins")
     commands["rebuild"].add_argument("--no-wait", action="store_true", help="only ask, and do not follow it")
+    resolve = commands["resolve"]
+    resolve.add_argument("name", metavar="NAME", help="a domain name")
+    resolve.add_argument("type", metavar="TYPE", nargs="?", default="A", help="a record type (default: A)")
+    resolve.add_argument("--trace", action="store_true", help="show every step and its reason")
+    resolve.add_argument("--dnssec", action="store_true", help="ask for DNSSEC records too, and show them")
     for name in ("check", "settings", "export", "lookup", "digest", "quarantine", "conflicts", "version"):
         commands[name].add_argument("--json", action="store_true", help="write JSON")
 

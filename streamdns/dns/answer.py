@@ -37,6 +37,9 @@ from streamdns.dns.wire import (
     with_option,
 )
 
+#: Sends a reply that took its time; never raises, never waits.
+Deliver = Callable[[bytes], None]
+
 # Types that want compression, additional addresses, or another side of a cut.
 _NOT_SIMPLE = {*COMPRESSIBLE, *ADDITIONAL_FOR, *unusual.NO_DATA_TYPES, ANY, DS, DNAME, NSEC, RRSIG}
 
@@ -51,13 +54,16 @@ class Answerer(ZoneAnswers):
 
     `tally` counts replies by `qtype << 8 | rcode`; whoever owns the answerer reads and clears it.
     `stale` marks every answer with EDE 3. `client` is set by the server: it gives the octets of the client's address
-    for the slot that is passed to `reply` (needed for cookies only).
+    for the slot that is passed to `reply` (needed for cookies and for who may have names resolved). So is `later`,
+    which gives the way for a reply to that slot that takes its time; `deferred` counts these.
     """
 
     def __init__(self, policy: Policy, *, cookies: Cookies | None) -> None:
         super().__init__(policy)
         self.cookies = cookies
         self.client: Callable[[int], bytes] = _no_client
+        self.later: Callable[[int], Deliver] = _no_way
+        self.deferred = 0
         self.stale = False
         self.tally: defaultdict[int, int] = defaultdict(int)
         self.truncated = 0
@@ -139,7 +145,7 @@ class Answerer(ZoneAnswers):
             if found is not None:
                 break
         else:
-            return self.resolve(packet, end, limit, opt)
+            return self.foreign(packet, end, limit, opt, labels)
         bounds = found[0]
         qtype = packet[at + 1] << 8 | packet[at + 2]
         if not bounds & HAS_SOA or (bounds & HAS_DNAME and d < depth) or qtype in _NOT_SIMPLE:
@@ -189,7 +195,7 @@ class Answerer(ZoneAnswers):
 
     def _negative(
         self, packet: bytes, found: bytes, apex_at: int, end: int, rcode: int, limit: int, opt: bytes
-    ) -> bytes:
+    ) -> bytes | None:
         """NXDOMAIN or NODATA from the SOA that stands with the apex's bounds, see `negative.template`."""
         if end + len(found) - 3 + len(opt) > limit:
             return self.resolve(packet, end, limit, opt)
@@ -211,7 +217,11 @@ class Answerer(ZoneAnswers):
             opt,
         )
 
-    def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes:
+    def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
+        """The reply to a query for a name (`labels` from the top) that is in no zone of the log."""
+        return self.resolve(packet, end, limit, opt)
+
+    def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
         """The reply to a well-formed query of class IN whose question ends at `end`; `opt` is b"" without EDNS.
 
         Follows CNAME and DNAME through all zones of the view, up to MAX_CHAIN links (RFC 1034 §4.3.2, RFC 6672 §3.2);
@@ -239,7 +249,7 @@ class Answerer(ZoneAnswers):
             reply.authoritative = False
         return self.finish(packet, reply, qtype, opt)
 
-    def finish(self, packet: bytes, reply: Reply, qtype: int, opt: bytes) -> bytes:
+    def finish(self, packet: bytes, reply: Reply, qtype: int, opt: bytes) -> bytes | None:
         """The finished message of a reply, counted."""
         rcode = reply.rcode
         kind = qtype << 8 | rcode
@@ -257,3 +267,11 @@ class Answerer(ZoneAnswers):
 
 def _no_client(slot: int) -> bytes:
     return b""
+
+
+def _no_way(slot: int) -> Deliver:
+    return _lost
+
+
+def _lost(reply: bytes) -> None:
+    """A reply that nobody waits for."""

@@ -10,6 +10,9 @@ import ctypes
 import errno
 import os
 import socket
+import struct
+import sys
+from typing import NamedTuple
 
 RECEIVE_OCTETS = 4096
 SEND_OCTETS = 4096
@@ -48,12 +51,20 @@ _MESSAGE = ctypes.sizeof(_Message)
 _WORDS = _MESSAGE // 4
 _LENGTH_WORD = _Message.length.offset // 4
 _CONTROL_LENGTH_WORD = (_Message.header.offset + _Header.control_length.offset) // 4
+_CONTROL_HEAD = struct.Struct("@Qii")  # struct cmsghdr: length, level, type
 _CONTROL_INET = 32  # CMSG_SPACE of struct in_pktinfo
 _CONTROL_INET6 = 40  # CMSG_SPACE of struct in6_pktinfo
 # What a datagram that was sent before may leave behind on the socket, or nothing at all.
 _PASSING = frozenset(
     (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENOBUFS, errno.ENOMEM)
 )
+
+
+class Peer(NamedTuple):
+    """Where a datagram came from, and the control data that lets a reply leave from where it was asked (sendmsg)."""
+
+    address: tuple[str, int] | tuple[str, int, int, int]
+    ancillary: tuple[tuple[int, int, bytes], ...]
 
 
 class Datagrams:
@@ -122,6 +133,22 @@ class Datagrams:
         """The octets of the address that datagram `slot` came from."""
         start = slot * _ADDRESS_OCTETS + (8 if self._inet6 else 4)
         return bytes(self._addresses[start : start + (16 if self._inet6 else 4)])
+
+    def peer(self, slot: int) -> Peer:
+        """What a reply to datagram `slot` needs that is sent when the buffers are long in use for others."""
+        start = slot * _ADDRESS_OCTETS
+        name = bytes(self._addresses[start : start + _ADDRESS_OCTETS])
+        port = name[2] << 8 | name[3]
+        ancillary: tuple[tuple[int, int, bytes], ...] = ()
+        if self._packet_info:
+            control = bytes(self._control[slot * _CONTROL_OCTETS : (slot + 1) * _CONTROL_OCTETS])
+            length, level, kind = _CONTROL_HEAD.unpack_from(control)
+            if _CONTROL_HEAD.size < length <= self._control_octets:
+                ancillary = ((level, kind, control[_CONTROL_HEAD.size : length]),)
+        if self._inet6:
+            scope = int.from_bytes(name[24:28], sys.byteorder)
+            return Peer((socket.inet_ntop(socket.AF_INET6, name[8:24]), port, 0, scope), ancillary)
+        return Peer((socket.inet_ntop(socket.AF_INET, name[4:8]), port), ancillary)
 
     def send(self, replies: list[bytes | None]) -> int:
         """Send replies[i] to where datagram i came from, None to nobody; the number of replies the kernel refused."""

@@ -12,7 +12,7 @@ import gevent
 from gevent.event import Event
 
 from streamdns import logs
-from streamdns.dns.answer import Answerer
+from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.lookup import Snapshot
 from streamdns.dns.mmsg import Datagrams
 from streamdns.dns.statistics import Statistics
@@ -144,6 +144,7 @@ class UdpServer(Service):
         everywhere = self.address.host in ("0.0.0.0", "::")
         self._datagrams = Datagrams(sock, self._batch, packet_info=everywhere)
         self._answerer.client = self._datagrams.client
+        self._answerer.later = self._later
         self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)
         self._watcher.start(self._readable)
         _log.info("dns.listening", transport="udp", address=str(self.address))
@@ -166,6 +167,26 @@ class UdpServer(Service):
         refused = self._datagrams.send(replies)
         self._statistics.count_udp(packets, replies, refused, self._answerer, time.perf_counter() - began)
         return len(packets) == self._batch
+
+    def _later(self, slot: int) -> Deliver:
+        """The way for a reply to the datagram in this slot, from the address that was asked, whenever it is there."""
+        peer = self._datagrams.peer(slot)
+        sock = self._socket
+        began = time.perf_counter()
+
+        def deliver(reply: bytes) -> None:
+            if sock is None or self._socket is not sock:
+                return
+            try:
+                sock.sendmsg([reply], peer.ancillary, 0, peer.address)
+                refused = 0
+            except OSError:
+                refused = 1  # passed over, as UDP allows
+            self._statistics.count_late(
+                reply, self._answerer, time.perf_counter() - began, tcp=False, refused=refused
+            )
+
+        return deliver
 
     def run(self) -> None:
         """Wait for stop(); the work is done in the loop's callback."""

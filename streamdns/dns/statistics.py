@@ -70,7 +70,7 @@ class Statistics:
         """Count one batch of datagrams; `refused` replies were not taken by the kernel."""
         unanswered = self.udp.add(packets, replies, answerer, elapsed_s)
         if unanswered:
-            self.unanswered.add(unanswered)
+            self._count_unanswered(unanswered, answerer)
         if refused:
             self.refused.add(refused)
 
@@ -80,4 +80,17 @@ class Statistics:
         """Count one batch of messages of a connection."""
         unanswered = self.tcp.add(packets, replies, answerer, elapsed_s)
         if unanswered:
-            self.unanswered.add(unanswered)
+            self._count_unanswered(unanswered, answerer)
+
+    def count_late(self, reply: bytes, answerer: Answerer, elapsed_s: float, *, tcp: bool, refused: int = 0) -> None:
+        """Count a reply that took its time, after its query was counted with its batch."""
+        (self.tcp if tcp else self.udp).add([], [reply], answerer, elapsed_s)
+        if refused:
+            self.refused.add(refused)
+
+    def _count_unanswered(self, unanswered: int, answerer: Answerer) -> None:
+        """What is answered later is not lost."""
+        lost = unanswered - answerer.deferred
+        answerer.deferred = 0
+        if lost:
+            self.unanswered.add(lost)

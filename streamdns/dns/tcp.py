@@ -10,9 +10,10 @@ from ipaddress import ip_address
 import gevent
 from gevent import socket
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 
 from streamdns import logs
-from streamdns.dns.answer import Answerer
+from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.server import Responder, TakeSnapshot, bind
 from streamdns.dns.statistics import Statistics
 from streamdns.lifecycle import Service
@@ -26,18 +27,27 @@ _ACCEPTS_A_TURN = 64
 _MESSAGES_A_TURN = 16
 _PAUSE_AFTER_FAILURE_S = 0.2
 _DRAIN_S = 0.01
+_PAUSE_WHILE_WAITING_S = 0.05
 
 
 class Connection:
-    """One client's connection and what it has sent that is not answered yet."""
+    """One client's connection and what it has sent that is not answered yet; `waiting` replies will come later."""
 
-    __slots__ = ("address", "buffer", "message_began_s", "sock")
+    __slots__ = ("address", "buffer", "message_began_s", "sock", "waiting", "writer")
 
     def __init__(self, sock: socket.socket, peer: str) -> None:
         self.sock = sock
         self.address = ip_address(peer.partition("%")[0]).packed
         self.buffer = bytearray()
         self.message_began_s: float | None = None
+        self.waiting = 0
+        self.writer = BoundedSemaphore()
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Send, one writer at a time; raises OSError, also when the peer takes nothing for so long."""
+        with self.writer:
+            self.sock.settimeout(timeout_s)
+            self.sock.sendall(data)
 
     def client(self, slot: int) -> bytes:
         """The octets of the peer's address."""
@@ -181,21 +191,53 @@ class TcpServer(Service):
         else:
             timeout_s = max(0.001, connection.message_began_s + self.message_timeout_s - now_s)
         connection.sock.settimeout(timeout_s)
-        data = connection.sock.recv(_READ_OCTETS)
+        try:
+            data = connection.sock.recv(_READ_OCTETS)
+        except TimeoutError:
+            if connection.message_began_s is None and connection.waiting:
+                return True  # It is we who are silent.
+            raise
         if not data:
+            while connection.waiting:
+                gevent.sleep(_PAUSE_WHILE_WAITING_S)
             return False
         connection.buffer += data
         while messages := connection.take_messages(time.monotonic()):
             self._connections.active(connection)
             began = time.perf_counter()
             self._answerer.client = connection.client
+            self._answerer.later = lambda slot: self._later(connection)
             replies = self._responder.answer(messages, True)
             sent = b"".join([len(reply).to_bytes(2, "big") + reply for reply in replies if reply is not None])
             self._statistics.count_tcp(messages, replies, self._answerer, time.perf_counter() - began)
-            connection.sock.settimeout(self.message_timeout_s)
-            connection.sock.sendall(sent)
+            connection.write(sent, self.message_timeout_s)
             give_way()  # a client that never stops asking must not keep the others waiting
         return True
+
+    def _later(self, connection: Connection) -> Deliver:
+        """The way for a reply that takes its time, in whatever order they come (RFC 7766 §6.2.1.1)."""
+        connection.waiting += 1
+        began = time.perf_counter()
+
+        def deliver(reply: bytes) -> None:
+            # A greenlet of its own: the peer may be slow to take it, and who delivers may not wait.
+            greenlet = gevent.spawn(self._write_late, connection, reply)
+            self._greenlets.add(greenlet)
+            greenlet.rawlink(self._greenlets.discard)
+            self._statistics.count_late(reply, self._answerer, time.perf_counter() - began, tcp=True)
+
+        return deliver
+
+    def _write_late(self, connection: Connection, reply: bytes) -> None:
+        try:
+            connection.write(len(reply).to_bytes(2, "big") + reply, self.message_timeout_s)
+        except OSError:
+            try:
+                connection.sock.shutdown(stdlib_socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is closed already
+        finally:
+            connection.waiting -= 1
 
     def stop(self) -> None:
         """Stop accepting, answer what has arrived, then end the connections."""

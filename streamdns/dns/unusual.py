@@ -90,7 +90,7 @@ def reply(answerer: Answerer, packet: bytes, tcp: bool, slot: int) -> bytes | No
     return by_class_and_type(answerer, packet, end, limit, opt)
 
 
-def by_class_and_type(answerer: Answerer, packet: bytes, end: int, limit: int, opt: bytes) -> bytes:
+def by_class_and_type(answerer: Answerer, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:
     """The reply to a well-formed query."""
     qtype = packet[end - 4] << 8 | packet[end - 3]
     qclass = packet[end - 2] << 8 | packet[end - 1]

@@ -23,6 +23,7 @@ LABEL_VALUES: Mapping[str, frozenset[str]] = {
     "transport": frozenset({"udp", "tcp"}),
     "qtype": frozenset(_QTYPES),
     "rcode": frozenset(_RCODES),
+    "limit": frozenset({"all", "client"}),
 }
 """The values that a label may have; any other value is counted as OTHER."""
 
@@ -60,6 +61,25 @@ METRICS: tuple[Metric, ...] = (
            (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)),
     Metric("consumer.reconnects", "counter", "Times the log had to be connected again."),
     Metric("consumer.rebuilds", "counter", "Times the view was rebuilt from the start of the log."),
+    Metric("resolver.queries", "counter", "Queries for names that are not ours, from clients for whom they are "
+           "resolved."),
+    Metric("resolver.hits", "counter", "Of these, those that were answered from the cache."),
+    Metric("resolver.misses", "counter", "Of these, those for which others had to be asked."),
+    Metric("resolver.failures", "counter", "Resolutions that ended with SERVFAIL."),
+    Metric("resolver.outgoing", "counter", "Queries to name servers, by what came of them.", ("transport", "result")),
+    Metric("resolver.rtt_seconds", "histogram", "Time until a name server responded.", (), "seconds",
+           (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5)),
+    Metric("resolver.limited", "counter", "Queries that were answered with SERVFAIL because too many were being "
+           "resolved: in all, or of the client.", ("limit",)),
+    Metric("resolver.stale", "counter", "Answers with what was known last, because no name server of the zone "
+           "answered."),
+    Metric("resolver.prefetches", "counter", "Resolutions of what is asked for often, begun shortly before its end."),
+    Metric("resolver.running", "gauge", "Questions that are being resolved."),
+    Metric("resolver.exceptions", "counter", "Faults of streamdns met while resolving; each was answered with "
+           "SERVFAIL."),
+    Metric("resolver.cache_bytes", "gauge", "Memory of the resolver's cache, by its own estimate.", (), "bytes"),
+    Metric("resolver.cache_entries", "gauge", "Entries of the resolver's cache: RRsets, and answers as they are sent."),
+    Metric("resolver.cache_evicted", "counter", "Entries that were removed from the resolver's cache to make room."),
     Metric("view.zones", "gauge", "Zones in the view."),
     Metric("view.nodes", "gauge", "Owner names in the view."),
     Metric("view.rrsets", "gauge", "RRsets in the view."),

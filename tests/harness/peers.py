@@ -21,7 +21,7 @@ from tests.harness.process import clean_environment, end, free_port, spawn, wait
 HOST = "127.0.0.1"
 _PACKAGES = {
     "nsd": "nsd", "knotd": "knot", "kdig": "knot-dnsutils", "dig": "bind9-dnsutils", "named-checkzone": "bind9-utils",
-    "dnsperf": "dnsperf",
+    "dnsperf": "dnsperf", "unbound": "unbound", "pdns_recursor": "pdns-recursor", "ip": "iproute2", "tc": "iproute2",
 }
 
 
@@ -54,14 +54,16 @@ def check_zone(origin: str, path: pathlib.Path, *options: str) -> tuple[bool, st
 
 
 class Peer:
-    """A name server that serves `zones` (origin: text of the zone file) on 127.0.0.1; a context manager."""
+    """A name server that serves `zones` (origin: text of the zone file) on `host`; a context manager."""
 
     program = ""
 
-    def __init__(self, folder: pathlib.Path, zones: Mapping[str, str], *, options: str = "") -> None:
+    def __init__(
+        self, folder: pathlib.Path, zones: Mapping[str, str], *, options: str = "", host: str = HOST, port: int = 0
+    ) -> None:
         self.folder, self.zones, self.options = folder, dict(zones), options
         self.files = {origin: folder / f"{number}.zone" for number, origin in enumerate(self.zones)}
-        self.port = 0
+        self.host, self.port, self._fixed_port = host, port, bool(port)
         self.process: subprocess.Popen[bytes] | None = None
 
     def configuration(self) -> str:
@@ -85,7 +87,8 @@ class Peer:
         for origin, text in self.zones.items():
             self.files[origin].write_text(text, encoding="utf-8")
         for _ in range(5):
-            self.port = free_port()
+            if not self._fixed_port:
+                self.port = free_port(self.host)
             config = self.folder / f"{self.program}.conf"
             config.write_text(self.configuration(), encoding="utf-8")
             with (self.folder / "output.txt").open("wb") as output:
@@ -132,11 +135,11 @@ class Peer:
 
     def udp(self, query: dns.message.Message, *, timeout_s: float = 5.0) -> dns.message.Message:
         """The reply to one query over UDP."""
-        return dns.query.udp(query, HOST, timeout=timeout_s, port=self.port)
+        return dns.query.udp(query, self.host, timeout=timeout_s, port=self.port)
 
     def tcp(self, query: dns.message.Message, *, timeout_s: float = 5.0) -> dns.message.Message:
         """The reply to one query over TCP."""
-        return dns.query.tcp(query, HOST, timeout=timeout_s, port=self.port)
+        return dns.query.tcp(query, self.host, timeout=timeout_s, port=self.port)
 
 
 class Nsd(Peer):
@@ -149,7 +152,7 @@ class Nsd(Peer):
         here = self.folder
         zones = "".join(f'zone:\n  name: "{o}"\n  zonefile: "{f}"\n' for o, f in self.files.items())
         return (
-            f'server:\n  ip-address: {HOST}@{self.port}\n  username: ""\n  database: ""\n  server-count: 1\n'
+            f'server:\n  ip-address: {self.host}@{self.port}\n  username: ""\n  database: ""\n  server-count: 1\n'
             f'  zonesdir: "{here}"\n  pidfile: "{here}/nsd.pid"\n  xfrdfile: "{here}/xfrd.state"\n  xfrdir: "{here}"\n'
             f'  zonelistfile: "{here}/zone.list"\n  rrl-ratelimit: 0\n  verbosity: 1\n{self.options}\n'
             f"remote-control:\n  control-enable: no\n{zones}"
@@ -169,7 +172,7 @@ class Knot(Peer):
         """knot.conf(5); nothing is kept, nothing checked beyond what loading needs."""
         zones = "".join(f'  - domain: "{o}"\n    file: "{f}"\n' for o, f in self.files.items())
         return (
-            f'server:\n  rundir: "{self.folder}"\n  listen: {HOST}@{self.port}\n'
+            f'server:\n  rundir: "{self.folder}"\n  listen: {self.host}@{self.port}\n'
             "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
             f'log:\n  - target: stderr\n    any: info\ndatabase:\n  storage: "{self.folder}/db"\n'
             f'template:\n  - id: default\n    storage: "{self.folder}"\n    journal-content: none\n'

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 
 import pytest
 
+from benchmarks import tree
 from benchmarks.load import parse
 from benchmarks.report import percentile
 from benchmarks.zone import WORKLOADS, Zone
@@ -23,6 +27,8 @@ ROWS = {
     "latency": {"load", "server", "ratio_p50", "after_p50_ms", "after_p99_ms", "after_max_ms", "whole_p50_ms",
                 "whole_p99_ms", "whole_max_ms", "change_p50_ms"},
 }
+RESOLVER = {"workload", "server", "cpu_ratio_unbound", "cpu_ratio_recursor", "cpu_us_per_query", "packets_out",
+            "p50_ms", "p99_ms", "anon_mb", "waiting", "lost", "right"}
 INGEST = {"used_bytes_per_record", "disk_bytes_per_record", "anon_mb_peak", "anon_mb", "records"}
 MACHINE = {"cpu", "cores", "kernel", "python", "python_path", "python_build", "tools", "load_average", "memory_bytes"}
 
@@ -69,6 +75,71 @@ def _judge(results: dict[str, dict[str, list[dict[str, object]]]]) -> None:
     assert own["records"] == 20_006  # 20,000 hosts, SOA, two NS, their addresses and the wildcard
 
 
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.peers("dnsperf", "nsd", "ip", "tc")
+def test_a_quick_run_of_the_resolver(tmp_path: pathlib.Path) -> None:
+    """Every workload has a row of streamdns with right answers; known names are sent no query for."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "resolver", "--quick", "--results", tmp_path, "--work", tmp_path / "work"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=170,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = tmp_path.glob("*.json")
+    result = json.loads(path.read_text())["results"]["resolver"]
+    installed = [name for name, program in {"Unbound": "unbound", "PowerDNS Recursor": "pdns_recursor"}.items()
+                 if find_tool(program)]
+    assert collections.Counter(row["server"] for row in result["rows"]) == dict.fromkeys(["streamdns", *installed], 9)
+    own = {row["workload"]: row for row in result["rows"] if row["server"] == "streamdns"}
+    assert all(row.keys() >= RESOLVER for row in own.values())
+    assert {row["right"] for workload, row in own.items() if "lost" not in workload} == {"yes"}
+    assert own["hits"]["packets_out"] < 0.1 < 1 <= own["one hop"]["packets_out"] < 2
+    assert 0 < max(row["waiting"] or 0 for row in own.values()) <= 500
+
+
+@pytest.mark.root
+@pytest.mark.peers("ip", "tc")
+def test_the_network_of_resolvers_loses_what_it_should() -> None:
+    """The second network is dead, the first loses a share, the rest is untouched; outside nothing is left of it."""
+    def arrived(host: str, count: int) -> int:
+        received = 0
+        with ExitStack() as stack:
+            one, two = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
+            two.bind((host, 0))
+            for _ in range(count):
+                one.sendto(b"x", two.getsockname())
+            with suppress(BlockingIOError):
+                while True:
+                    received += len(two.recv(2, socket.MSG_DONTWAIT))
+        return received
+
+    outside = pathlib.Path("/proc/thread-self/ns/net").readlink()
+    with tree.network():
+        assert pathlib.Path("/proc/thread-self/ns/net").readlink() != outside
+        before = tree.datagrams()
+        assert [arrived(host, 100) for host in ("127.0.0.1", "198.18.3.4", "198.19.3.4")] == [100, 100, 100]
+        assert tree.datagrams() - before == 300
+        with tree.faults(lost=0.5):
+            assert [arrived(host, 100) for host in ("127.0.0.1", "198.19.3.4")] == [100, 0]
+            assert 10 < arrived("198.18.3.4", 100) < 90
+        with tree.faults():
+            assert [arrived(host, 100) for host in ("198.18.3.4", "198.19.3.4")] == [100, 0]
+        assert arrived("198.19.3.4", 100) == 100
+    assert pathlib.Path("/proc/thread-self/ns/net").readlink() == outside
+
+
+def test_names_of_resolvers() -> None:
+    """Every name once in what is cold, the first ranks most often in what is popular."""
+    names = tree.Names(30)
+    cold = names.shuffled(range(10))
+    assert len(cold) == len(dict(cold)) == len(set(dict(cold).values())) == 300
+    assert not dict(cold).keys() & dict(names.shuffled(range(10, 20))).keys()
+    popular = collections.Counter(names.popular(range(10), 20_000))
+    assert popular.keys() <= dict(cold).keys()
+    assert [owner for owner, _ in popular.most_common(1)] == [cold[0][0]]
+    assert popular[cold[0][0]] / popular[cold[9][0]] == pytest.approx(10, rel=0.5)
+
+
 def test_queries_and_what_is_right_for_them(tmp_path: pathlib.Path) -> None:
     """The mix asks for names that are not there, for the wildcard, and for hosts; hit for hosts alone."""
     zone = Zone(1000)
@@ -94,6 +165,15 @@ def test_what_dnsperf_says() -> None:
     assert (load.sent, load.completed, load.lost, load.elapsed_s) == (100, 98, 2, 1.5)
     assert load.rcodes == {"NOERROR": 90, "NXDOMAIN": 8}
     assert (load.latency_s, load.latency_max_s, load.response_bytes) == (0.0002, 0.004, 56)
+    assert load.each_s == ()
+    each = parse(
+        "> NOERROR a.example. A 0.000123\n> T b.example. A\n> SERVFAIL c.example. A 1.500000\nStatistics:\n"
+        "  Queries sent:         3\n  Queries completed:    2 (66.67%)\n  Queries lost:         1 (33.33%)\n"
+        "  Response codes:       NOERROR 1 (50.00%), SERVFAIL 1 (50.00%)\n"
+        "  Average packet size:  request 37, response 56\n  Run time (s):         2.0\n"
+        "  Average Latency (s):  0.75 (min 0.000123, max 1.5)\n"
+    )
+    assert (each.each_s, each.rcodes) == ((0.000123, 1.5), {"NOERROR": 1, "SERVFAIL": 1})
     with pytest.raises(AssertionError, match="Error: no such file"):
         parse("Error: no such file")
 

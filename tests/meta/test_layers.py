@@ -14,8 +14,8 @@ from tests.meta.source import imports, modules, within
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
         "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.errors", "streamdns.settings",
-        "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_row",
-        "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
+        "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver",
+        "streamdns.settings_row", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",
         "streamdns.turns",
     )),
@@ -27,16 +27,24 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "streamdns.events.event", "streamdns.dns.lookup", "streamdns.dns.outcome", "streamdns.dns.answer",
         "streamdns.dns.unusual",
     )),
+    ("resolutions", (
+        "=streamdns.resolver", "streamdns.resolver.message", "streamdns.resolver.cache", "streamdns.resolver.servers",
+        "streamdns.resolver.verdict", "streamdns.resolver.question", "streamdns.resolver.job",
+        "streamdns.resolver.known", "streamdns.resolver.walk", "streamdns.resolver.messages",
+        "streamdns.resolver.stale", "streamdns.resolver.resolution",
+        "streamdns.resolver.special",
+    )),
     ("view and sources", ("streamdns.view", "streamdns.events.sources")),
     ("services", (
         "streamdns.events.beside", "streamdns.events.consumer", "streamdns.events.contact",
         "streamdns.events.progress",
         "streamdns.events.rebuilding", "streamdns.events.writing", "streamdns.dns.server", "streamdns.dns.tcp",
         "streamdns.dns.mmsg", "streamdns.dns.statistics", "streamdns.admin", "streamdns.local_records",
+        "streamdns.resolver",
     )),
     ("app and command line", ("streamdns.app", "streamdns.cli", "streamdns.commands", "streamdns.__main__")),
 )
-PURE = ("names and wire", "events and answers")
+PURE = ("names and wire", "events and answers", "resolutions")
 #: What a pure module may not know: the hub, sockets, storage, clocks, logs, the process.
 IMPURE = ("gevent", "socket", "select", "ssl", "lmdb", "time", "datetime", "logging", "os", "threading", "subprocess",
           "random", "secrets", "streamdns.logs", "streamdns.lifecycle", "streamdns.sdnotify", "streamdns.settings")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import string
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from streamdns import settings, settings_parsers
 from streamdns.errors import ConfigError
 from streamdns.settings import SETTINGS, Address, load
+from streamdns.settings_resolver import ForwardZone
 
 # A value that is allowed and is not the default, and what it becomes.
 GOOD: dict[str, tuple[str, object]] = {
@@ -52,6 +54,19 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_KAFKA_PARTITIONER": ("Java", "murmur2_random"),
     "DNS_KAFKA_DELIVERY_TIMEOUT": ("2.5", 2.5),
     "DNS_KAFKA_ALLOW_LOSSY_TOPIC": ("on", True),
+    "DNS_RECURSION_ALLOW": ("192.0.2.0/24, 2001:db8::1",
+                            (ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("2001:db8::1/128"))),
+    "DNS_ROOT_HINTS": ("/etc/root.hints", "/etc/root.hints"), "DNS_SERVE_STALE": ("off", False),
+    "DNS_CACHE_BYTES": ("1M", 1 << 20),
+    "DNS_RECURSION_LIMIT": ("10", 10), "DNS_RECURSION_CLIENT_LIMIT": ("5", 5),
+    "DNS_RESOLVER_ADDRESS": ("192.0.2.1 [2001:db8::1]:5353,2001:db8::2",
+                             (Address("192.0.2.1", 53), Address("2001:db8::1", 5353), Address("2001:db8::2", 53))),
+    "DNS_FORWARD_ZONES": ("Corp.example=10.0.0.1,10.0.0.2:5353 .=10.0.0.3",
+                          (ForwardZone("corp.example.", (Address("10.0.0.1", 53), Address("10.0.0.2", 5353))),
+                           ForwardZone(".", (Address("10.0.0.3", 53),)))),
+    "DNS_RESOLVER_DENY": ("NONE", ()), "DNS_SPECIAL_NAMES_OFF": ("Test onion", ("test", "onion")),
+    "DNS_RESOLVER_SOURCE": ("192.0.2.7 2001:db8::7", ("192.0.2.7", "2001:db8::7")),
+    "DNS_RESOLVER_PORT": ("5353", 5353), "DNS_PRIVATE_ANSWERS": ("deny", "deny"),
     "DNS_DEFAULT_TTL": ("0", 0),
     "DNS_ROTATE": ("true", True),
     "DNS_VERSION": ("yes", True),
@@ -108,6 +123,14 @@ BAD = {
     "DNS_KAFKA_DELIVERY_TIMEOUT": ["0", "soon"],
     "DNS_KAFKA_ALLOW_LOSSY_TOPIC": ["perhaps"],
     "DNS_PULSAR_ADDRESS": ["pulsar://broker"],
+    "DNS_RECURSION_ALLOW": ["192.0.2.1/24", "everybody", "192.0.2.0/33", ","],
+    "DNS_ROOT_HINTS": ["a\x01b"], "DNS_SERVE_STALE": ["x"],
+    "DNS_CACHE_BYTES": ["1023K", "2T"],
+    "DNS_RECURSION_LIMIT": ["0"], "DNS_RECURSION_CLIENT_LIMIT": ["0"],
+    "DNS_RESOLVER_ADDRESS": ["resolver", "192.0.2.1:0", "192.0.2.1:x", ","],
+    "DNS_FORWARD_ZONES": ["corp.example.", "=10.0.0.1", "corp.example.=", "a..=10.0.0.1", "a.=10.0.0.1 A.=10.0.0.2"],
+    "DNS_RESOLVER_DENY": ["127.0.0.1/8"], "DNS_RESOLVER_SOURCE": ["eth0", "192.0.2.1 192.0.2.2"],
+    "DNS_RESOLVER_PORT": ["0", "65536"], "DNS_SPECIAL_NAMES_OFF": ["exit", ","], "DNS_PRIVATE_ANSWERS": ["x"],
     "DNS_DEFAULT_TTL": ["2147483648", "-1", "1.5", "1_000", "³"],
     "DNS_ROTATE": ["x"],
     "DNS_VERSION": ["1.0"],

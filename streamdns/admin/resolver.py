@@ -1,0 +1,62 @@
+"""What the admin interface shows of the resolver, and lets it forget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamdns.dns import name, rdata
+from streamdns.errors import ApiError
+from streamdns.resolver import cache as store
+from streamdns.resolver.recursor import Recursor
+
+_KINDS = {store.POSITIVE: "records", store.NODATA: "no data", store.NXDOMAIN: "no name", store.FAILURE: "failure"}
+
+
+class ResolverAdmin:
+    """The resolver's part of the admin interface; raises ApiError for what cannot be served."""
+
+    def __init__(self, recursor: Recursor | None) -> None:
+        self._recursor = recursor
+
+    def summary(self) -> dict[str, Any]:
+        """The document of /v1/resolver."""
+        return {"enabled": False} if self._recursor is None else {"enabled": True, **self._recursor.summary()}
+
+    def entries(self, text: str) -> dict[str, Any]:
+        """What the cache knows of a name, what has ended with a TTL of 0 included."""
+        recursor, owner = self._running(), _wire(text)
+        now_s = recursor.clock()
+        return {
+            "name": name.to_text(owner),
+            "entries": [
+                {
+                    "type": rdata.type_to_text(rdtype) if rdtype else None,
+                    "kind": _KINDS[entry.kind],
+                    "ttl": entry.left_s(now_s),
+                    "trust": entry.trust,
+                    "records": [rdata.to_text(rdtype, each) for each in entry.records]
+                    if entry.kind == store.POSITIVE else [],
+                    "detail": entry.detail,
+                }
+                for rdtype, entry in recursor.known.cache.entries_of(owner)
+            ],
+        }
+
+    def flush(self, text: str, *, below: bool) -> dict[str, Any]:
+        """Forget a name, a name with all below it, or everything where none is given."""
+        recursor = self._running()
+        return {"flushed": recursor.flush(_wire(text) if text else None, below=below)}
+
+    def _running(self) -> Recursor:
+        if self._recursor is None:
+            raise ApiError(404, "not_found", "the resolver is off: DNS_RECURSION_ALLOW is none")
+        return self._recursor
+
+
+def _wire(text: str) -> bytes:
+    if not text:
+        raise ApiError(400, "bad_request", "say which name: ?name=www.example.org.")
+    try:
+        return name.from_text(text).lower()
+    except ValueError as error:
+        raise ApiError(400, "bad_request", f"{text} is no name: {error}") from error

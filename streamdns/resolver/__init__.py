@@ -1,0 +1,1 @@
+"""The iterative resolver: names that are not ours, found by asking those whose they are."""

@@ -1,0 +1,250 @@
+"""Answers for clients for whom names are resolved: our own zones first, then the messages in front of the resolver's
+cache, the cache, and last a resolution, for which a query waits without holding anything of the view.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+from streamdns.dns import unusual
+from streamdns.dns.answer import Answerer, Deliver
+from streamdns.dns.cookies import Cookies
+from streamdns.dns.lookup import Policy, Question, Snapshot, Zone
+from streamdns.dns.node import pack_records
+from streamdns.dns.wire import (
+    HEADER_SIZE,
+    MAX_MESSAGE,
+    NOERROR,
+    OPT_EDE,
+    QR,
+    RA,
+    RD,
+    REFUSED,
+    RRSIG,
+    Reply,
+    with_option,
+)
+from streamdns.resolver import question as asked
+from streamdns.resolver.message import Options, Response, RRset, parse, query
+from streamdns.resolver.messages import key_of
+from streamdns.resolver.question import Outcome
+from streamdns.resolver.recursor import Recursor
+from streamdns.settings_resolver import Network
+
+_CD = 0x10
+_CLIENTS_KEPT = 16_384
+_MOST_TEXT = 200
+
+
+class Allowed(dict[bytes, bool]):
+    """Whether a client, by the octets of its address, may have names resolved; remembers those it was asked about."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        super().__init__()
+        self._networks = tuple(networks)
+
+    def __missing__(self, client: bytes) -> bool:
+        if len(self) >= _CLIENTS_KEPT:
+            self.clear()
+        address = ip_address(client) if client else None
+        may = self[client] = address is not None and any(address in network for network in self._networks)
+        return may
+
+
+class RecursiveAnswerer(Answerer):
+    """Answers as an Answerer does, and resolves what is not ours for those who may and ask for it (RD).
+
+    RA is set in every reply to those who may, whatever it says.
+    """
+
+    def __init__(
+        self, policy: Policy, *, cookies: Cookies | None, recursor: Recursor, allowed: Allowed,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(policy, cookies=cookies)
+        self._recursor, self._messages, self._allowed, self._clock = recursor, recursor.messages, allowed, clock
+        self._message = recursor.messages.get
+        self._client = b""
+        self._slot = self._end = 0
+        self._may = self._leaves = False
+        self._now_s = 0.0
+
+    def bind(self, snapshot: Snapshot) -> None:
+        """Answer from this snapshot from now on."""
+        super().bind(snapshot)
+        self._now_s = self._clock()
+
+    def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
+        """The reply to one message, None where there is none or it comes later (counted in `deferred`)."""
+        client = self.client(slot)
+        if not self._allowed[client]:
+            self._may = False
+            return super().reply(packet, tcp, slot)
+        self._may, self._client, self._slot, self._leaves = True, client, slot, False
+        made = super().reply(packet, tcp, slot)
+        if made is None or made[3] & RA:
+            return made
+        return b"%b%c%b" % (made[:3], made[3] | RA, made[4:])
+
+    # -- where our own zones end
+
+    def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
+        """Resolve a name that is in no zone of the log, unless a listed zone has it."""
+        if not self._may or not packet[2] & RD or (self.listed is not None and self.deepest_listed(labels) >= 0):
+            return self.resolve(packet, end, limit, opt)
+        return self._elsewhere(packet, end, limit, opt)
+
+    def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
+        """As an Answerer does it; `finish` sees whether the name leaves our zones."""
+        if any_class:
+            self._may = False
+        self._end = end
+        return super().resolve(packet, end, limit, opt, any_class=any_class)
+
+    def find_zone(self, question: Question) -> Zone | None:
+        """As an Answerer does it; where there is none, the name or its alias is not ours."""
+        zone = super().find_zone(question)
+        if zone is None:
+            self._leaves = True
+        return zone
+
+    def answer_delegation(self, question: Question, zone: Zone, reply: Reply) -> None:
+        """As an Answerer does it; what is below a cut is not ours."""
+        self._leaves = True
+        super().answer_delegation(question, zone, reply)
+
+    def finish(self, packet: bytes, reply: Reply, qtype: int, opt: bytes) -> bytes | None:
+        """The finished message of a reply, unless the resolver has to go on."""
+        if self._leaves and self._may and packet[2] & RD and reply.rcode in (NOERROR, REFUSED):
+            return self._elsewhere(packet, self._end, reply.limit + len(opt), opt)
+        return super().finish(packet, reply, qtype, opt)
+
+    # -- the resolver's side
+
+    def _elsewhere(self, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:
+        do = bool(opt) and opt[7] & 0x80 != 0
+        key = key_of(packet, end, do)
+        message = self._message(key)
+        if message is not None and message.until_s > self._now_s and not packet[3] & _CD:
+            age_s = int(self._now_s - message.made_s)
+            if age_s != message.age_s:
+                message.age(age_s)
+            body = message.body
+            if end + len(body) + len(opt) <= limit:
+                if self._now_s >= message.refresh_s and message.used:
+                    message.refresh_s = message.until_s
+                    self._recursor.refresh(
+                        asked.Question(packet[HEADER_SIZE : end - 4].lower(), int.from_bytes(key[-3:-1], "big"), do)
+                    )
+                message.used = True
+                self._messages.hits += 1
+                self.tally[packet[end - 4] << 16 | packet[end - 3] << 8 | message.rcode] += 1
+                return b"%b%c%c\0\1%b%c%b%b%b" % (
+                    packet[:2],
+                    QR | RD,
+                    RA | message.rcode,
+                    message.head,
+                    1 if opt else 0,
+                    packet[HEADER_SIZE:end],
+                    body,
+                    opt,
+                )
+        return self._ask(packet, end, limit, opt, key, do)
+
+    def _ask(self, packet: bytes, end: int, limit: int, opt: bytes, key: bytes, do: bool) -> bytes | None:
+        qtype = packet[end - 4] << 8 | packet[end - 3]
+        if qtype in unusual.NO_DATA_TYPES:
+            self._may = False
+            return self.resolve(packet, end, limit, opt)
+        cd = bool(packet[3] & _CD)
+        found = self._recursor.begin(
+            asked.Question(packet[HEADER_SIZE : end - 4].lower(), qtype, do, cd), self._client
+        )
+        if isinstance(found, Outcome):
+            return self._finished(found, packet, end, limit, opt, key)
+        deliver = self.later(self._slot)
+        self.deferred += 1
+
+        def send(outcome: Outcome) -> None:
+            self._now_s = self._clock()
+            self._send(outcome, packet, end, limit, opt, key, deliver)
+
+        found.wait(self._client, send)
+        return None
+
+    def _send(
+        self, outcome: Outcome, packet: bytes, end: int, limit: int, opt: bytes, key: bytes, deliver: Deliver
+    ) -> None:
+        deliver(self._finished(outcome, packet, end, limit, opt, key))
+
+    def _finished(self, outcome: Outcome, packet: bytes, end: int, limit: int, opt: bytes, key: bytes) -> bytes:
+        """The reply, counted; what may be given out again is kept."""
+        do = bool(opt) and opt[7] & 0x80 != 0
+        made = reply_of(outcome, packet, end, limit, opt, do=do)
+        self.tally[packet[end - 4] << 16 | packet[end - 3] << 8 | outcome.rcode] += 1
+        if made[2] & 2:
+            self.truncated += 1
+        if outcome.ede < 0 and not outcome.own and not packet[3] & _CD and (outcome.answer or outcome.authority):
+            whole = reply_of(outcome, packet, end, MAX_MESSAGE, b"", do=do) if opt or made[2] & 2 else made
+            if not whole[2] & 2:
+                self._messages.put(key, whole, end, self._now_s)
+        return made
+
+
+def reply_of(outcome: Outcome, packet: bytes, end: int, limit: int, opt: bytes, *, do: bool) -> bytes:
+    """The reply to a client's query whose question ends at `end`; `opt` is b"" without EDNS.
+
+    Whole RRsets, with their signatures for those who set DO; TC where one does not fit. AA and AD are never set.
+    """
+    reply = Reply(packet, end, limit - len(opt))
+    for rrset in outcome.answer:
+        reply.answers += _add(reply, rrset, do)
+        if reply.truncated:
+            break
+    else:
+        for rrset in outcome.authority:
+            reply.authorities += _add(reply, rrset, do)
+    if opt and outcome.ede >= 0:
+        text = outcome.detail.encode("utf-8", "replace")[:_MOST_TEXT]
+        explained = with_option(opt, OPT_EDE, outcome.ede.to_bytes(2, "big") + text)
+        if len(reply.out) + len(explained) <= limit:
+            opt = explained
+    return reply.finish(QR | packet[2] & RD, RA | packet[3] & _CD | outcome.rcode, opt)
+
+
+def _add(reply: Reply, rrset: RRset, do: bool) -> int:
+    added = reply.add_rrset(rrset.owner, rrset.rdtype, pack_records(rrset.rdtype, rrset.ttl_s, rrset.rdatas))
+    if not added:
+        reply.truncated = True
+        return 0
+    if do and rrset.signatures:
+        signatures = reply.add_rrset(rrset.owner, RRSIG, pack_records(RRSIG, rrset.ttl_s, rrset.signatures))
+        if not signatures:
+            reply.truncated = True
+        added += signatures
+    return added
+
+
+class OwnZones:
+    """What our own zones say of a name, for resolutions that come to one; a snapshot is taken for each question."""
+
+    def __init__(self, answerer: Answerer, take_snapshot: Callable[[], Snapshot]) -> None:
+        self.answerer, self._take_snapshot = answerer, take_snapshot
+
+    def __call__(self, qname: bytes, qtype: int) -> Response | None:
+        """The response, a referral where the name is below a cut; None where no zone of ours has the name."""
+        answerer = self.answerer
+        snapshot = self._take_snapshot()
+        try:
+            answerer.bind(snapshot)
+            known = snapshot.ready or answerer.listed is not None
+            if known and answerer.find_zone(Question(qname, qtype)) is None:
+                return None
+            packet = answerer.reply(query(0, qname, qtype, Options(edns_size=0)), True, 0)
+        finally:
+            answerer.tally.clear()
+            answerer.unbind()
+            snapshot.close()
+        return None if packet is None else parse(packet)

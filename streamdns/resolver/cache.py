@@ -1,0 +1,239 @@
+"""The resolver's cache: RRsets and negative answers with their time left, least recently used out. Pure.
+
+Every time is given by who asks, in seconds of one monotonic clock. What is in it never raises, and never grows over
+`most_bytes` by the estimate of `cost`, which counts Python's objects with what they hold.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from streamdns.dns.wire import NS
+from streamdns.resolver.message import RRset
+
+#: Trust by origin, more is better (RFC 2181 §5.4.1).
+ADDITIONAL, GLUE_AUTHORITY, ANSWER_NOT_AUTHORITATIVE, AUTHORITY_AUTHORITATIVE, ANSWER = 1, 2, 3, 4, 5
+
+MAX_TTL_S = 86_400
+MAX_NEGATIVE_TTL_S = 3_600
+MAX_STALE_S = 86_400
+FAILURE_TTL_S = 5
+
+POSITIVE, NODATA, NXDOMAIN, FAILURE = 0, 1, 2, 3
+
+#: What an entry takes beside its octets, measured with tracemalloc: entry, key, times, tuple and dictionary slots.
+_ENTRY_BYTES = 385
+_RDATA_BYTES = 48
+_RRSET_BYTES = 200
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one owner and type: records, or that there are none.
+
+    kind: POSITIVE, NODATA, NXDOMAIN (then of the whole name, rdtype 0), FAILURE. For negative ones `records` is the SOA
+    and `soa_owner` its name, `proof` the signed NSEC and NSEC3 records. `until_s`: when the TTL ends; `ttl_s` as it
+    came, bounded. `do`: it was asked for with DO, so that signatures are here if there are any.
+    """
+
+    kind: int
+    trust: int
+    records: tuple[bytes, ...]
+    signatures: tuple[bytes, ...]
+    ttl_s: int
+    until_s: float
+    soa_owner: bytes = b""
+    detail: str = ""
+    do: bool = False
+    proof: tuple[RRset, ...] = ()
+
+    def left_s(self, now_s: float) -> int:
+        """The TTL to give out now; 0 when it is over."""
+        return max(0, int(self.until_s - now_s + 0.999))
+
+
+#: Owner in lower-case wire form and type; 0 stands for all types (a name that does not exist), a type with _FAILED for
+#: a failure: beside what is known, so that it does not take the place of what may be given out stale.
+Key = tuple[bytes, int]
+_FAILED = 1 << 16
+
+
+class Cache:
+    """Bounded in octets; `bytes` and `evicted` are counted for metrics."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.bytes = self.evicted = 0
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, owner: bytes, rdtype: int, now_s: float, *, stale_s: float = 0.0) -> Entry | None:
+        """The entry of an owner and type, or the one that says that the name does not exist, or of a failure.
+
+        With `stale_s` also what ended not longer ago than that, where nothing else is known, not even a failure.
+        """
+        entries = self._entries
+        for kind in (rdtype, 0, rdtype | _FAILED):
+            entry = entries.get((owner, kind))
+            if entry is not None:
+                if entry.until_s > now_s:
+                    entries.move_to_end((owner, kind))
+                    return entry
+                if entry.until_s + MAX_STALE_S <= now_s or kind == rdtype | _FAILED:
+                    self._remove((owner, kind))
+        return self.stale(owner, rdtype, now_s, stale_s=stale_s) if stale_s else None
+
+    def stale(self, owner: bytes, rdtype: int, now_s: float, *, stale_s: float = MAX_STALE_S) -> Entry | None:
+        """What was known last of an owner and type, where it ended not longer ago than that (RFC 8767)."""
+        found = [entry for entry in (self._entries.get((owner, rdtype)), self._entries.get((owner, 0)))
+                 if entry is not None and entry.until_s + stale_s > now_s]
+        return max(found, key=lambda entry: entry.until_s, default=None)
+
+    def nxdomain_above(self, owner: bytes, now_s: float) -> tuple[bytes, Entry] | None:
+        """The nearest name at or above `owner` that does not exist (RFC 8020): then neither does what is below it."""
+        at = 0
+        while owner[at]:
+            name = owner[at:]
+            entry = self._entries.get((name, 0))
+            if entry is not None and entry.kind == NXDOMAIN and entry.until_s > now_s:
+                return name, entry
+            at += owner[at] + 1
+        return None
+
+    def put(
+        self,
+        owner: bytes,
+        rdtype: int,
+        records: tuple[bytes, ...],
+        *,
+        trust: int,
+        ttl_s: int,
+        now_s: float,
+        signatures: tuple[bytes, ...] = (),
+        do: bool = False,
+    ) -> None:
+        """Keep an RRset, unless one that is trusted more is there and has not ended; nothing with a TTL of 0."""
+        ttl_s = min(ttl_s, MAX_TTL_S)
+        key = (owner, rdtype)
+        until_s = now_s + ttl_s
+        old = self._entries.get(key)
+        if old is not None and old.until_s > now_s and old.kind == POSITIVE:
+            if old.trust > trust:
+                return
+            if rdtype == NS and old.until_s < until_s:
+                # A zone must not keep itself alive by its own NS records when its parent has let go of it.
+                ttl_s, until_s = min(ttl_s, old.ttl_s), old.until_s
+        if ttl_s <= 0:
+            self._remove(key)
+            return
+        self._put(key, Entry(POSITIVE, trust, records, signatures, ttl_s, until_s, do=do))
+        if trust >= ANSWER_NOT_AUTHORITATIVE:
+            # The name is there after all, and so are those above it.
+            self._remove((owner, rdtype | _FAILED))
+            at = 0
+            while owner[at]:
+                if (owner[at:], 0) in self._entries:
+                    self._remove((owner[at:], 0))
+                at += owner[at] + 1
+
+    def put_negative(
+        self,
+        owner: bytes,
+        rdtype: int,
+        kind: int,
+        *,
+        soa_owner: bytes,
+        soa: tuple[bytes, ...],
+        ttl_s: int,
+        now_s: float,
+        signatures: tuple[bytes, ...] = (),
+        do: bool = False,
+        proof: tuple[RRset, ...] = (),
+    ) -> None:
+        """Keep that an RRset (NODATA) or the whole name (NXDOMAIN) is not there; `ttl_s` as RFC 2308 §5 counts it."""
+        ttl_s = min(ttl_s, MAX_NEGATIVE_TTL_S)
+        key = (owner, 0 if kind == NXDOMAIN else rdtype)
+        if ttl_s <= 0:
+            self._remove(key)
+            return
+        self._remove((owner, rdtype | _FAILED))
+        self._put(key, Entry(kind, ANSWER, soa, signatures, ttl_s, now_s + ttl_s, soa_owner, do=do, proof=proof))
+
+    def put_failure(self, owner: bytes, rdtype: int, detail: str, now_s: float) -> None:
+        """Keep for a moment that it could not be found out (RFC 9520), beside what was known."""
+        self._put(
+            (owner, rdtype | _FAILED),
+            Entry(FAILURE, 0, (), (), FAILURE_TTL_S, now_s + FAILURE_TTL_S, detail=detail),
+        )
+
+    def _put(self, key: Key, entry: Entry) -> None:
+        self._remove(key)
+        self._entries[key] = entry
+        self.bytes += cost(key, entry)
+        while self.bytes > self.most_bytes and self._entries:
+            oldest, gone = self._entries.popitem(last=False)
+            self.bytes -= cost(oldest, gone)
+            self.evicted += 1
+
+    def _remove(self, key: Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.bytes -= cost(key, entry)
+
+    def delegation(self, owner: bytes, now_s: float) -> tuple[bytes, Entry] | None:
+        """The nearest zone cut at or above a name whose NS records are known; the root's may be missing, too."""
+        at = 0
+        while True:
+            name = owner[at:]
+            entry = self._entries.get((name, NS))
+            if entry is not None and entry.kind == POSITIVE and entry.until_s > now_s:
+                self._entries.move_to_end((name, NS))
+                return name, entry
+            if not owner[at]:
+                return None
+            at += owner[at] + 1
+
+    def entries_of(self, owner: bytes) -> Iterator[tuple[int, Entry]]:
+        """All that is known of a name, ended or not: its types, 0 where it does not exist."""
+        for (name, rdtype), entry in self._entries.items():
+            if name == owner:
+                yield rdtype & ~_FAILED, entry
+
+    def forget(self, owner: bytes, rdtype: int) -> None:
+        """Forget one RRset."""
+        self._remove((owner, rdtype))
+
+    def flush(self, owner: bytes | None = None, *, below: bool = False) -> int:
+        """Forget everything, a name, or a name with all below it; how many entries that were."""
+        if owner is None:
+            gone = list(self._entries)
+        elif below:
+            gone = [key for key in self._entries if _is_below(key[0], owner)]
+        else:
+            gone = [key for key in self._entries if key[0] == owner]
+        for key in gone:
+            self._remove(key)
+        return len(gone)
+
+
+def cost(key: Key, entry: Entry) -> int:
+    """About how many octets of memory an entry takes."""
+    octets = sum(map(len, entry.records)) + sum(map(len, entry.signatures))
+    pieces = len(entry.records) + len(entry.signatures)
+    for rrset in entry.proof:
+        octets += _RRSET_BYTES + len(rrset.owner) + sum(map(len, rrset.rdatas)) + sum(map(len, rrset.signatures))
+        pieces += len(rrset.rdatas) + len(rrset.signatures)
+    return _ENTRY_BYTES + len(key[0]) + len(entry.soa_owner) + octets + _RDATA_BYTES * pieces + len(entry.detail)
+
+
+def _is_below(name: bytes, top: bytes) -> bool:
+    at = 0
+    while len(name) - at >= len(top):
+        if name[at:] == top:
+            return True
+        at += name[at] + 1
+    return False

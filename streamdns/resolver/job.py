@@ -1,0 +1,127 @@
+"""One name and type on its way down the zones, and how much of the name their servers are shown (RFC 9156). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from streamdns.dns.wire import AAAA, CNAME, DS, A
+from streamdns.resolver.message import RRset
+from streamdns.resolver.question import Outcome
+from streamdns.resolver.servers import Address
+from streamdns.resolver.verdict import Verdict, labels
+
+_MINIMISED_MOST, _MINIMISED_ONE_BY_ONE = 10, 4
+
+
+@dataclass(slots=True)
+class Job:
+    """One name and type on its way down; `step` grows with every zone and every name that is asked there."""
+
+    qname: bytes
+    qtype: int
+    parent: Job | None = None
+    depth: int = 0
+    parent_visit: int = 0  # the visit of the parent that this is for
+    name: bytes = b""  # qname at first, before aliases
+    # Where it is.
+    zone: bytes | None = None
+    names: list[bytes] = field(default_factory=list)
+    glue: dict[bytes, tuple[Address, ...]] = field(default_factory=dict)
+    fixed: tuple[Address, ...] = ()
+    recursive: bool = False
+    own: Verdict | None = None  # the referral of one of our own zones that it is below of
+    from_cache: bool = False  # the delegation is known for long enough that it may have changed
+    useless: frozenset[Address] = frozenset()  # asked in vain before the delegation was asked for anew
+    shown: int = 0  # labels of qname that the servers of the zone are shown; 0: not decided yet
+    minimised: int = 0
+    whole: bool = False  # minimisation was given up for this name
+    # What became of this step's queries.
+    visit: int = 0  # grows with every zone
+    step: int = 0
+    asks: dict[Address, int] = field(default_factory=dict)
+    silent: dict[Address, int] = field(default_factory=dict)  # time-outs
+    over_tcp: set[Address] = field(default_factory=set)
+    spent: set[Address] = field(default_factory=set)  # not to be asked again
+    cased: set[Address] = field(default_factory=set)  # asked over TCP only because it changes case
+    bad: bool = False  # somebody could not answer for a part of the name
+    waiting: int = 0
+    children: int = 0
+    names_tried: int = 0
+    # The whole way.
+    referrals: int = 0
+    chain: list[RRset] = field(default_factory=list)
+    aliases: int = 0
+    reasons: list[str] = field(default_factory=list)
+    done: bool = False
+    outcome: Outcome | None = None
+
+    def new_step(self) -> None:
+        """Whatever is still on its way is for a step that is over."""
+        self.step += 1
+        self.asks.clear()
+        self.silent.clear()
+        self.over_tcp.clear()
+        self.spent.clear()
+        self.cased.clear()
+        self.bad = False
+        self.waiting = 0
+
+    def new_zone(self) -> None:
+        """The same for a zone, and for those who look for the addresses of its servers."""
+        self.new_step()
+        self.visit += 1
+        self.children = self.names_tried = 0
+        self.shown = 0
+
+    def is_moot(self, step: int) -> bool:
+        """Whether nobody waits for what was asked in that step any more."""
+        if self.done or step != self.step:
+            return True
+        job = self
+        while job.parent is not None:
+            if job.parent.done or job.parent.visit != job.parent_visit:
+                return True
+            job = job.parent
+        return False
+
+    def is_underway(self, name: bytes) -> bool:
+        """Whether the addresses of that name are waited for by this job or those that wait for it: a circle."""
+        above: Job | None = self
+        while above is not None:
+            if name in (above.qname, above.name) and above.qtype in (A, AAAA):
+                return True
+            above = above.parent
+        return False
+
+    def has_alias_at(self, name: bytes) -> bool:
+        """Whether an alias at that name was followed already."""
+        return any(rrset.owner == name and rrset.rdtype == CNAME for rrset in self.chain)
+
+    def parent_side(self) -> bytes:
+        """The name whose zone's servers know of the question: for DS those above the name (RFC 4035 §3.1.4.1)."""
+        return self.qname[self.qname[0] + 1 :] if self.qtype == DS and self.qname != b"\0" else self.qname
+
+    def show_more(self, known: int) -> None:
+        """So many labels are known to the servers of the zone: how many they are shown next (RFC 9156 §2.3)."""
+        all_labels = labels(self.qname)
+        left = all_labels - known
+        if self.whole or left <= 1 or self.minimised >= _MINIMISED_MOST:
+            self.shown = all_labels
+        elif self.minimised < _MINIMISED_ONE_BY_ONE:
+            self.shown = known + 1
+        else:
+            self.shown = known + -(-left // (_MINIMISED_MOST - self.minimised))
+
+    def is_minimised(self) -> bool:
+        """Whether the servers are shown a part of the name only."""
+        return self.shown < labels(self.qname)
+
+    def asked_name(self) -> tuple[bytes, int]:
+        """What to ask the servers of the zone for."""
+        hidden = labels(self.qname) - self.shown
+        if hidden <= 0:
+            return self.qname, self.qtype
+        at = 0
+        for _ in range(hidden):
+            at += self.qname[at] + 1
+        return self.qname[at:], A

@@ -1,0 +1,203 @@
+"""Messages of the resolver: queries to name servers, and their responses taken apart.
+
+Names are uncompressed wire bytes in lower case, RDATA has every name uncompressed: what comes from different messages
+can be compared and stored. Nothing here believes anything; that is for who asked.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamdns.dns.wire import CLASS_IN, HEADER_SIZE, OPT, RRSIG, FormatError, opt_record
+
+_MAX_NAME_OCTETS = 255
+_MAX_JUMPS = 128  # a name has at most 127 labels
+_QR, _AA, _TC, _RD, _RA, _AD, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
+
+#: Types whose RDATA holds names that may be compressed when received (RFC 3597 §4, RFC 1035 §3.3): the octets before
+#: the first name, and the number of names. What stands behind them is taken as it is.
+_NAMES_IN: dict[int, tuple[int, int]] = {
+    2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1), 14: (0, 2),
+    15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1),
+}
+_OCTETS_OF = {1: 4, 28: 16}
+_SIGNATURE_HEAD = 18  # octets of RRSIG before the signer's name, the first two of which are the type that is covered
+
+
+class RRset(NamedTuple):
+    """Records of one owner and type of one section, in their order without duplicates; `ttl_s` is the lowest.
+
+    `signatures` are the RRSIG records that cover them.
+    """
+
+    owner: bytes
+    rdtype: int
+    ttl_s: int
+    rdatas: tuple[bytes, ...]
+    signatures: tuple[bytes, ...] = ()
+
+
+class Response(NamedTuple):
+    """A response; `qname` as it came, case and all, b"" where there is no question."""
+
+    id: int
+    qname: bytes
+    qtype: int
+    rcode: int
+    authoritative: bool
+    truncated: bool
+    recursive: bool
+    edns: bool
+    answer: tuple[RRset, ...]
+    authority: tuple[RRset, ...]
+    additional: tuple[RRset, ...]
+
+
+class Options(NamedTuple):
+    """How a query is asked: with EDNS and its size (0: without), DO, CD, RD."""
+
+    edns_size: int = 1232
+    do: bool = False
+    cd: bool = False
+    rd: bool = False
+
+
+def query(message_id: int, qname: bytes, qtype: int, options: Options) -> bytes:
+    """A query in wire form; the case of `qname` is kept."""
+    flags = (_RD if options.rd else 0) | (_CD if options.cd else 0)
+    numbers = (message_id, flags, 1, 0, 0, 1 if options.edns_size else 0)
+    head = b"".join([number.to_bytes(2, "big") for number in numbers])
+    opt = opt_record(options.edns_size, options.do) if options.edns_size else b""
+    return head + qname + qtype.to_bytes(2, "big") + b"\0\1" + opt
+
+
+def parse(packet: bytes) -> Response:
+    """Take a response apart. Raises FormatError for anything that is none, or is not well-formed.
+
+    A truncated one may end anywhere: its sections are left empty.
+    """
+    if len(packet) < HEADER_SIZE:
+        raise FormatError
+    message_id, flags, questions, *counts = (int.from_bytes(packet[at : at + 2], "big") for at in range(0, 12, 2))
+    if not flags & _QR or questions > 1:
+        raise FormatError
+    at, qname, qtype = HEADER_SIZE, b"", 0
+    if questions:
+        qname, at = read_name(packet, at)
+        if at + 4 > len(packet) or packet[at + 2] << 8 | packet[at + 3] != CLASS_IN:
+            raise FormatError
+        qtype = packet[at] << 8 | packet[at + 1]
+        plain = qname.lower()
+        if plain != qname and at - HEADER_SIZE == len(qname):
+            # Names in RDATA that point into the question would have the case that was chosen by chance for it.
+            packet = packet[:HEADER_SIZE] + plain + packet[at:]
+        at += 4
+    truncated = bool(flags & _TC)
+    extended: list[int] = []
+    sections: list[tuple[RRset, ...]] = [(), (), ()]
+    try:
+        for number, count in enumerate(counts):
+            sections[number], at = _section(packet, at, count, extended)
+    except FormatError:
+        if not truncated:
+            raise
+        sections = [(), (), ()]
+    rcode = flags & 15 | (extended[0] << 4 if extended else 0)
+    return Response(
+        message_id, qname, qtype, rcode, bool(flags & _AA), truncated, bool(flags & _RA), bool(extended), *sections
+    )
+
+
+def _section(packet: bytes, at: int, count: int, extended: list[int]) -> tuple[tuple[RRset, ...], int]:
+    """One section grouped to RRsets; the upper bits of the RCODE of an OPT record go into `extended`."""
+    size = len(packet)
+    least: dict[tuple[bytes, int], int] = {}
+    # Dictionaries for their keys: a hostile message may hold thousands of records, most of them the same.
+    found: dict[tuple[bytes, int], dict[bytes, None]] = {}
+    signatures: dict[tuple[bytes, int], dict[bytes, None]] = {}
+    for _ in range(count):
+        owner, at = read_name(packet, at)
+        if at + 10 > size:
+            raise FormatError
+        rdtype = packet[at] << 8 | packet[at + 1]
+        rdclass = packet[at + 2] << 8 | packet[at + 3]
+        ttl_s = int.from_bytes(packet[at + 4 : at + 8], "big")
+        start = at + 10
+        at = start + (packet[at + 8] << 8 | packet[at + 9])
+        if at > size:
+            raise FormatError
+        if rdtype == OPT:
+            if extended or owner != b"\0":
+                raise FormatError
+            extended.append(ttl_s >> 24)
+            continue
+        if rdclass != CLASS_IN:
+            continue
+        if ttl_s > 0x7FFFFFFF:
+            ttl_s = 0  # RFC 2181 §8
+        owner = owner.lower()
+        rdata = _rdata(packet, rdtype, start, at)
+        key = (owner, rdtype)
+        if rdtype == RRSIG and len(rdata) > _SIGNATURE_HEAD:
+            signatures.setdefault((owner, rdata[0] << 8 | rdata[1]), {})[rdata] = None
+        else:
+            found.setdefault(key, {})[rdata] = None
+        if ttl_s < least.get(key, ttl_s + 1):
+            least[key] = ttl_s
+    for owner, covered in signatures:
+        if (owner, covered) not in found:
+            # Nothing that they cover is here: they were asked for themselves.
+            found.setdefault((owner, RRSIG), {}).update(signatures[owner, covered])
+    return tuple(
+        RRset(key[0], key[1], least[key], tuple(rdatas), tuple(signatures.get(key, ())))
+        for key, rdatas in found.items()
+    ), at
+
+
+def _rdata(packet: bytes, rdtype: int, start: int, end: int) -> bytes:
+    layout = _NAMES_IN.get(rdtype)
+    if layout is None:
+        if rdtype in _OCTETS_OF and end - start != _OCTETS_OF[rdtype]:
+            raise FormatError
+        return packet[start:end]
+    fixed, names = layout
+    at = start + fixed
+    rdata = packet[start:at]
+    for _ in range(names):
+        name, at = read_name(packet, at)
+        rdata += name
+    if at > end or (rdtype == 6 and end - at != 20) or (rdtype != 6 and at != end):
+        raise FormatError
+    return rdata + packet[at:end]
+
+
+def read_name(packet: bytes, at: int) -> tuple[bytes, int]:
+    """A name uncompressed, case kept, and the offset behind where it stands (RFC 1035 §4.1.4); raises FormatError."""
+    name = b""
+    behind = -1
+    size = len(packet)
+    jumps = 0
+    while True:
+        if at >= size:
+            raise FormatError
+        length = packet[at]
+        if length == 0:
+            return name + b"\0", at + 1 if behind < 0 else behind
+        if length < 64:
+            end = at + 1 + length
+            name += packet[at:end]
+            if end >= size or len(name) >= _MAX_NAME_OCTETS:
+                raise FormatError
+            at = end
+        elif length >= 0xC0:
+            if at + 1 >= size:
+                raise FormatError
+            if behind < 0:
+                behind = at + 2
+            target = (length & 0x3F) << 8 | packet[at + 1]
+            jumps += 1
+            if target >= at or jumps > _MAX_JUMPS:
+                raise FormatError
+            at = target
+        else:
+            raise FormatError

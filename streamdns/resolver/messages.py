@@ -1,0 +1,106 @@
+"""Answers as they are sent, in front of the resolver's cache: a hit costs one look-up and one assembly. Pure."""
+
+from __future__ import annotations
+
+from streamdns.dns.wire import HEADER_SIZE, skip_name
+
+#: What an entry takes beside its octets: object, key, dictionary slot, offsets.
+_ENTRY_BYTES = 520
+_OFFSET_BYTES = 40
+_LEAST_REFRESHED_S = 10
+
+
+class Message:
+    """The sections of one answer behind the question, with the TTLs as they are `age_s` after it was made.
+
+    `head` are the numbers of records, without the lower octet of the additional ones, which depends on the OPT record.
+    """
+
+    __slots__ = ("age_s", "body", "cost", "head", "made", "made_s", "offsets", "rcode", "refresh_s", "until_s", "used")
+
+    def __init__(self, rcode: int, head: bytes, body: bytes, offsets: tuple[int, ...], now_s: float) -> None:
+        self.rcode, self.head, self.body, self.made, self.offsets = rcode, head, body, body, offsets
+        self.made_s = now_s
+        self.until_s = now_s + min(int.from_bytes(body[at : at + 4], "big") for at in offsets)
+        lasts_s = self.until_s - now_s
+        #: When it is time to ask again, if it is used then.
+        self.refresh_s = self.until_s - lasts_s / 10 if lasts_s >= _LEAST_REFRESHED_S else self.until_s
+        self.age_s = 0
+        self.used = False
+        self.cost = 0
+
+    def age(self, age_s: int) -> None:
+        """Count the TTLs down to what they are after so many seconds."""
+        body = bytearray(self.made)
+        for at in self.offsets:
+            body[at : at + 4] = (int.from_bytes(body[at : at + 4], "big") - age_s).to_bytes(4, "big")
+        self.body = bytes(body)
+        self.age_s = age_s
+
+
+class Messages:
+    """Messages by key (lower-case name, type, DO), bounded by `most_bytes`; what was not used goes first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.bytes = self.hits = self.evicted = 0
+        self._messages: dict[bytes, Message] = {}
+        #: The message of a key, whether its time is over or not, or None.
+        self.get = self._messages.get
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def put(self, key: bytes, reply: bytes, question_end: int, now_s: float) -> None:
+        """Keep a whole reply without an OPT record; one whose TTLs are over at once is not kept."""
+        offsets = ttl_offsets(reply, question_end)
+        if not offsets:
+            return
+        made = Message(reply[3] & 15, reply[6:11], reply[question_end:], offsets, now_s)
+        if made.until_s <= now_s:
+            return
+        made.cost = _ENTRY_BYTES + len(key) + 2 * len(made.body) + _OFFSET_BYTES * len(offsets)
+        self._remove(key)
+        self._messages[key] = made
+        self.bytes += made.cost
+        while self.bytes > self.most_bytes:
+            self._evict()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._messages.clear()
+        self.bytes = 0
+
+    def _remove(self, key: bytes) -> None:
+        gone = self._messages.pop(key, None)
+        if gone is not None:
+            self.bytes -= gone.cost
+
+    def _evict(self) -> None:
+        """Remove the oldest; one that was used since it was looked at last gets another round."""
+        key = next(iter(self._messages))
+        oldest = self._messages.pop(key)
+        if oldest.used:
+            oldest.used = False
+            self._messages[key] = oldest
+        else:
+            self.bytes -= oldest.cost
+            self.evicted += 1
+
+
+def ttl_offsets(reply: bytes, question_end: int) -> tuple[int, ...]:
+    """Where the TTLs stand, counted from the end of the question."""
+    counts = sum(int.from_bytes(reply[at : at + 2], "big") for at in (6, 8, 10))
+    offsets = []
+    at = question_end
+    for _ in range(counts):
+        at = skip_name(reply, at)
+        offsets.append(at + 4 - question_end)
+        at += 10 + (reply[at + 8] << 8 | reply[at + 9])
+    return tuple(offsets)
+
+
+def key_of(packet: bytes, question_end: int, do: bool) -> bytes:
+    """The key of a query."""
+    end = question_end - 4
+    return packet[HEADER_SIZE:end].lower() + packet[end : end + 2] + (b"\1" if do else b"\0")

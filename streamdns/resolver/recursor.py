@@ -1,0 +1,395 @@
+"""The resolver as a service: resolutions in flight, each question once, within limits; and the priming of its roots."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import AsyncResult, Event
+
+from streamdns import logs
+from streamdns.dns.wire import NS, SERVFAIL
+from streamdns.lifecycle import Service
+from streamdns.metrics.registry import Registry
+from streamdns.resolver.message import Options, Response
+from streamdns.resolver.messages import Messages
+from streamdns.resolver.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Outcome, Question
+from streamdns.resolver.resolution import MAX_S, TCP_TIMEOUT_S, UDP_TIMEOUT_S, Resolution
+from streamdns.resolver.roots import primed
+from streamdns.resolver.stale import EDE_STALE_NXDOMAIN, stale_outcome
+from streamdns.resolver.transport import Transport
+
+_log = logs.get("resolver")
+_PRIMING_TRIES = 6
+_PRIMING_AGAIN_S = 60.0
+_STARTED_A_TURN = 16
+_STALE_AFTER_S = 1.8  # what a client waits before it gets what was known last (RFC 8767 §5)
+
+Then = Callable[[Outcome], None]
+
+
+def _refused(detail: str) -> Outcome:
+    return Outcome(SERVFAIL, (), (), EDE_OTHER, detail, 0)
+
+
+_FAULT = _refused("the resolver met a fault")
+_STOPPED = _refused("the resolver is being stopped")
+_TOO_MANY = {each: _refused("too many questions are being resolved") for each in ("all", "client")}
+
+
+class Running:
+    """One resolution in flight and who waits for it; the transport tells it what came of each query.
+
+    Everything here runs in callbacks of the event loop and never raises.
+    """
+
+    __slots__ = ("_owner", "_patience", "_timer", "outcome", "question", "resolution", "waiting")
+
+    def __init__(self, owner: Recursor, question: Question, resolution: Resolution | None) -> None:
+        self._owner, self.question = owner, question
+        self.resolution = resolution or Resolution(question, owner.known)
+        self.outcome: Outcome | None = None
+        self.waiting: list[tuple[bytes, Then]] = []
+        self._timer = gevent.get_hub().loop.timer(MAX_S)
+        self._timer.start(self._expired)
+        self._patience: Any = None
+
+    def launch(self, asks: list[Ask]) -> None:
+        """Send the first queries."""
+        self._step(lambda now_s: asks)
+        if self.outcome is None and self._owner.stale(self.question) is not None:
+            self._patience = gevent.get_hub().loop.timer(_STALE_AFTER_S)
+            self._patience.start(self._give_stale)
+
+    def _give_stale(self) -> None:
+        """Let nobody wait any longer; the resolution goes on for those who ask later."""
+        outcome = self._owner.stale(self.question) if self.waiting else None
+        if outcome is not None:
+            waiting, self.waiting = self.waiting, []
+            self._tell(waiting, self._owner.polished(self.question, outcome))
+
+    def begin(self) -> None:
+        """Start what had to wait for its turn; it may be over with that, or be over already."""
+        if self.outcome is None:
+            self._step(self.resolution.start)
+
+    def wait(self, client: bytes, then: Then) -> None:
+        """Call `then` with the outcome, later."""
+        self.waiting.append((client, then))
+        self._owner.waits(client)
+
+    def responded(self, token: int, response: Response) -> None:
+        self._step(lambda now_s: self.resolution.responded(token, response, now_s))
+
+    def failed(self, token: int, why: str, *, unreachable: bool = False) -> None:
+        self._step(lambda now_s: self.resolution.failed(token, why, now_s, unreachable=unreachable))
+
+    def hurry(self, token: int) -> None:
+        self._step(lambda now_s: self.resolution.hurry(token, now_s))
+
+    def distrusted(self, token: int, *, case: bool) -> None:
+        self._step(lambda now_s: self.resolution.distrusted(token, now_s, case=case))
+
+    def _expired(self) -> None:
+        def expire(now_s: float) -> list[Ask]:
+            self.resolution.expired()
+            return []
+
+        self._step(expire)
+
+    def _step(self, act: Callable[[float], list[Ask]]) -> None:
+        try:
+            for ask in act(self._owner.clock()):
+                self._owner.transport.send(ask, self)
+            outcome = self.resolution.outcome
+            if outcome is not None and self.outcome is None:
+                outcome = self._owner.polished(self.question, outcome)
+        except Exception as error:  # noqa: BLE001 - the edge: whatever a server sends must not end the service
+            self._owner.fault(error)
+            outcome = _FAULT
+        if outcome is not None:
+            self.over(outcome)
+
+    def over(self, outcome: Outcome) -> None:
+        """Tell everybody who waits; once."""
+        if self.outcome is not None:
+            return
+        self.outcome = outcome
+        for timer in filter(None, (self._timer, self._patience)):
+            timer.stop()
+            timer.close()
+        waiting, self.waiting = self.waiting, []
+        self._owner.ended(self)
+        self._tell(waiting, outcome)
+
+    def _tell(self, waiting: list[tuple[bytes, Then]], outcome: Outcome) -> None:
+        self._owner.released(waiting)
+        for _, then in waiting:
+            try:
+                then(outcome)
+            except Exception as error:  # noqa: BLE001 - one who cannot take it must not keep it from the others
+                self._owner.fault(error)
+
+
+class Recursor(Service):
+    """Resolves questions; `limit` is the most at a time, `client_limit` the most queries of one client that wait.
+
+    `polish` has the last word on what is given out. With `serve_stale` it is what was known last where nothing else
+    can be found out.
+    """
+
+    name = "resolver"
+
+    def __init__(
+        self, known: Knowledge, transport: Transport, *, messages: Messages, registry: Registry, limit: int,
+        client_limit: int, polish: Callable[[Question, Outcome], Outcome] | None = None,
+        serve_stale: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.known, self.transport, self.messages, self.clock = known, transport, messages, clock
+        self._polish, self._serve_stale = polish, serve_stale
+        self._stale = registry.counter("resolver.stale")
+        self._prefetches = registry.counter("resolver.prefetches")
+        self._limit, self._client_limit = limit, client_limit
+        self._running: dict[Question, Running] = {}
+        self._waiting: dict[bytes, int] = {}
+        self._stopped = Event()
+        self.primed_s: float | None = None
+        self._left = _STARTED_A_TURN
+        self._queue: deque[Running] = deque()
+        self._turn_timer = gevent.get_hub().loop.timer(0.0)
+        self._turning = False
+        self._hits = 0
+        self._misses = registry.counter("resolver.misses")
+        self._failures = registry.counter("resolver.failures")
+        self._exceptions = registry.counter("resolver.exceptions")
+        self._limited = {each: registry.counter("resolver.limited", limit=each) for each in ("all", "client")}
+        cache = known.cache
+        registry.callback("resolver.running", lambda: len(self._running))
+        registry.callback("resolver.hits", lambda: self._hits + messages.hits)
+        registry.callback("resolver.queries", lambda: self._hits + messages.hits + self._misses.value)
+        registry.callback("resolver.cache_bytes", lambda: cache.bytes + messages.bytes)
+        registry.callback("resolver.cache_entries", lambda: len(cache) + len(messages))
+        registry.callback("resolver.cache_evicted", lambda: cache.evicted + messages.evicted)
+
+    # -- questions
+
+    def begin(self, question: Question, client: bytes) -> Outcome | Running:
+        """The outcome where it can be told at once, or the resolution to wait for."""
+        running = self._running.get(question)
+        if running is None and self._at_once(question):
+            self._left -= 1
+            resolution = Resolution(question, self.known)
+            asks = resolution.start(self.clock())
+            if resolution.outcome is not None:
+                self._hits += 1
+                return self.polished(question, resolution.outcome)
+        else:
+            resolution, asks = None, None
+        self._misses.add()
+        if running is None and len(self._running) >= self._limit:
+            return self._refuse("all")
+        if self._waiting.get(client, 0) >= self._client_limit:
+            return self._refuse("client")
+        if running is None:
+            running = self._running[question] = Running(self, question, resolution)
+            if asks is None:
+                self._queue.append(running)
+            else:
+                running.launch(asks)
+        return running.outcome or running
+
+    def _at_once(self, question: Question) -> bool:
+        """Whether to look at a question now: not for too many in one turn of the loop, unless the cache has them.
+
+        Those whose answers are known do not wait for a flood of questions that nobody knows.
+        """
+        if not self._turning:
+            self._turning = True
+            self._turn_timer.start(self._turn)
+        if self._left > 0 and not self._queue:
+            return True
+        return self.known.cache.get(question.qname, question.qtype, self.clock()) is not None
+
+    def _turn(self) -> None:
+        self._left = _STARTED_A_TURN
+        self._turning = False
+        while self._queue and self._left > 0:
+            self._left -= 1
+            self._queue.popleft().begin()
+        if self._left < _STARTED_A_TURN:
+            self._turning = True
+            self._turn_timer.start(self._turn)
+
+    def resolve(self, question: Question, client: bytes = b"") -> Outcome:
+        """The outcome; the calling greenlet waits for it."""
+        found = self.begin(question, client)
+        if isinstance(found, Outcome):
+            return found
+        result: AsyncResult[Outcome] = AsyncResult()
+        found.wait(client, result.set)
+        outcome: Outcome = result.get()
+        return outcome
+
+    def _refuse(self, limit: str) -> Outcome:
+        self._limited[limit].add()
+        _log.warning("resolver.limit_reached", limit=limit, repeat_key=limit)
+        return _TOO_MANY[limit]
+
+    def polished(self, question: Question, outcome: Outcome) -> Outcome:
+        """The outcome as it is given out: what was known last in place of a failure."""
+        if outcome.rcode == SERVFAIL and not outcome.own:
+            outcome = self.stale(question) or outcome
+        if outcome.ede in (EDE_STALE, EDE_STALE_NXDOMAIN):
+            self._stale.add()
+        return outcome if self._polish is None else self._polish(question, outcome)
+
+    def stale(self, question: Question) -> Outcome | None:
+        """What was known last, if that is to be told."""
+        return stale_outcome(self.known.cache, question, self.clock()) if self._serve_stale else None
+
+    def refresh(self, question: Question) -> None:
+        """Ask for what is known before it ends; nobody waits for it, and it is left out when there is much to do."""
+        if question in self._running or self._queue or self._left <= 0 or len(self._running) * 2 > self._limit:
+            return
+        self._prefetches.add()
+        running = self._running[question] = Running(self, question, Resolution(question, self.known, refresh=True))
+        running.begin()
+
+    def waits(self, client: bytes) -> None:
+        """One more query of a client waits."""
+        self._waiting[client] = self._waiting.get(client, 0) + 1
+
+    def ended(self, running: Running) -> None:
+        """A resolution is over."""
+        if self._running.get(running.question) is running:
+            del self._running[running.question]
+        if running.outcome is not None and running.outcome.rcode == SERVFAIL:
+            self._failures.add()
+
+    def released(self, waiting: list[tuple[bytes, Then]]) -> None:
+        """These do not wait any more."""
+        for client, _ in waiting:
+            left = self._waiting[client] - 1
+            if left:
+                self._waiting[client] = left
+            else:
+                del self._waiting[client]
+
+    def fault(self, error: Exception) -> None:
+        """Something of ours failed."""
+        self._exceptions.add()
+        _log.error("resolver.failed", exc=error)
+
+    def flush(self, name: bytes | None = None, *, below: bool = False) -> int:
+        """Forget everything, a name, or a name with all below it; how many entries that were."""
+        gone = len(self.messages) + self.known.cache.flush(name, below=below)
+        self.messages.clear()  # A name may be anywhere in them.
+        return gone
+
+    def summary(self) -> dict[str, Any]:
+        """The state for the admin interface."""
+        known = self.known
+        return {
+            "roots": sorted({address.host for address in known.roots}),
+            "primed_seconds_ago": None if self.primed_s is None else round(self.clock() - self.primed_s, 3),
+            "running": len(self._running),
+            "clients_waiting": len(self._waiting),
+            "queries_out": len(self.transport.open),
+            "servers": len(known.servers),
+            "cache": {
+                "entries": len(known.cache), "bytes": known.cache.bytes, "most_bytes": known.cache.most_bytes,
+                "evicted": known.cache.evicted, "messages": len(self.messages), "messages_bytes": self.messages.bytes,
+                "messages_most_bytes": self.messages.most_bytes,
+            },
+            "forwards": len(known.forwards),
+        }
+
+    # -- life
+
+    def start(self) -> None:
+        """Sockets are opened for each query; as many as the system lets this process have."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self._stopped.clear()
+
+    def run(self) -> None:
+        """Keep the addresses of the root servers up to date until stop()."""
+        told = True
+        while not self._stopped.is_set():
+            wait_s: float | None = None
+            if self.known.forward_of(b"\0") is None:
+                lasts_s = Priming(self).run()
+                if lasts_s is not None:
+                    self.primed_s = self.clock()
+                    _log.info("resolver.primed", servers=len(self.known.roots))
+                elif told:
+                    _log.warning("resolver.priming_failed")
+                told = lasts_s is not None
+                wait_s = lasts_s or _PRIMING_AGAIN_S
+            self._stopped.wait(timeout=wait_s)
+
+    def stop(self) -> None:
+        """End everything that is in flight with SERVFAIL."""
+        self._stopped.set()
+        self._turn_timer.stop()
+        self._turning = False
+        self._queue.clear()
+        for running in list(self._running.values()):
+            running.over(_STOPPED)
+        self.transport.close()
+
+
+class Priming:
+    """Asks one root server after another who the root servers are, over TCP where the answer is cut (RFC 8109 §3)."""
+
+    def __init__(self, owner: Recursor) -> None:
+        self._owner = owner
+        self._response: AsyncResult[Response | None] = AsyncResult()
+
+    def run(self) -> float | None:
+        """For how long what was learnt holds, in seconds; None where nothing was."""
+        known = self._owner.known
+        candidates = [address for address in known.roots if known.may_ask(address)]
+        for address in known.servers.choose(candidates, b"\0", self._owner.clock())[:_PRIMING_TRIES]:
+            for tcp in (False, True):
+                response = self._ask(address, tcp=tcp)
+                if response is None or not response.truncated:
+                    break
+            found = None if response is None else primed(response, known.port)
+            if found is not None:
+                known.roots, lasts_s = found
+                return lasts_s
+        return None
+
+    def _ask(self, address: Any, *, tcp: bool) -> Response | None:
+        known, owner = self._owner.known, self._owner
+        self._response = AsyncResult()
+        timeout_s = TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S
+        began_s = owner.clock()
+        owner.transport.send(
+            Ask(0, address, b"\0", b"\0", NS, Options(known.edns_size), tcp, False, timeout_s, timeout_s), self
+        )
+        response: Response | None = self._response.get()
+        if response is None:
+            known.servers.timed_out(address, owner.clock())
+        else:
+            known.servers.answered(address, owner.clock() - began_s)
+        return response
+
+    def responded(self, token: int, response: Response) -> None:
+        self._response.set(response)
+
+    def failed(self, token: int, why: str, *, unreachable: bool = False) -> None:
+        self._response.set(None)
+
+    def hurry(self, token: int) -> None:
+        """Nobody waits for a priming."""
+
+    def distrusted(self, token: int, *, case: bool) -> None:
+        self._response.set(None)

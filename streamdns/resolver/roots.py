@@ -1,0 +1,83 @@
+"""Where a resolution begins: the root servers, a file in their place, what they say of themselves (RFC 8109)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import dns.exception
+import dns.name
+import dns.rdataclass
+import dns.rdatatype
+import dns.zonefile
+
+from streamdns.dns.wire import AAAA, NS, A
+from streamdns.errors import ConfigError
+from streamdns.resolver.message import Response
+from streamdns.resolver.servers import Address, host_of
+
+_LEAST_PRIMED_S: Final = 60
+_MOST_PRIMED_S: Final = 518_400  # the TTL that the root zone gives its NS records
+_READ_TTL: Final = 3600
+
+#: The root servers' names and addresses: https://www.iana.org/domains/root/servers
+ROOT_SERVERS: Final[Mapping[str, tuple[str, str]]] = {
+    "a.root-servers.net.": ("198.41.0.4", "2001:503:ba3e::2:30"),
+    "b.root-servers.net.": ("170.247.170.2", "2801:1b8:10::b"),
+    "c.root-servers.net.": ("192.33.4.12", "2001:500:2::c"),
+    "d.root-servers.net.": ("199.7.91.13", "2001:500:2d::d"),
+    "e.root-servers.net.": ("192.203.230.10", "2001:500:a8::e"),
+    "f.root-servers.net.": ("192.5.5.241", "2001:500:2f::f"),
+    "g.root-servers.net.": ("192.112.36.4", "2001:500:12::d0d"),
+    "h.root-servers.net.": ("198.97.190.53", "2001:500:1::53"),
+    "i.root-servers.net.": ("192.36.148.17", "2001:7fe::53"),
+    "j.root-servers.net.": ("192.58.128.30", "2001:503:c27::2:30"),
+    "k.root-servers.net.": ("193.0.14.129", "2001:7fd::1"),
+    "l.root-servers.net.": ("199.7.83.42", "2001:500:9f::42"),
+    "m.root-servers.net.": ("202.12.27.33", "2001:dc3::35"),
+}
+
+
+def known_roots(port: int) -> tuple[Address, ...]:
+    """The addresses of the Internet's root servers."""
+    return tuple(Address(host, port) for hosts in ROOT_SERVERS.values() for host in hosts)
+
+
+def read_hints(path: str, port: int) -> tuple[Address, ...]:
+    """The addresses of the root servers that a file in the format of zone files names; raises ConfigError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            rrsets = dns.zonefile.read_rrsets(
+                file.read(), name=None, origin=dns.name.root, relativize=False, default_ttl=_READ_TTL
+            )
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError([f"DNS_ROOT_HINTS={path} cannot be read: {reason}"]) from error
+    except (dns.exception.DNSException, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError([f"DNS_ROOT_HINTS={path} is no zone file: {error}"]) from error
+    names = {
+        rdata.target for rrset in rrsets for rdata in rrset
+        if rrset.rdtype == dns.rdatatype.NS and rrset.name == dns.name.root
+    }
+    found = tuple(
+        Address(rdata.address, port) for rrset in rrsets for rdata in rrset
+        if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA) and rrset.name in names
+    )
+    if not found:
+        raise ConfigError([f"DNS_ROOT_HINTS={path} has no NS records of the root whose servers have an address in it"])
+    return found
+
+
+def primed(response: Response, port: int) -> tuple[tuple[Address, ...], float] | None:
+    """The root servers' addresses as one of them says, and for how long in seconds; None where it says nothing."""
+    servers = [rrset for rrset in response.answer if rrset.rdtype == NS and rrset.owner == b"\0"]
+    if response.rcode or not response.authoritative or not servers:
+        return None
+    names = {rdata.lower() for rdata in servers[0].rdatas}
+    found = tuple(
+        Address(host_of(rdata), port) for rrset in response.additional
+        if rrset.rdtype in (A, AAAA) and rrset.owner in names for rdata in rrset.rdatas
+    )
+    if not found:
+        return None
+    return found, float(min(max(servers[0].ttl_s, _LEAST_PRIMED_S), _MOST_PRIMED_S))

@@ -1,0 +1,50 @@
+"""What to say while the servers of a zone say nothing: what was known last, and not too long ago (RFC 8767). Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamdns.dns.wire import CNAME, NOERROR, NXDOMAIN, SOA
+from streamdns.resolver import cache as store
+from streamdns.resolver.cache import Cache, Entry
+from streamdns.resolver.message import RRset
+from streamdns.resolver.question import EDE_STALE, Outcome, Question
+from streamdns.resolver.verdict import MAX_CHAIN
+
+TTL_S: Final = 30
+EDE_STALE_NXDOMAIN: Final = 19
+
+
+def stale_outcome(cache: Cache, question: Question, now_s: float) -> Outcome | None:
+    """The answer as it was known last, through aliases; None where it was not, or a day has passed since it ended."""
+    chain: list[RRset] = []
+    qname = question.qname
+    for _ in range(MAX_CHAIN):
+        entry = _usable(cache, qname, question.qtype, now_s)
+        if entry is not None and entry.kind == store.POSITIVE:
+            return _made(NOERROR, (*chain, _rrset(qname, question.qtype, entry, now_s)), (), EDE_STALE)
+        if entry is not None:
+            soa = (_rrset(entry.soa_owner, SOA, entry, now_s),) if entry.records else ()
+            gone = entry.kind == store.NXDOMAIN
+            return _made(NXDOMAIN if gone else NOERROR, tuple(chain), soa, EDE_STALE_NXDOMAIN if gone else EDE_STALE)
+        alias = _usable(cache, qname, CNAME, now_s)
+        if alias is None or alias.kind != store.POSITIVE:
+            return None
+        chain.append(_rrset(qname, CNAME, alias, now_s))
+        qname = alias.records[0].lower()
+    return None
+
+
+def _usable(cache: Cache, qname: bytes, qtype: int, now_s: float) -> Entry | None:
+    entry = cache.stale(qname, qtype, now_s)
+    if entry is not None and (entry.kind != store.POSITIVE or entry.trust >= store.ANSWER_NOT_AUTHORITATIVE):
+        return entry
+    return None
+
+
+def _rrset(owner: bytes, rdtype: int, entry: Entry, now_s: float) -> RRset:
+    return RRset(owner, rdtype, min(TTL_S, entry.left_s(now_s) or TTL_S), entry.records, entry.signatures)
+
+
+def _made(rcode: int, answer: tuple[RRset, ...], authority: tuple[RRset, ...], ede: int) -> Outcome:
+    return Outcome(rcode, answer, authority, ede, "no name server of the zone answers now", 0)

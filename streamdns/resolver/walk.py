@@ -1,0 +1,280 @@
+"""How a resolution's jobs walk: from what is known already down one delegation after another. Pure.
+
+`Resolution` adds what comes from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamdns.dns import name as names
+from streamdns.dns.wire import AAAA, NOERROR, NS, SERVFAIL, A
+from streamdns.resolver import cache as store
+from streamdns.resolver.job import Job
+from streamdns.resolver.known import Known
+from streamdns.resolver.message import RRset
+from streamdns.resolver.question import EDE_NETWORK, EDE_NO_AUTHORITY, EDE_OTHER, Ask, Knowledge, Outcome, Question
+from streamdns.resolver.servers import Address, host_of
+from streamdns.resolver.verdict import MAX_CHAIN, Verdict, is_within, labels
+
+MAX_NS_NAMES = 5  # resolved for one delegation (NXNSAttack)
+MAX_DEPTH = 6  # of name servers whose names need name servers whose names ...
+UDP_EACH = 3  # queries to one server for one thing
+_NAMES_KEPT, _ADDRESSES_KEPT = 20, 10  # of a delegation, and of each of its names
+_MAY_HAVE_CHANGED_S = 60.0
+
+
+class Walk(Known):
+    """One question's jobs; `outcome` is set when the question's own one is over."""
+
+    def __init__(
+        self, question: Question, knowledge: Knowledge, *, refresh: bool = False,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        top = Job(question.qname, question.qtype, name=question.qname)
+        super().__init__(question, knowledge, top, refresh=refresh)
+        self._trace = trace
+        self.outcome: Outcome | None = None
+        self.packets = 0
+        self._tokens = 0
+        self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
+        self._out: list[Ask] = []
+        self._ready: list[Job] = []
+        self._now_s = self._ends_s = 0.0
+        self._heard = False
+
+    def _say(self, text: str) -> None:
+        if self._trace is not None:
+            self._trace(text)
+
+    # -- a job's walk
+
+    def _advance(self, job: Job, now_s: float) -> None:
+        """Go as far as is possible without an answer from anybody."""
+        while job.zone is None:
+            if not self._known_already(job, now_s):
+                if job.done:
+                    return
+                self._find_zone(job, now_s)
+        if not job.shown:
+            job.show_more(labels(job.zone))
+        self._next(job, now_s)
+
+    def _go_on_with(self, job: Job, target: bytes, links: int = 1) -> bool:
+        """Follow aliases; False when there were too many."""
+        job.aliases += links
+        if job.aliases > MAX_CHAIN or job.has_alias_at(target):
+            circle = job.has_alias_at(target)
+            self._end(job, EDE_OTHER, "the aliases go in a circle" if circle else f"more than {MAX_CHAIN} aliases")
+            return False
+        if self._trace is not None:
+            self._say(f"an alias: on with {names.to_text(target)}")
+        job.qname = target
+        job.new_zone()
+        job.zone, job.minimised, job.whole, job.referrals = None, 0, False, 0
+        job.useless = frozenset()
+        return True
+
+    def _find_zone(self, job: Job, now_s: float) -> None:
+        """The deepest zone at or above the name whose servers are known; for DS it is above the name."""
+        known = self._known
+        above = job.parent_side()
+        forward = known.forward_of(above)
+        own_labels = -1 if job.own is None else labels(job.own.rrsets[0].owner)
+        if forward is not None and labels(forward.zone) > own_labels:
+            job.zone, job.fixed, job.recursive, job.whole = forward.zone, forward.addresses, True, True
+            job.names, job.glue, job.from_cache = [], {}, False
+            return
+        job.fixed, job.recursive, job.glue = (), False, {}
+        while True:
+            found = known.cache.delegation(above, now_s)
+            if job.own is not None and (found is None or labels(found[0]) <= own_labels):
+                self._go_down(job, job.own, now_s, cached=False)
+                return
+            if found is None or found[0] == b"\0":
+                job.zone, job.names, job.fixed, job.from_cache = b"\0", [], known.roots, False
+                return
+            zone, entry = found
+            job.zone = zone
+            job.from_cache = now_s - (entry.until_s - entry.ttl_s) > _MAY_HAVE_CHANGED_S
+            job.names = self._chosen_names(
+                entry.records, lambda name: known.cache.get(name, A, now_s) is not None
+            )
+            addresses = self._addresses(job, now_s) if job.from_cache else []
+            if not addresses or not all(known.servers.is_dead(each, now_s) for each in addresses):
+                return
+            self._say("all servers of the delegation as it was known are dead")
+            known.cache.forget(zone, NS)
+
+    def _chosen_names(self, rdatas: tuple[bytes, ...], has_address: Callable[[bytes], bool]) -> list[bytes]:
+        """Names of a delegation by chance, and of too many rather those with addresses."""
+        chosen = [name for name in dict.fromkeys(rdata.lower() for rdata in rdatas) if name != b"\0"]
+        self._known.rng.shuffle(chosen)
+        if len(chosen) > _NAMES_KEPT:
+            chosen.sort(key=lambda name: not has_address(name))
+            del chosen[_NAMES_KEPT:]
+        return chosen
+
+    def _next(self, job: Job, now_s: float, *, hurried: bool = False, resumed: bool = False) -> None:
+        """Ask the next server of the job's zone, or look for addresses, or give up.
+
+        `hurried`: somebody takes long, who may answer yet. `resumed`: only because an address may have been found.
+        """
+        assert job.zone is not None
+        addresses = self._usable(job, now_s)
+        fresh = [each for each in addresses if each not in job.asks]
+        if hurried:
+            self._hurry_on(job, addresses, fresh, now_s)
+            return
+        if not fresh and not job.waiting:
+            fresh = [each for each in addresses if each not in job.spent and job.asks[each] < UDP_EACH]
+        if not fresh and job.bad and job.is_minimised():
+            self._say("nobody answers for a part of the name: all of it is asked for")
+            job.whole, job.shown = True, labels(job.qname)
+            job.new_step()
+            fresh = addresses
+        if fresh:
+            self._send(job, self._known.servers.choose(fresh, job.zone, now_s)[0], now_s)
+            return
+        if resumed and job.waiting:
+            return
+        if self._look_for_addresses(job, now_s) or job.waiting or job.children or job.done:
+            return
+        if job.from_cache:
+            self._ask_above(job, job.zone, now_s)
+        else:
+            reasons = "; ".join(dict.fromkeys(job.reasons[-4:])) or "no name server has an address that may be asked"
+            self._give_up(job, reasons)
+
+    def _hurry_on(self, job: Job, addresses: list[Address], fresh: list[Address], now_s: float) -> None:
+        """Others, and those who may have missed the query; then who has no address yet, and the dead at last."""
+        assert job.zone is not None
+        servers, zone = self._known.servers, job.zone
+        good = [each for each in addresses if each not in job.spent
+                and not servers.is_dead(each, now_s) and not servers.is_lame(each, zone, now_s)]
+        # Which of these comes first is for their usual times to say: a packet of a fast one may have been lost.
+        chosen = [each for each in good if job.asks.get(each, 0) < 2]
+        if not chosen and self._look_for_addresses(job, now_s, hurried=True):
+            return
+        chosen = chosen or fresh or [each for each in good if job.asks[each] < UDP_EACH]
+        if chosen and not job.done:
+            self._send(job, servers.choose(chosen, zone, now_s)[0], now_s)
+
+    def _ask_above(self, job: Job, zone: bytes, now_s: float) -> None:
+        """What was known of this delegation leads nowhere: ask those above it again."""
+        self._say("the delegation as it was known leads nowhere")
+        self._known.cache.forget(zone, NS)
+        job.useless = frozenset(job.asks)
+        job.new_zone()
+        job.zone = None
+        self._advance(job, now_s)
+
+    def _usable(self, job: Job, now_s: float) -> list[Address]:
+        """The addresses of the zone's servers that may be asked; IPv6 that does not work only for want of others."""
+        known = self._known
+        found = self._addresses(job, now_s)
+        usable = [each for each in found if known.may_ask(each) and each not in job.useless]
+        if not known.servers.ipv6_works(now_s):
+            return [each for each in usable if not each.is_ipv6] or usable
+        return usable
+
+    def _addresses(self, job: Job, now_s: float) -> list[Address]:
+        if job.fixed:
+            return list(job.fixed)
+        found: dict[Address, None] = {}
+        cache, port = self._known.cache, self._known.port
+        for name in job.names:
+            for address in job.glue.get(name, ()):
+                found[address] = None
+            for rdtype in (A, AAAA) if self._known.ipv6 else (A,):
+                entry = cache.get(name, rdtype, now_s)
+                if entry is not None and entry.kind == store.POSITIVE:
+                    for rdata in entry.records[:_ADDRESSES_KEPT]:
+                        found[Address(host_of(rdata), port)] = None
+        return list(found)
+
+    def _look_for_addresses(self, job: Job, now_s: float, *, hurried: bool = False) -> bool:
+        """Start to resolve the next name of a name server; whether that came to anything."""
+        if (job.children and not hurried) or job.depth >= MAX_DEPTH or job.zone is None:
+            return False
+        zone, cache = job.zone, self._known.cache
+        ipv6 = self._known.ipv6 and self._known.servers.ipv6_works(now_s)
+        # Names inside of the zone itself are for its own servers to tell, who cannot be reached.
+        for name in sorted(job.names, key=lambda each: is_within(each, zone)):
+            if job.names_tried >= MAX_NS_NAMES:
+                return False
+            if name in job.glue or job.is_underway(name):
+                continue
+            job.glue[name] = ()
+            missing = [rdtype for rdtype in ((A, AAAA) if ipv6 else (A,)) if cache.get(name, rdtype, now_s) is None]
+            if not missing:
+                continue
+            job.names_tried += 1
+            if self._trace is not None:
+                self._say(f"looking for the addresses of {names.to_text(name)}")
+            for rdtype in missing:
+                job.children += 1
+                self._advance(Job(name, rdtype, job, job.depth + 1, job.visit, name), now_s)
+                if job.done or self.outcome is not None:
+                    return True
+            return True
+        return False
+
+    def _send(self, job: Job, address: Address, now_s: float, *, tcp: bool = False) -> None:
+        """Ask a server."""
+        raise NotImplementedError
+
+    def _go_down(self, job: Job, found: Verdict, now_s: float, *, cached: bool) -> None:
+        """On to the servers of a zone below."""
+        cut, *glue = found.rrsets
+        port = self._known.port
+        job.new_zone()
+        job.reasons.clear()
+        job.zone, job.from_cache, job.recursive, job.fixed = cut.owner, False, False, ()
+        addresses: dict[bytes, tuple[Address, ...]] = {}
+        for rrset in glue:
+            if rrset.rdtype == A or self._known.ipv6:
+                here = tuple(Address(host_of(rdata), port) for rdata in rrset.rdatas[:_ADDRESSES_KEPT])
+                addresses[rrset.owner] = (*addresses.get(rrset.owner, ()), *here)
+        job.names = self._chosen_names(cut.rdatas, addresses.__contains__)
+        job.glue = addresses
+        if cached:
+            cache = self._known.cache
+            cache.put(cut.owner, NS, cut.rdatas, trust=store.GLUE_AUTHORITY, ttl_s=cut.ttl_s, now_s=now_s)
+            for rrset in glue:
+                cache.put(rrset.owner, rrset.rdtype, rrset.rdatas, trust=store.ADDITIONAL, ttl_s=rrset.ttl_s,
+                          now_s=now_s)
+
+    # -- ends
+
+    def _finish(self, job: Job, rcode: int, answer: tuple[RRset, ...], authority: tuple[RRset, ...]) -> None:
+        self._over(job, Outcome(rcode, (*job.chain, *answer), authority, -1, "", self.packets, self._own))
+
+    def _give_up(self, job: Job, detail: str) -> None:
+        """Nobody who could answer does."""
+        self._end(job, EDE_NO_AUTHORITY if self._heard else EDE_NETWORK, detail)
+
+    def _end(self, job: Job, ede: int, detail: str, *, keep: bool = True) -> None:
+        """The job cannot be done."""
+        if keep and not job.done:
+            for name in {job.name, job.qname}:
+                self._known.cache.put_failure(name, job.qtype, detail, self._now_s)
+        self._over(job, Outcome(SERVFAIL, (), (), ede, detail, self.packets))
+
+    def _over(self, job: Job, outcome: Outcome) -> None:
+        if job.done:
+            return
+        job.done, job.outcome = True, outcome
+        parent = job.parent
+        if parent is None:
+            self.outcome = outcome  # What is still on its way tells about its servers all the same.
+            return
+        if parent.done or parent.visit != job.parent_visit:
+            return
+        parent.children -= 1
+        if outcome.rcode == NOERROR:
+            found = [Address(host_of(rdata), self._known.port) for rrset in outcome.answer if rrset.rdtype == job.qtype
+                     for rdata in rrset.rdatas[:_ADDRESSES_KEPT]]
+            parent.glue[job.name] = (*parent.glue.get(job.name, ()), *found)
+        # Not at once: the parent may be at work on this very job's name.
+        self._ready.append(parent)

@@ -1,0 +1,180 @@
+"""The rows of the settings table that are about the resolver, and their parsers."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Final, NamedTuple
+
+from streamdns import settings_parsers as parsers
+from streamdns.settings_parsers import Address
+from streamdns.settings_row import Setting, bool_row, integer_row
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+DNS_PORT: Final = 53
+_DENIED: Final = "0.0.0.0/8 127.0.0.0/8 224.0.0.0/4 255.255.255.255/32 ::/128 ::1/128 ff00::/8"
+_NETWORKS: Final = "CIDRs or addresses separated by space or comma, or none"
+_SERVERS: Final = "one or several of 192.0.2.1, 192.0.2.1:5353, 2001:db8::1 or [2001:db8::1]:5353"
+
+
+#: Groups of special-use names, as resolver/special.py has them.
+SPECIAL_GROUPS: Final = (
+    "localhost", "invalid", "test", "onion", "alt", "local", "home.arpa", "resolver.arpa", "private-reverse",
+    "reserved-reverse",
+)
+
+
+class ForwardZone(NamedTuple):
+    """Names at and below `zone` (lower case, with a trailing dot) are asked of these resolvers."""
+
+    zone: str
+    servers: tuple[Address, ...]
+
+    def __str__(self) -> str:
+        return f"{self.zone}={','.join(map(str, self.servers))}"
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """CIDRs or single addresses separated by space or comma; "none" stands for no network at all."""
+    if text.lower() == "none":
+        return ()
+    found: dict[Network, None] = {}
+    for word in text.replace(",", " ").split():
+        try:
+            found[ipaddress.ip_network(word)] = None
+        except ValueError as error:
+            reason = "has bits set behind its prefix" if "host bits" in str(error) else "is no CIDR"
+            raise ValueError(f"has {word}, which {reason}") from None
+    if not found:
+        raise ValueError("names nothing")
+    return tuple(found)
+
+
+def parse_server(text: str) -> Address:
+    """An IP address with or without a port; 53 where there is none."""
+    try:
+        return Address(str(ipaddress.ip_address(text)), DNS_PORT)
+    except ValueError:
+        pass
+    address = parsers.parse_address(text)
+    if not address.port:
+        raise ValueError("has no port from 1 to 65535")
+    return address
+
+
+def parse_servers(text: str) -> tuple[Address, ...]:
+    """Servers separated by space or comma."""
+    words = text.replace(",", " ").split()
+    if not words:
+        raise ValueError("names nothing")
+    return tuple(dict.fromkeys(map(parse_server, words)))
+
+
+def parse_sources(text: str) -> tuple[str, ...]:
+    """Local addresses to send from, at most one of IPv4 and one of IPv6."""
+    try:
+        found = [ipaddress.ip_address(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        raise ValueError("has what is no IP address") from None
+    if len({each.version for each in found}) != len(found):
+        raise ValueError("has more than one address of a family")
+    return tuple(map(str, found))
+
+
+def parse_forward_zones(text: str) -> tuple[ForwardZone, ...]:
+    """`corp.example.=10.0.0.1,10.0.0.2:5353` separated by space."""
+    found: dict[str, ForwardZone] = {}
+    for word in text.split():
+        zone, equals, servers = word.partition("=")
+        if not zone or not equals:
+            raise ValueError(f"has {word}, which is not of the form ZONE=ADDRESS,ADDRESS")
+        (name,) = parsers.parse_zones(zone)
+        if name in found:
+            raise ValueError(f"has {name} twice")
+        found[name] = ForwardZone(name, parse_servers(servers))
+    return tuple(found.values())
+
+
+def parse_groups(text: str) -> tuple[str, ...]:
+    """Groups of special-use names separated by space or comma."""
+    words = tuple(dict.fromkeys(text.lower().replace(",", " ").split()))
+    for word in words:
+        if word not in SPECIAL_GROUPS:
+            raise ValueError(f"has {word}, which is no group")
+    if not words:
+        raise ValueError("names nothing")
+    return words
+
+
+RESOLVER: Final[tuple[Setting, ...]] = (
+    Setting(
+        name="DNS_RECURSION_ALLOW", attribute="recursion_allow", parse=parse_networks, default="none",
+        description="Clients for whom names that are not ours are resolved; none turns the resolver off. In this "
+                    "version it is off unless it is asked for.",
+        allowed=_NETWORKS,
+    ),
+    Setting(
+        name="DNS_ROOT_HINTS", attribute="root_hints", parse=parsers.parse_text, default="", unset="",
+        unset_means="the root servers of the Internet",
+        description="Names and addresses of the root servers to begin with.",
+        allowed="a path of a file in the format of zone files with NS records of the root and their addresses",
+    ),
+    Setting(
+        name="DNS_CACHE_BYTES", attribute="cache_bytes", parse=parsers.size_bytes(1 << 20, 1 << 40), default="128M",
+        description="The most memory for what was resolved; what was not used for the longest time goes first.",
+        allowed="a size in bytes from 1M to 1T (K, M, G, T: powers of 1024)",
+    ),
+    integer_row("DNS_RECURSION_LIMIT", "recursion_limit", (1, 100_000), "5000",
+                "The most questions that are being resolved at a time; past it SERVFAIL is the answer."),
+    integer_row("DNS_RECURSION_CLIENT_LIMIT", "recursion_client_limit", (1, 100_000), "500",
+                "The most queries of one client address that wait for the resolver at a time; past it SERVFAIL is the "
+                "answer."),
+    Setting(
+        name="DNS_RESOLVER_ADDRESS", attribute="resolver_address", parse=parse_servers, default="", unset=(),
+        unset_means="names are resolved from the root down",
+        description="Resolvers that are asked for everything that is not ours, in place of the servers of the zones.",
+        allowed=_SERVERS + ", separated by space or comma",
+    ),
+    Setting(
+        name="DNS_FORWARD_ZONES", attribute="forward_zones", parse=parse_forward_zones, default="", unset=(),
+        unset_means="none",
+        description="Zones whose names are asked of given resolvers, the zone with the longest name first.",
+        allowed="one or several of corp.example.=10.0.0.1,10.0.0.2:5353, separated by space",
+    ),
+    Setting(
+        name="DNS_SPECIAL_NAMES_OFF", attribute="special_names_off", parse=parse_groups, default="", unset=(),
+        unset_means="none",
+        description="Groups of special-use names (RFC 6761, 6303 and others) that are asked for as all other names; "
+                    "the rest is answered here. Zones of our own and DNS_FORWARD_ZONES go before both.",
+        allowed="some of " + ", ".join(SPECIAL_GROUPS),
+    ),
+    bool_row("DNS_SERVE_STALE", "serve_stale", "true",
+             "Answer with what was known last, up to a day after its TTL, where no name server of a zone answers "
+             "(RFC 8767)."),
+    Setting(
+        name="DNS_PRIVATE_ANSWERS", attribute="private_answers", parse=parsers.choice("allow", "deny"),
+        default="allow",
+        description="Whether foreign names may have addresses of this host, this link or private networks; deny "
+                    "leaves these out (DNS rebinding), except below DNS_FORWARD_ZONES.",
+        allowed="allow or deny",
+    ),
+    Setting(
+        name="DNS_RESOLVER_DENY", attribute="resolver_deny", parse=parse_networks, default=_DENIED,
+        description="Addresses that the resolver never sends to, whatever a delegation says. Those that settings "
+                    "name are asked all the same.",
+        allowed=_NETWORKS,
+    ),
+    Setting(
+        name="DNS_RESOLVER_SOURCE", attribute="resolver_source", parse=parse_sources, default="", unset=(),
+        unset_means="what the routes say", description="The local addresses that the resolver sends from.",
+        allowed="at most one IPv4 and one IPv6 address",
+    ),
+    integer_row("DNS_RESOLVER_PORT", "resolver_port", (1, 65535), str(DNS_PORT),
+                "The port at which name servers are asked; another one than 53 is for tests and private trees."),
+)
+
+
+def settle(values: dict[str, Any], *, warnings: list[str], given: set[str]) -> None:
+    """Warn of settings that will have no effect; a value that could not be parsed is not there."""
+    if values.get("recursion_allow") == ():
+        names = sorted({row.name for row in RESOLVER} & given - {"DNS_RECURSION_ALLOW"})
+        warnings += [f"{name} has no effect while DNS_RECURSION_ALLOW is none" for name in names]

@@ -1,0 +1,120 @@
+"""From settings to a resolver: root hints, whom it may ask, forwards, special-use names, private addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import pathlib
+
+import pytest
+
+from streamdns.dns import name
+from streamdns.errors import ConfigError
+from streamdns.resolver.configured import MayAsk, WithoutPrivate, knowledge_of
+from streamdns.resolver.message import Response, RRset
+from streamdns.resolver.question import Outcome, Question
+from streamdns.resolver.roots import ROOT_SERVERS, known_roots, primed, read_hints
+from streamdns.resolver.servers import Address
+from streamdns.resolver.special import GROUPS
+from streamdns.settings import load
+from streamdns.settings_resolver import SPECIAL_GROUPS
+from tests.harness.hierarchy import Zone
+
+HINTS = """
+; as https://www.internic.net/domain/named.root has them
+.                        3600000      NS    A.ROOT-SERVERS.NET.
+A.ROOT-SERVERS.NET.      3600000      A     198.41.0.4
+A.ROOT-SERVERS.NET.      3600000      AAAA  2001:503:ba3e::2:30
+B.ROOT-SERVERS.NET.      3600000      A     192.0.2.1
+"""
+
+
+def wire(text: str) -> bytes:
+    return name.from_text(text).lower()
+
+
+def test_the_root_servers() -> None:
+    """Thirteen names, each with an address of both kinds, all different."""
+    assert [each[0] for each in ROOT_SERVERS] == list("abcdefghijklm")
+    addresses = [ipaddress.ip_address(address.host) for address in known_roots(53)]
+    assert [each.version for each in addresses] == [4, 6] * 13
+    assert len(set(addresses)) == 26
+    assert all(each.is_global for each in addresses)
+
+
+def test_hints_of_a_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "named.root"
+    path.write_text(HINTS)
+    assert read_hints(str(path), 53) == (Address("198.41.0.4", 53), Address("2001:503:ba3e::2:30", 53))
+
+
+@pytest.mark.parametrize("text", [None, "", ". 1 NS a.\n", "a. 1 A 192.0.2.1\n", "this is no zone file", ". 1 NS (\n"])
+def test_hints_that_say_nothing(tmp_path: pathlib.Path, text: str | None) -> None:
+    path = tmp_path / "named.root"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match="DNS_ROOT_HINTS=") as caught:
+        read_hints(str(path), 53)
+    assert "\n" not in str(caught.value)
+
+
+def response(*, rcode: int = 0, aa: bool = True, owner: bytes = b"\0", glue: bytes = b"\1a\0") -> Response:
+    servers = RRset(owner, 2, 1000, (b"\1A\0", b"\1b\0"))
+    addresses = (RRset(glue, 1, 60, (b"\1\2\3\4",)), RRset(glue, 28, 60, (bytes(15) + b"\1",)))
+    return Response(1, b"\0", 2, rcode, aa, False, False, True, (servers,), (), addresses)
+
+
+def test_what_a_root_server_says_of_the_roots() -> None:
+    found = primed(response(), 53)
+    assert found is not None
+    addresses, lasts_s = found
+    assert [address.is_ipv6 for address in addresses] == [False, True]
+    assert lasts_s == 1000.0
+    for useless in (response(rcode=2), response(aa=False), response(owner=b"\3org\0"), response(glue=b"\1c\0")):
+        assert primed(useless, 53) is None
+
+
+def test_whom_it_may_ask() -> None:
+    may = MayAsk(load({}).resolver_deny, [Address("127.0.0.53", 53)])
+    asked = {
+        "127.0.0.1": False, "0.0.0.0": False, "224.0.0.1": False, "255.255.255.255": False, "::": False, "::1": False,
+        "ff02::1": False, "::ffff:127.0.0.1": False, "10.0.0.1": True, "192.0.2.1": True, "2001:db8::1": True,
+        "127.0.0.53": True,
+    }
+    for _ in range(2):
+        assert {host: may(Address(host, 53)) for host in asked} == asked
+    assert not may(Address("127.0.0.53", 5353))
+
+
+def test_forwards_and_special_names() -> None:
+    """A zone that is forwarded is nobody else's; all the others are answered here in forward mode, too."""
+    known = knowledge_of(
+        load({"DNS_RESOLVER_ADDRESS": "127.0.0.1", "DNS_FORWARD_ZONES": "Lab.Test=10.0.0.1:5353",
+              "DNS_SPECIAL_NAMES_OFF": "onion"}), lambda qname, qtype: None,
+    )
+    forwards = {each: known.forward_of(wire(each)) for each in ("a.lab.test.", "other.test.", ".")}
+    zones = {each: forward.zone for each, forward in forwards.items() if forward is not None}
+    assert zones == {"a.lab.test.": wire("lab.test."), "other.test.": b"\0", ".": b"\0"}
+    assert known.may_ask(Address("127.0.0.1", 53))
+    answered = {each: known.local(wire(each), 1) is not None
+                for each in ("a.lab.test.", "other.test.", "localhost.", "x.onion.", "example.org.")}
+    assert answered == {"a.lab.test.": False, "other.test.": True, "localhost.": True, "x.onion.": False,
+                        "example.org.": False}
+
+
+def test_the_groups_of_special_names_are_those_of_the_settings() -> None:
+    assert set(SPECIAL_GROUPS) == set(GROUPS)
+
+
+def test_private_addresses_are_left_out_of_foreign_names() -> None:
+    known = knowledge_of(load({"DNS_FORWARD_ZONES": "corp.=10.0.0.1"}), lambda qname, qtype: None)
+    polish = WithoutPrivate(known)
+    answer = (RRset(wire("a.corp."), 1, 60, (b"\x0a\0\0\1", b"\1\2\3\4")),)
+    found = Outcome(0, answer, (), -1, "", 1)
+    foreign = polish(Question(wire("a.org."), 1), found)
+    assert (foreign.answer[0].rdatas, foreign.ede) == ((b"\1\2\3\4",), 15)
+    assert polish(Question(wire("a.corp."), 1), found) is found
+    alias = polish(Question(wire("a.org."), 1), found._replace(own=True))
+    assert alias.answer == foreign.answer, "a foreign name that is an alias of ours stays foreign"
+    known.local = Zone("ours.").add("a.ours.", "A", "10.0.0.1").answer
+    assert polish(Question(wire("a.ours."), 1), found) is found
+    assert polish(Question(wire("a.org."), 1), found) == foreign

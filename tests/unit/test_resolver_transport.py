@@ -1,0 +1,244 @@
+"""The resolver's transport beside servers that do as they are told, over real sockets on the loopback."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dns.message
+import dns.rrset
+import gevent
+import pytest
+from gevent import socket
+from gevent.event import AsyncResult
+
+from streamdns.metrics.registry import Registry
+from streamdns.resolver.message import Options, Response
+from streamdns.resolver.resolution import Ask
+from streamdns.resolver.servers import Address
+from streamdns.resolver.transport import Transport, scrambled
+
+QNAME = b"\3www\7example\3org\0"
+_PATIENCE_S = 10.0
+#: What a server makes of a query: the replies it sends, one after another.
+Script = Callable[[bytes], list[bytes]]
+
+
+def good(packet: bytes) -> bytes:
+    reply = dns.message.make_response(dns.message.from_wire(packet))
+    reply.answer.append(dns.rrset.from_text(reply.question[0].name, 300, "IN", "A", "192.0.2.1"))
+    return reply.to_wire()
+
+
+def other_id(packet: bytes) -> bytes:
+    made = good(packet)
+    return bytes((made[0] ^ 1,)) + made[1:]
+
+
+def other_question(packet: bytes) -> bytes:
+    made = good(packet)
+    return made[:13] + b"vvv" + made[16:]
+
+
+def lower_case(packet: bytes) -> bytes:
+    made = good(packet)
+    return made[:12] + made[12:29].lower() + made[29:]
+
+
+class Told:
+    """Keeps what the transport tells."""
+
+    def __init__(self) -> None:
+        self.hurried = 0
+        self._end: AsyncResult = AsyncResult()
+
+    def responded(self, token: int, response: Response) -> None:
+        self._end.set(("responded", token, response.rcode, len(response.answer)))
+
+    def failed(self, token: int, why: str, *, unreachable: bool = False) -> None:
+        self._end.set(("failed", token, why, unreachable))
+
+    def hurry(self, token: int) -> None:
+        self.hurried += 1
+
+    def distrusted(self, token: int, *, case: bool) -> None:
+        self._end.set(("distrusted", token, case))
+
+    def wait(self) -> tuple[object, ...]:
+        end: tuple[object, ...] = self._end.get(timeout=_PATIENCE_S)
+        return end
+
+
+@contextmanager
+def udp_server(script: Script) -> Iterator[Address]:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            packet, peer = sock.recvfrom(4096)
+            for reply in script(packet):
+                sock.sendto(reply, peer)
+
+    greenlet = gevent.spawn(serve)
+    try:
+        yield Address("127.0.0.1", sock.getsockname()[1])
+    finally:
+        greenlet.kill()
+        sock.close()
+
+
+@contextmanager
+def tcp_server(script: Callable[[bytes], bytes]) -> Iterator[Address]:
+    """Answers each connection's first message with these octets, length and all, and closes."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
+
+    def serve() -> None:
+        while True:
+            accepted, _ = sock.accept()
+            length = int.from_bytes(accepted.recv(2), "big")
+            accepted.sendall(script(accepted.recv(length)))
+            accepted.close()
+
+    greenlet = gevent.spawn(serve)
+    try:
+        yield Address("127.0.0.1", sock.getsockname()[1])
+    finally:
+        greenlet.kill()
+        sock.close()
+
+
+def ask(address: Address, *, tcp: bool = False, timeout_s: float = _PATIENCE_S, patience_s: float = 60.0) -> Ask:
+    return Ask(7, address, b"\3org\0", QNAME, 1, Options(), tcp, False, patience_s, timeout_s)
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    made = Transport(Registry())
+    yield made
+    made.close()
+    assert not made.open
+
+
+@pytest.mark.parametrize(("script", "end"), [
+    (lambda packet: [good(packet)], ("responded", 7, 0, 1)),
+    (lambda packet: [other_id(packet), other_question(packet), good(packet)], ("responded", 7, 0, 1)),
+    (lambda packet: [other_id(packet)] * 3, ("distrusted", 7, False)),
+    (lambda packet: [other_question(packet)] * 3, ("distrusted", 7, False)),
+    (lambda packet: [good(packet)[:30]], ("failed", 7, "its response is malformed", False)),
+    (lambda packet: [packet, b"", b"x", good(packet)], ("distrusted", 7, False)),
+    (lambda packet: [packet[:2] + b"\x81\x85" + bytes(8)], ("responded", 7, 5, 0)),
+], ids=["good", "good at last", "other ids", "other questions", "cut", "no replies", "no question"])
+def test_over_udp(transport: Transport, script: Script, end: tuple[object, ...]) -> None:
+    told = Told()
+    with udp_server(script) as address:
+        transport.send(ask(address), told)
+        assert told.wait() == end
+
+
+def test_case_that_is_not_kept(transport: Transport) -> None:
+    """Told at once: one reply of that kind is enough. (Once in 2^13 the name is in lower case by chance.)"""
+    told = Told()
+    with udp_server(lambda packet: [lower_case(packet)]) as address:
+        transport.send(ask(address), told)
+        assert told.wait() in (("distrusted", 7, True), ("responded", 7, 0, 1))
+
+
+def test_silence(transport: Transport) -> None:
+    """First it is said that it takes long, then that nothing came."""
+    told = Told()
+    with udp_server(lambda packet: []) as address:
+        transport.send(ask(address, timeout_s=0.1, patience_s=0.02), told)
+        assert told.wait() == ("failed", 7, "no response", False)
+    assert told.hurried == 1
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_nobody_there(transport: Transport, tcp: bool) -> None:
+    with udp_server(lambda packet: []) as address:
+        pass
+    told = Told()
+    transport.send(ask(address, tcp=tcp), told)
+    assert told.wait() == ("failed", 7, "connection refused", True)
+
+
+def test_every_query_has_an_id_a_port_and_a_case_of_its_own(transport: Transport) -> None:
+    seen: list[tuple[bytes, bytes]] = []
+    ports = set()
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    for _ in range(24):
+        transport.send(ask(Address("127.0.0.1", sock.getsockname()[1])), Told())
+        packet, peer = sock.recvfrom(4096)
+        seen.append((packet[:2], packet[12:29]))
+        ports.add(peer[1])
+    sock.close()
+    assert len({number for number, _ in seen}) > 20
+    assert len({name for _, name in seen}) > 20
+    assert {name.lower() for _, name in seen} == {QNAME}
+    assert len(ports) > 20
+    assert len(transport.open) == 24
+
+
+def test_a_flood_is_sent_turn_by_turn(transport: Transport) -> None:
+    """Other callbacks of the loop get their turn in between; in the end all are sent."""
+    told = [Told() for _ in range(100)]
+    with udp_server(lambda packet: [good(packet)]) as address:
+        for each in told:
+            transport.send(ask(address), each)
+        assert 0 < len(transport.open) < 50
+        assert [each.wait()[0] for each in told] == ["responded"] * 100
+
+
+def test_scrambling_changes_letters_alone() -> None:
+    name = b"\x05a-1\xe4z\x03\x41\x00b\x00"
+    made = {scrambled(name) for _ in range(200)}
+    assert len(made) == 8  # a, z, b
+    assert {each.lower() for each in made} == {name.lower()}
+
+
+@pytest.mark.parametrize(("script", "end"), [
+    (lambda packet: len(good(packet)).to_bytes(2, "big") + good(packet), ("responded", 7, 0, 1)),
+    (lambda packet: len(good(packet)).to_bytes(2, "big") + other_question(packet),
+     ("failed", 7, "it answered another question", False)),
+    (lambda packet: b"\0\5abcde", ("failed", 7, "it answered another question", False)),
+    (lambda packet: b"\0\x20" + good(packet)[:32], ("failed", 7, "its response is malformed", False)),
+    (lambda packet: b"\0\x20" + good(packet)[:20], ("failed", 7, "connection reset by peer", True)),
+    (lambda packet: b"", ("failed", 7, "connection reset by peer", True)),
+], ids=["good", "other question", "no message", "cut", "ends early", "ends at once"])
+def test_over_tcp(transport: Transport, script: Callable[[bytes], bytes], end: tuple[object, ...]) -> None:
+    told = Told()
+    with tcp_server(script) as address:
+        transport.send(ask(address, tcp=True), told)
+        assert told.wait() == end
+
+
+def test_what_is_closed_tells_nobody(transport: Transport) -> None:
+    told = [Told() for _ in range(4)]
+    before = len(os.listdir("/proc/self/fd"))
+    with udp_server(lambda packet: []) as address:
+        for each in told:
+            transport.send(ask(address, timeout_s=0.05), each)
+        transport.close()
+    gevent.sleep(0.1)  # past every time-out
+    assert not any(each._end.ready() for each in told)
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_without_descriptors_it_waits_for_one(transport: Transport) -> None:
+    """That there is none left is no fault of the server."""
+    told = Told()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with udp_server(lambda packet: [good(packet)]) as address:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+        try:
+            transport.send(ask(address), told)
+            gevent.sleep(0)
+            assert not told._end.ready()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert told.wait() == ("responded", 7, 0, 1)
