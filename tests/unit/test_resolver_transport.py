@@ -171,8 +171,10 @@ def test_every_query_has_an_id_a_port_and_a_case_of_its_own(transport: Transport
     ports = set()
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
+    sock.settimeout(_PATIENCE_S)
     for _ in range(24):
         transport.send(ask(Address("127.0.0.1", sock.getsockname()[1])), Told())
+        gevent.sleep(0.001)  # A few are sent at once; for more the loop has to turn.
         packet, peer = sock.recvfrom(4096)
         seen.append((packet[:2], packet[12:29]))
         ports.add(peer[1])
@@ -234,11 +236,17 @@ def test_without_descriptors_it_waits_for_one(transport: Transport) -> None:
     told = Told()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with udp_server(lambda packet: [good(packet)]) as address:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+        taken: list[int] = []
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, hard))
         try:
+            with pytest.raises(OSError, match="Too many open files"):
+                while True:
+                    taken.append(os.open(os.devnull, os.O_RDONLY))
             transport.send(ask(address), told)
             gevent.sleep(0)
             assert not told._end.ready()
         finally:
+            for number in taken:
+                os.close(number)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert told.wait() == ("responded", 7, 0, 1)
