@@ -231,6 +231,15 @@ def test_what_is_closed_tells_nobody(transport: Transport) -> None:
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
+def _all_descriptors() -> list[int]:
+    taken: list[int] = []
+    while True:
+        try:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            return taken
+
+
 def test_without_descriptors_it_waits_for_one(transport: Transport) -> None:
     """That there is none left is no fault of the server."""
     told = Told()
@@ -239,9 +248,7 @@ def test_without_descriptors_it_waits_for_one(transport: Transport) -> None:
         taken: list[int] = []
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, hard))
         try:
-            with pytest.raises(OSError, match="Too many open files"):
-                while True:
-                    taken.append(os.open(os.devnull, os.O_RDONLY))
+            taken += _all_descriptors()
             transport.send(ask(address), told)
             gevent.sleep(0)
             assert not told._end.ready()
