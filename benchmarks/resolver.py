@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ _COLUMNS = (
     ("workload", "workload"), ("server", "server"), ("cpu_ratio_unbound", "CPU x Unbound"),
     ("cpu_ratio_recursor", "CPU x Recursor"), ("cpu_us_per_query", "CPU us/query"), ("cpu_us_spread", "min..max"),
     ("queries_per_s", "queries/s"), ("core_busy", "core busy"), ("packets_out", "packets out"), ("p50_ms", "p50 ms"),
-    ("p99_ms", "p99 ms"), ("anon_mb", "MB resident"), ("waiting", "waiting"), ("lost", "lost"), ("right", "right"),
+    ("p99_ms", "p99 ms"), ("anon_mb", "MB resident"), ("waiting", "waiting"), ("dead_per_s", "dead/s"),
+    ("lost", "lost"), ("right", "right"),
 )
 _HITS, _HITS_RATE, _ONE_HOP, _COLD = "hits", "hits at {:,}/s", "one hop", "cold"
 _COLD_HOSTS, _ONE_HOP_HOSTS = range(10), range(10, 20)
@@ -48,11 +50,19 @@ class Turns:
     packets: list[float] = field(default_factory=list)
     anon_bytes: list[int] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
+    dead_per_s: list[float] = field(default_factory=list)
+    patience_s: float = 0.0
 
     @property
     def cpu_us(self) -> list[float]:
         """CPU of the server for one query, of each turn."""
         return [1e6 * cpu / load.completed for cpu, load in zip(self.cpu_s, self.loads, strict=True)]
+
+    @property
+    def each_ms(self) -> list[float]:
+        """Time of every query, where that was kept; what was lost took as long as dnsperf waited."""
+        known = [load for load in self.loads if load.each_s]
+        return [1000 * each_s for load in known for each_s in (*load.each_s, *[self.patience_s] * load.lost)]
 
 
 class Scene:
@@ -101,20 +111,20 @@ class Scene:
             assert process.poll() is None, f"{subject.name} ended\n{subject.written()}"
             yield
 
-    def turn(self, workload: str, subject: AnyResolver, what: str, **how: Any) -> Load:
+    def turn(self, workload: str, subject: AnyResolver, what: str, *, timeout_s: int = 2, **how: Any) -> None:
         """One run of dnsperf; the server has nothing else to do, so what it used meanwhile is what the queries cost."""
         assert subject.process is not None
         pid = subject.process.pid
         began_s, began_packets = machine.cpu_s(pid), tree.datagrams()
-        load = Dnsperf(subject.port, self.queries(what), options=self.options, **how).result()
+        load = Dnsperf(subject.port, self.queries(what), options=self.options, timeout_s=timeout_s, **how).result()
         assert load.completed, f"{subject.name} answered nothing"
         turns = self.found.setdefault((workload, subject.name), Turns())
         turns.loads.append(load)
+        turns.patience_s = timeout_s
         turns.cpu_s.append(machine.cpu_s(pid) - began_s)
         turns.anon_bytes.append(machine.memory_bytes(pid))
         # Every query that goes out comes back as a reply, and the client's own are known.
         turns.packets.append((tree.datagrams() - began_packets - load.sent - load.completed) / 2)
-        return load
 
 
 def run(options: Options) -> Result:
@@ -191,6 +201,7 @@ def _dead(scene: Scene, subject: AnyResolver) -> None:
     known, most = "own" if isinstance(subject, Resolving) else "known", scene.options.dead_waiting
     rated = {"seconds": scene.options.seconds, "rate": _KNOWN_RATE, "each": True}
     full = {"seconds": max(1, scene.options.seconds // 2)}
+    beside = ((_BESIDE.format(_KNOWN_RATE, most), rated), (_FULL_BESIDE.format(most), full))
     with scene.running(subject), tree.faults():
         Dnsperf(subject.port, scene.queries(known), options=scene.options, seconds=0, timeout_s=_PATIENCE_S).result()
         scene.turn(_ALONE.format(_KNOWN_RATE), subject, known, **rated)
@@ -198,14 +209,16 @@ def _dead(scene: Scene, subject: AnyResolver) -> None:
         dead = Dnsperf(subject.port, scene.queries("dead"), options=scene.options, seconds=0, outstanding=most,
                        timeout_s=_PATIENCE_S)
         try:
-            for workload, how in ((_BESIDE.format(_KNOWN_RATE, most), rated), (_FULL_BESIDE.format(most), full)):
+            for workload, how in beside:
                 scene.turn(workload, subject, known, **how)
                 if isinstance(subject, Resolving):
                     running = subject.metrics()["streamdns_resolver_running"]
                     scene.found[workload, subject.name].waiting.append(int(running))
         finally:
             assert dead.running, "there were too few dead servers"
-            dead.stop()
+            ended = dead.stop()
+        for workload, _ in beside:
+            scene.found[workload, subject.name].dead_per_s.append(ended.completed / ended.elapsed_s)
 
 
 def _shows(asker: Asker, owner: str, address: str, *, timeout_s: float) -> bool:
@@ -226,28 +239,30 @@ def _check(scene: Scene, subject: AnyResolver) -> None:
 
 def _row(workload: str, server: str, found: dict[tuple[str, str], Turns]) -> dict[str, Any]:
     own = found[workload, server]
-    beside = "dead" in workload
     row: dict[str, Any] = {"workload": workload, "server": server}
     for key, peer in (("cpu_ratio_unbound", Unbound.name), ("cpu_ratio_recursor", Recursor.name)):
         other = found.get((workload, peer))
-        row[key] = ratio(own.cpu_us, other.cpu_us) if other else None
-    each_ms = [1000 * each_s for load in own.loads for each_s in load.each_s]
-    wrong = {code: count for load in own.loads for code, count in load.rcodes.items() if code != "NOERROR"}
+        # Beside the dead the CPU is that of their questions, too, and these are not equally many.
+        row[key] = ratio(own.cpu_us, other.cpu_us) if other and not own.dead_per_s else None
+    wrong = Counter[str]()
+    for load in own.loads:
+        wrong.update({code: count for code, count in load.rcodes.items() if code != "NOERROR"})
+    sent = [packets / load.sent for packets, load in zip(own.packets, own.loads, strict=True)]
+    each_ms = own.each_ms
     return row | {
-        # Beside others' resolutions the CPU is theirs, too.
         "cpu_us_per_query": median(own.cpu_us),
         "cpu_us_spread": f"{min(own.cpu_us):.1f}..{max(own.cpu_us):.1f}",
         "cpu_us_of_each_round": own.cpu_us,
         "queries_per_s": median(load.completed / load.elapsed_s for load in own.loads),
         "core_busy": median(cpu / load.elapsed_s for cpu, load in zip(own.cpu_s, own.loads, strict=True)),
-        "packets_out": None if beside else median(
-            packets / load.sent for packets, load in zip(own.packets, own.loads, strict=True)),
+        "packets_out": None if own.dead_per_s or workload == _LOSSY else median(sent),
         "p50_ms": percentile(each_ms, 0.5) if each_ms else None,
         "p99_ms": percentile(each_ms, 0.99) if each_ms else None,
         "max_ms": max(each_ms) if each_ms else None,
         "latency_ms": median(1000 * load.latency_s for load in own.loads),
         "anon_mb": median(own.anon_bytes) / 1e6,
         "waiting": median(own.waiting) if own.waiting else None,
+        "dead_per_s": median(own.dead_per_s) if own.dead_per_s else None,
         "lost": sum(load.lost for load in own.loads),
         "right": "yes" if not wrong else ", ".join(f"{code}: {count}" for code, count in wrong.items()),
     }

@@ -74,7 +74,7 @@ class PeerResolver:
 
 
 class Unbound(PeerResolver):
-    """Unbound, but for the sizes as it comes."""
+    """Unbound, but for sizes and limits as it comes."""
 
     name, program = "Unbound", "unbound"
 
@@ -86,14 +86,22 @@ class Unbound(PeerResolver):
             f'  directory: "{run_folder}"\n  pidfile: ""\n  use-syslog: no\n  verbosity: 0\n  do-ip6: no\n'
             f'  module-config: "iterator"\n  root-hints: "{self.hints}"\n  access-control: 127.0.0.0/8 allow\n'
             f"  msg-cache-size: {MEMORY_MB // 2}m\n  rrset-cache-size: {MEMORY_MB // 2}m\n"
-            f"  outgoing-range: {2 * WAITING}\n  num-queries-per-thread: {WAITING}\n"
+            f"  outgoing-range: {2 * WAITING}\n  num-queries-per-thread: {WAITING}\n{_limits_off()}"
             "remote-control:\n  control-enable: no\n"
         )
         return [str(find_tool(self.program)), "-d", "-p", "-c", str(config)]
 
 
+def _limits_off() -> str:
+    """Lines for those versions that leave late answers, or many of one client, unanswered: nobody asks twice."""
+    check = str(find_tool("unbound-checkconf"))
+    known = [name for name in ("discard-timeout", "wait-limit")
+             if subprocess.run([check, "-o", name], capture_output=True, check=False).returncode == 0]
+    return "".join(f"  {name}: 0\n" for name in known)
+
+
 class Recursor(PeerResolver):
-    """PowerDNS Recursor, but for the sizes as it comes."""
+    """PowerDNS Recursor, but for sizes and limits as it comes."""
 
     name, program = "PowerDNS Recursor", "pdns_recursor"
 
