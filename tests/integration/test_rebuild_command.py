@@ -141,7 +141,7 @@ def test_another_server_at_the_address_is_not_taken_for_it(serve: Callable[..., 
 
 def test_a_terminal_gets_a_bar(serve: Callable[..., Server]) -> None:
     server = serve(start=False, DNS_BATCH_EVENTS="20")
-    server.append([*BASE, *bulk(4000)])
+    server.append([*BASE, *bulk(40_000)])
     server.start()
     master, terminal = pty.openpty()
     try:

@@ -44,6 +44,7 @@ class _Watch:
         self._fd: int = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self._io = gevent.get_hub().loop.io(self._fd, 1) if self._fd >= 0 else None
         self._awake = Event()
+        self._closed = False
         self.blind = self._fd < 0
 
     def add(self, path: str, mask: int) -> int:
@@ -73,6 +74,8 @@ class _Watch:
 
     def wait(self, timeout_s: float) -> None:
         """Until there is a notice to drain, `close`, or `timeout_s`."""
+        if self._closed:
+            return
         self._awake.clear()
         if self._io is not None:
             self._io.start(self._awake.set)
@@ -83,6 +86,7 @@ class _Watch:
                 self._io.stop()
 
     def close(self) -> None:
+        self._closed = True
         if self._io is not None:
             self._io.stop()
             self._io.close()
@@ -400,6 +404,6 @@ class FileSource:
                 elif tail.position > start:
                     positions[TOPIC, tail.number] = tail.position
                     taken_bytes += tail.position - start
-            if len(records) == before:
+            if tails and len(records) == before:
                 give_way()  # A very long line or blank ones: others have their turn between chunks.
         return records, not tails
