@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import gevent
 
@@ -30,15 +31,15 @@ from streamdns.lifecycle import Service, Supervisor
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
-from streamdns.resolver.answering import Allowed, OwnZones, RecursiveAnswerer
-from streamdns.resolver.configured import recursor_of
-from streamdns.resolver.recursor import Recursor
 from streamdns.sdnotify import Notifier
 from streamdns.settings import Settings, changed
 from streamdns.settings_table import BY_NAME
 from streamdns.view.keys import node_key
 from streamdns.view.reader import snapshot
 from streamdns.view.view import View
+
+if TYPE_CHECKING:
+    from streamdns.resolver.recursor import Recursor
 
 _log = logs.get("app")
 
@@ -154,6 +155,10 @@ class App:
         """The resolver, where anybody may use it."""
         if not self.settings.recursion_allow:
             return None
+        # Off, its code is not even loaded: a start is mostly that.
+        from streamdns.resolver.answering import Allowed, OwnZones
+        from streamdns.resolver.configured import recursor_of
+
         answerer = Answerer(self._policy, cookies=None)
         self._answerers.append(answerer)
         own = OwnZones(answerer, self._snapshot)
@@ -164,6 +169,8 @@ class App:
         if self.recursor is None:
             answerer = Answerer(self._policy, cookies=self._cookies)
         else:
+            from streamdns.resolver.answering import RecursiveAnswerer
+
             answerer = RecursiveAnswerer(
                 self._policy, cookies=self._cookies, recursor=self.recursor, allowed=self._allowed
             )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamdns.dns import name, rdata
 from streamdns.errors import ApiError
-from streamdns.resolver import cache as store
-from streamdns.resolver.recursor import Recursor
 
-_KINDS = {store.POSITIVE: "records", store.NODATA: "no data", store.NXDOMAIN: "no name", store.FAILURE: "failure"}
+if TYPE_CHECKING:  # A resolver that is off is not loaded.
+    from streamdns.resolver.recursor import Recursor
+
+#: By the kind of an entry of the cache.
+_KINDS = ("records", "no data", "no name", "failure")
 
 
 class ResolverAdmin:
@@ -35,7 +37,7 @@ class ResolverAdmin:
                     "ttl": entry.left_s(now_s),
                     "trust": entry.trust,
                     "records": [rdata.to_text(rdtype, each) for each in entry.records]
-                    if entry.kind == store.POSITIVE else [],
+                    if _KINDS[entry.kind] == "records" else [],
                     "detail": entry.detail,
                 }
                 for rdtype, entry in recursor.known.cache.entries_of(owner)
