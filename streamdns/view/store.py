@@ -12,6 +12,7 @@ from typing import TypeAlias
 import lmdb
 import msgspec
 
+from streamdns.durable import sync_directory
 from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
 
 #: Values are bytes, copied out of the map: none outlives its transaction as a view into it.
@@ -283,15 +284,6 @@ def _is_unsynced(path: str) -> bool:
     if begun != boot:
         raise ViewCorrupt(f"the view in {path} was being filled when the machine went down")
     return True
-
-
-def sync_directory(path: str) -> None:
-    """Have the names in a directory on the disk; raises OSError."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _failure(path: str, err: lmdb.Error) -> ViewError:

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from streamdns.durable import sync_directory
 from streamdns.errors import ViewCorrupt, ViewError, ViewLocked
 from streamdns.view import request
-from streamdns.view.store import Store, disk_failure, sync_directory
+from streamdns.view.store import Store, disk_failure
 
 _LOCK, _CURRENT, _REBUILD = "lock", "current", "rebuild"
 _LOCK_PATIENCE_S = 0.1

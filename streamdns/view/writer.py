@@ -196,11 +196,11 @@ class _Work:
             if of_topic != topic_name or topic < 0:
                 topic_name, topic = of_topic, txn.topic_index(of_topic)
             done = None
+            packed = pack_records(rdtype, ttl, rdatas)
             if rdatas:
                 origin = _new_tuple(Origin, (topic, partition, position, timestamp, metadatas))
-                packed = pack_records(rdtype, ttl, rdatas)
                 done = txn.set_alone(key, owner, rdtype, records=packed, count=len(rdatas), origin=origin)
-            before, after = self._set(record, event, key, topic) if done is None else done
+            before, after = self._set(record, event, key, topic, packed=packed) if done is None else done
             if not canonical:
                 self._list_spelling(record, owner, rdtype, stands=bool(rdatas))
             if before != after:
@@ -208,7 +208,9 @@ class _Work:
                 changes.append((self.now_ms, owner, rdtype, before, after, *whence))
         self.events += len(events) - len(self.rejections)
 
-    def _set(self, record: Record, event: RRsetEvent, key: bytes, topic: int) -> tuple[int, int]:
+    def _set(
+        self, record: Record, event: RRsetEvent, key: bytes, topic: int, *, packed: bytes
+    ) -> tuple[int, int]:
         """Apply an event that has other candidates, or whose node has other RRsets; the hashes before and after."""
         txn = self.txn
         node = txn.node(key)
@@ -218,19 +220,17 @@ class _Work:
         else:
             simple = not txn.state.candidate_rows or not txn.candidates(key, event.rdtype, None)
         if simple and event.rdatas:
-            records = pack_records(event.rdtype, event.ttl, event.rdatas)
             origin = Origin(topic, record.partition, record.position, record.timestamp, event.metadatas)
-            new = RRset(event.rdtype, 0, len(event.rdatas), records, origin)
+            new = RRset(event.rdtype, 0, len(event.rdatas), packed, origin)
             return txn.set_simple(key, event.owner, node, old, new)
-        return self._contest(key, event, record, topic, old)
+        return self._contest(key, event, record, topic, old, packed=packed)
 
     def _contest(
-        self, key: bytes, event: RRsetEvent, record: Record, topic: int, old: RRset | None
+        self, key: bytes, event: RRsetEvent, record: Record, topic: int, old: RRset | None, *, packed: bytes
     ) -> tuple[int, int]:
         txn = self.txn
         before = txn.candidates(key, event.rdtype, old)
         mine = (topic, record.partition)
-        records = pack_records(event.rdtype, event.ttl, event.rdatas)
         after = dict(before)
         after[mine] = Candidate(
             rows.SET if event.rdatas else rows.DELETE,
@@ -238,7 +238,7 @@ class _Work:
             record.position,
             record.timestamp,
             len(event.rdatas),
-            records,
+            packed,
             event.metadatas,
         )
         if not event.rdatas:

@@ -13,7 +13,8 @@ from tests.meta.source import imports, modules, within
 #: From the bottom up; a module belongs to the longest entry that it is in or below, "=" in front means only itself.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
-        "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.errors", "streamdns.settings",
+        "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.durable", "streamdns.errors",
+        "streamdns.settings",
         "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver",
         "streamdns.settings_row", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",

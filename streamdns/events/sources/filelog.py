@@ -18,6 +18,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from streamdns.durable import sync_directory
 from streamdns.errors import SourceError
 from streamdns.events.sources.base import Record
 
@@ -182,7 +183,7 @@ def _append_lines(path: str, lines: list[bytes]) -> list[int]:
     finally:
         os.close(fd)
     if new:
-        _sync_directory(os.path.dirname(path) or ".")
+        sync_directory(os.path.dirname(path) or ".")
     return starts
 
 
@@ -191,7 +192,7 @@ def _open_locked(path: str) -> int:
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory):
         os.makedirs(directory, exist_ok=True)
-        _sync_directory(os.path.dirname(os.path.abspath(directory)))
+        sync_directory(os.path.dirname(os.path.abspath(directory)))
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
@@ -215,11 +216,3 @@ def _write(fd: int, lines: list[bytes], starts: list[int]) -> None:
         written = bisect_right(starts, starts[0] + done) - 1
         os.ftruncate(fd, starts[written])
         raise
-
-
-def _sync_directory(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
