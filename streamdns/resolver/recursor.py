@@ -210,6 +210,7 @@ class Recursor(Service):
         """
         if not self._turning:
             self._turning = True
+            gevent.get_hub().loop.update_now()  # Time limits count from now.
             self._turn_timer.start(self._turn)
         if self._left > 0 and not self._queue:
             return True

@@ -87,6 +87,8 @@ class Transport:
         """Send a query; what comes of it is told to `events`, never from within this call."""
         if not self._turning:
             self._turning = True
+            # Time-outs count from now, however long the loop's turn has lasted already.
+            self._hub.loop.update_now()
             self._turn_timer.start(self._turn)
         if self._left > 0 and not self._queue:
             self._begin(ask, events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -155,6 +156,15 @@ def test_silence(transport: Transport) -> None:
         transport.send(ask(address, timeout_s=0.1, patience_s=0.02), told)
         assert told.wait() == ("failed", 7, "no response", False)
     assert told.hurried == 1
+
+
+def test_a_time_out_counts_from_when_it_was_sent(transport: Transport) -> None:
+    """Not from when the loop last looked at its clock."""
+    told = Told()
+    with udp_server(lambda packet: [good(packet)]) as address:
+        time.sleep(1.2)  # The loop stands still.
+        transport.send(ask(address, timeout_s=1.0), told)
+        assert told.wait() == ("responded", 7, 0, 1)
 
 
 @pytest.mark.parametrize("tcp", [False, True])
