@@ -41,6 +41,10 @@ _FLAGS = {CNAME: HAS_CNAME, DNAME: HAS_DNAME, NS: HAS_NS, SOA: HAS_SOA}
 _BOUNDING = frozenset((NS, SOA, DNAME))
 
 
+#: What a change of an RRset makes in the digest: hashes before and after (0: nothing counts), and the records of both.
+Difference = tuple[int, int, bytes, bytes]
+
+
 class Conflict(msgspec.Struct, array_like=True):
     """One entry of the list of conflicts; `detail` is text for people."""
 
@@ -148,8 +152,8 @@ class WriteTransaction:
 
     def set_alone(
         self, key: bytes, owner: bytes, rdtype: int, *, records: bytes, count: int, origin: Origin
-    ) -> tuple[int, int] | None:
-        """Put the only RRset of a node, or replace it by the next of its partition; the hashes before and after.
+    ) -> Difference | None:
+        """Put the only RRset of a node, or replace it by the next of its partition; what that makes.
 
         None, and nothing done, where there is more to it: `fetch` was not asked for the node, other types, other
         candidates, a type that bounds zones. This is `set_simple` for nearly every event, without its objects.
@@ -161,15 +165,16 @@ class WriteTransaction:
         if stored is None:
             if state.candidate_rows and self.candidates(key, rdtype, None):
                 return None
-            before = 0
+            before, old = 0, b""
             state.rrsets += 1
             state.records += count
             after = difference = rrset_hash(owner, records)
             self.zones.changed(key, difference, 1, count)
         else:
-            old = records_alone(stored, rdtype, origin.topic, origin.partition)
-            if old is None:
+            alone = records_alone(stored, rdtype, origin.topic, origin.partition)
+            if alone is None:
                 return None
+            old = alone
             before, after = rrset_hash(owner, old), rrset_hash(owner, records)
             difference = after - before
             more = count - int.from_bytes(stored[8:12], "big")
@@ -177,16 +182,16 @@ class WriteTransaction:
             self.zones.changed(key, difference, 0, more)
         self._digest += difference
         self._plain[key] = encode_single(rdtype, 0, count, records, origin)
-        return before, after
+        return before, after, old, records
 
     def set_simple(
         self, key: bytes, owner: bytes, node: _Node, old: RRset | None, new: RRset
-    ) -> tuple[int, int]:
-        """Replace an RRset that has one candidate by the next of the same partition; the hashes before and after."""
+    ) -> Difference:
+        """Replace an RRset that has one candidate by the next of the same partition; what that makes."""
         before = 0 if old is None else rrset_hash(owner, old.records)
         after = rrset_hash(owner, new.records)
         self._put(key, owner, node, new.rdtype, old=old, new=new, difference=after - before)
-        return before, after
+        return before, after, b"" if old is None else old.records, new.records
 
     def set_candidates(
         self,
@@ -196,8 +201,8 @@ class WriteTransaction:
         *,
         before: dict[CandidateId, Candidate],
         after: dict[CandidateId, Candidate],
-    ) -> tuple[int, int]:
-        """Replace the candidates of an RRset, whatever they are; the hashes before and after (0 = nothing counts)."""
+    ) -> Difference:
+        """Replace the candidates of an RRset, whatever they are; what that makes."""
         topics = self.state.topics
         old, new = self.current(key, rdtype), rows.standing(rdtype, after, topics)
         counted_before, counted_after = rows.in_digest(before, topics), rows.in_digest(after, topics)
@@ -205,7 +210,7 @@ class WriteTransaction:
         hash_after = 0 if counted_after is None else rrset_hash(owner, counted_after)
         self._store_rows(key, owner, rdtype, before, after)
         self._put(key, owner, self.node(key), rdtype, old=old, new=new, difference=hash_after - hash_before)
-        return hash_before, hash_after
+        return hash_before, hash_after, counted_before or b"", counted_after or b""
 
     def _store_rows(
         self,

@@ -29,7 +29,7 @@ from streamdns.view.keys import (
     sequence_key,
 )
 from streamdns.view.store import Position, State, Store, Transaction
-from streamdns.view.transaction import SPELLING, Conflict, WriteTransaction
+from streamdns.view.transaction import SPELLING, Conflict, Difference, WriteTransaction
 
 #: How many names a zone whose SOA came late takes over in one commit: more would make the commit long.
 _CLAIMS_A_COMMIT = 5000
@@ -68,7 +68,11 @@ class Applied(NamedTuple):
 
 
 class JournalEntry(msgspec.Struct, array_like=True):
-    """One change: when (ms), which RRset, its hashes before and after (b"" = not there), and where it came from."""
+    """One change: when (ms), which RRset, its hashes before and after (b"" = not there), and where it came from.
+
+    `was` and `now` are its records before and after in the form of a node; both b"" where they are large, or where an
+    older version wrote the entry.
+    """
 
     time_ms: int
     owner: bytes
@@ -80,6 +84,8 @@ class JournalEntry(msgspec.Struct, array_like=True):
     position: int
     timestamp: int
     metadatas: bytes
+    was: bytes = b""
+    now: bytes = b""
 
 
 _encode_entry = msgspec.msgpack.Encoder().encode  # given tuples in the order of JournalEntry: half the time
@@ -90,13 +96,15 @@ decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
 _new_tuple = tuple.__new__
 
 #: A change until the journal is written: the fields of JournalEntry, with the hashes as numbers.
-_Change = tuple[int, bytes, int, int, int, str, int, int, int, bytes]
+_Change = tuple[int, bytes, int, int, int, str, int, int, int, bytes, bytes, bytes]
+#: Larger RRsets are not kept in the journal, so that it stays small.
+_JOURNAL_RECORDS_OCTETS = 4096
 
 
 def _entry(change: _Change) -> bytes:
-    time_ms, owner, rdtype, before, after, *whence = change
+    time_ms, owner, rdtype, before, after, *rest = change
     hashes = (before.to_bytes(32, "big") if before else b"", after.to_bytes(32, "big") if after else b"")
-    return _encode_entry((time_ms, owner, rdtype, *hashes, *whence))
+    return _encode_entry((time_ms, owner, rdtype, *hashes, *rest))
 
 
 def _decoded(records: Sequence[Record], default_ttl: int) -> list[RRsetEvent | BadEvent]:
@@ -200,17 +208,19 @@ class _Work:
             if rdatas:
                 origin = _new_tuple(Origin, (topic, partition, position, timestamp, metadatas))
                 done = txn.set_alone(key, owner, rdtype, records=packed, count=len(rdatas), origin=origin)
-            before, after = self._set(record, event, key, topic, packed=packed) if done is None else done
+            before, after, was, now = self._set(record, event, key, topic, packed=packed) if done is None else done
             if not canonical:
                 self._list_spelling(record, owner, rdtype, stands=bool(rdatas))
             if before != after:
+                if len(was) + len(now) > _JOURNAL_RECORDS_OCTETS:
+                    was = now = b""
                 whence = topic_name, partition, position, timestamp, metadatas[:1024]
-                changes.append((self.now_ms, owner, rdtype, before, after, *whence))
+                changes.append((self.now_ms, owner, rdtype, before, after, *whence, was, now))
         self.events += len(events) - len(self.rejections)
 
     def _set(
         self, record: Record, event: RRsetEvent, key: bytes, topic: int, *, packed: bytes
-    ) -> tuple[int, int]:
+    ) -> Difference:
         """Apply an event that has other candidates, or whose node has other RRsets; the hashes before and after."""
         txn = self.txn
         node = txn.node(key)
@@ -227,7 +237,7 @@ class _Work:
 
     def _contest(
         self, key: bytes, event: RRsetEvent, record: Record, topic: int, old: RRset | None, *, packed: bytes
-    ) -> tuple[int, int]:
+    ) -> Difference:
         txn = self.txn
         before = txn.candidates(key, event.rdtype, old)
         mine = (topic, record.partition)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 
+import msgspec
 import pytest
 
+from streamdns.dns.node import unpack_rdatas
 from streamdns.events.sources.base import Batch, Record
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store
+from streamdns.view.writer import decode_entry
 from tests.harness import viewing
 from tests.harness.model import Event, wire_name
 
@@ -41,6 +44,27 @@ def test_the_journal_keeps_the_newest_changes_in_order() -> None:
         with Inspector(store) as view:
             *_, last = view.journal()
         assert (last.before, last.after) == (entries[-1].after, b"")
+
+
+def test_the_journal_keeps_records_before_and_after_unless_they_are_large() -> None:
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store), viewing.Reading()
+        to.apply(reading.batch([], caught_up=True), {}, 1)
+        large = json.dumps([{"name": "n.", "type": "TXT", "content": f'"{"x" * 250}{number}"'} for number in range(20)])
+        to.apply(reading.batch([_event("n.", "192.0.2.1"), _event("n.", "192.0.2.2"), _event("n.", None)]), {}, 2)
+        to.apply(reading.batch([Event(0, 0, "n.|TXT", large), _event("n.", "192.0.2.3")]), {}, 3)
+        with Inspector(store) as view:
+            kept = [(unpack_rdatas(entry.was), unpack_rdatas(entry.now), bool(entry.after)) for entry in view.journal()]
+        one, two, three = (bytes((192, 0, 2, number)) for number in (1, 2, 3))
+        assert kept == [
+            ([], [one], True), ([one], [two], True), ([two], [], False), ([], [], True), ([], [three], True),
+        ]
+
+
+def test_an_entry_of_the_journal_by_an_older_version_is_read() -> None:
+    old = (1, b"\1n\0", 1, b"", b"h" * 32, "zones", 0, 5, 6, b"")
+    entry = decode_entry(msgspec.msgpack.encode(old))
+    assert (entry.position, entry.was, entry.now) == (5, b"", b"")
 
 
 def test_the_journal_of_a_first_fill_is_written_when_it_is_done() -> None:
