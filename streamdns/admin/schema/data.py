@@ -1,0 +1,177 @@
+"""Documents about what the view holds: zones, RRsets, rejected events, conflicts, changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class RRset(msgspec.Struct, kw_only=True):
+    """One RRset and where it came from; topic, partition and position are null for one of this node's own.
+
+    `shadowed`: it is not answered. `rejected`: a newer event of it was refused. `metadatas` are those of the event.
+    """
+
+    name: str
+    type: str
+    ttl: int
+    records: list[str]
+    topic: str | None
+    partition: int | None
+    position: int | None
+    timestamp: int
+    producer: str | None
+    metadatas: Any
+    shadowed: bool
+    rejected: bool
+    local: bool
+
+
+class RRsetPage(msgspec.Struct, kw_only=True):
+    """RRsets in canonical order of their names; `looked_at` is the number of names that were looked at for it."""
+
+    rrsets: list[RRset]
+    looked_at: int
+    next: str | None
+
+
+class NameRecords(msgspec.Struct, kw_only=True):
+    """The RRsets of one name; `zone` is the zone it belongs to."""
+
+    name: str
+    zone: str | None
+    rrsets: list[RRset]
+
+
+class Soa(msgspec.Struct, kw_only=True):
+    """The fields of a SOA record and its TTL (RFC 1035 §3.3.13)."""
+
+    mname: str
+    rname: str
+    serial: int
+    refresh: int
+    retry: int
+    expire: int
+    minimum: int
+    ttl: int
+
+
+class Zone(msgspec.Struct, kw_only=True):
+    """One zone: its digest and counts, its last change here (ms), and for how long changes may be missing (seconds).
+
+    `counting`: the zone still takes over names that were there before its SOA.
+    """
+
+    name: str
+    soa: Soa | None
+    rrsets: int
+    records: int
+    digest: str
+    changed: int
+    counting: bool
+    stale: bool
+    stale_seconds: float
+
+
+class ZonePage(msgspec.Struct, kw_only=True):
+    """Zones in canonical order, and the number of all."""
+
+    zones: list[Zone]
+    total: int
+    next: str | None
+
+
+class Quarantined(msgspec.Struct, kw_only=True):
+    """A rejected event: when it was read (ms), where it stands, its key, the reason, and how its payload begins."""
+
+    id: int
+    time: int
+    topic: str
+    partition: int
+    position: int
+    timestamp: int
+    key: str | None
+    reason: str
+    payload: str
+
+
+class QuarantinePage(msgspec.Struct, kw_only=True):
+    """Rejected events, newest first."""
+
+    quarantined: list[Quarantined]
+    total: int
+    next: str | None
+
+
+class Conflict(msgspec.Struct, kw_only=True):
+    """A contradiction in the data; `kind` is partitions, cname or spelling."""
+
+    kind: str
+    name: str
+    type: str
+    detail: str
+
+
+class ConflictPage(msgspec.Struct, kw_only=True):
+    """Conflicts, by kind."""
+
+    conflicts: list[Conflict]
+    total: int
+    next: str | None
+
+
+class Data(msgspec.Struct, kw_only=True):
+    """What an RRset was: its hash in the digest, and its records where the journal keeps them (large ones it does not).
+    """
+
+    hash: str
+    ttl: int | None
+    records: list[str] | None
+
+
+class Change(msgspec.Struct, kw_only=True):
+    """One change of an RRset: `before` null: it was not there; `after` null: it is there no more. `time` is when this
+    node applied it, `timestamp` when it was written (ms).
+    """
+
+    id: int
+    time: int
+    name: str
+    type: str
+    before: Data | None
+    after: Data | None
+    topic: str
+    partition: int
+    position: int
+    timestamp: int
+    producer: str | None
+    metadatas: Any
+
+
+class JournalPage(msgspec.Struct, kw_only=True):
+    """Changes, newest first; `first` and `end` are the ids that the journal holds: from the first up to before the end.
+    """
+
+    changes: list[Change]
+    first: int
+    end: int
+    next: str | None
+
+
+class StreamPosition(msgspec.Struct, kw_only=True):
+    """The journal as server-sent events: `id` is a change's id, `data` a Change. Event `lost`: the journal no longer
+    holds all changes behind the id that was asked for; `first` is the first that it has.
+    """
+
+    first: int
+
+
+class ZoneDigest(msgspec.Struct, kw_only=True):
+    """A zone's digest."""
+
+    name: str
+    digest: str
+    rrsets: int
+    records: int
+    counting: bool

@@ -1,0 +1,139 @@
+"""Reading a view page by page: each page is one short snapshot, and the next begins at the key that the last one gave.
+
+Nothing here takes longer than so many rows take, whatever the view holds; who reads on gives way in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamdns.dns import node as nodes
+from streamdns.view.keys import depth_of, position_key, prefixes, sequence_key, subtree
+from streamdns.view.quarantine import Quarantined, decode_quarantined
+from streamdns.view.reader import Entry, Inspector
+from streamdns.view.store import decode_position
+from streamdns.view.transaction import Conflict, decode_conflict
+from streamdns.view.writer import JournalEntry, decode_entry
+from streamdns.view.zones import ZoneRow, decode_zone
+
+
+class ZoneLine(NamedTuple):
+    """A zone: the key of its apex, its row, and its SOA RRset in the form of a node's records."""
+
+    apex: bytes
+    row: ZoneRow
+    soa: bytes | None
+
+
+class Names(NamedTuple):
+    """RRsets of names in canonical order; `looked` names were looked at, `next` is the key to go on with."""
+
+    entries: list[Entry]
+    looked: int
+    next: bytes | None
+
+
+class Pages(Inspector):
+    """An Inspector that is asked for a page and closed again."""
+
+    def zone_lines(self, start: bytes, *, within: bytes = b"", most: int) -> tuple[list[ZoneLine], bytes | None]:
+        """Zones from a key on, and the key of the one behind them."""
+        lines: list[ZoneLine] = []
+        for apex, raw in self.rows("zones", max(start, within)):
+            if not apex.startswith(within):
+                return lines, None
+            if len(lines) == most:
+                return lines, apex
+            lines.append(self._line(apex, raw))
+        return lines, None
+
+    def _line(self, apex: bytes, raw: bytes) -> ZoneLine:
+        node = self._txn.get(apex, db=self.store.nodes)
+        return ZoneLine(apex, decode_zone(raw), None if node is None else nodes.records_of(node, nodes.SOA))
+
+    def zone_line(self, apex: bytes) -> ZoneLine | None:
+        """One zone, or None."""
+        raw = self._txn.get(apex, db=self.store.tables["zones"])
+        return None if raw is None else self._line(apex, raw)
+
+    def names(
+        self, start: bytes, within: bytes, wanted: Callable[[bytes, bytes], bool], *, most: int
+    ) -> Names:
+        """RRsets of the names below `within` that `wanted` takes, of their keys and nodes; looks at `most` names."""
+        found: list[Entry] = []
+        looked = 0
+        for key, raw in self.walk(max(start, within), within):
+            if looked == most:
+                return Names(found, looked, key)
+            looked += 1
+            if wanted(key, raw):
+                found += self._entries(key, raw)
+        return Names(found, looked, None)
+
+    def zone_names(self, apex: bytes, start: bytes, *, most: int) -> Names:
+        """RRsets of one zone, without those of zones below it; NS and DS at its cuts stay. Looks at `most` names."""
+        found: list[Entry] = []
+        looked, within, depth = 0, subtree(apex), depth_of(apex)
+        with self._txn.cursor(self.store.nodes) as cursor:
+            more = cursor.set_range(max(start, within) or apex)
+            while more:
+                key = cursor.key()
+                if not key.startswith(within):
+                    break
+                if looked == most:
+                    return Names(found, looked, key)
+                looked += 1
+                child = next((each for each in prefixes(key)[depth + 1 :] if self._is_apex(each)), None)
+                entries = self._entries(key, cursor.value()) if child in (None, key) else []
+                found += entries if child is None else [
+                    entry for entry in entries if entry.rrset.rdtype in (nodes.NS, nodes.DS)
+                ]
+                # Everything below a zone's apex has its key as prefix, whose last octet is 0.
+                more = cursor.next() if child is None else cursor.set_range(child[:-1] + b"\1")
+        return Names(found, looked, None)
+
+    def quarantine_before(self, sequence: int, *, most: int) -> list[tuple[int, Quarantined]]:
+        """Rejected events with smaller numbers, newest first."""
+        found: list[tuple[int, Quarantined]] = []
+        with self._txn.cursor(self.store.tables["quarantine"]) as cursor:
+            more = cursor.prev() if cursor.set_range(sequence_key(sequence)) else cursor.last()
+            while more and len(found) < most:
+                found.append((int.from_bytes(cursor.key(), "big"), decode_quarantined(cursor.value())))
+                more = cursor.prev()
+        return found
+
+    def conflicts_from(self, start: bytes, *, most: int) -> tuple[list[Conflict], bytes | None]:
+        """Conflicts in the order of their keys, and the key behind them."""
+        found: list[Conflict] = []
+        for key, raw in self.rows("conflicts", start):
+            if len(found) == most:
+                return found, key
+            found.append(decode_conflict(raw))
+        return found, None
+
+    def has_contested(self) -> bool:
+        """Whether any RRset has candidates in several partitions."""
+        return next((key[:1] == b"P" for key, _ in self.rows("conflicts", b"P")), False)
+
+    @property
+    def journal_first(self) -> int:
+        """The number of the oldest change that the journal holds."""
+        return max(0, self.state.journal_next - self.state.journal_size)
+
+    def change(self, number: int) -> JournalEntry | None:
+        """One change by its number."""
+        if not self.journal_first <= number < self.state.journal_next:
+            return None
+        raw = self._txn.get(sequence_key(number % self.state.journal_size), db=self.store.tables["journal"])
+        return None if raw is None else decode_entry(raw)
+
+    def changes(self, numbers: range) -> list[tuple[int, JournalEntry]]:
+        """Changes by their numbers, in that order; those that the journal does not hold are left out."""
+        found = ((number, self.change(number)) for number in numbers)
+        return [(number, entry) for number, entry in found if entry is not None]
+
+    def position(self, topic: str, partition: int) -> int | None:
+        """Where reading of a partition goes on; None where it never was."""
+        raw = self._txn.get(position_key(topic, partition), db=self.store.tables["positions"])
+        return None if raw is None else decode_position(raw).next
