@@ -198,6 +198,8 @@ def _parse_all(texts: Mapping[str, str], problems: list[str]) -> tuple[dict[str,
     given: set[str] = set()
     for setting in SETTINGS:
         text = texts.get(setting.name, "").strip()
+        if not text and setting.name in texts:
+            text = setting.empty
         if text:
             given.add(setting.name)
         text = text or setting.default
@@ -290,6 +292,7 @@ def markdown() -> str:
 
 def _notes(setting: Setting, *, lead: str, end: str = "") -> str:
     notes = [
+        *([f"An empty value: {setting.empty}."] if setting.empty else []),
         *(["Secret: never shown or logged."] if setting.secret else []),
         *(["Read again at SIGHUP."] if setting.reload else []),
     ]

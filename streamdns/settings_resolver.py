@@ -11,6 +11,10 @@ from streamdns.settings_row import Setting, bool_row, integer_row
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DNS_PORT: Final = 53
+#: Who is near: this host, private networks and carriers' shared addresses, this link. None of them is on the Internet.
+_NEAR: Final = (
+    "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 ::1/128 fc00::/7 fe80::/10"
+)
 _DENIED: Final = "0.0.0.0/8 127.0.0.0/8 224.0.0.0/4 255.255.255.255/32 ::/128 ::1/128 ff00::/8"
 _NETWORKS: Final = "CIDRs or addresses separated by space or comma, or none"
 _SERVERS: Final = "one or several of 192.0.2.1, 192.0.2.1:5353, 2001:db8::1 or [2001:db8::1]:5353"
@@ -107,9 +111,9 @@ def parse_groups(text: str) -> tuple[str, ...]:
 
 RESOLVER: Final[tuple[Setting, ...]] = (
     Setting(
-        name="DNS_RECURSION_ALLOW", attribute="recursion_allow", parse=parse_networks, default="none",
-        description="Clients for whom names that are not ours are resolved; none turns the resolver off. In this "
-                    "version it is off unless it is asked for.",
+        name="DNS_RECURSION_ALLOW", attribute="recursion_allow", parse=parse_networks, default=_NEAR,
+        description="Clients for whom names that are not ours are resolved; by default those of this host, of private "
+                    "networks and of the link. None turns the resolver off.",
         allowed=_NETWORKS,
     ),
     Setting(
@@ -161,7 +165,7 @@ RESOLVER: Final[tuple[Setting, ...]] = (
         name="DNS_RESOLVER_DENY", attribute="resolver_deny", parse=parse_networks, default=_DENIED,
         description="Addresses that the resolver never sends to, whatever a delegation says. Those that settings "
                     "name are asked all the same.",
-        allowed=_NETWORKS,
+        allowed=_NETWORKS, empty="none",
     ),
     Setting(
         name="DNS_RESOLVER_SOURCE", attribute="resolver_source", parse=parse_sources, default="", unset=(),

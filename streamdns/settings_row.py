@@ -13,7 +13,10 @@ _BOOL = "true or false (also yes/no, on/off, 1/0)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One row of the table; a default of "" means unset, and unset_means says what happens then."""
+    """One row of the table; a default of "" means unset, and unset_means says what happens then.
+
+    `empty` is what a value that is given and empty stands for, where that is not the same as none given.
+    """
 
     name: str
     attribute: str
@@ -23,6 +26,7 @@ class Setting:
     allowed: str
     unset_means: str = ""
     unset: Any = None
+    empty: str = ""
     since: str = "0.1"
     secret: bool = False
     reload: bool = False

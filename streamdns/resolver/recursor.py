@@ -159,6 +159,7 @@ class Recursor(Service):
         self._waiting: dict[bytes, int] = {}
         self._stopped = Event()
         self.primed_s: float | None = None
+        self._priming: Priming | None = None
         self._left = _STARTED_A_TURN
         self._queue: deque[Running] = deque()
         self._turn_timer = gevent.get_hub().loop.timer(0.0)
@@ -325,7 +326,10 @@ class Recursor(Service):
         while not self._stopped.is_set():
             wait_s: float | None = None
             if self.known.forward_of(b"\0") is None:
-                lasts_s = Priming(self).run()
+                self._priming = Priming(self)
+                lasts_s = self._priming.run()
+                if self._stopped.is_set():
+                    return
                 if lasts_s is not None:
                     self.primed_s = self.clock()
                     _log.info("resolver.primed", servers=len(self.known.roots))
@@ -338,6 +342,8 @@ class Recursor(Service):
     def stop(self) -> None:
         """End everything that is in flight with SERVFAIL."""
         self._stopped.set()
+        if self._priming is not None:
+            self._priming.cancel()
         self._turn_timer.stop()
         self._turning = False
         self._queue.clear()
@@ -352,6 +358,12 @@ class Priming:
     def __init__(self, owner: Recursor) -> None:
         self._owner = owner
         self._response: AsyncResult[Response | None] = AsyncResult()
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Ask nobody any more: run() returns."""
+        self._cancelled = True
+        self._response.set(None)
 
     def run(self) -> float | None:
         """For how long what was learnt holds, in seconds; None where nothing was."""
@@ -360,6 +372,8 @@ class Priming:
         for address in known.servers.choose(candidates, b"\0", self._owner.clock())[:_PRIMING_TRIES]:
             for tcp in (False, True):
                 response = self._ask(address, tcp=tcp)
+                if self._cancelled:
+                    return None
                 if response is None or not response.truncated:
                     break
             found = None if response is None else primed(response, known.port)

@@ -5,12 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import dns.exception
-import dns.name
-import dns.rdataclass
-import dns.rdatatype
-import dns.zonefile
-
 from streamdns.dns.wire import AAAA, NS, A
 from streamdns.errors import ConfigError
 from streamdns.resolver.message import Response
@@ -45,6 +39,12 @@ def known_roots(port: int) -> tuple[Address, ...]:
 
 def read_hints(path: str, port: int) -> tuple[Address, ...]:
     """The addresses of the root servers that a file in the format of zone files names; raises ConfigError."""
+    # Most have no such file: a start does without these.
+    import dns.exception
+    import dns.name
+    import dns.rdatatype
+    import dns.zonefile
+
     try:
         with open(path, encoding="utf-8") as file:
             rrsets = dns.zonefile.read_rrsets(

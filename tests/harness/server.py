@@ -19,6 +19,8 @@ import dns.query
 from tests.harness.process import ELSEWHERE, ROOT, clean_environment, end, free_port, spawn, wait_until
 
 HOST = "127.0.0.1"
+#: Servers under test resolve only where that is what is tested: the Internet is no part of a test.
+NO_RESOLVER = {"DNS_RECURSION_ALLOW": "none"}
 
 
 class ServerDied(AssertionError):
@@ -50,7 +52,9 @@ class Server:
             self.log.mkdir(exist_ok=True)
             for number in range(partitions):
                 (self.log / f"{number}.jsonl").touch()
-        self.settings = {"DNS_PATHDB": str(self.view), "DNS_FILE_LOG": str(self.log), "LOG_FORMAT": "plain"} | env
+        self.settings = {
+            "DNS_PATHDB": str(self.view), "DNS_FILE_LOG": str(self.log), "LOG_FORMAT": "plain", **NO_RESOLVER
+        } | env
         self.fixed = dict(env)
         self.arguments: tuple[str, ...] = ()
         """Arguments of `run`."""

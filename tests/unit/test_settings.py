@@ -279,7 +279,7 @@ def test_disallow_cname_on_apex_means_shadow() -> None:
 
 
 def test_an_empty_value_counts_as_unset() -> None:
-    loaded = load(dict.fromkeys(GOOD, " "), random_bytes=bytes, host_name=lambda: "h")
+    loaded = load(dict.fromkeys(GOOD.keys() - {"DNS_RESOLVER_DENY"}, " "), random_bytes=bytes, host_name=lambda: "h")
     assert loaded == load({}, random_bytes=bytes, host_name=lambda: "h")
 
 
