@@ -31,6 +31,7 @@ from streamdns.lifecycle import Service, Supervisor
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
+from streamdns.metrics.services import services as metrics_services
 from streamdns.sdnotify import Notifier
 from streamdns.settings import Settings, changed
 from streamdns.settings_table import BY_NAME
@@ -128,7 +129,7 @@ class App:
         self.recursor = self._recursor()
         self.status = Status(settings, self.view, self.consumer.progress, self.registry)
         # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
-        self.services: list[Service] = [self.consumer]
+        self.services: list[Service] = [*metrics_services(settings, self.registry), self.consumer]
         if settings.admin_address is not None:
             self.services.append(AdminServer(settings.admin_address, status=self.status, registry=self.registry))
         if self.recursor is not None:

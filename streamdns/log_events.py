@@ -88,9 +88,31 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "Look whether a client floods; otherwise raise DNS_RECURSION_LIMIT or DNS_RECURSION_CLIENT_LIMIT."),
     LogEvent("resolver.failed", "error", "A resolution met a fault of streamdns and was answered with SERVFAIL.",
              "Report it with the traceback."),
+    LogEvent("metrics.listening", "info", "Prometheus finds /metrics at this address."),
+    LogEvent("metrics.output_failed", "warning", "An output of metrics stopped taking them; `metrics.lost` counts what "
+             "it loses, and everything else goes on.",
+             "Look at the error in the fields: the address, the way to it, the token. It is tried again by itself."),
+    LogEvent("metrics.output_recovered", "info", "An output of metrics takes them again."),
     LogEvent("admin.listening", "info", "The admin HTTP interface listens at this address."),
     LogEvent("admin.request_failed", "error", "An admin request met a fault of streamdns and was answered with 500.",
              "Report it with the traceback."),
+    LogEvent("admin.limit_reached", "warning", "As many connections to the admin API are open as may be; the one that "
+             "has been waiting the longest is closed.",
+             "Look who holds them open; a firewall keeps strangers away."),
+    LogEvent("admin.open", "warning", "The admin API is served without authentication to more than this machine, "
+             "because DNS_ADMIN_INSECURE says so.",
+             "Set DNS_ADMIN_USERS or DNS_ADMIN_JWTSECRET, and take DNS_ADMIN_INSECURE away."),
+    LogEvent("admin.key_made", "info", "Tokens are signed with a key made at this start: they end with the process.",
+             "Set DNS_ADMIN_JWTSECRET for tokens that outlive it."),
+    LogEvent("admin.signed_in", "info", "A user has signed in to the admin API."),
+    LogEvent("admin.signin_refused", "warning", "Somebody tried to sign in to the admin API with a wrong name or "
+             "password.",
+             "If it goes on, keep the address away; the next attempts are delayed meanwhile."),
+    LogEvent("admin.changed", "info", "Somebody did through the admin API what changes something: who, and what."),
+    LogEvent("admin.file_unreadable", "error", "The file of users or of revoked tokens cannot be read; nobody who would "
+             "have to be looked up there is let in.",
+             "Look at the file named, and who may read it."),
+    LogEvent("admin.certificate", "info", "Connections to the admin API are encrypted with this certificate."),
     LogEvent("tcp.limit_reached", "warning", "DNS_TCP_CONNECTIONS are open; the longest silent one makes room.",
              "If these are real clients, raise DNS_TCP_CONNECTIONS and the limit of open files."),
     LogEvent("library.message", "warning", "A library that streamdns uses had something to say."),

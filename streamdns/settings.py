@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamdns import settings_kafka, settings_resolver
+from streamdns import settings_kafka, settings_metrics, settings_resolver
 from streamdns import settings_parsers as parsers
 from streamdns.errors import ConfigError
 from streamdns.settings_parsers import Address
@@ -83,6 +83,15 @@ class Settings:
     resolver_deny: tuple[Network, ...]
     resolver_source: tuple[str, ...]
     resolver_port: int
+    metrics_address: Address | None
+    metrics_outputs: tuple[str, ...]
+    metrics_tokens: tuple[tuple[str, str], ...] = field(repr=False)
+    metrics_tokens_file: str
+    metrics_flush_interval_ms: int
+    metrics_buffer_flushes: int
+    statsd_address: str
+    statsd_prefix: str
+    statsd_tags: str
     default_ttl: int
     rotate: bool
     version: bool
@@ -113,6 +122,7 @@ class Settings:
         for name in ("DNS_RECURSION_ALLOW", "DNS_RESOLVER_DENY"):
             texts[name] = texts[name] or "none"
         texts["DNS_ADMIN_ADDRESS"] = str(self.admin_address or "off")
+        texts["DNS_METRICS_ADDRESS"] = str(self.metrics_address or "off")
         return texts
 
 
@@ -234,6 +244,7 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
         problems.append(_problem(BY_NAME["DNS_PULSAR_ADDRESS"], values["pulsar_address"], reason))
     settings_kafka.settle(values, problems=problems, warnings=warnings)
     settings_resolver.settle(values, warnings=warnings, given=given)
+    settings_metrics.settle(values, problems=problems, warnings=warnings)
     if values.get("udp") is False and values.get("tcp") is False:
         warnings.append("DNS_UDP and DNS_TCP are both false: no query will be answered")
 

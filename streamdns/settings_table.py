@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from streamdns import settings_parsers as parsers
 from streamdns.settings_kafka import KAFKA
+from streamdns.settings_metrics import METRICS
 from streamdns.settings_resolver import RESOLVER
 from streamdns.settings_row import Setting, bool_row, integer_row, seconds_row
 
@@ -86,6 +87,7 @@ SETTINGS: tuple[Setting, ...] = (
         allowed="not in this version; leave it unset or set DNS_SOURCE=file",
     ),
     *RESOLVER,
+    *METRICS,
     integer_row("DNS_DEFAULT_TTL", "default_ttl", (0, 2147483647), "3600",
              "The TTL in seconds of a record whose event gives none."),
     bool_row("DNS_ROTATE", "rotate", "false", "Rotate the records of an RRset from answer to answer.", reload=True),

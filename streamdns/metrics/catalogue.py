@@ -24,6 +24,7 @@ LABEL_VALUES: Mapping[str, frozenset[str]] = {
     "qtype": frozenset(_QTYPES),
     "rcode": frozenset(_RCODES),
     "limit": frozenset({"all", "client"}),
+    "outcome": frozenset({"ok", "wrong", "delayed"}),
 }
 """The values that a label may have; any other value is counted as OTHER."""
 
@@ -89,6 +90,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("view.commits", "counter", "Transactions that were committed to the view."),
     Metric("view.quarantined", "gauge", "Rejected events in the quarantine."),
     Metric("view.conflicts", "gauge", "Conflicts for the administrator to look at."),
+    Metric("admin.requests", "counter", "Requests to the admin API that could be read as such."),
+    Metric("admin.refused", "counter", "Requests to the admin API that were refused unread: malformed, too large, too "
+           "slow."),
+    Metric("admin.connections", "gauge", "Connections to the admin API that are open."),
+    Metric("admin.denied", "counter", "Requests to the admin API without the token or the role that they need."),
+    Metric("admin.signins", "counter", "Attempts to sign in to the admin API, by what came of them: ok, wrong, or "
+           "delayed unlooked at.", ("outcome",)),
     Metric("process.cpu_seconds", "counter", "CPU time of the process, user and system.", (), "seconds"),
     Metric("process.resident_bytes", "gauge", "Resident memory of the process, the view's mapped pages included.", (),
            "bytes"),
@@ -96,6 +104,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("process.hub_late_seconds", "histogram", "How late the event loop turns: what a task that is due has to "
            "wait, looked at 50 times a second.", (), "seconds",
            (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)),
+    Metric("metrics.sent", "counter", "Figures that an output has taken.", ("output",)),
+    Metric("metrics.lost", "counter", "Figures that were lost because their output was slow or down.", ("output",)),
+    Metric("metrics.output_up", "gauge", "Whether an output took the last flush: 1 or 0.", ("output",)),
     Metric("process.uptime_seconds", "gauge", "Time since the start of the process.", (), "seconds"),
 )
 

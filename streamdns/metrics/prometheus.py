@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import accumulate
 
 from streamdns.metrics.catalogue import prometheus_name
 from streamdns.metrics.registry import Histogram, Registry
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_LINES_A_PAGE = 100
 
 
 def render(registry: Registry) -> str:
     """All metrics that have a series, each with its HELP and TYPE lines."""
+    return "".join(pages(registry))
+
+
+def pages(registry: Registry) -> Iterator[str]:
+    """The same, some lines at a time: who serves it lets others have their turn in between."""
     lines: list[str] = []
     for metric, series in registry.collect():
         if not series:
             continue
         name = prometheus_name(metric)
-        lines.append(f"# HELP {name} {_help(metric.description)}")
-        lines.append(f"# TYPE {name} {metric.kind}")
+        lines.append(f"# HELP {name} {_help(metric.description)}\n")
+        lines.append(f"# TYPE {name} {metric.kind}\n")
         for values, value in series:
             labels = list(zip(metric.labels, values, strict=True))
             if isinstance(value, Histogram):
                 lines += _histogram(name, labels, value)
             else:
-                lines.append(f"{name}{_labels(labels)} {_number(value)}")
-    return "\n".join(lines) + "\n"
+                lines.append(f"{name}{_labels(labels)} {_number(value)}\n")
+            if len(lines) >= _LINES_A_PAGE:
+                yield "".join(lines)
+                lines.clear()
+    yield "".join(lines)
 
 
 def _histogram(name: str, labels: list[tuple[str, str]], histogram: Histogram) -> list[str]:
     cumulative = list(accumulate(histogram.counts))
     bounds = [_number(bound) for bound in histogram.bounds] + ["+Inf"]
     lines = [
-        f"{name}_bucket{_labels([*labels, ('le', bound)])} {count}"
+        f"{name}_bucket{_labels([*labels, ('le', bound)])} {count}\n"
         for bound, count in zip(bounds, cumulative, strict=True)
     ]
-    return [*lines, f"{name}_sum{_labels(labels)} {_number(histogram.sum)}",
-            f"{name}_count{_labels(labels)} {cumulative[-1]}"]
+    return [*lines, f"{name}_sum{_labels(labels)} {_number(histogram.sum)}\n",
+            f"{name}_count{_labels(labels)} {cumulative[-1]}\n"]
 
 
 def _labels(labels: list[tuple[str, str]]) -> str:

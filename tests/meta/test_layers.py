@@ -15,6 +15,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
         "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.durable", "streamdns.errors",
         "streamdns.settings",
+        "streamdns.settings_metrics",
         "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver",
         "streamdns.settings_row", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",

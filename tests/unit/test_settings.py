@@ -17,12 +17,12 @@ from streamdns import settings, settings_parsers
 from streamdns.errors import ConfigError
 from streamdns.settings import SETTINGS, Address, load
 from streamdns.settings_resolver import ForwardZone
+from tests.unit import settings_examples
 
 # A value that is allowed and is not the default, and what it becomes.
 GOOD: dict[str, tuple[str, object]] = {
     "DNS_ADDRESS": ("192.0.2.1:53, [2001:db8::1]:53", (Address("192.0.2.1", 53), Address("2001:db8::1", 53))),
-    "DNS_UDP": ("off", False),
-    "DNS_TCP": ("No", False),
+    "DNS_UDP": ("off", False), "DNS_TCP": ("No", False),
     "DNS_ZONES": ("Example.ORG b., 2.0.192.in-addr.arpa", ("example.org.", "b.", "2.0.192.in-addr.arpa.")),
     "DNS_PATHDB": ("/srv/view", "/srv/view"),
     "DNS_INSTANCE_ID": ("ns1", "ns1"),
@@ -30,8 +30,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_DISALLOW_CNAME_ON_APEX": ("1", True),
     "DNS_APEX_CNAME": ("FLATTEN", "flatten"),
     "DNS_ADMIN_ADDRESS": ("[::1]:0", Address("::1", 0)),
-    "LOG_LEVEL": ("WARN", "warning"),
-    "LOG_FORMAT": ("plain", "plain"),
+    "LOG_LEVEL": ("WARN", "warning"), "LOG_FORMAT": ("plain", "plain"),
     "DNS_SOURCE": ("file", "file"),
     "DNS_FILE_LOG": ("/srv/log", "/srv/log"),
     "DNS_KAFKA_TOPICS": ("zones, more.zones", ("zones", "more.zones")),
@@ -85,7 +84,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_BATCH_EVENTS": ("100000", 100_000),
     "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
-}
+} | settings_examples.GOOD
 BAD = {
     "DNS_ADDRESS": ["localhost:53", "192.0.2.1", "192.0.2.1:65536", "::1:53", "[::1]", "[192.0.2.1]:53", ",", "1.2.3:5",
                     "[fe80::1%lo]:53", "192.0.2.1:٥"],
@@ -149,7 +148,7 @@ BAD = {
     "DNS_BATCH_EVENTS": ["0", "100001"],
     "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
-}
+} | settings_examples.BAD
 
 
 def problems_of(environ: dict[str, str], env_file: str | None = None) -> tuple[str, ...]:
@@ -203,7 +202,7 @@ def test_a_value_that_is_not_allowed(name: str, text: str) -> None:
     assert name in problem
     assert "allowed: " in problem
     assert "\n" not in problem
-    if name == "DNS_COOKIE_SECRET":
+    if name in ("DNS_COOKIE_SECRET", "DNS_METRICS_TOKENS"):
         assert text not in problem.replace("32 hexadecimal", "")
     elif text.isprintable():
         assert text[:100] in problem
@@ -303,9 +302,10 @@ def test_a_secret_is_shown_nowhere() -> None:
 
 def test_masked_values_load_again_as_the_same_settings() -> None:
     contradicting = {"DNS_DISALLOW_CNAME_ON_APEX", "DNS_KAFKA_TOPIC", "DNS_KAFKA_PASSWORD_FILE"}
+    contradicting |= {"DNS_METRICS_TOKENS", "DNS_METRICS_TOKENS_FILE"}
     first = load({name: text for name, (text, _) in GOOD.items() if name not in contradicting})
     secrets = {"DNS_COOKIE_SECRET": first.cookie_secret.hex(), "DNS_KAFKA_PASSWORD": first.kafka_password}
-    again = load(first.masked() | secrets | {"DNS_KAFKA_TOPIC": ""})
+    again = load(first.masked() | secrets | {"DNS_KAFKA_TOPIC": "", "DNS_METRICS_TOKENS": ""})
     assert all(getattr(again, row.attribute) == getattr(first, row.attribute) for row in SETTINGS)
 
 

@@ -1,0 +1,93 @@
+"""The address of its own at which Prometheus finds /metrics: no log-in, nothing else there, plain figures only."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from streamdns import logs
+from streamdns.errors import ConfigError
+from streamdns.lifecycle import Service
+from streamdns.metrics.prometheus import CONTENT_TYPE, pages
+from streamdns.metrics.registry import Registry
+from streamdns.settings_parsers import Address
+from streamdns.turns import give_way
+
+_log = logs.get("metrics")
+_CONNECTIONS = 16
+_IDLE_S = 10.0
+
+
+class _Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
+    """Ends connections that are silent."""
+
+    def handle(self) -> None:
+        self.socket.settimeout(_IDLE_S)
+        super().handle()
+
+
+class PrometheusServer(Service):
+    """Serves /metrics on one address."""
+
+    name = "metrics prometheus"
+
+    def __init__(self, address: Address, registry: Registry) -> None:
+        self.address = address
+        self._registry = registry
+        self._server: Any = None
+        self._stopped = Event()
+
+    def start(self) -> None:
+        """Bind and serve; raises ConfigError where the address cannot be had."""
+        self._stopped.clear()
+        family = socket.AF_INET6 if self.address.is_ipv6 else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.address.host, self.address.port))
+            listener.listen(16)
+            listener.setblocking(False)
+        except OSError as err:
+            listener.close()
+            raise ConfigError([f"DNS_METRICS_ADDRESS: {self.address} cannot be used: {err.strerror}"]) from err
+        self._server = WSGIServer(
+            listener, self._serve, spawn=Pool(_CONNECTIONS), handler_class=_Handler, log=None, error_log=None
+        )
+        self._server.start()
+        _log.info("metrics.listening", address=str(self.address))
+
+    def _serve(self, environ: dict[str, Any], respond: Callable[[str, list[tuple[str, str]]], Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/metrics":
+            respond("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "26")])
+            return [b"there is nothing but this\n"]
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            respond("405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")])
+            return []
+        parts = []
+        for page in pages(self._registry):
+            parts.append(page.encode())
+            give_way()
+        body = b"".join(parts)
+        headers = [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+        respond("200 OK", headers)
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+    def run(self) -> None:
+        """Wait for stop(); the server has greenlets of its own."""
+        self._stopped.wait()
+
+    def stop(self) -> None:
+        """Close the listener and the connections."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            server.stop(timeout=0.5)
+        self._stopped.set()
+
+    def ready(self) -> bool:
+        """Whether it listens."""
+        return self._server is not None

@@ -1,0 +1,101 @@
+"""Datagrams to one host, for the outputs that speak UDP."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Any
+
+import gevent
+from gevent import socket
+
+from streamdns.metrics.outputs import Unwanted
+from streamdns.turns import give_way
+
+#: What goes through an Ethernet in one piece, with room for a tunnel (as statsd's own documentation advises).
+MAX_OCTETS = 1432
+_BURST = 8
+_RESOLVE_AGAIN_S = 60.0
+#: After this long the machine itself, or one close by, has said that nobody listens there.
+_LISTEN_S = 0.01
+
+
+class Datagrams:
+    """Sends to a host by name or address; the name is resolved again once a minute and whenever nobody listens."""
+
+    def __init__(self, host: str, port: int, *, elapsed_s: Callable[[], float] = time.monotonic) -> None:
+        self._host, self._port, self._elapsed_s = host, port, elapsed_s
+        self._socket: Any = None
+        self._address: Any = None
+        self._resolved_s = 0.0
+
+    def send(self, datagrams: Sequence[bytes]) -> None:
+        """Send them in order. Raises OSError where nobody listens, as far as UDP lets one know, and Unwanted where
+        that turns out after the first ones may have been taken: these must not be sent a second time.
+        """
+        sock = self._open()
+        for number, datagram in enumerate(datagrams):
+            try:
+                sock.send(datagram)
+                if number == 0:
+                    gevent.sleep(_LISTEN_S)
+                    _raise_pending(sock)
+            except OSError as err:
+                self.close()
+                if number == 0:
+                    raise
+                raise Unwanted(f"after {number} datagrams: {err.strerror}") from err
+            if number % _BURST == _BURST - 1:
+                give_way()
+
+    def _open(self) -> Any:
+        if self._socket is not None and (_is_address(self._host) or self._elapsed_s() < self._resolved_s):
+            return self._socket
+        family, kind, protocol, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
+        self._resolved_s = self._elapsed_s() + _RESOLVE_AGAIN_S
+        if self._socket is None or address != self._address:
+            self.close()
+            made = socket.socket(family, kind, protocol)
+            try:
+                made.connect(address)
+            except OSError:
+                made.close()
+                raise
+            self._socket, self._address = made, address
+        return self._socket
+
+    def close(self) -> None:
+        """Close the socket; the next send() resolves the name again."""
+        made, self._socket = self._socket, None
+        if made is not None:
+            made.close()
+
+
+def _raise_pending(sock: Any) -> None:
+    """Raise what came back for the datagrams sent so far."""
+    number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number:
+        raise OSError(number, "nobody listens there" if number == errno.ECONNREFUSED else "it cannot be reached")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def packed(lines: Sequence[bytes]) -> list[bytes]:
+    """Lines put together to as few datagrams of at most MAX_OCTETS as their order allows; a longer line goes alone."""
+    found: list[bytes] = []
+    data = b""
+    for line in lines:
+        if data and len(data) + 1 + len(line) > MAX_OCTETS:
+            found.append(data)
+            data = line
+        else:
+            data = data + b"\n" + line if data else line
+    return [*found, data] if data else found

@@ -1,0 +1,64 @@
+"""Posting over HTTP, for the outputs that speak it."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping
+from typing import Any
+
+from gevent import socket
+
+from streamdns.metrics.outputs import Unwanted
+
+_CONNECT_S = _ANSWER_S = 5.0
+_MAX_ANSWER_OCTETS = 65_536
+_MAX_SAID = 200
+#: What is wrong with the request stays wrong, however often it is sent.
+_UNWANTED = (400, 413, 415, 422)
+
+
+class Poster:
+    """Posts to one URL, each time over a connection of its own: there is one every few seconds at the most."""
+
+    def __init__(self, host: str, port: int, path: str, *, tls: bool, headers: Mapping[str, str]) -> None:
+        self._host, self._port, self._path, self._tls = host, port, path, tls
+        self._headers = {"User-Agent": "streamdns", "Connection": "close", **headers}
+
+    def post(self, body: bytes) -> None:
+        """Have it taken. Raises OSError where that fails, and Unwanted where it will never be taken."""
+        connection = _Connection(self._host, self._port, tls=self._tls)
+        try:
+            connection.request("POST", self._path, body, self._headers)
+            response = connection.getresponse()
+            said = response.read(_MAX_ANSWER_OCTETS)
+        except http.client.HTTPException as err:
+            raise OSError(f"it does not answer as HTTP has it: {type(err).__name__}") from err
+        finally:
+            connection.close()
+        if 200 <= response.status < 300:
+            return
+        reason = f"it answered {response.status} {said[:_MAX_SAID].decode(errors='replace').strip()}".rstrip()
+        if response.status in _UNWANTED:
+            raise Unwanted(reason)
+        raise OSError(reason)
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection that waits in gevent's way, also where nothing was patched."""
+
+    def __init__(self, host: str, port: int, *, tls: bool) -> None:
+        super().__init__(host, port)
+        self._tls = tls
+
+    def connect(self) -> None:
+        sock: Any = socket.create_connection((self.host, self.port), timeout=_CONNECT_S)
+        try:
+            sock.settimeout(_ANSWER_S)
+            if self._tls:
+                from gevent import ssl
+
+                sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self.host)
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock

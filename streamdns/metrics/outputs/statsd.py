@@ -1,0 +1,109 @@
+"""Metrics for statsd: counters as deltas, gauges, and timers, in datagrams that are packed by the `statsd` package."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from statsd.client.base import StatsClientBase
+from statsd.client.udp import Pipeline
+
+from streamdns.metrics.flush import Count, Figure, Flush, Level, Summary, pairs
+from streamdns.metrics.outputs import Target
+from streamdns.metrics.outputs.datagrams import MAX_OCTETS, Datagrams
+
+_PORT = 8125
+#: So many values stand for all that a histogram got: one for each twentieth of them.
+_TIMINGS = 20
+_unfit = re.compile(r"[^A-Za-z0-9_-]").sub
+_unfit_tag = re.compile(r"[^A-Za-z0-9_./:-]").sub
+
+
+class _Client(StatsClientBase):  # type: ignore[misc] # the package has no types
+    """The package's client, which hands its datagrams over instead of sending them past all errors."""
+
+    def __init__(self, prefix: str | None) -> None:
+        self._prefix = prefix
+        self._maxudpsize = MAX_OCTETS + 1  # The package keeps below it.
+        self.datagrams: list[bytes] = []
+
+    def _send(self, data: str) -> None:
+        self.datagrams.append(data.encode("ascii"))
+
+    def pipeline(self) -> Any:
+        return Pipeline(self)
+
+
+class _Tagged(Pipeline):  # type: ignore[misc] # the package has no types
+    """A pipeline whose values can end with tags, as DogStatsD has them."""
+
+    suffix = ""
+
+    def _prepare(self, stat: str, value: str, rate: float) -> str | None:
+        prepared: str | None = super()._prepare(stat, value, rate)
+        return None if prepared is None else prepared + self.suffix
+
+
+class Statsd:
+    """Sends flushes to one statsd daemon. `tags`: plain (in the name), dogstatsd or influx."""
+
+    def __init__(self, datagrams: Datagrams, *, prefix: str, tags: str, instance: str) -> None:
+        self._datagrams, self._tags = datagrams, tags
+        self._prefix = prefix.strip(".") or None
+        self._instance = instance
+
+    def send(self, flush: Flush) -> None:
+        """Send all figures but those of which there is nothing new. Raises OSError and Unwanted."""
+        self._datagrams.send(self.datagrams(flush))
+
+    def datagrams(self, flush: Flush) -> list[bytes]:
+        """The datagrams of a flush, none of more than MAX_OCTETS."""
+        client = _Client(self._prefix)
+        pipeline = _Tagged(client)
+        for figure in flush.figures:
+            name, pipeline.suffix = self._name(figure)
+            if isinstance(figure, Level):
+                pipeline.gauge(name, _plain(figure.value))
+            elif isinstance(figure, Count):
+                if figure.delta:
+                    pipeline.incr(name, _plain(figure.delta))
+            elif figure.observed:
+                _add_timings(pipeline, name, figure)
+        pipeline.send()
+        return client.datagrams
+
+    def _name(self, figure: Figure) -> tuple[str, str]:
+        """The name of a figure, and what follows its value."""
+        labels = pairs(figure)
+        if self._tags == "plain":
+            return ".".join([figure.metric.name, *(_unfit("_", value) or "_" for _, value in labels)]), ""
+        tags = [("instance", self._instance), *labels]
+        if self._tags == "influx":
+            return figure.metric.name + "".join(f",{key}={_unfit('_', value) or '_'}" for key, value in tags), ""
+        return figure.metric.name, "|#" + ",".join(f"{key}:{_unfit_tag('_', value) or '_'}" for key, value in tags)
+
+
+def _add_timings(pipeline: Any, name: str, summary: Summary) -> None:
+    """Values in milliseconds that lie as all those that were observed do, each sent as the sample of as many.
+
+    The package would throw dice for a rate of less than 1, so the rate is written behind the value here.
+    """
+    count = summary.observed
+    values = min(count, _TIMINGS)
+    rate = f"|@{values / count:.12f}".rstrip("0") if values < count else ""
+    for number in range(values):
+        milliseconds = summary.quantile((number + 0.5) / values) * 1000
+        # What _send_stat() gets is what timing() makes of it, and the rate.
+        pipeline._send_stat(name, f"{milliseconds:.6f}|ms{rate}", 1)  # noqa: SLF001
+
+
+def _plain(value: float) -> float | str:
+    """A number as statsd reads it: never with an exponent."""
+    return value if isinstance(value, int) else f"{value:.9f}".rstrip("0").rstrip(".")
+
+
+def output(target: Target) -> Statsd:
+    """The output of a target."""
+    return Statsd(
+        Datagrams(target.host, target.port(_PORT)), prefix=target.prefix, tags=target.tags, instance=target.instance
+    )

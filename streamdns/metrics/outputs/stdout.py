@@ -1,0 +1,61 @@
+"""Metrics on standard output: one JSON object a figure and line."""
+
+from __future__ import annotations
+
+import os
+import select
+
+import gevent
+import msgspec
+
+from streamdns.metrics.flush import QUANTILES, Count, Figure, Flush, Level, pairs
+from streamdns.metrics.outputs import Target
+
+_STDOUT_FD = 1
+#: What a pipe that can be written to takes at once without keeping the writer waiting (pipe(7)).
+_PIECE_OCTETS = select.PIPE_BUF
+_LOOK_AGAIN_S = 0.02
+
+
+class Stdout:
+    """Writes to a file descriptor without ever keeping the process waiting for who reads it."""
+
+    def __init__(self, fd: int = _STDOUT_FD) -> None:
+        self._fd = fd
+
+    def send(self, flush: Flush) -> None:
+        """Write the lines; counters and histograms without anything new are left out. Raises OSError."""
+        for figure in flush.figures:
+            document = _document(figure)
+            if document is not None:
+                self._write(msgspec.json.encode({"time": round(flush.time_s, 3), **document}) + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        while data:
+            # A wait for this descriptor by way of the loop would make it non-blocking for all who share it.
+            if not poll.poll(0):
+                gevent.sleep(_LOOK_AGAIN_S)
+                continue
+            data = data[os.write(self._fd, data[:_PIECE_OCTETS]) :]
+
+    def close(self) -> None:
+        """It is not ours to close."""
+
+
+def _document(figure: Figure) -> dict[str, object] | None:
+    head: dict[str, object] = {"metric": figure.metric.name, "labels": dict(pairs(figure))}
+    if isinstance(figure, Level):
+        return {**head, "value": figure.value}
+    if isinstance(figure, Count):
+        return {**head, "delta": figure.delta, "total": figure.total} if figure.delta else None
+    if not figure.observed:
+        return None
+    quantiles = {f"p{quantile * 100:g}": round(figure.quantile(quantile), 9) for quantile in QUANTILES}
+    return {**head, "count": figure.observed, "sum": round(figure.sum, 9), **quantiles}
+
+
+def output(target: Target) -> Stdout:
+    """The output of a target."""
+    return Stdout()
