@@ -109,8 +109,8 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "password.",
              "If it goes on, keep the address away; the next attempts are delayed meanwhile."),
     LogEvent("admin.changed", "info", "Somebody did through the admin API what changes something: who, and what."),
-    LogEvent("admin.file_unreadable", "error", "The file of users or of revoked tokens cannot be read; nobody who would "
-             "have to be looked up there is let in.",
+    LogEvent("admin.file_unreadable", "error", "The file of users or of revoked tokens cannot be read; nobody who "
+             "would have to be looked up there is let in.",
              "Look at the file named, and who may read it."),
     LogEvent("admin.certificate", "info", "Connections to the admin API are encrypted with this certificate."),
     LogEvent("tcp.limit_reached", "warning", "DNS_TCP_CONNECTIONS are open; the longest silent one makes room.",

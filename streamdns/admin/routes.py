@@ -1,82 +1,217 @@
-"""The routes of the admin interface: JSON for everything but /metrics."""
+"""The admin API as a WSGI application: one table of routes; who may, what fits, JSON in and out.
+
+Served by edge.py alone, which leaves the path in PATH_INFO as it was sent (a name may hold a slash, as %2F).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import bottle
 import msgspec
 
 from streamdns import logs
-from streamdns.admin.status import Status
+from streamdns.admin import decoding
+from streamdns.admin.route import Call, Principal, Reply, Role, Route, Stream
+from streamdns.admin.schema.edge import Error, ErrorDetail
+from streamdns.dns import name
 from streamdns.errors import ApiError
-from streamdns.metrics import prometheus
-from streamdns.metrics.registry import Registry
 
 _log = logs.get("admin")
-_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 503: "not_ready"}
+CODES: Final = {
+    400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
+    408: "timeout", 413: "too_large", 414: "too_long", 415: "unsupported_media_type", 417: "expectation_failed",
+    421: "misdirected", 429: "too_many_requests", 431: "headers_too_large", 500: "internal", 501: "not_implemented",
+    503: "not_ready", 505: "version_not_supported",
+}
+SECURITY_HEADERS: Final = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+)
+_JSON: Final = "application/json"
+_FAULT: Final = "this request met a fault; the log of the server says more"
+_PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
+_MAX_STREAMS: Final = 16
 
 
-def application(status: Status, registry: Registry) -> bottle.Bottle:
-    """The WSGI application."""
+class Gate(Protocol):
+    """Decides who calls."""
+
+    def principal(self, environ: Mapping[str, Any], needed: Role) -> Principal:
+        """Who calls; raises ApiError for whoever is not known or may not do what needs this role."""
+
+
+def application(routes: Sequence[Route], gate: Gate) -> bottle.Bottle:
+    """The WSGI application of a table; raises ValueError for rows that contradict each other or themselves."""
     app = bottle.Bottle(autojson=False)
-
-    def health() -> bytes:
-        return _json({"status": "ok"})
-
-    def ready() -> bytes:
-        reasons = status.not_ready()
-        if reasons:
-            bottle.response.status = 503
-        return _json({"ready": not reasons, "because": reasons})
-
-    def show_status() -> bytes:
-        return _json(status.summary())
-
-    def show_resolver() -> bytes:
-        return _json(status.resolver.summary())
-
-    def show_cache() -> bytes:
-        return _json(status.resolver.entries(_argument("name")))
-
-    def flush() -> bytes:
-        return _json(status.resolver.flush(_argument("name"), below=_argument("below") == "true"))
-
-    def metrics() -> str:
-        bottle.response.content_type = "text/plain; version=0.0.4; charset=utf-8"
-        return prometheus.render(registry)
-
-    app.route("/health", "GET", health)
-    app.route("/ready", "GET", ready)
-    app.route("/v1/status", "GET", show_status)
-    app.route("/v1/resolver", "GET", show_resolver)
-    app.route("/v1/resolver/cache", "GET", show_cache)
-    app.route("/v1/resolver/flush", "POST", flush)
-    app.route("/metrics", "GET", metrics)
-    app.default_error_handler = _error
+    served = _Served(gate)
+    seen: set[tuple[str, str]] = set()
+    for route in routes:
+        _check(route)
+        if (route.method, route.path) in seen:
+            raise ValueError(f"{route.method} {route.path} is in the table twice")
+        seen.add((route.method, route.path))
+        app.route(_PARAMETER.sub(r"<\1>", route.path), route.method, served.callback(route))
+    app.default_error_handler = _of_bottle
     return app
 
 
-def _argument(name: str) -> str:
-    value: str = bottle.request.query.getunicode(name, "")
-    return value
+def parameters(path: str) -> tuple[str, ...]:
+    """The names of the parameters of a route's path."""
+    return tuple(_PARAMETER.findall(path))
 
 
-def _json(document: Any) -> bytes:
-    bottle.response.content_type = "application/json"
-    bottle.response.set_header("Cache-Control", "no-store")
-    return msgspec.json.encode(document) + b"\n"
+def error_document(status: int, code: str, message: str) -> bytes:
+    """The JSON of an error."""
+    return msgspec.json.encode(Error(ErrorDetail(code or CODES.get(status, "error"), message))) + b"\n"
 
 
-def _error(error: bottle.HTTPError) -> bytes:
-    """Every failure as JSON, without traces; a fault of ours is logged."""
+def _check(route: Route) -> None:
+    for struct in (route.query, route.body):
+        if struct is not None and not struct.__struct_config__.forbid_unknown_fields:
+            raise ValueError(f"{struct.__name__} of {route.method} {route.path} takes unknown fields")
+    if route.zone and route.zone not in (*parameters(route.path), *route.query.__struct_encode_fields__):
+        raise ValueError(f"{route.zone} is no parameter of {route.method} {route.path}")
+
+
+class _Served:
+    """Serves the routes of one table."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._streams = 0
+
+    def callback(self, route: Route) -> Callable[..., Any]:
+        """What Bottle calls for a route, with the parts of the path as they were sent."""
+
+        def serve(**parts: str) -> Any:
+            try:
+                return self._serve(route, parts)
+            except ApiError as error:
+                return _failed(error)
+            except Exception as error:  # noqa: BLE001 - the edge turns every fault of ours into one answer
+                _log.error("admin.request_failed", exc=error, path=route.path)
+                return _failed(ApiError(500, CODES[500], _FAULT))
+
+        return serve
+
+    def _serve(self, route: Route, parts: Mapping[str, str]) -> Any:
+        environ = bottle.request.environ
+        # Before anything is read of what a stranger sent.
+        principal = self._gate.principal(environ, route.role)
+        path = {key: decoding.path_part(part) for key, part in parts.items()}
+        query = decoding.query(environ.get("QUERY_STRING", ""), route.query)
+        _check_scope(route, principal, path, query)
+        result = route.handle(Call(path, query, _body(route, environ), principal))
+        if isinstance(result, Stream):
+            return self._stream(result)
+        reply = result if isinstance(result, Reply) else Reply(result)
+        raw = isinstance(reply.document, bytes)
+        content = reply.document if raw else msgspec.json.encode(reply.document) + b"\n"
+        return _answer(reply.status, content, content_type=reply.content_type, headers=reply.headers)
+
+    def _stream(self, stream: Stream) -> Any:
+        if bottle.request.method == "HEAD":
+            _close(stream.chunks)
+            return _answer(200, b"", content_type=stream.content_type)
+        if self._streams >= _MAX_STREAMS:
+            _close(stream.chunks)
+            raise ApiError(503, "too_many_streams", f"{_MAX_STREAMS} streams are open, and that is the most")
+        _answer(200, b"", content_type=stream.content_type)
+        return _Flow(self, stream)
+
+    def flow(self, stream: Stream) -> Iterator[bytes]:
+        """The chunks of a stream, counted for as long as they flow."""
+        self._streams += 1
+        try:
+            if stream.content_type == "text/event-stream":
+                # A comment: the head of the answer goes out now, not with the first event.
+                yield b":\n\n"
+            yield from stream.chunks
+        finally:
+            self._streams -= 1
+            _close(stream.chunks)
+
+
+class _Flow:
+    """An iterable with close(), which the server calls however a stream ends."""
+
+    def __init__(self, served: _Served, stream: Stream) -> None:
+        self._chunks = served.flow(stream)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        self._chunks.close()  # type: ignore[attr-defined] # flow() is a generator
+
+
+def _close(chunks: Iterable[bytes]) -> None:
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
+
+
+def _check_scope(route: Route, principal: Principal, path: Mapping[str, str], query: Any) -> None:
+    if principal.zones is None or route.role == Role.PUBLIC:
+        return
+    if route.unscoped:
+        raise ApiError(403, "forbidden", "this is about the whole node, and you may see only some zones")
+    if not route.zone:
+        return
+    text = path.get(route.zone) or getattr(query, route.zone, None)
+    if not text:
+        raise ApiError(403, "forbidden", f"you may see only some zones: give {route.zone}")
+    try:
+        owner = name.from_text(text).lower()
+    except ValueError as error:
+        raise ApiError(400, "bad_request", f"{text} is no name: {error}") from error
+    if not principal.may_see(owner):
+        raise ApiError(403, "forbidden", f"{text} is in no zone that you may see")
+
+
+def _body(route: Route, environ: Mapping[str, Any]) -> Any:
+    source = environ["wsgi.input"]
+    raw = source.read()
+    if route.body is None:
+        if raw:
+            raise ApiError(400, "bad_request", "this request takes no body")
+        return None
+    lenient = route.role == Role.PUBLIC
+    return decoding.body(raw, route.body, environ.get("CONTENT_TYPE", ""), lenient=lenient)
+
+
+def _answer(
+    status: int, content: bytes, *, content_type: str = _JSON, headers: Iterable[tuple[str, str]] = ()
+) -> bytes:
+    response = bottle.response
+    response.status = status
+    response.content_type = content_type
+    for key, value in (*SECURITY_HEADERS, *headers):
+        response.add_header(key, value)
+    return content
+
+
+def _failed(error: ApiError) -> bytes:
+    headers = (("WWW-Authenticate", "Bearer"),) if error.status == 401 else ()
+    return _answer(error.status, error_document(error.status, error.code, error.message), headers=headers)
+
+
+def _of_bottle(error: bottle.HTTPError) -> bytes:
+    """What Bottle answers by itself: no such path, no such method."""
     status = int(error.status_code)
-    code, message = _CODES.get(status, "error"), str(error.body)
-    if isinstance(error.exception, ApiError):
-        status, code, message = error.exception.status, error.exception.code, error.exception.message
-        bottle.response.status = status
-    elif status >= 500:
-        code, message = "internal", "this request met a fault; the log of the server says more"
+    if status == 404:
+        message = "there is nothing at this path"
+    elif status == 405:
+        message = "this path has no such method"
+    else:
+        message = "this request cannot be served" if status < 500 else _FAULT
         if isinstance(error.exception, Exception):
             _log.error("admin.request_failed", exc=error.exception, path=bottle.request.path)
-    return _json({"error": {"code": code, "message": message}})
+    return _answer(status, error_document(status, CODES.get(status, "error"), message))

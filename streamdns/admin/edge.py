@@ -1,0 +1,237 @@
+"""The edge of the admin interface: gevent's WSGI server with limits of size, number and time, and JSON for every error.
+
+Reading is done here and not by gevent's own code, which takes much that RFC 9112 forbids. One request begins in each
+turn of the event loop, so a flood of them leaves DNS its turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Final
+
+import gevent
+from gevent.lock import BoundedSemaphore
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.ssl import SSLContext
+
+from streamdns import logs
+from streamdns.admin.request import MAX_LINE_BYTES, Body, Head, read_head
+from streamdns.admin.routes import CODES, SECURITY_HEADERS, error_document
+from streamdns.errors import ApiError
+from streamdns.metrics.registry import Registry
+from streamdns.turns import give_way
+
+CONNECTIONS: Final = 64
+#: Without a request; for the whole head once it has begun; for the whole body; for a piece of an answer to be taken.
+IDLE_S: Final = 30.0
+HEAD_S: Final = 5.0
+BODY_S: Final = 15.0
+SEND_S: Final = 30.0
+_HANDSHAKE_S: Final = 5.0
+#: For the client to read the last answer before its connection is closed; as much of it is read meanwhile.
+_LINGER_S: Final = 1.0
+_LINGER_BYTES: Final = 2 << 20
+_ACCEPTS_A_TURN: Final = 8
+_REASONS: Final = {
+    400: "Bad Request", 408: "Request Timeout", 413: "Content Too Large", 414: "URI Too Long",
+    417: "Expectation Failed", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
+    501: "Not Implemented", 503: "Service Unavailable", 505: "HTTP Version Not Supported",
+}
+_log = logs.get("admin")
+
+
+class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
+    """One connection."""
+
+    server: Edge
+    head: Head
+    close_connection: bool
+
+    def handle(self) -> None:
+        """Serve requests until either side has had enough."""
+        try:
+            with contextlib.suppress(OSError):
+                while self.handle_one_request():
+                    pass
+                self._linger()
+        finally:
+            with contextlib.suppress(OSError):
+                self.rfile.close()
+                self.socket.close()
+
+    def handle_one_request(self) -> bool:
+        """Serve one request; whether another may follow on this connection."""
+        self.headers_sent, self.response_length, self.status = False, 0, None
+        try:
+            head = self._read_head()
+        except ApiError as error:
+            self._refuse(error)
+            return False
+        if head is None:
+            return False
+        self.head, self.command, self.path, self.requestline = head, head.method, head.path, ""
+        self.request_version, self.close_connection = head.version, head.closes
+        self.wsgi_input = Body(self.rfile, head.length, reading=self._reading_body, give_way=give_way)
+        self.environ = self.get_environ()
+        self.application = self.server.application
+        self.server.requests.add()
+        self.handle_one_response()
+        return not self.close_connection and not self.wsgi_input.pending
+
+    def _read_head(self) -> Head | None:
+        """The head of the next request, None where there is none."""
+        with self.server.waiting():
+            begin = b""
+            with gevent.Timeout(IDLE_S, False):
+                begin = self.rfile.peek(1)
+            if not begin:
+                return None
+            with self.server.turn:
+                give_way()
+            with gevent.Timeout(HEAD_S, ApiError(408, CODES[408], f"the head took longer than {HEAD_S:g} s")):
+                line = self.rfile.readline(MAX_LINE_BYTES + 1)
+                # One empty line may be left from the request before (RFC 9112 §2.2).
+                return read_head(self.rfile, self.rfile.readline(MAX_LINE_BYTES + 1) if line == b"\r\n" else line)
+
+    @contextlib.contextmanager
+    def _reading_body(self) -> Iterator[None]:
+        if self.head.expects:
+            self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        error = ApiError(408, CODES[408], f"the body took longer than {BODY_S:g} s")
+        with self.server.waiting(), gevent.Timeout(BODY_S, error):
+            yield
+
+    def get_environ(self) -> dict[str, Any]:
+        """The WSGI environment; PATH_INFO is as it was sent, for a name may hold a slash (%2F)."""
+        head = self.head
+        environ: dict[str, Any] = self.server.get_environ()
+        environ |= {
+            "REQUEST_METHOD": head.method, "PATH_INFO": head.path, "QUERY_STRING": head.query,
+            "SERVER_PROTOCOL": head.version, "REMOTE_ADDR": self.server.peer_of(self.client_address),
+            "wsgi.url_scheme": "http" if self.server.context is None else "https", "wsgi.input": self.wsgi_input,
+        }
+        for key, value in head.headers.items():
+            # With an underscore it could pass for another header.
+            if key == "content-type":
+                environ["CONTENT_TYPE"] = value
+            elif "_" not in key and key != "content-length":
+                environ["HTTP_" + key.replace("-", "_").upper()] = value
+        return environ
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """As WSGI says; a request whose body was not read is the last of its connection."""
+        if self.wsgi_input.pending or self.head.closes:
+            headers = [*headers, ("Connection", "close")]
+        write: Callable[[bytes], None] = super().start_response(status, headers, exc_info)
+        return write
+
+    def handle_error(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """A fault of ours, or a client that takes nothing more, in the middle of an answer."""
+        self.close_connection = True
+        if isinstance(error, OSError | gevent.GreenletExit):
+            return
+        if isinstance(error, Exception):
+            _log.error("admin.request_failed", exc=error, path=self.path)
+        if not self.headers_sent:
+            self._refuse(ApiError(500, CODES[500], "this request met a fault; the log of the server says more"))
+
+    def log_request(self) -> None:
+        """There is no log of requests."""
+
+    def _refuse(self, error: ApiError) -> None:
+        self.server.refused.add()
+        document = error_document(error.status, error.code, error.message)
+        headers = [*SECURITY_HEADERS, ("Content-Type", "application/json"), ("Content-Length", str(len(document))),
+                   ("Connection", "close")]
+        head = f"HTTP/1.1 {error.status} {_REASONS[error.status]}\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers)
+        self.headers_sent = self.close_connection = True
+        self.socket.sendall(head.encode("ascii") + b"\r\n" + document)
+
+    def _linger(self) -> None:
+        """Read on for a moment: closing what has not been read would take the last answer away from the client."""
+        self.socket.shutdown(socket.SHUT_WR)
+        left = _LINGER_BYTES
+        with self.server.waiting(), gevent.Timeout(_LINGER_S, False):
+            while left > 0 and (data := self.socket.recv(65536)):
+                left -= len(data)
+                give_way()
+
+
+class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
+    """Accepts connections, at most CONNECTIONS; with a TLS context each is encrypted."""
+
+    handler_class = Handler
+    max_accept = _ACCEPTS_A_TURN
+
+    def __init__(self, listener: socket.socket, application: Any, *, registry: Registry) -> None:
+        super().__init__(listener, application, spawn=Pool(4 * CONNECTIONS), log=None, error_log=None,
+                         # Or it would ask the DNS for its own name.
+                         environ={"SERVER_NAME": "", "SERVER_PORT": ""})
+        self.context: SSLContext | None = None
+        """May be replaced while running: connections from then on have it."""
+        self.turn = BoundedSemaphore(1)
+        self.requests = registry.counter("admin.requests")
+        self.refused = registry.counter("admin.refused")
+        self._waiting: dict[gevent.Greenlet, None] = {}
+        self._open = 0
+        registry.callback("admin.connections", lambda: self._open)
+
+    def handle(self, client: Any, address: Any) -> None:
+        """One connection from its first octet to its last, in a greenlet of its own."""
+        if self._open >= CONNECTIONS and not self._make_room():
+            client.close()
+            return
+        self._open += 1
+        try:
+            client.settimeout(SEND_S)
+            wrapped = self._encrypted(client)
+            if wrapped is not None:
+                Handler(wrapped, address, self).handle()
+        finally:
+            self._open -= 1
+            client.close()
+
+    def _encrypted(self, client: Any) -> Any:
+        if self.context is None:
+            return client
+        with contextlib.suppress(OSError), self.waiting(), gevent.Timeout(_HANDSHAKE_S, False):
+            with self.turn:
+                give_way()
+            wrapped = self.context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+            wrapped.do_handshake()
+            return wrapped
+        return None
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a greenlet waits for its client it may have to make room for another one."""
+        greenlet = gevent.getcurrent()
+        self._waiting[greenlet] = None
+        try:
+            yield
+        finally:
+            self._waiting.pop(greenlet, None)
+
+    def _make_room(self) -> bool:
+        """End the connection that has been waiting the longest; whether there was one."""
+        for greenlet in self._waiting:
+            del self._waiting[greenlet]
+            greenlet.kill(block=False)
+            _log.warning("admin.limit_reached", connections=CONNECTIONS)
+            return True
+        return False
+
+    @staticmethod
+    def peer_of(address: Any) -> str:
+        """The client's IP address, "" on a unix socket."""
+        if not isinstance(address, tuple):
+            return ""
+        found = ipaddress.ip_address(str(address[0]).partition("%")[0])
+        return str(getattr(found, "ipv4_mapped", None) or found)
