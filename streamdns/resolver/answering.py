@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
+import gevent
+from gevent.hub import Waiter
+
 from streamdns.dns import unusual
 from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.cookies import Cookies
@@ -164,20 +167,22 @@ class RecursiveAnswerer(Answerer):
         )
         if isinstance(found, Outcome):
             return self._finished(found, packet, end, limit, opt, key)
-        deliver = self.later(self._slot)
         self.deferred += 1
-
-        def send(outcome: Outcome) -> None:
-            self._now_s = self._clock()
-            self._send(outcome, packet, end, limit, opt, key, deliver)
-
-        found.wait(self._client, send)
+        # What has to wait has a greenlet of its own; how many there may be is for the resolver's limits to say.
+        waiter, deliver = found.join(self._client), self.later(self._slot)
+        gevent.spawn_raw(self._wait, waiter, deliver, packet, end, limit, opt, key)
         return None
 
-    def _send(
-        self, outcome: Outcome, packet: bytes, end: int, limit: int, opt: bytes, key: bytes, deliver: Deliver
+    def _wait(
+        self, waiter: Waiter[Outcome], deliver: Deliver, packet: bytes, end: int, limit: int, opt: bytes, key: bytes
     ) -> None:
-        deliver(self._finished(outcome, packet, end, limit, opt, key))
+        """The greenlet of one query: wait for the outcome and send the reply."""
+        outcome = waiter.get()
+        try:
+            self._now_s = self._clock()
+            deliver(self._finished(outcome, packet, end, limit, opt, key))
+        except Exception as error:  # noqa: BLE001 - the edge: a reply that cannot be made or sent ends this query alone
+            self._recursor.fault(error)
 
     def _finished(self, outcome: Outcome, packet: bytes, end: int, limit: int, opt: bytes, key: bytes) -> bytes:
         """The reply, counted; what may be given out again is kept."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import resource
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import gevent
+from gevent import Timeout
 from gevent.event import AsyncResult, Event
+from gevent.hub import Waiter
 
 from streamdns import logs
 from streamdns.dns.wire import NS, SERVFAIL
@@ -17,6 +18,7 @@ from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.message import Options, Response
 from streamdns.resolver.messages import Messages
+from streamdns.resolver.pace import ANSWERS, STARTING
 from streamdns.resolver.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Outcome, Question
 from streamdns.resolver.resolution import MAX_S, TCP_TIMEOUT_S, UDP_TIMEOUT_S, Resolution
 from streamdns.resolver.roots import primed
@@ -26,10 +28,7 @@ from streamdns.resolver.transport import Transport
 _log = logs.get("resolver")
 _PRIMING_TRIES = 6
 _PRIMING_AGAIN_S = 60.0
-_STARTED_A_TURN = 16
 _STALE_AFTER_S = 1.8  # what a client waits before it gets what was known last (RFC 8767 §5)
-
-Then = Callable[[Outcome], None]
 
 
 def _refused(detail: str) -> Outcome:
@@ -44,43 +43,55 @@ _TOO_MANY = {each: _refused("too many questions are being resolved") for each in
 class Running:
     """One resolution in flight and who waits for it; the transport tells it what came of each query.
 
-    Everything here runs in callbacks of the event loop and never raises.
+    Everything here runs in callbacks of the event loop and never raises. `tick` belongs to the deadlines.
     """
 
-    __slots__ = ("_owner", "_patience", "_timer", "outcome", "question", "resolution", "waiting")
+    __slots__ = ("_ends_s", "_owner", "outcome", "question", "resolution", "tick", "waiting")
 
-    def __init__(self, owner: Recursor, question: Question, resolution: Resolution | None) -> None:
-        self._owner, self.question = owner, question
-        self.resolution = resolution or Resolution(question, owner.known)
+    def __init__(self, owner: Recursor, question: Question, resolution: Resolution) -> None:
+        self._owner, self.question, self.resolution = owner, question, resolution
         self.outcome: Outcome | None = None
-        self.waiting: list[tuple[bytes, Then]] = []
-        self._timer = gevent.get_hub().loop.timer(MAX_S)
-        self._timer.start(self._expired)
-        self._patience: Any = None
+        self.waiting: list[tuple[bytes, Waiter[Outcome]]] = []
+        self.tick = 0
+        self._ends_s = owner.deadlines.clock() + MAX_S
+        owner.deadlines.at(self._ends_s, self)
 
     def launch(self, asks: list[Ask]) -> None:
         """Send the first queries."""
         self._step(lambda now_s: asks)
         if self.outcome is None and self._owner.stale(self.question) is not None:
-            self._patience = gevent.get_hub().loop.timer(_STALE_AFTER_S)
-            self._patience.start(self._give_stale)
+            deadlines = self._owner.deadlines
+            deadlines.cancel(self)
+            deadlines.at(self._ends_s - MAX_S + _STALE_AFTER_S, self)
+
+    def due(self) -> None:
+        """Those who wait have waited for long enough for what was known last, or it has taken too long in all."""
+        if self.outcome is not None:
+            return
+        deadlines = self._owner.deadlines
+        if deadlines.clock() >= self._ends_s:
+            self._step(self._expired)
+        else:
+            deadlines.at(self._ends_s, self)
+            self._give_stale()
 
     def _give_stale(self) -> None:
         """Let nobody wait any longer; the resolution goes on for those who ask later."""
         outcome = self._owner.stale(self.question) if self.waiting else None
         if outcome is not None:
-            waiting, self.waiting = self.waiting, []
-            self._tell(waiting, self._owner.polished(self.question, outcome))
+            self._tell(self._owner.polished(self.question, outcome))
 
     def begin(self) -> None:
         """Start what had to wait for its turn; it may be over with that, or be over already."""
         if self.outcome is None:
             self._step(self.resolution.start)
 
-    def wait(self, client: bytes, then: Then) -> None:
-        """Call `then` with the outcome, later."""
-        self.waiting.append((client, then))
+    def join(self, client: bytes) -> Waiter[Outcome]:
+        """A query of this client waits from now on: `get` gives the outcome to the greenlet that calls it."""
+        waiter: Waiter[Outcome] = Waiter()
+        self.waiting.append((client, waiter))
         self._owner.waits(client)
+        return waiter
 
     def responded(self, token: int, response: Response) -> None:
         self._step(lambda now_s: self.resolution.responded(token, response, now_s))
@@ -94,12 +105,9 @@ class Running:
     def distrusted(self, token: int, *, case: bool) -> None:
         self._step(lambda now_s: self.resolution.distrusted(token, now_s, case=case))
 
-    def _expired(self) -> None:
-        def expire(now_s: float) -> list[Ask]:
-            self.resolution.expired()
-            return []
-
-        self._step(expire)
+    def _expired(self, now_s: float) -> list[Ask]:
+        self.resolution.expired()
+        return []
 
     def _step(self, act: Callable[[float], list[Ask]]) -> None:
         try:
@@ -116,23 +124,18 @@ class Running:
 
     def over(self, outcome: Outcome) -> None:
         """Tell everybody who waits; once."""
-        if self.outcome is not None:
-            return
-        self.outcome = outcome
-        for timer in filter(None, (self._timer, self._patience)):
-            timer.stop()
-            timer.close()
-        waiting, self.waiting = self.waiting, []
-        self._owner.ended(self)
-        self._tell(waiting, outcome)
+        if self.outcome is None:
+            self.outcome = outcome
+            self._owner.deadlines.cancel(self)
+            self._owner.ended(self)
+            self._tell(outcome)
 
-    def _tell(self, waiting: list[tuple[bytes, Then]], outcome: Outcome) -> None:
+    def _tell(self, outcome: Outcome) -> None:
+        waiting, self.waiting = self.waiting, []
         self._owner.released(waiting)
-        for _, then in waiting:
-            try:
-                then(outcome)
-            except Exception as error:  # noqa: BLE001 - one who cannot take it must not keep it from the others
-                self._owner.fault(error)
+        for _, waiter in waiting:
+            # Not from here: only the loop itself may go on with a greenlet.
+            self._owner.pace.put(ANSWERS, partial(waiter.switch, outcome))
 
 
 class Recursor(Service):
@@ -160,10 +163,7 @@ class Recursor(Service):
         self._stopped = Event()
         self.primed_s: float | None = None
         self._priming: Priming | None = None
-        self._left = _STARTED_A_TURN
-        self._queue: deque[Running] = deque()
-        self._turn_timer = gevent.get_hub().loop.timer(0.0)
-        self._turning = False
+        self.pace, self.deadlines = transport.pace, transport.deadlines
         self._hits = 0
         self._misses = registry.counter("resolver.misses")
         self._failures = registry.counter("resolver.failures")
@@ -182,60 +182,43 @@ class Recursor(Service):
     def begin(self, question: Question, client: bytes) -> Outcome | Running:
         """The outcome where it can be told at once, or the resolution to wait for."""
         running = self._running.get(question)
-        if running is None and self._at_once(question):
-            self._left -= 1
-            resolution = Resolution(question, self.known)
-            asks = resolution.start(self.clock())
-            if resolution.outcome is not None:
-                self._hits += 1
-                return self.polished(question, resolution.outcome)
-        else:
-            resolution, asks = None, None
+        if running is not None:
+            self._misses.add()
+            return running if self._waiting.get(client, 0) < self._client_limit else self._refuse("client")
+        paced = self.pace.enter(STARTING)
+        try:
+            return self._start(question, client, look=paced or self._is_cached(question))
+        finally:
+            if paced:
+                self.pace.leave()
+
+    def _is_cached(self, question: Question) -> bool:
+        """Those whose answers are known do not wait for a flood of questions that nobody knows."""
+        return self.known.cache.get(question.qname, question.qtype, self.clock()) is not None
+
+    def _start(self, question: Question, client: bytes, *, look: bool) -> Outcome | Running:
+        """Begin a resolution: at once (`look`), or when its turn comes."""
+        resolution = Resolution(question, self.known)
+        asks = resolution.start(self.clock()) if look else []
+        if resolution.outcome is not None:
+            self._hits += 1
+            return self.polished(question, resolution.outcome)
         self._misses.add()
-        if running is None and len(self._running) >= self._limit:
+        if len(self._running) >= self._limit:
             return self._refuse("all")
         if self._waiting.get(client, 0) >= self._client_limit:
             return self._refuse("client")
-        if running is None:
-            running = self._running[question] = Running(self, question, resolution)
-            if asks is None:
-                self._queue.append(running)
-            else:
-                running.launch(asks)
+        running = self._running[question] = Running(self, question, resolution)
+        if look:
+            running.launch(asks)
+        else:
+            self.pace.put(STARTING, running.begin)
         return running.outcome or running
-
-    def _at_once(self, question: Question) -> bool:
-        """Whether to look at a question now: not for too many in one turn of the loop, unless the cache has them.
-
-        Those whose answers are known do not wait for a flood of questions that nobody knows.
-        """
-        if not self._turning:
-            self._turning = True
-            gevent.get_hub().loop.update_now()  # Time limits count from now.
-            self._turn_timer.start(self._turn)
-        if self._left > 0 and not self._queue:
-            return True
-        return self.known.cache.get(question.qname, question.qtype, self.clock()) is not None
-
-    def _turn(self) -> None:
-        self._left = _STARTED_A_TURN
-        self._turning = False
-        while self._queue and self._left > 0:
-            self._left -= 1
-            self._queue.popleft().begin()
-        if self._left < _STARTED_A_TURN:
-            self._turning = True
-            self._turn_timer.start(self._turn)
 
     def resolve(self, question: Question, client: bytes = b"") -> Outcome:
         """The outcome; the calling greenlet waits for it."""
         found = self.begin(question, client)
-        if isinstance(found, Outcome):
-            return found
-        result: AsyncResult[Outcome] = AsyncResult()
-        found.wait(client, result.set)
-        outcome: Outcome = result.get()
-        return outcome
+        return found if isinstance(found, Outcome) else found.join(client).get()
 
     def _refuse(self, limit: str) -> Outcome:
         self._limited[limit].add()
@@ -256,11 +239,15 @@ class Recursor(Service):
 
     def refresh(self, question: Question) -> None:
         """Ask for what is known before it ends; nobody waits for it, and it is left out when there is much to do."""
-        if question in self._running or self._queue or self._left <= 0 or len(self._running) * 2 > self._limit:
+        if question in self._running or len(self._running) * 2 > self._limit or not self.pace.enter(STARTING):
             return
-        self._prefetches.add()
-        running = self._running[question] = Running(self, question, Resolution(question, self.known, refresh=True))
-        running.begin()
+        try:
+            self._prefetches.add()
+            resolution = Resolution(question, self.known, refresh=True)
+            running = self._running[question] = Running(self, question, resolution)
+            running.begin()
+        finally:
+            self.pace.leave()
 
     def waits(self, client: bytes) -> None:
         """One more query of a client waits."""
@@ -273,7 +260,7 @@ class Recursor(Service):
         if running.outcome is not None and running.outcome.rcode == SERVFAIL:
             self._failures.add()
 
-    def released(self, waiting: list[tuple[bytes, Then]]) -> None:
+    def released(self, waiting: list[tuple[bytes, Waiter[Outcome]]]) -> None:
         """These do not wait any more."""
         for client, _ in waiting:
             left = self._waiting[client] - 1
@@ -344,9 +331,6 @@ class Recursor(Service):
         self._stopped.set()
         if self._priming is not None:
             self._priming.cancel()
-        self._turn_timer.stop()
-        self._turning = False
-        self._queue.clear()
         for running in list(self._running.values()):
             running.over(_STOPPED)
         self.transport.close()
@@ -390,7 +374,10 @@ class Priming:
         owner.transport.send(
             Ask(0, address, b"\0", b"\0", NS, Options(known.edns_size), tcp, False, timeout_s, timeout_s), self
         )
-        response: Response | None = self._response.get()
+        try:
+            response: Response | None = self._response.get(timeout=timeout_s + MAX_S)
+        except Timeout:
+            response = None  # The transport had no time for it at all.
         if response is None:
             known.servers.timed_out(address, owner.clock())
         else:

@@ -11,6 +11,7 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import gevent
 import pytest
 
 from streamdns.dns import name
@@ -22,6 +23,7 @@ from streamdns.resolver.answering import Allowed, OwnZones, RecursiveAnswerer, r
 from streamdns.resolver.cache import Cache
 from streamdns.resolver.message import RRset
 from streamdns.resolver.messages import Messages, key_of, ttl_offsets
+from streamdns.resolver.pace import Pace
 from streamdns.resolver.question import Knowledge, Outcome, Question
 from streamdns.resolver.recursor import Recursor
 from streamdns.resolver.servers import Address, Servers
@@ -62,8 +64,9 @@ class Bench:
         )
         self.messages = Messages(1 << 20)
         self.recursor = Recursor(
-            self.known, Transport(registry), messages=self.messages, registry=registry, limit=10, client_limit=10,
-            clock=lambda: self.now_s,
+            # The tests ask one question after another without a turn of the loop, and want no limit for one.
+            self.known, Transport(registry, pace=Pace(clock=lambda: 0.0)), messages=self.messages, registry=registry,
+            limit=10, client_limit=10, clock=lambda: self.now_s,
         )
         self.answerer = RecursiveAnswerer(
             Policy(**policy), cookies=None, recursor=self.recursor, clock=lambda: self.now_s,
@@ -237,17 +240,44 @@ def test_limits_are_told_at_once(bench: Bench) -> None:
     same = bench.recursor.begin(Question(wire("n0."), 1), b"d")
     assert same is waiting[0]
     assert [isinstance(each, Outcome) for each in waiting] == [False] * 10 + [True]
-    told: list[Outcome] = []
-    for running in waiting[:10]:
-        assert not isinstance(running, Outcome)
-        running.wait(b"c", told.append)
+    greenlets = [gevent.spawn(running.join(b"c").get) for running in waiting[:10] if not isinstance(running, Outcome)]
     refused = bench.recursor.begin(Question(wire("n0."), 1), b"c")
     assert isinstance(refused, Outcome)
     assert refused.rcode == dns.rcode.SERVFAIL
     bench.recursor.stop()
-    assert [each.rcode for each in told] == [dns.rcode.SERVFAIL] * 10
+    gevent.joinall(greenlets, timeout=10)
+    assert [each.get(block=False).rcode for each in greenlets] == [dns.rcode.SERVFAIL] * 10
     assert not bench.recursor.transport.open
     assert bench.recursor.summary()["clients_waiting"] == 0
+
+
+def test_what_has_to_wait_has_a_greenlet_that_replies(bench: Bench) -> None:
+    """Two who ask the same wait for one resolution; one whose reply cannot be sent does not keep it from the other."""
+    bench.known.may_ask = lambda address: True
+    sent: dict[int, bytes] = {}
+
+    def later(slot: int) -> Any:
+        def deliver(reply: bytes) -> None:
+            if slot == 0:
+                raise OSError("nobody is there any more")
+            sent[slot] = reply
+
+        return deliver
+
+    bench.answerer.later = later
+    bench.answerer.bind(bench.memory)  # type: ignore[arg-type]
+    queries = [dns.message.make_query("www.elsewhere.", "A") for _ in range(2)]
+    assert [bench.answerer.reply(query.to_wire(), False, slot) for slot, query in enumerate(queries)] == [None, None]
+    assert bench.answerer.deferred == 2
+    assert bench.recursor.summary()["running"] == 1
+    bench.recursor.stop()
+    with gevent.Timeout(10):
+        while not sent:
+            gevent.sleep(0.001)
+    assert list(sent) == [1]
+    reply = dns.message.from_wire(sent[1])
+    assert queries[1].is_response(reply)
+    assert reply.rcode() == dns.rcode.SERVFAIL
 
 
 @pytest.mark.parametrize("rdtype", ["A", "MX"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import time
@@ -17,9 +18,11 @@ from gevent.event import AsyncResult
 
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.message import Options, Response
+from streamdns.resolver.pace import Pace
 from streamdns.resolver.resolution import Ask
 from streamdns.resolver.servers import Address
 from streamdns.resolver.transport import Transport, scrambled
+from streamdns.turns import give_way
 
 QNAME = b"\3www\7example\3org\0"
 _PATIENCE_S = 10.0
@@ -100,7 +103,11 @@ def tcp_server(script: Callable[[bytes], bytes]) -> Iterator[Address]:
 
     def serve() -> None:
         while True:
-            accepted, _ = sock.accept()
+            try:
+                accepted, _ = sock.accept()
+            except OSError:  # Here, too, there may be no descriptor left.
+                gevent.sleep(0.01)
+                continue
             length = int.from_bytes(accepted.recv(2), "big")
             accepted.sendall(script(accepted.recv(length)))
             accepted.close()
@@ -196,14 +203,17 @@ def test_every_query_has_an_id_a_port_and_a_case_of_its_own(transport: Transport
     assert len(transport.open) == 24
 
 
-def test_a_flood_is_sent_turn_by_turn(transport: Transport) -> None:
+def test_a_flood_is_sent_turn_by_turn() -> None:
     """Other callbacks of the loop get their turn in between; in the end all are sent."""
     told = [Told() for _ in range(100)]
+    looks = itertools.count()
+    transport = Transport(Registry(), pace=Pace(turn_s=20, clock=lambda: float(next(looks))))
     with udp_server(lambda packet: [good(packet)]) as address:
         for each in told:
             transport.send(ask(address), each)
         assert 0 < len(transport.open) < 50
         assert [each.wait()[0] for each in told] == ["responded"] * 100
+    assert not transport.open
 
 
 def test_scrambling_changes_letters_alone() -> None:
@@ -229,12 +239,75 @@ def test_over_tcp(transport: Transport, script: Callable[[bytes], bytes], end: t
         assert told.wait() == end
 
 
-def test_what_is_closed_tells_nobody(transport: Transport) -> None:
-    told = [Told() for _ in range(4)]
+@pytest.mark.parametrize("pieces", [
+    lambda whole: [whole[at : at + 1] for at in range(len(whole))], lambda whole: [whole[:2], whole[2:] + b"more"],
+], ids=["octet by octet", "with more than was asked for"])
+def test_a_response_over_tcp_in_pieces(transport: Transport, pieces: Callable[[bytes], list[bytes]]) -> None:
+    told = Told()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    transport.send(ask(Address("127.0.0.1", listener.getsockname()[1]), tcp=True), told)
+    with gevent.Timeout(_PATIENCE_S):
+        accepted, _ = listener.accept()
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made = good(accepted.recv(int.from_bytes(accepted.recv(2), "big")))
+        for piece in pieces(len(made).to_bytes(2, "big") + made):
+            accepted.sendall(piece)
+            give_way()
+    assert told.wait() == ("responded", 7, 0, 1)
+    accepted.close()
+    listener.close()
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing(transport: Transport) -> None:
+    told = Told()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    address = Address("127.0.0.1", listener.getsockname()[1])
+    transport.send(ask(address, tcp=True, timeout_s=0.1, patience_s=0.02), told)
+    assert told.wait() == ("failed", 7, "no response", False)
+    assert told.hurried == 1
+    listener.close()
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_queries_come_from_the_source_that_is_set(tcp: bool) -> None:
+    transport, told, peers = Transport(Registry(), sources=["127.0.0.77"]), Told(), []
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.settimeout(_PATIENCE_S)
+    if tcp:
+        sock.listen()
+    transport.send(ask(Address("127.0.0.1", sock.getsockname()[1]), tcp=tcp), told)
+    peers.append(sock.accept()[1] if tcp else sock.recvfrom(4096)[1])
+    assert [host for host, _ in peers] == ["127.0.0.77"]
+    transport.close()
+    sock.close()
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_an_address_that_the_system_cannot_send_to(tcp: bool) -> None:
+    """Told later, not from within send()."""
+    transport, told = Transport(Registry(), sources=["192.0.2.1"]), Told()
+    transport.send(ask(Address("127.0.0.1", 53), tcp=tcp), told)
+    assert not told._end.ready()
+    assert told.wait() == ("failed", 7, "cannot assign requested address", True)
+    assert not transport.open
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_what_is_closed_tells_nobody(tcp: bool) -> None:
+    """Neither what was sent nor what waits for its turn."""
+    looks = itertools.count()
+    transport = Transport(Registry(), pace=Pace(turn_s=8, clock=lambda: float(next(looks))))
+    told = [Told() for _ in range(10)]
     before = len(os.listdir("/proc/self/fd"))
     with udp_server(lambda packet: []) as address:
         for each in told:
-            transport.send(ask(address, timeout_s=0.05), each)
+            transport.send(ask(address, timeout_s=0.05, tcp=tcp), each)
+        assert 0 < len(transport.open) < 10
         transport.close()
     gevent.sleep(0.1)  # past every time-out
     assert not any(each._end.ready() for each in told)
@@ -250,16 +323,21 @@ def _all_descriptors() -> list[int]:
             return taken
 
 
-def test_without_descriptors_it_waits_for_one(transport: Transport) -> None:
+@pytest.mark.parametrize("tcp", [False, True])
+def test_without_descriptors_it_waits_for_one(transport: Transport, tcp: bool) -> None:
     """That there is none left is no fault of the server."""
     told = Told()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with udp_server(lambda packet: [good(packet)]) as address:
+
+    def behind_its_length(packet: bytes) -> bytes:
+        return len(good(packet)).to_bytes(2, "big") + good(packet)
+
+    with tcp_server(behind_its_length) if tcp else udp_server(lambda packet: [good(packet)]) as address:
         taken: list[int] = []
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, hard))
         try:
             taken += _all_descriptors()
-            transport.send(ask(address), told)
+            transport.send(ask(address, tcp=tcp), told)
             gevent.sleep(0)
             assert not told._end.ready()
         finally:

@@ -1,0 +1,199 @@
+"""A query on its way: hard to guess, with its time limits, and what of a packet is its response."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+import gevent
+
+from streamdns.resolver.message import Response, parse, query
+from streamdns.resolver.pace import ANSWERS, Deadlines, Pace
+from streamdns.resolver.question import Ask
+from streamdns.resolver.servers import Address
+
+_SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_AGAIN_S: Final = 0.05
+FIRST_PORT, PORTS = 1024, 65536 - 1024
+#: The bit that makes another case of each octet of a name in lower case; lengths of labels are no letters.
+_CASE_BITS: Final = bytes(0x20 if 0x61 <= octet <= 0x7A else 0 for octet in range(256))
+
+
+class Events(Protocol):
+    """Who is told what came of a query."""
+
+    def responded(self, token: int, response: Response) -> None:
+        """The right server answered this very question."""
+
+    def failed(self, token: int, why: str, *, unreachable: bool = False) -> None:
+        """Nothing that could be used came."""
+
+    def hurry(self, token: int) -> None:
+        """It takes longer than usual."""
+
+    def distrusted(self, token: int, *, case: bool) -> None:
+        """Replies came that may be forged, or (case) one that did not keep the question's case: ask over TCP."""
+
+
+class Carrier(Protocol):
+    """What all flights have in common."""
+
+    open: set[Flight]
+    pace: Pace
+    deadlines: Deadlines
+
+    def source_of(self, address: Address) -> str:
+        """The local address for queries to an address, "" for any."""
+
+    def count(self, transport: str, result: str, rtt_s: float | None = None) -> None:
+        """Count what came of a query."""
+
+
+def scrambled(qname: bytes, chance: bytes = b"") -> bytes:
+    """The name with the case of its letters chosen by chance: bits that a forger has to guess (0x20).
+
+    `chance` are as many octets as the name has, from the system's CSPRNG unless given.
+    """
+    octets = len(qname)
+    bits = int.from_bytes(chance or os.urandom(octets), "big")
+    letters = int.from_bytes(qname.translate(_CASE_BITS), "big")
+    return (int.from_bytes(qname, "big") ^ bits & letters).to_bytes(octets, "big")
+
+
+class Flight:
+    """One query on its way: patience first, then the time-out. `tick` belongs to the deadlines."""
+
+    __slots__ = ("_hurried", "_io", "ask", "carrier", "ended", "events", "id", "packet", "port", "qname", "sent_s",
+                 "socket", "tick")
+    transport = ""
+
+    def __init__(self, carrier: Carrier, ask: Ask, events: Events) -> None:
+        self.carrier, self.ask, self.events = carrier, ask, events
+        qname = ask.qname
+        chance = os.urandom(6 + len(qname))
+        self.id = chance[0] << 8 | chance[1]
+        self.port = FIRST_PORT + int.from_bytes(chance[2:6], "big") % PORTS
+        self.qname = qname if ask.keep_case else scrambled(qname, chance[6:])
+        self.packet = query(self.id, self.qname, ask.qtype, ask.options)
+        self.ended = False
+        self.tick = 0
+        # Not gevent's: that one would wait, and here is nobody who may.
+        self.socket: _socket.socket | None = None
+        self._io: Any = None
+        self.sent_s = carrier.deadlines.clock()
+        self._hurried = ask.patience_s >= ask.timeout_s
+        carrier.deadlines.at(self.sent_s + min(ask.patience_s, ask.timeout_s), self)
+
+    def begin(self) -> None:
+        """Send it, as soon as the system has a socket for it."""
+        try:
+            self.send()
+        except OSError as error:
+            if error.errno in _SHORTAGES:
+                # The server cannot help that. Others end, and there is time until the time-out.
+                again = _Again(self)
+                self.carrier.deadlines.at(self.carrier.deadlines.clock() + _AGAIN_S, again)
+                return
+            # Not from within: who asked is not ready to hear of it.
+            self.carrier.pace.put(ANSWERS, partial(self.unreachable, error.errno))
+
+    def send(self) -> None:
+        """Open `socket` and begin to send; raises OSError."""
+        raise NotImplementedError
+
+    def watch(self, events: int, then: Callable[[], None]) -> None:
+        """Call `then` when the socket is readable (1) or writable (2)."""
+        assert self.socket is not None
+        if self._io is not None:
+            self._io.close()
+        self._io = gevent.get_hub().loop.io(self.socket.fileno(), events)
+        self._io.start(self._ready, then)
+
+    def _ready(self, then: Callable[[], None]) -> None:
+        if not self.carrier.pace.do(ANSWERS, then):
+            self._io.stop()  # It is known already that it is ready.
+
+    def watch_on(self, then: Callable[[], None]) -> None:
+        """There was nothing yet: watch again, where that had ended."""
+        if self._io is not None and not self._io.active:
+            self._io.start(self._ready, then)
+
+    def shut(self) -> None:
+        """Close the socket."""
+        if self._io is not None:
+            self._io.close()
+            self._io = None
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
+    def end(self) -> None:
+        """Close everything, tell nobody."""
+        self.ended = True
+        self.carrier.open.discard(self)
+        self.carrier.deadlines.cancel(self)
+        self.shut()
+
+    def due(self) -> None:
+        """First it takes long, then too long."""
+        if self.ended:
+            return
+        if self._hurried:
+            self.fail("no response", "timeout")
+        else:
+            self._hurried = True
+            self.carrier.deadlines.at(self.sent_s + self.ask.timeout_s, self)
+            self.events.hurry(self.ask.token)
+
+    def fail(self, why: str, result: str, *, unreachable: bool = False) -> None:
+        """End and tell why; once."""
+        if not self.ended:
+            self.end()
+            self.carrier.count(self.transport, result)
+            self.events.failed(self.ask.token, why, unreachable=unreachable)
+
+    def unreachable(self, number: int | None) -> None:
+        """End with an error of the system."""
+        self.fail(os.strerror(number or 0).lower(), "unreachable", unreachable=True)
+
+    def malformed(self) -> None:
+        """End with what cannot be read."""
+        self.fail("its response is malformed", "malformed")
+
+    def right(self, packet: bytes) -> Response | None:
+        """The response when it belongs to this question in all it says; FormatError when it is none at all."""
+        if len(packet) < 12 or packet[0] << 8 | packet[1] != self.id or not packet[2] & 0x80:
+            return None
+        response = parse(packet)
+        if response.qname:
+            return response if response.qname == self.qname and response.qtype == self.ask.qtype else None
+        # Without a question only errors come, of servers that could not read it.
+        return response if response.rcode not in (0, 3) else None
+
+    def done(self, response: Response) -> None:
+        """End with a response."""
+        if not self.ended:
+            rtt_s = self.carrier.deadlines.clock() - self.sent_s
+            self.end()
+            self.carrier.count(self.transport, "answered", rtt_s)
+            self.events.responded(self.ask.token, response)
+
+
+class _Again:
+    """A flight that waits for a descriptor."""
+
+    __slots__ = ("_flight", "tick")
+
+    def __init__(self, flight: Flight) -> None:
+        self._flight, self.tick = flight, 0
+
+    def due(self) -> None:
+        if not self._flight.ended:
+            self._flight.shut()
+            self._flight.begin()
+
+

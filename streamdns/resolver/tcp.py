@@ -1,0 +1,93 @@
+"""Queries over TCP: a connection for each, without a greenlet that waits for it (RFC 7766)."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+from typing import Final
+
+from streamdns.dns.wire import FormatError
+from streamdns.resolver.flight import Carrier, Events, Flight
+from streamdns.resolver.question import Ask
+
+_MOST_OCTETS: Final = 65535 + 2
+
+
+class TcpFlight(Flight):
+    """One message there and one back, each behind its length."""
+
+    __slots__ = ("_received", "_unsent")
+    transport = "tcp"
+
+    def __init__(self, carrier: Carrier, ask: Ask, events: Events) -> None:
+        super().__init__(carrier, ask, events)
+        self._unsent = len(self.packet).to_bytes(2, "big") + self.packet
+        self._received = b""
+
+    def send(self) -> None:
+        """Begin to connect."""
+        address = self.ask.address
+        family = _socket.AF_INET6 if address.is_ipv6 else _socket.AF_INET
+        self.socket = sock = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK)
+        source = self.carrier.source_of(address)
+        if source:
+            sock.bind((source, 0))
+        try:
+            sock.connect((address.host, address.port))
+        except BlockingIOError:
+            pass  # It takes a round trip.
+        self.watch(2, self._write)
+
+    def _write(self) -> None:
+        """Connected, or not; what is sent fits into the socket's buffer at once but for want of memory."""
+        sock = self.socket
+        if sock is None:
+            return
+        number = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+        if number:
+            self.unreachable(number)
+            return
+        try:
+            self._unsent = self._unsent[sock.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self.unreachable(error.errno)
+            return
+        if self._unsent:
+            self.watch_on(self._write)
+        else:
+            self.watch(1, self._read)
+
+    def _read(self) -> None:
+        sock = self.socket
+        if sock is None:
+            return
+        try:
+            piece = sock.recv(_MOST_OCTETS)
+        except BlockingIOError:
+            self.watch_on(self._read)
+            return
+        except OSError as error:
+            self.unreachable(error.errno)
+            return
+        if not piece:
+            self.unreachable(errno.ECONNRESET)
+            return
+        self._received += piece
+        end = 2 + int.from_bytes(self._received[:2], "big")
+        if len(self._received) < max(end, 2):
+            self.watch_on(self._read)
+        else:
+            self._take(self._received[2:end])
+
+    def _take(self, packet: bytes) -> None:
+        try:
+            response = self.right(packet)
+        except FormatError:
+            self.malformed()
+            return
+        if response is None:
+            self.fail("it answered another question", "malformed")
+        else:
+            self.done(response)

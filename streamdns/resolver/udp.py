@@ -1,0 +1,88 @@
+"""Queries over UDP: each from a socket and a port of its own, which takes packets of the one server alone."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import secrets
+from typing import Final
+
+from streamdns.dns.wire import FormatError
+from streamdns.resolver.flight import FIRST_PORT, PORTS, Carrier, Events, Flight
+from streamdns.resolver.question import Ask
+
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT = 10, 23, 5
+_BIND_TRIES: Final = 8
+_WRONG_REPLIES: Final = 3  # to one query, before it is asked over TCP, where nobody can guess
+_MOST_OCTETS: Final = 65535
+
+
+class UdpFlight(Flight):
+    """One datagram there and the right one back."""
+
+    __slots__ = ("_wrong",)
+    transport = "udp"
+
+    def __init__(self, carrier: Carrier, ask: Ask, events: Events) -> None:
+        super().__init__(carrier, ask, events)
+        self._wrong = 0
+
+    def send(self) -> None:
+        """Connected, so that the kernel passes over what comes from elsewhere, and errors come back."""
+        address = self.ask.address
+        if address.is_ipv6:
+            self.socket = sock = _socket.socket(_socket.AF_INET6, _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK)
+            sock.setsockopt(_socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT)
+        else:
+            self.socket = sock = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK)
+            sock.setsockopt(_socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_OMIT)
+        self._bind(sock, self.carrier.source_of(address) or ("::" if address.is_ipv6 else "0.0.0.0"))
+        sock.connect((address.host, address.port))
+        sock.send(self.packet)
+        self.watch(1, self._read)
+
+    def _bind(self, sock: _socket.socket, source: str) -> None:
+        port = self.port
+        for _ in range(_BIND_TRIES):
+            try:
+                sock.bind((source, port))
+                return
+            except OSError as error:
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise
+            port = FIRST_PORT + secrets.randbelow(PORTS)
+        sock.bind((source, 0))
+
+    def _read(self) -> None:
+        while (sock := self.socket) is not None:
+            try:
+                packet = sock.recv(_MOST_OCTETS)
+            except BlockingIOError:
+                self.watch_on(self._read)
+                return
+            except OSError as error:
+                self.unreachable(error.errno)
+                return
+            try:
+                response = self.right(packet)
+            except FormatError:
+                self.malformed()
+                return
+            if response is not None:
+                self.done(response)
+                return
+            self._wrong += 1
+            if self._only_case_differs(packet):
+                self._distrust(case=True)
+            elif self._wrong >= _WRONG_REPLIES:
+                self._distrust(case=False)
+
+    def _only_case_differs(self, packet: bytes) -> bool:
+        mine = self.packet[12 : 12 + len(self.qname) + 4]
+        theirs = packet[12 : 12 + len(mine)]
+        return packet[:2] == self.packet[:2] and theirs != mine and theirs.lower() == mine.lower()
+
+    def _distrust(self, *, case: bool) -> None:
+        self.end()
+        self.carrier.count("udp", "suspect")
+        self.events.distrusted(self.ask.token, case=case)

@@ -1,0 +1,181 @@
+"""The resolver's share of the loop's turns, and its time limits: with a clock that the tests move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import gevent
+
+from streamdns.resolver.pace import ANSWERS, SENDING, STARTING, TIME_LIMITS, Deadlines, Pace
+from streamdns.turns import give_way
+
+_PATIENCE_S = 10.0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    with gevent.Timeout(_PATIENCE_S):
+        while not condition():
+            give_way()
+
+
+def reached(done: list[int], wanted: int) -> bool:
+    return len(done) >= wanted
+
+
+class Clock:
+    """Each piece of work takes a second of a turn that has ten."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def work(self, done: list[int], number: int) -> Callable[[], None]:
+        def run() -> None:
+            self.now_s += 1.0
+            done.append(number)
+
+        return run
+
+
+def test_so_much_at_once_and_the_rest_in_other_turns() -> None:
+    clock, done = Clock(), list[int]()
+    pace = Pace(turn_s=10.0, clock=clock)
+    at_once = [pace.do(SENDING, clock.work(done, number)) for number in range(35)]
+    assert at_once == [True] * 10 + [False] * 25
+    assert done == list(range(10))
+    assert len(pace) == 25
+    give_way()
+    assert 10 < len(done) <= 30
+    until(lambda: len(done) == 35)
+    assert done == list(range(35))
+    assert len(pace) == 0
+
+
+def test_what_takes_no_time_has_no_limit() -> None:
+    done: list[int] = []
+    pace = Pace(turn_s=10.0, clock=lambda: 0.0)
+    assert all(pace.do(STARTING, lambda: done.append(1)) for _ in range(1000))
+    assert len(done) == 1000
+
+
+def test_work_within_work_is_of_the_same_turn() -> None:
+    clock, done = Clock(), list[int]()
+    pace = Pace(turn_s=10.0, clock=clock)
+
+    def many() -> None:
+        for number in range(20):
+            pace.do(SENDING, clock.work(done, number))
+
+    assert pace.do(ANSWERS, many)
+    assert done == list(range(10))
+    assert not pace.enter(ANSWERS)
+    until(lambda: len(done) == 20)
+
+
+def test_what_ends_goes_before_what_begins() -> None:
+    clock, done = Clock(), list[int]()
+    pace = Pace(turn_s=10.0, clock=clock)
+    for kind in (STARTING, SENDING, TIME_LIMITS, ANSWERS):
+        pace.put(kind, clock.work(done, kind))
+    assert not pace.do(ANSWERS, clock.work(done, ANSWERS))  # Not past those who wait already.
+    until(lambda: len(done) == 5)
+    assert done == [ANSWERS, ANSWERS, TIME_LIMITS, SENDING, STARTING]
+
+
+def test_what_waits_does_not_keep_the_more_urgent() -> None:
+    clock, done = Clock(), list[int]()
+    pace = Pace(turn_s=10.0, clock=clock)
+    pace.put(STARTING, clock.work(done, STARTING))
+    assert pace.do(ANSWERS, clock.work(done, ANSWERS))
+    until(lambda: len(done) == 2)
+
+
+def test_others_have_their_turn_in_between() -> None:
+    """However much there is to do, who gives way goes on soon."""
+    clock, done = Clock(), list[int]()
+    pace = Pace(turn_s=10.0, clock=clock)
+    for number in range(10_000):
+        pace.put(STARTING, clock.work(done, number))
+    for turn in range(1, 20):
+        give_way()
+        assert len(done) <= 20 * turn
+    until(lambda: len(done) == 10_000)
+
+
+def test_a_failure_does_not_end_the_rest() -> None:
+    clock, done = Clock(), list[int]()
+    pace = Pace(turn_s=10.0, clock=clock)
+
+    def fail() -> None:
+        raise gevent.GreenletExit  # The hub says nothing about this one.
+
+    for work in (fail, clock.work(done, 1), fail, clock.work(done, 2)):
+        pace.put(STARTING, work)
+    until(lambda: done == [1, 2])
+
+
+class Limit:
+    """Notes that its time has come."""
+
+    def __init__(self, done: list[int], number: int) -> None:
+        self.done, self.number, self.tick = done, number, 0
+
+    def due(self) -> None:
+        self.done.append(self.number)
+
+
+def test_time_limits_in_their_order_and_never_early() -> None:
+    clock, done = Clock(), list[int]()
+    clock.now_s = 5000.0
+    deadlines = Deadlines(Pace(clock=lambda: 0.0), clock=clock)
+    limits = [Limit(done, number) for number in range(100)]
+    for limit in reversed(limits):
+        deadlines.at(5000.0 + limit.number / 10, limit)
+    for number in (3, 50, 99):
+        deadlines.cancel(limits[number])
+    for until_s in (0.05, 1.01, 1.02, 4.0, 9.89, 20.0):
+        clock.now_s = 5000.0 + until_s
+        expected = [number for number in range(100) if number / 10 < until_s - 0.01 and number not in (3, 50, 99)]
+        until(partial(reached, done, len(expected)))
+        assert done[: len(expected)] == expected
+        assert all(number / 10 <= until_s for number in done)
+
+
+def test_a_limit_that_is_over_already_comes_soon() -> None:
+    done: list[int] = []
+    deadlines = Deadlines(Pace())
+    for number in range(3):
+        deadlines.at(deadlines.clock() - 100.0, Limit(done, number))
+    until(lambda: sorted(done) == [0, 1, 2])
+
+
+def test_limits_after_a_long_rest() -> None:
+    """Nothing ticks while there are none; the clock may be anywhere when the next comes."""
+    clock, done = Clock(), list[int]()
+    deadlines = Deadlines(Pace(clock=lambda: 0.0), clock=clock)
+    for number, start_s in enumerate((0.0, 1e6, 1e6 + 1)):
+        clock.now_s = start_s
+        deadlines.at(start_s + 1.0, Limit(done, number))
+        clock.now_s += 1.1
+        until(partial(reached, done, number + 1))
+    until(lambda: not deadlines.ticking)
+
+
+def test_limits_after_what_has_arrived() -> None:
+    """A loop that stood still looks at what came meanwhile before it says that nothing came."""
+    clock, done = Clock(), list[int]()
+    pace = Pace(clock=lambda: 0.0)
+    deadlines = Deadlines(pace, clock=clock)
+    limit = Limit(done, 1)
+    deadlines.at(1.0, limit)
+
+    def arrive() -> None:
+        pace.put(ANSWERS, lambda: done.append(0))
+
+    clock.now_s = 2.0
+    gevent.get_hub().loop.run_callback(arrive)
+    until(lambda: len(done) == 2)
+    assert done == [0, 1]
