@@ -71,6 +71,9 @@ class Progress:
         self.details: dict[str, Any] = {}
         self.unit = "octets"
         self._looked_s = 0.0
+        self.connected_at: tuple[float, int] | None = None
+        """When the log was last opened (UNIX seconds), and the sum of the positions then."""
+        self._on_commit: list[Callable[[], None]] = []
         self._applied = registry.counter("consumer.applied")
         self._deletes = registry.counter("consumer.deletes")
         self._rejected = registry.counter("consumer.rejected")
@@ -87,11 +90,20 @@ class Progress:
             self.state, self.since_s = state, self._now_s()
         self.error = error
 
+    def on_commit(self, tell: Callable[[], None]) -> None:
+        """Call `tell` after every commit to the view that serves, and when another one serves; it must be quick."""
+        self._on_commit.append(tell)
+
+    def _tell(self) -> None:
+        for tell in self._on_commit:
+            tell()
+
     def serves(self, state: State, positions: Mapping[Partition, Position]) -> None:
         """The view that serves from now on."""
         self.view = state
         self.complete = state.complete
         self._at(positions)
+        self._tell()
 
     def _at(self, positions: Mapping[Partition, Position]) -> None:
         self.positions = {partition: each.next for partition, each in positions.items()}
@@ -110,6 +122,7 @@ class Progress:
         self.describe, self.details, self.unit = source.describe(), source.details(), source.unit
         self.last_contact_s = self._now_s()
         self._at(positions)
+        self.connected_at = self.last_contact_s, sum(self.positions.values())
         self._look(source)
 
     def _look(self, source: Source) -> None:
@@ -164,11 +177,13 @@ class Progress:
         self._reading = applied.state
         if not self.rebuilding:
             self.view = applied.state
+            self._tell()
 
     def applied_beside(self, applied: Applied) -> None:
         """A batch was committed to the view that serves, while another one is being filled."""
         self._commits.add()
         self.view = applied.state
+        self._tell()
 
     def contact(self, source: Source, caught_up: bool) -> None:
         """A read of the log came back."""
@@ -179,7 +194,9 @@ class Progress:
             self.behind_since_s = None
             self.ends = dict(self.positions)
             if not self.rebuilding:
-                self.complete = True
+                if not self.complete:
+                    self.complete = True
+                    self._tell()
                 self._enter("following")
             return
         if self.behind_since_s is None:
