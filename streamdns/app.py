@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import gevent
 
 from streamdns import __version__, local_records, logs
+from streamdns.admin import content
+from streamdns.admin.commits import Commits
+from streamdns.admin.node import Node
 from streamdns.admin.resolver import ResolverAdmin
 from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
@@ -33,7 +36,7 @@ from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
 from streamdns.metrics.services import services as metrics_services
 from streamdns.sdnotify import Notifier
-from streamdns.settings import Settings, changed
+from streamdns.settings import Address, Settings, changed
 from streamdns.settings_table import BY_NAME
 from streamdns.view.keys import node_key
 from streamdns.view.reader import snapshot
@@ -131,7 +134,7 @@ class App:
         # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
         self.services: list[Service] = [*metrics_services(settings, self.registry), self.consumer]
         if settings.admin_address is not None:
-            self.services.append(AdminServer(settings.admin_address, status=self.status, registry=self.registry))
+            self.services.append(self._admin(settings.admin_address))
         if self.recursor is not None:
             self.status.resolver = ResolverAdmin(self.recursor)
             self.services.append(self.recursor)
@@ -151,6 +154,14 @@ class App:
 
     def _snapshot(self) -> Snapshot:
         return snapshot(self.view.store)
+
+    def _admin(self, address: Address) -> AdminServer:
+        progress = self.consumer.progress
+        node = Node(
+            settings=lambda: self.settings, view=self.view, progress=progress, registry=self.registry,
+            status=self.status, commits=Commits(progress),
+        )
+        return AdminServer(address, status=self.status, registry=self.registry, content=content.routes(node))
 
     def _recursor(self) -> Recursor | None:
         """The resolver, where anybody may use it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from streamdns.admin.route import Call, Reply, Role, Route
 from streamdns.admin.schema.edge import CacheQuery, Flushed, FlushQuery, Health, Ready
+from streamdns.admin.schema.state import NodeStatus
 from streamdns.admin.status import Status
 from streamdns.metrics import prometheus
 from streamdns.metrics.registry import Registry
@@ -35,7 +36,7 @@ def routes(status: Status, registry: Registry, *, metrics_open: bool = False) ->
         Route("GET", "/metrics", lambda call: Reply(prometheus.render(registry).encode(), content_type=_TEXT),
               "Every metric in Prometheus's text format", str,
               role=Role.PUBLIC if metrics_open else Role.VIEWER, unscoped=True),
-        Route("GET", "/v1/status", lambda call: status.summary(), "What this node is doing", dict[str, Any],
+        Route("GET", "/v1/status", lambda call: status.summary(), "What this node is doing", NodeStatus,
               unscoped=True),
         Route("GET", "/v1/resolver", lambda call: status.resolver.summary(), "What the resolver is doing",
               dict[str, Any], unscoped=True),

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+
+import msgspec
 
 from streamdns import __version__
 from streamdns.admin.resolver import ResolverAdmin
+from streamdns.admin.schema.state import (
+    ConsumerSummary,
+    Lag,
+    LastRebuild,
+    NodeStatus,
+    PartitionPosition,
+    RebuildRefusal,
+    ServiceState,
+    ViewStatus,
+)
 from streamdns.events.progress import Progress
 from streamdns.lifecycle import Supervisor
 from streamdns.metrics.registry import Registry
@@ -23,6 +35,8 @@ class Status:
         self._stopping = False
         self.supervisor: Supervisor | None = None
         self.resolver = ResolverAdmin(None)
+        self.divergence: Callable[[], list[str]] = list
+        """One sentence for each node whose data are not what this node's are."""
         registry.callback("view.zones", lambda: progress.view.zones)
         registry.callback("view.nodes", lambda: progress.view.nodes)
         registry.callback("view.rrsets", lambda: progress.view.rrsets)
@@ -57,59 +71,66 @@ class Status:
         view = progress.view
         return f"{progress.state}; {view.zones} zones, {view.records} records; lag {progress.lag():.0f} {progress.unit}"
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> NodeStatus:
         """The document of /v1/status."""
         progress = self._progress
         view = progress.view
         reasons = self.not_ready()
-        return {
-            "version": __version__,
-            "instance": self._settings.instance_id,
-            "uptime": round(time.monotonic() - self._started, 3),
-            "ready": not reasons,
-            "not_ready_because": reasons,
-            "consumer": progress.summary(),
-            "lag": {
-                "events": progress.lag_events(),
-                "events_estimated": progress.unit != "events",
-                "bytes": progress.lag_bytes(),
-                "seconds": round(progress.lag_s(), 3),
-            },
-            "positions": [
-                {
-                    "topic": topic,
-                    "partition": partition,
-                    "position": position,
-                    "end": progress.ends.get((topic, partition), position),
-                    "timestamp": progress.timestamps.get((topic, partition), 0),
-                }
+        return NodeStatus(
+            version=__version__,
+            instance=self._settings.instance_id,
+            uptime=round(time.monotonic() - self._started, 3),
+            ready=not reasons,
+            not_ready_because=reasons,
+            consumer=msgspec.convert(progress.summary(), ConsumerSummary),
+            lag=lag(progress),
+            positions=[
+                PartitionPosition(
+                    topic=topic,
+                    partition=partition,
+                    position=position,
+                    end=progress.ends.get((topic, partition), position),
+                    timestamp=progress.timestamps.get((topic, partition), 0),
+                )
                 for (topic, partition), position in sorted(progress.positions.items())
             ],
-            "view": {
-                "path": self._view.path,
-                "complete": view.complete,
-                "bytes": self._view.store.used_bytes(),
-                "map_bytes": self._view.store.map_bytes(),
-                "rebuild": self._view.rebuild_reason or None,
-                **progress.rebuild_summary(),
-            },
-            "zones": view.zones,
-            "nodes": view.nodes,
-            "rrsets": view.rrsets,
-            "records": view.records,
-            "digest": view.digest.hex(),
-            "quarantine": view.quarantined,
-            "conflicts": view.conflicts,
-            "resolver": self.resolver.summary(),
-            "services": [
-                {
-                    "name": service.name,
-                    "state": service.state,
-                    "essential": service.essential,
-                    "ready": service.ready,
-                    "restarts": service.restarts,
-                    "error": service.error,
-                }
+            view=self._view_status(),
+            zones=view.zones,
+            nodes=view.nodes,
+            rrsets=view.rrsets,
+            records=view.records,
+            digest=view.digest.hex(),
+            quarantine=view.quarantined,
+            conflicts=view.conflicts,
+            divergence=self.divergence(),
+            resolver=self.resolver.summary(),
+            services=[
+                ServiceState(
+                    name=service.name, state=service.state, essential=service.essential, ready=service.ready,
+                    restarts=service.restarts, error=service.error,
+                )
                 for service in (self.supervisor.statuses() if self.supervisor is not None else ())
             ],
-        }
+        )
+
+    def _view_status(self) -> ViewStatus:
+        rebuilds = self._progress.rebuild_summary()
+        return ViewStatus(
+            path=self._view.path,
+            complete=self._progress.view.complete,
+            bytes=self._view.store.used_bytes(),
+            map_bytes=self._view.store.map_bytes(),
+            rebuild=self._view.rebuild_reason or None,
+            last_rebuild=msgspec.convert(rebuilds["last_rebuild"], LastRebuild | None),
+            rebuild_refused=msgspec.convert(rebuilds["rebuild_refused"], RebuildRefusal | None),
+        )
+
+
+def lag(progress: Progress) -> Lag:
+    """What of the log is not applied yet, in all partitions."""
+    return Lag(
+        events=progress.lag_events(),
+        events_estimated=progress.unit != "events",
+        bytes=progress.lag_bytes(),
+        seconds=round(progress.lag_s(), 3),
+    )

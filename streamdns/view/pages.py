@@ -12,10 +12,13 @@ from streamdns.dns import node as nodes
 from streamdns.view.keys import depth_of, position_key, prefixes, sequence_key, subtree
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.reader import Entry, Inspector
-from streamdns.view.store import decode_position
+from streamdns.view.store import Store, decode_position, reported
 from streamdns.view.transaction import Conflict, decode_conflict
 from streamdns.view.writer import JournalEntry, decode_entry
 from streamdns.view.zones import ZoneRow, decode_zone
+
+#: A page ends behind so many octets, however few RRsets they are.
+_PAGE_OCTETS = 1 << 20
 
 
 class ZoneLine(NamedTuple):
@@ -58,34 +61,39 @@ class Pages(Inspector):
         return None if raw is None else self._line(apex, raw)
 
     def names(
-        self, start: bytes, within: bytes, wanted: Callable[[bytes, bytes], bool], *, most: int
+        self, start: bytes, within: bytes, wanted: Callable[[bytes, bytes], bool], *, most: int, enough: int
     ) -> Names:
-        """RRsets of the names below `within` that `wanted` takes, of their keys and nodes; looks at `most` names."""
+        """RRsets of the names below `within` that `wanted` takes, by their keys and nodes.
+
+        Ends when `most` names were looked at, or with the name that makes them `enough`, or large.
+        """
         found: list[Entry] = []
-        looked = 0
+        looked = octets = 0
         for key, raw in self.walk(max(start, within), within):
-            if looked == most:
+            if looked == most or len(found) >= enough or octets > _PAGE_OCTETS:
                 return Names(found, looked, key)
             looked += 1
             if wanted(key, raw):
                 found += self._entries(key, raw)
+                octets += len(raw)
         return Names(found, looked, None)
 
-    def zone_names(self, apex: bytes, start: bytes, *, most: int) -> Names:
-        """RRsets of one zone, without those of zones below it; NS and DS at its cuts stay. Looks at `most` names."""
+    def zone_names(self, apex: bytes, start: bytes, *, most: int, enough: int) -> Names:
+        """RRsets of one zone, without those of zones below it; NS and DS at its cuts stay. Ends as `names` does."""
         found: list[Entry] = []
-        looked, within, depth = 0, subtree(apex), depth_of(apex)
+        looked, octets, within, depth = 0, 0, subtree(apex), depth_of(apex)
         with self._txn.cursor(self.store.nodes) as cursor:
             more = cursor.set_range(max(start, within) or apex)
             while more:
                 key = cursor.key()
                 if not key.startswith(within):
                     break
-                if looked == most:
+                if looked == most or len(found) >= enough or octets > _PAGE_OCTETS:
                     return Names(found, looked, key)
                 looked += 1
                 child = next((each for each in prefixes(key)[depth + 1 :] if self._is_apex(each)), None)
                 entries = self._entries(key, cursor.value()) if child in (None, key) else []
+                octets += sum(len(entry.rrset.records) for entry in entries)
                 found += entries if child is None else [
                     entry for entry in entries if entry.rrset.rdtype in (nodes.NS, nodes.DS)
                 ]
@@ -133,7 +141,9 @@ class Pages(Inspector):
         found = ((number, self.change(number)) for number in numbers)
         return [(number, entry) for number, entry in found if entry is not None]
 
-    def position(self, topic: str, partition: int) -> int | None:
-        """Where reading of a partition goes on; None where it never was."""
-        raw = self._txn.get(position_key(topic, partition), db=self.store.tables["positions"])
+
+def position_in(store: Store, topic: str, partition: int) -> int | None:
+    """Where reading of a partition goes on; None where it never was. Raises ViewError."""
+    with reported(store.path), store.begin() as txn:
+        raw = txn.get(position_key(topic, partition), db=store.tables["positions"])
         return None if raw is None else decode_position(raw).next

@@ -19,20 +19,20 @@ class Query(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     """No parameters."""
 
 
-class PageQuery(Query):
+class PageQuery(Query, frozen=True):
     """What every page takes."""
 
     limit: Limit = 100
     cursor: Cursor = ""
 
 
-class NamesQuery(PageQuery):
+class NamesQuery(PageQuery, frozen=True):
     """A page of names; with `below` only that name and those below it."""
 
     below: NameText = ""
 
 
-class SearchQuery(PageQuery):
+class SearchQuery(PageQuery, frozen=True):
     """`name` is a substring of the owner's name, `glob` a pattern of all of it with * and ?, `content` a substring of a
     record; all of them without regard to case, and all that are given must hold.
     """
@@ -44,19 +44,19 @@ class SearchQuery(PageQuery):
     zone: NameText = ""
 
 
-class PatternQuery(Query):
+class PatternQuery(Query, frozen=True):
     """The search of the first version."""
 
     pattern: Annotated[str, msgspec.Meta(max_length=255)]
 
 
-class RecordsQuery(Query):
+class RecordsQuery(Query, frozen=True):
     """`type`: only the RRset of it."""
 
     type: TypeText = ""
 
 
-class JournalQuery(PageQuery):
+class JournalQuery(PageQuery, frozen=True):
     """Changes of a name, of a zone with all below it, by a producer, not before a moment (ms)."""
 
     name: NameText = ""
@@ -65,16 +65,16 @@ class JournalQuery(PageQuery):
     since: Moment = 0
 
 
-class StreamQuery(Query):
-    """As of the journal; `after` is the id behind which to begin (the header Last-Event-ID does the same)."""
+class StreamQuery(Query, frozen=True):
+    """As of the journal; `after` is the id of the last event that came: the stream goes on behind it."""
 
     name: NameText = ""
     zone: NameText = ""
     producer: Annotated[str, msgspec.Meta(max_length=500)] = ""
-    after: Annotated[int, msgspec.Meta(ge=-1, le=0x7FFFFFFFFFFFFFFF)] = -1
+    after: Annotated[str, msgspec.Meta(max_length=40)] = ""
 
 
-class WaitQuery(Query):
+class WaitQuery(Query, frozen=True):
     """An event by partition and offset (`topic` where there are several), or what it made: an RRset that is there, has
     a record `content`, or, with `gone`, is not there or has it no more. `nodes` is "self" or "all"; seconds to wait.
     """

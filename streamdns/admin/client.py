@@ -1,0 +1,198 @@
+"""A client of the admin API: JSON documents and streams over HTTP, HTTPS or a unix socket. It needs no gevent."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from streamdns.errors import StreamDNSError
+
+_MOST_OCTETS = 64 << 20
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_plain_address = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}").fullmatch
+
+
+class NodeError(StreamDNSError):
+    """A node cannot be asked, or refuses; `status` is its HTTP status, 0 where it gave none."""
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "", document: Any = None) -> None:
+        self.status, self.code, self.document = status, code, document
+        super().__init__(message)
+
+
+class Event(NamedTuple):
+    """One server-sent event."""
+
+    kind: str
+    id: str
+    document: Any
+
+
+def checked_url(text: str) -> str:
+    """A node's URL in one spelling: http://HOST:PORT, https://HOST[:PORT] or unix:PATH. Raises ValueError."""
+    if text.startswith("unix:"):
+        if not text[5:].startswith("/"):
+            raise ValueError("is unix: without an absolute path")
+        return text
+    if _plain_address(text):
+        text = f"http://{text}"
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ValueError("is not http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("has more than a scheme, a host and a port")
+    host = _ANYWHERE.get(parts.hostname, parts.hostname)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + ("" if port is None else f":{port}")
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Client:
+    """Asks one node; `ca` is a file of certificates to trust instead of the system's. Raises NodeError."""
+
+    def __init__(self, url: str, *, token: str = "", ca: str = "", timeout_s: float = 10.0) -> None:
+        self.url = url
+        self._token, self._ca, self._timeout_s = token, ca, timeout_s
+
+    def get(self, path: str, parameters: Mapping[str, Any] | None = None, *, timeout_s: float | None = None) -> Any:
+        """The document at a path."""
+        return self._ask("GET", path, parameters, timeout_s)
+
+    def post(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Have something done."""
+        return self._ask("POST", path, parameters, None)
+
+    def pages(self, path: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """One page after another, to the last."""
+        wanted = dict(parameters or {})
+        while True:
+            page = self.get(path, wanted)
+            yield page
+            if not page["next"]:
+                return
+            wanted["cursor"] = page["next"]
+
+    def events(self, path: str, parameters: Mapping[str, Any] | None = None, *, silence_s: float) -> Iterator[Event]:
+        """Server-sent events, until the node ends them; silent for longer than `silence_s` is a NodeError."""
+        connection, response = self._open("GET", path, parameters, silence_s)
+        try:
+            kind = number = ""
+            while line := self._read(lambda: response.readline(1 << 20)):
+                field, _, value = line.rstrip(b"\r\n").decode(errors="replace").partition(":")
+                value = value.removeprefix(" ")
+                if field == "event":
+                    kind = value
+                elif field == "id":
+                    number = value
+                elif field == "data":
+                    yield Event(kind, number, self._decoded(value.encode()))
+                    kind = number = ""
+        finally:
+            connection.close()
+
+    def _ask(self, method: str, path: str, parameters: Mapping[str, Any] | None, timeout_s: float | None) -> Any:
+        connection, response = self._open(method, path, parameters, timeout_s or self._timeout_s)
+        try:
+            body = self._read(lambda: response.read(_MOST_OCTETS + 1))
+        finally:
+            connection.close()
+        if len(body) > _MOST_OCTETS:
+            raise NodeError(f"{self.url} answers with more than {_MOST_OCTETS >> 20} MiB")
+        return self._decoded(body)
+
+    def _open(
+        self, method: str, path: str, parameters: Mapping[str, Any] | None, timeout_s: float
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        query = urlencode({key: _text(value) for key, value in (parameters or {}).items() if value not in (None, "")})
+        headers = {"Accept": "application/json, text/event-stream"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        connection = self._connection(timeout_s)
+        try:
+            try:
+                connection.request(method, path + (f"?{query}" if query else ""), headers=headers)
+                response = connection.getresponse()
+            except (OSError, http.client.HTTPException) as err:
+                raise self._unreachable(err) from err
+            if response.status >= 400:
+                raise self._refused(response.status, self._read(lambda: response.read(1 << 20)))
+        except BaseException:
+            connection.close()
+            raise
+        return connection, response
+
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        if self.url.startswith("unix:"):
+            return _UnixConnection(self.url[5:], timeout_s)
+        parts = urlsplit(self.url)
+        assert parts.hostname is not None
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout_s)
+        try:
+            context = ssl.create_default_context(cafile=self._ca or None)
+        except OSError as err:
+            raise NodeError(f"{self._ca} is no file of certificates: {err.strerror or err}") from err
+        return http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=timeout_s, context=context)
+
+    def _read(self, read: Any) -> bytes:
+        try:
+            return bytes(read())
+        except (OSError, http.client.HTTPException) as err:
+            raise self._unreachable(err) from err
+
+    def _decoded(self, body: bytes) -> Any:
+        try:
+            return msgspec.json.decode(body)
+        except msgspec.MsgspecError as err:
+            raise NodeError(f"{self.url} does not answer with JSON: is it a streamdns?") from err
+
+    def _unreachable(self, err: Exception) -> NodeError:
+        if isinstance(err, TimeoutError):
+            reason = "no answer in time"
+        elif isinstance(err, ssl.SSLCertVerificationError):
+            reason = f"its certificate is not trusted: {err.verify_message}"
+        elif isinstance(err, OSError):
+            reason = (err.strerror or str(err) or type(err).__name__).lower()
+        else:
+            reason = f"what answers is no HTTP server ({type(err).__name__})"
+        return NodeError(f"{self.url} cannot be asked: {reason}")
+
+    def _refused(self, status: int, body: bytes) -> NodeError:
+        try:
+            document = msgspec.json.decode(body)
+            code, message = document["error"]["code"], document["error"]["message"]
+        except (msgspec.MsgspecError, KeyError, TypeError):
+            return NodeError(f"{self.url} answers with HTTP status {status}", status=status)
+        return NodeError(f"{self.url}: {message}", status=status, code=str(code), document=document)
+
+
+def part(text: str) -> str:
+    """A name as one part of a path."""
+    return quote(text, safe="")
+
+
+def _text(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)

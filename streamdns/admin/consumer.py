@@ -1,0 +1,79 @@
+"""The consumer as an administrator sees it: source, client, partitions, lag, and how long a fill may still take."""
+
+from __future__ import annotations
+
+from streamdns.admin.node import Node
+from streamdns.admin.route import Call, Route
+from streamdns.admin.schema.state import Alarm, CatchUp, Consumer, ConsumerPartition
+from streamdns.admin.status import lag
+from streamdns.events.progress import Progress
+
+
+def consumer(node: Node) -> Consumer:
+    """The consumer in full."""
+    progress = node.progress
+    alarm = progress.last_alarm
+    return Consumer(
+        source=progress.describe,
+        client=str(progress.details.get("client", "file")),
+        unit=progress.unit,
+        state=progress.state,
+        since=int(progress.since_s),
+        error=progress.error,
+        alarm=None if alarm is None else Alarm(time=int(alarm[0]), reason=alarm[1]),
+        last_contact=None if progress.last_contact_s is None else int(progress.last_contact_s),
+        stale=progress.stale,
+        partitions=_partitions(node),
+        lag=lag(progress),
+        catch_up=_catch_up(progress, node.now_s()),
+        details=progress.details,
+    )
+
+
+def _partitions(node: Node) -> list[ConsumerPartition]:
+    progress = node.progress
+    missing = progress.lag()
+    found = []
+    for partition in sorted({**progress.positions, **progress.ends}):
+        topic, number = partition
+        position = progress.positions.get(partition, 0)
+        end = max(position, progress.ends.get(partition, position))
+        share = (end - position) / missing if missing else 0.0
+        found.append(ConsumerPartition(
+            topic=topic,
+            partition=number,
+            position=position,
+            end=end,
+            lag_events=round(progress.lag_events() * share),
+            lag_seconds=node.behind_s() if end > position else 0.0,
+            last_event=progress.timestamps.get(partition, 0),
+            state="behind" if end > position else "at the end",
+        ))
+    return found
+
+
+def _catch_up(progress: Progress, now_s: float) -> CatchUp | None:
+    """How far a fill is, while there is one; the rate is that since the log was opened."""
+    if progress.state not in ("catching-up", "rebuilding") or progress.connected_at is None:
+        return None
+    begun_s, begun = progress.connected_at
+    done = sum(progress.positions.values())
+    end = max(done, sum(progress.ends.values()))
+    rate = max(0.0, (done - begun) / max(0.001, now_s - begun_s))
+    return CatchUp(
+        done=done,
+        end=end,
+        percent=round(100 * done / end, 1) if end else 100.0,
+        per_second=round(rate, 1),
+        seconds_left=round((end - done) / rate, 1) if rate else None,
+    )
+
+
+def routes(node: Node) -> tuple[Route, ...]:
+    """What is served of the consumer."""
+
+    def show(_: Call) -> Consumer:
+        return consumer(node)
+
+    return (Route("GET", "/v1/consumer", show, "The log's source, and position and lag of each partition", Consumer,
+                  unscoped=True),)

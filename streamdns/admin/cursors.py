@@ -1,0 +1,38 @@
+"""Cursors of pages: keys of the view as text that nobody needs to understand."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from streamdns.errors import ApiError
+
+
+def encode(key: bytes | None) -> str | None:
+    """The cursor that begins at a key; None for no further page."""
+    return None if key is None else base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+
+def decode(cursor: str) -> bytes:
+    """The key of a cursor, b"" for none; raises ApiError."""
+    try:
+        padded = (cursor + "=" * (-len(cursor) % 4)).encode("ascii")
+        key = base64.b64decode(padded, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as err:
+        raise _refused() from err
+    if len(key) > 511:
+        raise _refused()
+    return key
+
+
+def number(cursor: str, otherwise: int) -> int:
+    """The number of a cursor that is one, `otherwise` for none; raises ApiError."""
+    if not cursor:
+        return otherwise
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
+        raise _refused()
+    return int(cursor)
+
+
+def _refused() -> ApiError:
+    return ApiError(400, "bad_cursor", "the cursor is not one that this API gave")

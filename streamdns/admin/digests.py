@@ -1,0 +1,42 @@
+"""Digests: of the view at its positions, and of zones."""
+
+from __future__ import annotations
+
+from streamdns.admin.node import Node
+from streamdns.admin.route import Call, Route
+from streamdns.admin.schema.data import ZoneDigest
+from streamdns.admin.schema.peers import Digest, PositionAt
+from streamdns.admin.zones import apex_of
+from streamdns.dns import name
+from streamdns.view.keys import owner_of
+from streamdns.view.pages import Pages
+
+
+def routes(node: Node) -> tuple[Route, ...]:
+    """What is served of digests."""
+
+    def whole(_: Call) -> Digest:
+        with Pages(node.view.store) as view:
+            state, positions = view.state, view.positions()
+        return Digest(
+            digest=state.digest.hex(), names=state.nodes, rrsets=state.rrsets, records=state.records,
+            zones=state.zones, positions=[
+                PositionAt(topic=topic, partition=number, position=each.next)
+                for (topic, number), each in sorted(positions.items())
+            ],
+        )
+
+    def zone(call: Call) -> ZoneDigest:
+        with Pages(node.view.store) as view:
+            apex = apex_of(view, call.path["zone"])
+            row = view.zone(apex)
+        assert row is not None
+        return ZoneDigest(
+            name=name.to_text(owner_of(apex)), digest=row.digest.hex(), rrsets=row.rrsets, records=row.records,
+            counting=row.cursor is not None,
+        )
+
+    return (
+        Route("GET", "/v1/digest", whole, "The digest of the view at its positions", Digest, unscoped=True),
+        Route("GET", "/v1/digest/{zone}", zone, "The digest of one zone", ZoneDigest, zone="zone"),
+    )

@@ -1,0 +1,146 @@
+"""The journal of changes: pages, newest first, and a stream of server-sent events that can be taken up again."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+import bottle
+import msgspec
+
+from streamdns.admin import asked, cursors, showing
+from streamdns.admin.node import Node
+from streamdns.admin.route import Call, Principal, Route, Stream
+from streamdns.admin.schema.data import Change, JournalPage, StreamPosition
+from streamdns.admin.schema.queries import JournalQuery, StreamQuery
+from streamdns.errors import ApiError
+from streamdns.turns import give_way
+from streamdns.view.keys import node_key, subtree
+from streamdns.view.pages import Pages
+from streamdns.view.store import Store
+from streamdns.view.writer import JournalEntry
+
+_CHUNK = 100
+_MOST_LOOKED_AT = 5000
+_LAST = (1 << 63) - 1
+#: So often a stream says that it is still there.
+_ALIVE_S = 15.0
+_id = re.compile(r"([0-9]{1,9})-([0-9]{1,18})").fullmatch
+
+
+class _Filter:
+    """Which changes a caller wants and may see."""
+
+    def __init__(self, principal: Principal, query: JournalQuery | StreamQuery) -> None:
+        self._principal = principal
+        self._name = asked.owner(query.name) if query.name else None
+        self._zone = subtree(node_key(asked.owner(query.zone))) if query.zone else None
+        self._producer = query.producer
+
+    def takes(self, entry: JournalEntry) -> bool:
+        """Whether this change is one."""
+        if self._name is not None and entry.owner != self._name:
+            return False
+        if self._zone is not None and not node_key(entry.owner).startswith(self._zone):
+            return False
+        if self._producer and showing.producer(showing.decoded(entry.metadatas)) != self._producer:
+            return False
+        return self._principal.may_see(entry.owner)
+
+
+class Journal:
+    """The handlers of the journal."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def page(self, call: Call) -> JournalPage:
+        """A page of changes, newest first; an empty one with a next is one where none was found so far."""
+        query: JournalQuery = call.query
+        wanted = _Filter(call.principal, query)
+        before = cursors.number(query.cursor, _LAST)
+        found: list[Change] = []
+        for _ in range(_MOST_LOOKED_AT // _CHUNK):
+            with Pages(self._node.view.store) as view:
+                first, end = view.journal_first, view.state.journal_next
+                top = min(before, end)
+                entries = view.changes(range(top - 1, max(first, top - _CHUNK) - 1, -1))
+            for number, entry in entries:
+                if len(found) == query.limit:
+                    return JournalPage(changes=found, first=first, end=end, next=str(before))
+                before = number
+                if entry.time_ms < query.since:
+                    return JournalPage(changes=found, first=first, end=end, next=None)
+                if wanted.takes(entry):
+                    found.append(showing.change(number, entry))
+            if not entries or before <= first:
+                return JournalPage(changes=found, first=first, end=end, next=None)
+            give_way()
+        return JournalPage(changes=found, first=first, end=end, next=str(before))
+
+    def stream(self, call: Call) -> Stream:
+        """Changes from now on, or behind an id, for as long as the client listens."""
+        query: StreamQuery = call.query
+        wanted = _Filter(call.principal, query)
+        # What a browser sends when it connects again.
+        after = query.after or bottle.request.get_header("Last-Event-ID", "")
+        if after and _id(after) is None:
+            raise ApiError(400, "bad_cursor", "that is not an id that this stream gave")
+        return Stream(self._events(wanted, after))
+
+    def _events(self, wanted: _Filter, after: str) -> Iterator[bytes]:
+        store, following = self._begin(after)
+        while True:
+            if store is not self._node.view.store:
+                # A rebuilt view serves. That its journal was filled anew is no change of the data.
+                store = self._node.view.store
+                following = store.state().journal_next
+                yield _lost(following)
+            with Pages(store) as view:
+                first, end = view.journal_first, view.state.journal_next
+                entries = view.changes(range(max(first, following), min(end, following + _CHUNK)))
+            if not first <= following <= end:
+                following = first
+                yield _lost(first)
+                continue
+            for number, entry in entries:
+                following = number + 1
+                if wanted.takes(entry):
+                    yield _changed(_generation(store), number, entry)
+            if following < end:
+                give_way()
+            elif not self._node.commits.wait(_ALIVE_S):
+                yield b": still there\n\n"
+
+    def _begin(self, after: str) -> tuple[Store, int]:
+        """The view that serves, and the number of the change to begin with; -1 where that is not known."""
+        store = self._node.view.store
+        match = _id(after)
+        if match is None:
+            return store, store.state().journal_next
+        return store, int(match[2]) + 1 if int(match[1]) == _generation(store) else -1
+
+
+def _generation(store: Store) -> int:
+    """The number of a view's generation: changes are numbered anew in each."""
+    return int("".join(filter(str.isdigit, os.path.basename(store.path))) or 0)
+
+
+def _lost(first: int) -> bytes:
+    return b"event: lost\ndata: " + msgspec.json.encode(StreamPosition(first=first)) + b"\n\n"
+
+
+def _changed(generation: int, number: int, entry: JournalEntry) -> bytes:
+    document = msgspec.json.encode(showing.change(number, entry))
+    return b"event: change\nid: %d-%d\ndata: %b\n\n" % (generation, number, document)
+
+
+def routes(node: Node) -> tuple[Route, ...]:
+    """What is served of the journal."""
+    journal = Journal(node)
+    return (
+        Route("GET", "/v1/journal", journal.page, "Changes, newest first", JournalPage, query=JournalQuery),
+        Route("GET", "/v1/journal/stream", journal.stream, "Changes as they are applied, as server-sent events",
+              StreamPosition, query=StreamQuery),
+    )

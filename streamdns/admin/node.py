@@ -1,0 +1,37 @@
+"""What the handlers of the admin API read: the parts of one node, and what is said of all of its data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from streamdns.admin.client import Client
+from streamdns.admin.commits import Commits
+from streamdns.admin.status import Status
+from streamdns.events.progress import Progress
+from streamdns.metrics.registry import Registry
+from streamdns.settings import Settings
+from streamdns.view.view import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node; `settings` gives those in effect now."""
+
+    settings: Callable[[], Settings]
+    view: View
+    progress: Progress
+    registry: Registry
+    status: Status
+    commits: Commits
+    peers: Sequence[Client] = ()
+    now_s: Callable[[], float] = time.time
+
+    def behind_s(self) -> float:
+        """For how long changes of the log may be missing in the view, seconds."""
+        progress = self.progress
+        silent_s = 0.0
+        if progress.state == "reconnecting" and progress.last_contact_s is not None:
+            silent_s = self.now_s() - progress.last_contact_s
+        return round(max(0.0, silent_s, progress.lag_s()), 3)

@@ -1,0 +1,131 @@
+"""Search over the names and records of the view: bounded looks, and a cursor to go on with."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable
+from typing import Any
+
+from streamdns.admin import asked, cursors, showing
+from streamdns.admin.node import Node
+from streamdns.admin.route import Call, Principal, Route
+from streamdns.admin.schema.data import RRset, RRsetPage
+from streamdns.admin.schema.queries import PatternQuery, SearchQuery
+from streamdns.admin.zones import CHUNK_DOCUMENTS, PAGE_OCTETS, page_of
+from streamdns.dns import name
+from streamdns.dns import node as nodes
+from streamdns.errors import ApiError
+from streamdns.turns import give_way
+from streamdns.view.keys import owner_of
+from streamdns.view.pages import Pages
+from streamdns.view.reader import Entry
+
+#: Names that are looked at in one transaction (about half a millisecond), and in one request.
+_CHUNK_NAMES = 400
+_PAGE_NAMES = 20_000
+_PATTERN_NAMES = 500_000
+_PATTERN_RRSETS = 1000
+_plain = re.compile(r"[a-z0-9_-]+").fullmatch
+
+#: Whether a name may be one that is looked for, from its key and its node.
+Wanted = Callable[[bytes, bytes], bool]
+
+
+def wanted_of(substring: str, glob: str, rdtype: int | None) -> Wanted:
+    """A test of all that can be told without reading the records."""
+    substring, glob = substring.lower(), glob.lower()
+    # In a key the labels stand as they are, in another order: what is in none of them need not be spelt out.
+    pieces = re.split(r"[.*?]", f"{substring}.{'' if '[' in glob else glob}")
+    parts = [piece.encode() for piece in pieces if _plain(piece)]
+    matches = re.compile(fnmatch.translate(glob if glob.endswith((".", "*")) else glob + ".")).match if glob else None
+
+    def wanted(key: bytes, raw: bytes) -> bool:
+        for part in parts:
+            if part not in key:
+                return False
+        if rdtype is not None and nodes.find(raw, rdtype) is None:
+            return False
+        if not substring and matches is None:
+            return True
+        text = name.to_text(owner_of(key))
+        return substring in text and (matches is None or matches(text) is not None)
+
+    return wanted
+
+
+class Search:
+    """The handlers of both searches."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def search(self, call: Call) -> RRsetPage:
+        """A page of RRsets; one that is empty and has a next is one where nothing was found so far."""
+        query: SearchQuery = call.query
+        rdtype = asked.rdtype(query.type)
+        content = query.content.lower()
+        found, looked, following = self._look(
+            call.principal, query.zone, cursors.decode(query.cursor), wanted_of(query.name, query.glob, rdtype),
+            keep=lambda entry: rdtype in (None, entry.rrset.rdtype) and (not content or _has(entry, content)),
+            most_found=query.limit, most_looked=_PAGE_NAMES,
+        )
+        return page_of(found, looked, following)
+
+    def pattern(self, call: Call) -> list[RRset]:
+        """All RRsets whose name contains the pattern; raises ApiError where they are too many for one answer."""
+        query: PatternQuery = call.query
+        found, looked, following = self._look(
+            call.principal, "", b"", wanted_of(query.pattern, "", None), keep=lambda entry: True,
+            most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES,
+        )
+        if following is not None:
+            raise ApiError(
+                422, "too_many", f"there is more than this answer holds: {len(found)} RRsets in the first {looked} "
+                f"names; /v1/search?name= gives them page by page"
+            )
+        return page_of(found, looked, None).rrsets
+
+    def _look(
+        self, principal: Principal, below: str, start: bytes, wanted: Wanted, *,
+        keep: Callable[[Entry], bool], most_found: int, most_looked: int,
+    ) -> tuple[list[Entry], int, bytes | None]:
+        """RRsets, the number of names that were looked at, and the key to go on with."""
+        found: list[Entry] = []
+        looked = octets = 0
+        for prefix in asked.prefixes(principal, below):
+            if asked.behind(prefix, start):
+                continue
+            at: bytes | None = max(start, prefix)
+            while at is not None:
+                if len(found) >= most_found or looked >= most_looked or octets >= PAGE_OCTETS:
+                    return found, looked, at
+                with Pages(self._node.view.store) as view:
+                    page = view.names(
+                        at, prefix, wanted, most=min(_CHUNK_NAMES, most_looked - looked), enough=most_found - len(found)
+                    )
+                at, looked = page.next, looked + page.looked
+                for index, entry in enumerate(page.entries):
+                    if index % CHUNK_DOCUMENTS == 0:
+                        give_way()
+                    if keep(entry):
+                        found.append(entry)
+                        octets += len(entry.rrset.records)
+                give_way()
+        return found, looked, None
+
+
+def _has(entry: Entry, content: str) -> bool:
+    rdtype, packed = entry.rrset.rdtype, entry.rrset.records
+    return any(content in text.lower() for text in showing.records(rdtype, packed))
+
+
+def routes(node: Node) -> tuple[Route, ...]:
+    """What is served of searches."""
+    search = Search(node)
+    answers: Any = list[RRset]
+    return (
+        Route("GET", "/v1/search", search.search, "RRsets by name, glob, type and content, page by page",
+              RRsetPage, query=SearchQuery),
+        Route("GET", "/search", search.pattern, "RRsets whose name contains a pattern", answers, query=PatternQuery),
+    )

@@ -1,0 +1,108 @@
+"""RRsets, zones and changes of the view as documents of the admin API."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+
+from streamdns.admin.schema.data import Change, Data, RRset, Soa
+from streamdns.dns import name, rdata
+from streamdns.dns.node import LOCAL, REJECTED, ttl_of, unpack_rdatas
+from streamdns.view.reader import Entry
+from streamdns.view.writer import JournalEntry
+
+_NUMBERS = struct.Struct(">IIIII")
+
+
+def rrset(entry: Entry) -> RRset:
+    """An RRset with where it came from."""
+    found = entry.rrset
+    origin, local = found.origin, bool(found.flags & LOCAL)
+    metadatas = decoded(origin.metadatas)
+    return RRset(
+        name=name.to_text(entry.owner),
+        type=rdata.type_to_text(found.rdtype),
+        ttl=ttl_of(found.records),
+        records=records(found.rdtype, found.records),
+        topic=None if local else entry.topic,
+        partition=None if local else origin.partition,
+        position=None if local else origin.position,
+        timestamp=origin.timestamp,
+        producer=producer(metadatas),
+        metadatas=metadatas,
+        shadowed=entry.shadowed,
+        rejected=bool(found.flags & REJECTED),
+        local=local,
+    )
+
+
+def records(rdtype: int, packed: bytes) -> list[str]:
+    """Records in presentation format, from the form in which a node holds them."""
+    return [rdata.to_text(rdtype, wire) for wire in unpack_rdatas(packed)]
+
+
+def decoded(raw: bytes) -> Any:
+    """Stored metadatas: None, one object, or a list with one for each record; None where the journal has cut them."""
+    try:
+        return msgspec.json.decode(raw) if raw else None
+    except msgspec.MsgspecError:
+        return None
+
+
+def producer(metadatas: Any) -> str | None:
+    """Who the metadatas say made the records."""
+    objects = metadatas if isinstance(metadatas, list) else [metadatas]
+    names = [each["producer"] for each in objects if isinstance(each, dict) and isinstance(each.get("producer"), str)]
+    return " and ".join(dict.fromkeys(names)) or None
+
+
+def soa(packed: bytes | None) -> Soa | None:
+    """The fields of a SOA RRset as a node holds it (RFC 1035 §3.3.13)."""
+    wires = [] if packed is None else unpack_rdatas(packed, 1)
+    if packed is None or not wires or len(wires[0]) < _NUMBERS.size + 2:
+        return None
+    wire = wires[0]
+    at = _end_of_name(wire)
+    mname, rname = wire[:at], wire[at : -_NUMBERS.size]
+    serial, refresh, retry, expire, minimum = _NUMBERS.unpack_from(wire, len(wire) - _NUMBERS.size)
+    return Soa(
+        mname=name.to_text(mname), rname=name.to_text(rname), serial=serial, refresh=refresh, retry=retry,
+        expire=expire, minimum=minimum, ttl=ttl_of(packed),
+    )
+
+
+def _end_of_name(wire: bytes) -> int:
+    at = 0
+    while wire[at]:
+        at += 1 + wire[at]
+    return at + 1
+
+
+def change(number: int, entry: JournalEntry) -> Change:
+    """An entry of the journal."""
+    metadatas = decoded(entry.metadatas)
+    return Change(
+        id=number,
+        time=entry.time_ms,
+        name=name.to_text(entry.owner),
+        type=rdata.type_to_text(entry.rdtype),
+        before=_data(entry.rdtype, entry.before, entry.was),
+        after=_data(entry.rdtype, entry.after, entry.now),
+        topic=entry.topic,
+        partition=entry.partition,
+        position=entry.position,
+        timestamp=entry.timestamp,
+        producer=producer(metadatas),
+        metadatas=metadatas,
+    )
+
+
+def _data(rdtype: int, digest: bytes, packed: bytes) -> Data | None:
+    if not digest:
+        return None
+    kept = bool(packed)
+    return Data(
+        hash=digest.hex(), ttl=ttl_of(packed) if kept else None, records=records(rdtype, packed) if kept else None
+    )

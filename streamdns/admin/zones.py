@@ -1,0 +1,149 @@
+"""Zones: /v1/zones, one of them, and its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streamdns.admin import asked, cursors, showing
+from streamdns.admin.node import Node
+from streamdns.admin.route import Call, Route
+from streamdns.admin.schema.data import NameRecords, RRsetPage, Zone, ZonePage
+from streamdns.admin.schema.queries import NamesQuery, PageQuery, RecordsQuery
+from streamdns.dns import name
+from streamdns.errors import ApiError
+from streamdns.turns import give_way
+from streamdns.view.keys import node_key, owner_of, subtree
+from streamdns.view.pages import Pages, ZoneLine
+from streamdns.view.reader import Entry
+
+#: Names that are read in one transaction, documents that are made before the event loop has its turn.
+CHUNK_NAMES = 100
+CHUNK_DOCUMENTS = 20
+PAGE_OCTETS = 1 << 20
+"""A page ends behind so many octets of records, however few RRsets they are."""
+_MOST_LOOKED_AT = 10_000
+
+
+class Zones:
+    """The handlers of zones and their records."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def all(self, call: Call) -> ZonePage:
+        """A page of zones in canonical order."""
+        query: NamesQuery = call.query
+        lines, following = self._lines(asked.prefixes(call.principal, query.below), query)
+        zones = []
+        for index, line in enumerate(lines):
+            if index % CHUNK_DOCUMENTS == CHUNK_DOCUMENTS - 1:
+                give_way()
+            zones.append(self._zone(line))
+        return ZonePage(zones=zones, total=self._node.progress.view.zones, next=cursors.encode(following))
+
+    def _lines(self, prefixes: Iterable[bytes], query: NamesQuery) -> tuple[list[ZoneLine], bytes | None]:
+        start = cursors.decode(query.cursor)
+        lines: list[ZoneLine] = []
+        for prefix in prefixes:
+            if asked.behind(prefix, start):
+                continue
+            at: bytes | None = max(start, prefix)
+            while at is not None:
+                if len(lines) >= query.limit:
+                    return lines, at
+                with Pages(self._node.view.store) as view:
+                    found, at = view.zone_lines(at, within=prefix, most=min(CHUNK_NAMES, query.limit - len(lines)))
+                lines += found
+                give_way()
+        return lines, None
+
+    def one(self, call: Call) -> Zone:
+        """One zone."""
+        with Pages(self._node.view.store) as view:
+            line = view.zone_line(apex_of(view, call.path["zone"]))
+        assert line is not None
+        return self._zone(line)
+
+    def records(self, call: Call) -> RRsetPage:
+        """A page of the records of a zone, without those of zones below it."""
+        query: PageQuery = call.query
+        with Pages(self._node.view.store) as view:
+            apex = apex_of(view, call.path["zone"])
+        start: bytes | None = cursors.decode(query.cursor)
+        found: list[Entry] = []
+        looked = octets = 0
+        while start is not None and len(found) < query.limit and octets < PAGE_OCTETS and looked < _MOST_LOOKED_AT:
+            with Pages(self._node.view.store) as view:
+                page = view.zone_names(apex, start, most=CHUNK_NAMES, enough=query.limit - len(found))
+            found += page.entries
+            octets += sum(len(entry.rrset.records) for entry in page.entries)
+            looked, start = looked + page.looked, page.next
+            give_way()
+        return page_of(found, looked, start)
+
+    def name(self, call: Call) -> NameRecords:
+        """The RRsets of one name of a zone, or the one of a type."""
+        query: RecordsQuery = call.query
+        wanted = asked.rdtype(query.type)
+        owner = asked.owner(call.path["name"])
+        key = node_key(owner)
+        with Pages(self._node.view.store) as view:
+            apex = apex_of(view, call.path["zone"])
+            if not key.startswith(subtree(apex)):
+                zone_text = name.to_text(owner_of(apex))
+                raise ApiError(404, "not_found", f"{call.path['name']} is not in the zone {zone_text}")
+            entries, zone = view.entries(key), view.zone_of(key)
+        return NameRecords(
+            name=name.to_text(owner),
+            zone=None if zone is None else name.to_text(owner_of(zone)),
+            rrsets=[showing.rrset(entry) for entry in entries if wanted in (None, entry.rrset.rdtype)],
+        )
+
+    def _zone(self, line: ZoneLine) -> Zone:
+        row, progress = line.row, self._node.progress
+        return Zone(
+            name=name.to_text(owner_of(line.apex)),
+            soa=showing.soa(line.soa),
+            rrsets=row.rrsets,
+            records=row.records,
+            digest=row.digest.hex(),
+            changed=row.changed_ms,
+            counting=row.cursor is not None,
+            stale=progress.stale,
+            stale_seconds=self._node.behind_s(),
+        )
+
+
+def apex_of(view: Pages, text: str) -> bytes:
+    """The key of a zone's apex; raises ApiError for what is no zone of the view."""
+    owner = asked.owner(text)
+    key = node_key(owner)
+    if view.zone(key) is None:
+        above = view.zone_of(key)
+        where = "" if above is None else f"; it is in the zone {name.to_text(owner_of(above))}"
+        raise ApiError(404, "not_found", f"{name.to_text(owner)} is not a zone of the view{where}")
+    return key
+
+
+def page_of(entries: list[Entry], looked: int, following: bytes | None) -> RRsetPage:
+    """RRsets as a page; gives way in between."""
+    rrsets = []
+    for index, entry in enumerate(entries):
+        if index % CHUNK_DOCUMENTS == CHUNK_DOCUMENTS - 1:
+            give_way()
+        rrsets.append(showing.rrset(entry))
+    return RRsetPage(rrsets=rrsets, looked_at=looked, next=cursors.encode(following))
+
+
+def routes(node: Node) -> tuple[Route, ...]:
+    """What is served of zones."""
+    zones = Zones(node)
+    return (
+        Route("GET", "/v1/zones", zones.all, "Zones with SOA, counts, digest and last change, page by page",
+              ZonePage, query=NamesQuery),
+        Route("GET", "/v1/zones/{zone}", zones.one, "One zone", Zone, zone="zone"),
+        Route("GET", "/v1/zones/{zone}/records", zones.records, "The records of a zone, page by page",
+              RRsetPage, query=PageQuery, zone="zone"),
+        Route("GET", "/v1/zones/{zone}/records/{name}", zones.name, "The records of one name",
+              NameRecords, query=RecordsQuery, zone="zone"),
+    )

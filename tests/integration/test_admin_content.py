@@ -1,0 +1,291 @@
+"""What the admin API says of a node's data, asked over HTTP of a server with a file log."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from streamdns.admin.client import Client, NodeError
+from tests.harness import Server, event_line, wait_until
+from tests.harness.server import HOST
+
+SOA = "ns.example.org. host.example.org. {} 2 3 4 5"
+
+
+def fill(server: Server) -> None:
+    """Two zones, one below the other with a cut, and what is wrong with the data."""
+    server.publish("example.org", "SOA", [SOA.format(7)], timestamp=1)
+    server.publish("example.org", "NS", ["ns.example.org."], timestamp=2)
+    server.publish("sub.example.org", "NS", ["ns.sub.example.org."], timestamp=3)
+    server.publish("sub.example.org", "SOA", [SOA.format(8)], timestamp=4)
+    server.publish("ns.sub.example.org", "A", ["192.0.2.8"], timestamp=5)
+    for number in range(30):
+        server.publish(f"host{number:02d}.example.org", "A", [f"192.0.2.{number}"], ttl=60 + number, timestamp=100)
+    server.publish("zzz.example.org", "TXT", ["the last one"], timestamp=9)
+    server.publish("example.net", "SOA", [SOA.format(1)], timestamp=1)
+
+
+def ask(server: Server, path: str, **parameters: Any) -> Any:
+    """The document of a path."""
+    query = urlencode(parameters)
+    status, body = server.get(path + (f"?{query}" if query else ""), timeout_s=30)
+    assert status == 200, (path, status, body)
+    return json.loads(body)
+
+
+def refused(server: Server, path: str, **parameters: Any) -> tuple[int, str]:
+    """The status and the code of an error."""
+    status, body = server.get(f"{path}?{urlencode(parameters)}", timeout_s=30)
+    return status, json.loads(body)["error"]["code"]
+
+
+def pages(server: Server, path: str, rows: str, **parameters: Any) -> Iterator[list[dict[str, Any]]]:
+    """The rows of one page after the other."""
+    cursor = None
+    while True:
+        page = ask(server, path, **parameters, **({} if cursor is None else {"cursor": cursor}))
+        yield page[rows]
+        cursor = page["next"]
+        if cursor is None:
+            return
+
+
+@pytest.fixture
+def filled(serve: Callable[..., Server]) -> Server:
+    """A server with the zones above."""
+    server = serve(start=False)
+    fill(server)
+    server.start()
+    server.wait_applied()
+    return server
+
+
+def test_zones_have_their_soa_counts_and_digests(filled: Server) -> None:
+    found = ask(filled, "/v1/zones")
+    assert [zone["name"] for zone in found["zones"]] == ["example.net.", "example.org.", "sub.example.org."]
+    assert (found["total"], found["next"]) == (3, None)
+    zone = found["zones"][1]
+    assert zone["soa"] == {
+        "mname": "ns.example.org.", "rname": "host.example.org.", "serial": 7, "refresh": 2, "retry": 3, "expire": 4,
+        "minimum": 5, "ttl": 300,
+    }
+    assert (zone["rrsets"], zone["records"]) == (33, 33)
+    assert not zone["stale"]
+    assert zone["stale_seconds"] == 0
+    assert zone["changed"] > 1_600_000_000_000
+    assert ask(filled, "/v1/zones/EXAMPLE.org") == zone
+    digest = ask(filled, "/v1/digest/example.org.")
+    assert digest["digest"] == zone["digest"] != found["zones"][2]["digest"]
+    assert refused(filled, "/v1/zones/www.example.org.") == (404, "not_found")
+    assert refused(filled, "/v1/digest/nowhere.") == (404, "not_found")
+    assert refused(filled, "/v1/zones/a..b") == (400, "bad_name")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+def test_zones_come_page_by_page(filled: Server, limit: int) -> None:
+    found = [[zone["name"] for zone in page] for page in pages(filled, "/v1/zones", "zones", limit=limit)]
+    names = ["example.net.", "example.org.", "sub.example.org."]
+    assert found == [names[at : at + limit] for at in range(0, 3, limit)]
+    below = [page[0]["name"] for page in pages(filled, "/v1/zones", "zones", limit=1, below="example.org")]
+    assert below == names[1:]
+
+
+def test_records_of_a_zone_are_those_that_it_answers(filled: Server) -> None:
+    whole = ask(filled, "/v1/zones/example.org/records", limit=500)["rrsets"]
+    assert [(rrset["name"], rrset["type"]) for rrset in whole[:4]] == [
+        ("example.org.", "NS"), ("example.org.", "SOA"), ("host00.example.org.", "A"), ("host01.example.org.", "A"),
+    ]
+    assert [(rrset["name"], rrset["type"]) for rrset in whole[-2:]] == [
+        ("sub.example.org.", "NS"), ("zzz.example.org.", "TXT"),
+    ]
+    for limit in (1, 2, 7, 33, 34):
+        paged = pages(filled, "/v1/zones/example.org/records", "rrsets", limit=limit)
+        assert [each for page in paged for each in page] == whole
+    sub = ask(filled, "/v1/zones/sub.example.org/records")["rrsets"]
+    assert [rrset["name"] for rrset in sub] == ["sub.example.org."] * 2 + ["ns.sub.example.org."]
+
+
+def test_a_record_says_where_it_came_from(filled: Server) -> None:
+    line = event_line("www.example.org.|A", [
+        {"name": "www.example.org.", "type": "A", "content": "192.0.2.1", "metadatas": {"producer": "deployd"}},
+    ], 1234)
+    position = filled.ends()[0]
+    filled.append(line)
+    filled.publish("www.example.org", "CNAME", ["example.net."], timestamp=5)
+    filled.append(event_line("www.example.org.|A", "[no json", 1235))
+    filled.wait_applied()
+    found = ask(filled, "/v1/zones/example.org/records/www.example.org")
+    assert (found["name"], found["zone"]) == ("www.example.org.", "example.org.")
+    address, alias = found["rrsets"]
+    assert address == {
+        "name": "www.example.org.", "type": "A", "ttl": 3600, "records": ["192.0.2.1"], "topic": address["topic"],
+        "partition": 0, "position": position, "timestamp": 1234, "producer": "deployd",
+        "metadatas": {"producer": "deployd"}, "shadowed": True, "rejected": True, "local": False,
+    }
+    assert (alias["type"], alias["shadowed"], alias["records"]) == ("CNAME", False, ["example.net."])
+    only = ask(filled, "/v1/zones/example.org/records/www.example.org", type="cname")["rrsets"]
+    assert only == [alias]
+    assert ask(filled, "/v1/zones/example.org/records/none.example.org")["rrsets"] == []
+    assert refused(filled, "/v1/zones/example.org/records/www.example.net") == (404, "not_found")
+    assert refused(filled, "/v1/zones/example.org/records/www.example.org", type="NONSENSE") == (400, "bad_type")
+
+
+def test_a_name_with_a_slash_is_found(filled: Server) -> None:
+    filled.publish("0/25.example.org", "A", ["192.0.2.1"])
+    filled.wait_applied()
+    found = ask(filled, f"/v1/zones/example.org/records/{quote('0/25.example.org.', safe='')}")
+    assert [rrset["records"] for rrset in found["rrsets"]] == [["192.0.2.1"]]
+
+
+@pytest.mark.parametrize(("parameters", "names"), [
+    ({"name": "OST1"}, [f"host{number}" for number in range(10, 20)]),
+    ({"name": "host2", "content": "2.2"}, [f"host{number}" for number in (2, *range(20, 30)) if number > 9]),
+    ({"glob": "host?5.*"}, ["host05", "host15", "host25"]),
+    ({"glob": "host07.example.org"}, ["host07"]),
+    ({"type": "TXT"}, ["zzz"]),
+    ({"content": "LAST"}, ["zzz"]),
+    ({"type": "A", "zone": "sub.example.org"}, ["ns"]),
+    ({"name": "t01.ex"}, ["host01"]),
+    ({"glob": "host[12]0.*"}, ["host10", "host20"]),
+    ({"name": "nothing"}, []),
+])
+def test_search_finds(filled: Server, parameters: dict[str, str], names: list[str]) -> None:
+    for limit in (3, 500):
+        found = [each for page in pages(filled, "/v1/search", "rrsets", limit=limit, **parameters) for each in page]
+        assert [rrset["name"].split(".")[0] for rrset in found] == names
+
+
+def test_the_search_of_the_first_version(filled: Server) -> None:
+    found = ask(filled, "/search", pattern="host1")
+    assert isinstance(found, list)
+    assert [rrset["name"] for rrset in found] == [f"host{number}.example.org." for number in range(10, 20)]
+    assert refused(filled, "/search") == (400, "bad_request")
+
+
+def test_parameters_are_looked_at(filled: Server) -> None:
+    for parameters in ({"limit": 0}, {"limit": 501}, {"limit": "x"}, {"cursr": ""}, {"cursor": "x" * 3000}):
+        assert refused(filled, "/v1/zones", **parameters)[0] == 400
+    assert refused(filled, "/v1/zones", cursor="!") == (400, "bad_cursor")
+    assert refused(filled, "/v1/quarantine", cursor="-1") == (400, "bad_cursor")
+    assert refused(filled, "/v1/search", glob="*", type="A B") == (400, "bad_type")
+
+
+def test_the_consumer(filled: Server) -> None:
+    found = ask(filled, "/v1/consumer")
+    end = filled.ends()[0]
+    assert (found["state"], found["client"], found["unit"]) == ("following", "file", "octets")
+    (partition,) = found["partitions"]
+    assert (partition["position"], partition["end"], partition["lag_events"], partition["state"]) == (
+        end, end, 0, "at the end",
+    )
+    assert found["catch_up"] is None
+    assert found["lag"]["events"] == 0
+
+
+def test_quarantine_and_conflicts(filled: Server) -> None:
+    for number in range(5):
+        filled.append(event_line(f"bad{number}.example.org.|A", "[", 7))
+    filled.publish("host01.example.org", "CNAME", ["host02.example.org."])
+    filled.wait_applied()
+    found = [each for page in pages(filled, "/v1/quarantine", "quarantined", limit=2) for each in page]
+    assert [entry["key"] for entry in found] == [f"bad{number}.example.org.|A" for number in (4, 3, 2, 1, 0)]
+    assert ask(filled, "/v1/quarantine")["total"] == 5
+    assert found[0]["payload"] == "["
+    assert found[0]["reason"]
+    (conflict,) = ask(filled, "/v1/conflicts")["conflicts"]
+    assert (conflict["kind"], conflict["name"]) == ("cname", "host01.example.org.")
+
+
+def test_the_journal_has_before_and_after(filled: Server) -> None:
+    filled.publish("host01.example.org", "A", ["192.0.2.99"], ttl=5)
+    filled.publish("host01.example.org", "A", None)
+    filled.append(event_line("by.example.org.|A", [
+        {"name": "by.example.org.", "type": "A", "content": "192.0.2.1", "metadatas": {"producer": "deployd"}},
+    ], 1234))
+    filled.wait_applied()
+    whole = [each for page in pages(filled, "/v1/journal", "changes", limit=7) for each in page]
+    assert [change["id"] for change in whole] == list(range(len(whole) - 1, -1, -1))
+    gone, changed, first = [change for change in whole if change["name"] == "host01.example.org."]
+    assert first["before"] is None
+    assert (first["after"]["ttl"], first["after"]["records"]) == (61, ["192.0.2.1"])
+    assert (changed["before"], changed["after"]["records"]) == (first["after"], ["192.0.2.99"])
+    assert (gone["before"], gone["after"]) == (changed["after"], None)
+    assert ask(filled, "/v1/journal", name="host01.example.org")["changes"] == [gone, changed, first]
+    (by,) = ask(filled, "/v1/journal", producer="deployd")["changes"]
+    assert by["name"] == "by.example.org."
+    sub = ask(filled, "/v1/journal", zone="sub.example.org")["changes"]
+    assert {change["name"] for change in sub} == {"sub.example.org.", "ns.sub.example.org."}
+    newest = whole[0]["time"]
+    assert ask(filled, "/v1/journal", since=newest + 1)["changes"] == []
+    assert whole[0] in ask(filled, "/v1/journal", since=newest)["changes"]
+
+
+def test_the_stream_of_changes_goes_on_where_it_ended(filled: Server) -> None:
+    client = Client(f"http://{HOST}:{filled.admin_port}")
+    seen: list[tuple[str, str]] = []
+    began = threading.Event()
+
+    def listen(after: str, most: int) -> None:
+        events = client.events("/v1/journal/stream", {"after": after, "zone": "example.org"}, silence_s=30)
+        began.set()
+        for event in events:
+            seen.append((event.id, event.document["name"]))
+            if len(seen) >= most:
+                return
+
+    before = ask(filled, "/v1/journal")["end"]
+    listener = threading.Thread(target=listen, args=("", 2), daemon=True)
+    listener.start()
+    wait_until(began.is_set, "the stream is asked for")
+    number = 0
+    while listener.is_alive():
+        filled.publish(f"new{number}.example.org", "A", ["192.0.2.1"])
+        filled.publish(f"new{number}.example.net", "A", ["192.0.2.1"])
+        filled.wait_applied()
+        number += 1
+        listener.join(0.05)
+    assert len(seen) == 2
+    first = seen[0][0]
+    assert int(first.split("-")[1]) >= before
+    names = [name for _, name in seen]
+    seen.clear()
+    listen(first, 1)
+    assert [name for _, name in seen] == names[1:]
+    (lost,) = [next(client.events("/v1/journal/stream", {"after": "77-3"}, silence_s=30))]
+    assert (lost.kind, lost.document) == ("lost", {"first": 0})
+    with pytest.raises(NodeError):
+        next(client.events("/v1/journal/stream", {"after": "nonsense"}, silence_s=30))
+
+
+def test_digest_settings_and_metrics(serve: Callable[..., Server]) -> None:
+    server = serve(start=False, DNS_COOKIE_SECRET="0123456789abcdef0123456789abcdef")
+    fill(server)
+    server.start()
+    server.wait_applied()
+    status, digest = server.status(), ask(server, "/v1/digest")
+    assert (digest["digest"], digest["rrsets"], digest["zones"]) == (status["digest"], status["rrsets"], 3)
+    assert [each["position"] for each in digest["positions"]] == [server.ends()[0]]
+    settings = {row["name"]: row for row in ask(server, "/v1/settings")["settings"]}
+    assert settings["DNS_COOKIE_SECRET"]["value"] == "***"
+    assert settings["DNS_PATHDB"]["value"] == str(server.view)
+    assert (settings["DNS_PATHDB"]["given"], settings["DNS_ROTATE"]["given"]) == (True, False)
+    metrics = {row["name"]: row for row in ask(server, "/v1/metrics")["metrics"]}
+    assert metrics["view.zones"]["series"] == [
+        {"labels": {}, "value": 3, "count": None, "sum": None, "buckets": None},
+    ]
+    commits = metrics["consumer.apply_seconds"]["series"][0]
+    assert commits["count"] == commits["buckets"]["+Inf"] > 0
+
+
+def test_a_rebuild_is_asked_for(filled: Server) -> None:
+    asked = Client(f"http://{HOST}:{filled.admin_port}").post("/v1/rebuild")
+    wait_until(
+        lambda: (filled.status()["view"]["last_rebuild"] or {}).get("request") == asked["id"], "the rebuild serves",
+        timeout_s=60,
+    )
+    assert len(ask(filled, "/v1/zones")["zones"]) == 3
