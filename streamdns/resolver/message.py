@@ -6,6 +6,7 @@ can be compared and stored. Nothing here believes anything; that is for who aske
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from streamdns.dns.wire import CLASS_IN, HEADER_SIZE, OPT, RRSIG, FormatError, opt_record
@@ -64,11 +65,17 @@ class Options(NamedTuple):
 
 def query(message_id: int, qname: bytes, qtype: int, options: Options) -> bytes:
     """A query in wire form; the case of `qname` is kept."""
+    head, tail = _around(qtype, options)
+    return message_id.to_bytes(2, "big") + head + qname + tail
+
+
+@lru_cache(1024)
+def _around(qtype: int, options: Options) -> tuple[bytes, bytes]:
+    """What stands between id and name, and behind the name."""
     flags = (_RD if options.rd else 0) | (_CD if options.cd else 0)
-    numbers = (message_id, flags, 1, 0, 0, 1 if options.edns_size else 0)
-    head = b"".join([number.to_bytes(2, "big") for number in numbers])
+    numbers = (flags, 1, 0, 0, 1 if options.edns_size else 0)
     opt = opt_record(options.edns_size, options.do) if options.edns_size else b""
-    return head + qname + qtype.to_bytes(2, "big") + b"\0\1" + opt
+    return b"".join([number.to_bytes(2, "big") for number in numbers]), qtype.to_bytes(2, "big") + b"\0\1" + opt
 
 
 def parse(packet: bytes) -> Response:
