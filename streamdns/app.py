@@ -170,8 +170,9 @@ class App:
         # Off, its code is not even loaded: a start is mostly that.
         from streamdns.resolver.answering import Allowed, OwnZones
         from streamdns.resolver.configured import recursor_of
+        from streamdns.resolver.flattening import OwnAnswerer
 
-        answerer = Answerer(self._policy, cookies=None)
+        answerer = OwnAnswerer(self._policy, cookies=None)
         self._answerers.append(answerer)
         own = OwnZones(answerer, self._snapshot)
         self._allowed = Allowed(self.settings.recursion_allow)

@@ -52,7 +52,8 @@ SETTINGS: tuple[Setting, ...] = (
         name="DNS_APEX_CNAME", attribute="apex_cname", parse=parsers.choice("shadow", "flatten"), default="shadow",
         reload=True,
         description="What a CNAME at a zone apex does: shadow leaves it out of the answers, flatten answers A and "
-                    "AAAA of its target.",
+                    "AAAA of its target, for every client; a target that is not ours is resolved unless "
+                    "DNS_RECURSION_ALLOW is none.",
         allowed="shadow or flatten; flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true",
     ),
     Setting(

@@ -14,12 +14,12 @@ from streamdns.commands import CommandError
 from streamdns.commands.output import note
 from streamdns.commands.viewing import owner_from_text
 from streamdns.dns import name, rdata
-from streamdns.dns.answer import Answerer
 from streamdns.dns.wire import NOERROR
 from streamdns.errors import ViewError
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.answering import OwnZones
 from streamdns.resolver.configured import WithoutPrivate, knowledge_of
+from streamdns.resolver.flattening import OwnAnswerer
 from streamdns.resolver.message import Response, RRset
 from streamdns.resolver.question import Ask, Knowledge, Local, Outcome, Question
 from streamdns.resolver.resolution import MAX_S, Resolution
@@ -67,7 +67,7 @@ def _own_zones(settings: Settings) -> Iterator[Local]:
         yield lambda qname, qtype: None
         return
     try:
-        yield OwnZones(Answerer(app.policy_of(settings), cookies=None), lambda: snapshot(store))
+        yield OwnZones(OwnAnswerer(app.policy_of(settings), cookies=None), lambda: snapshot(store))
     finally:
         store.close()
 

@@ -295,14 +295,18 @@ class ZoneAnswers:
         reply.rcode = NXDOMAIN
         self.add_soa(zone, reply)
 
-    def add_soa(self, zone: Zone, reply: Reply) -> None:
-        """The zone's SOA into the authority section, TTL the lower of its own and MINIMUM (RFC 2308 §3)."""
+    def negative_soa(self, zone: Zone) -> bytes:
+        """The zone's SOA for a negative answer, TTL the lower of its own and MINIMUM (RFC 2308 §3)."""
         node = self._node(zone.key)
         records = None if node is None else records_of(node, SOA)
         if records is None:
             records = synthesised_soa(zone.key)
         ttl = records[6:10] if records[6:10] < records[-4:] else records[-4:]
-        added = reply.add_rrset(from_key(zone.key), SOA, records[:6] + ttl + records[10:])
+        return records[:6] + ttl + records[10:]
+
+    def add_soa(self, zone: Zone, reply: Reply) -> None:
+        """The zone's SOA into the authority section."""
+        added = reply.add_rrset(from_key(zone.key), SOA, self.negative_soa(zone))
         reply.authorities += added
         if not added:
             reply.truncated = True
@@ -314,19 +318,19 @@ class ZoneAnswers:
         reply.truncated = not added
 
     def answer_flattened(self, question: Question, node: bytes, zone: Zone, reply: Reply) -> None:
-        """A CNAME at an apex stands for the addresses of its target, as far as those are in zones of ours.
-
-        Where they are not, or the chain does not end, they are not known and not denied: SERVFAIL.
-        """
+        """A CNAME at an apex stands for the addresses of its target; where it leads out of our zones, see below."""
         found = _Collected()
         visited = {question.key}
         target = self.answer_cname(question, node, found)
         while target is not None:
             zone_of_target = self.find_zone(target)
-            known = zone_of_target is not None and (zone_of_target.cut < 0 or zone_of_target.cut_is_dname)
-            if zone_of_target is None or not known or len(visited) > MAX_CHAIN or target.key in visited:
+            if target.key in visited or len(visited) > MAX_CHAIN:
                 reply.rcode = SERVFAIL
-                reply.ede = (EDE_OTHER, b"the addresses behind the CNAME at the apex are not known here")
+                reply.ede = (EDE_OTHER, b"the CNAME at the apex leads nowhere")
+                return
+            if zone_of_target is None or (zone_of_target.cut >= 0 and not zone_of_target.cut_is_dname):
+                ttl_s = min(ttl_of(each) for _, each in found.rrsets)
+                self.flatten_elsewhere(question, target.wire, ttl_s, zone, reply)
                 return
             visited.add(target.key)
             target = self.answer_in_zone(target, zone_of_target, found, False)
@@ -339,6 +343,11 @@ class ZoneAnswers:
                 reply.truncated = not added
                 return
         self.answer_nodata(zone, reply)
+
+    def flatten_elsewhere(self, question: Question, target: bytes, ttl_s: int, zone: Zone, reply: Reply) -> None:
+        """The CNAME at an apex leads to a name that is not ours, whose addresses are not known here: not denied."""
+        reply.rcode = SERVFAIL
+        reply.ede = (EDE_OTHER, b"the addresses behind the CNAME at the apex are not known here")
 
     def add_addresses(self, records: bytes, rdtype: int, zone: Zone, reply: Reply, *, required: bytes | None) -> None:
         """Addresses of the names in NS, MX, SRV, ... records, where this zone holds them, into the additional section.

@@ -12,7 +12,7 @@ import gevent
 from gevent.hub import Waiter
 
 from streamdns.dns import unusual
-from streamdns.dns.answer import Answerer, Deliver
+from streamdns.dns.answer import Deliver
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Question, Snapshot, Zone
 from streamdns.dns.node import pack_records
@@ -30,6 +30,7 @@ from streamdns.dns.wire import (
     with_option,
 )
 from streamdns.resolver import question as asked
+from streamdns.resolver.flattening import FlatteningAnswerer, OwnAnswerer
 from streamdns.resolver.message import Options, Response, RRset, parse, query
 from streamdns.resolver.messages import key_of
 from streamdns.resolver.question import Outcome
@@ -56,7 +57,7 @@ class Allowed(dict[bytes, bool]):
         return may
 
 
-class RecursiveAnswerer(Answerer):
+class RecursiveAnswerer(FlatteningAnswerer):
     """Answers as an Answerer does, and resolves what is not ours for those who may and ask for it (RD).
 
     RA is set in every reply to those who may, whatever it says.
@@ -66,11 +67,10 @@ class RecursiveAnswerer(Answerer):
         self, policy: Policy, *, cookies: Cookies | None, recursor: Recursor, allowed: Allowed,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(policy, cookies=cookies)
-        self._recursor, self._messages, self._allowed, self._clock = recursor, recursor.messages, allowed, clock
+        super().__init__(policy, cookies=cookies, recursor=recursor)
+        self._messages, self._allowed, self._clock = recursor.messages, allowed, clock
         self._message = recursor.messages.get
-        self._client = b""
-        self._slot = self._end = 0
+        self._end = 0
         self._may = self._leaves = False
         self._now_s = 0.0
 
@@ -81,11 +81,12 @@ class RecursiveAnswerer(Answerer):
 
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to one message, None where there is none or it comes later (counted in `deferred`)."""
-        client = self.client(slot)
+        client = self.asker = self.client(slot)
+        self.slot, self._leaves = slot, False
         if not self._allowed[client]:
-            self._may = False
+            self._may, self.ra = False, 0
             return super().reply(packet, tcp, slot)
-        self._may, self._client, self._slot, self._leaves = True, client, slot, False
+        self._may, self.ra = True, RA
         made = super().reply(packet, tcp, slot)
         if made is None or made[3] & RA:
             return made
@@ -120,7 +121,7 @@ class RecursiveAnswerer(Answerer):
 
     def finish(self, packet: bytes, reply: Reply, qtype: int, opt: bytes) -> bytes | None:
         """The finished message of a reply, unless the resolver has to go on."""
-        if self._leaves and self._may and packet[2] & RD and reply.rcode in (NOERROR, REFUSED):
+        if self.apex is None and self._leaves and self._may and packet[2] & RD and reply.rcode in (NOERROR, REFUSED):
             return self._elsewhere(packet, self._end, reply.limit + len(opt), opt)
         return super().finish(packet, reply, qtype, opt)
 
@@ -138,7 +139,7 @@ class RecursiveAnswerer(Answerer):
             if end + len(body) + len(opt) <= limit:
                 if self._now_s >= message.refresh_s and message.used:
                     message.refresh_s = message.until_s
-                    self._recursor.refresh(
+                    self.recursor.refresh(
                         asked.Question(packet[HEADER_SIZE : end - 4].lower(), int.from_bytes(key[-3:-1], "big"), do)
                     )
                 message.used = True
@@ -162,14 +163,14 @@ class RecursiveAnswerer(Answerer):
             self._may = False
             return self.resolve(packet, end, limit, opt)
         cd = bool(packet[3] & _CD)
-        found = self._recursor.begin(
-            asked.Question(packet[HEADER_SIZE : end - 4].lower(), qtype, do, cd), self._client
+        found = self.recursor.begin(
+            asked.Question(packet[HEADER_SIZE : end - 4].lower(), qtype, do, cd), self.asker
         )
         if isinstance(found, Outcome):
             return self._finished(found, packet, end, limit, opt, key)
         self.deferred += 1
         # What has to wait has a greenlet of its own; how many there may be is for the resolver's limits to say.
-        waiter, deliver = found.join(self._client), self.later(self._slot)
+        waiter, deliver = found.join(self.asker), self.later(self.slot)
         gevent.spawn_raw(self._wait, waiter, deliver, packet, end, limit, opt, key)
         return None
 
@@ -182,7 +183,7 @@ class RecursiveAnswerer(Answerer):
             self._now_s = self._clock()
             deliver(self._finished(outcome, packet, end, limit, opt, key))
         except Exception as error:  # noqa: BLE001 - the edge: a reply that cannot be made or sent ends this query alone
-            self._recursor.fault(error)
+            self.recursor.fault(error)
 
     def _finished(self, outcome: Outcome, packet: bytes, end: int, limit: int, opt: bytes, key: bytes) -> bytes:
         """The reply, counted; what may be given out again is kept."""
@@ -235,7 +236,7 @@ def _add(reply: Reply, rrset: RRset, do: bool) -> int:
 class OwnZones:
     """What our own zones say of a name, for resolutions that come to one; a snapshot is taken for each question."""
 
-    def __init__(self, answerer: Answerer, take_snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(self, answerer: OwnAnswerer, take_snapshot: Callable[[], Snapshot]) -> None:
         self.answerer, self._take_snapshot = answerer, take_snapshot
 
     def __call__(self, qname: bytes, qtype: int) -> Response | None:

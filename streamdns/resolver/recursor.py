@@ -235,7 +235,7 @@ class Recursor(Service):
 
     def stale(self, question: Question) -> Outcome | None:
         """What was known last, if that is to be told."""
-        return stale_outcome(self.known.cache, question, self.clock()) if self._serve_stale else None
+        return stale_outcome(self.known, question, self.clock()) if self._serve_stale else None
 
     def refresh(self, question: Question) -> None:
         """Ask for what is known before it ends; nobody waits for it, and it is left out when there is much to do."""

@@ -6,20 +6,25 @@ from typing import Final
 
 from streamdns.dns.wire import CNAME, NOERROR, NXDOMAIN, SOA
 from streamdns.resolver import cache as store
+from streamdns.resolver import verdict as says
 from streamdns.resolver.cache import Cache, Entry
 from streamdns.resolver.message import RRset
-from streamdns.resolver.question import EDE_STALE, Outcome, Question
-from streamdns.resolver.verdict import MAX_CHAIN
+from streamdns.resolver.question import EDE_STALE, Knowledge, Outcome, Question
+from streamdns.resolver.verdict import MAX_CHAIN, judge
 
 TTL_S: Final = 30
 EDE_STALE_NXDOMAIN: Final = 19
 
 
-def stale_outcome(cache: Cache, question: Question, now_s: float) -> Outcome | None:
-    """The answer as it was known last, through aliases; None where it was not, or a day has passed since it ended."""
+def stale_outcome(known: Knowledge, question: Question, now_s: float) -> Outcome | None:
+    """The answer as it was known last, through aliases, those of our own zones, too.
+
+    None where it was not, or a day has passed since it ended.
+    """
+    cache = known.cache
     chain: list[RRset] = []
     qname = question.qname
-    for _ in range(MAX_CHAIN):
+    while len(chain) <= MAX_CHAIN:
         entry = _usable(cache, qname, question.qtype, now_s)
         if entry is not None and entry.kind == store.POSITIVE:
             return _made(NOERROR, (*chain, _rrset(qname, question.qtype, entry, now_s)), (), EDE_STALE)
@@ -28,10 +33,20 @@ def stale_outcome(cache: Cache, question: Question, now_s: float) -> Outcome | N
             gone = entry.kind == store.NXDOMAIN
             return _made(NXDOMAIN if gone else NOERROR, tuple(chain), soa, EDE_STALE_NXDOMAIN if gone else EDE_STALE)
         alias = _usable(cache, qname, CNAME, now_s)
-        if alias is None or alias.kind != store.POSITIVE:
+        if alias is not None and alias.kind == store.POSITIVE:
+            chain.append(_rrset(qname, CNAME, alias, now_s))
+            qname = alias.records[0].lower()
+            continue
+        response = known.local(qname, question.qtype)
+        if response is None:
             return None
-        chain.append(_rrset(qname, CNAME, alias, now_s))
-        qname = alias.records[0].lower()
+        found = judge(response, zone=b"\0", qname=qname, qtype=question.qtype)
+        if found.kind == says.ANSWER and chain:
+            return _made(NOERROR, (*chain, *found.rrsets), (), EDE_STALE)
+        if found.kind != says.ALIAS:
+            return None
+        chain += found.rrsets
+        qname = found.target
     return None
 
 

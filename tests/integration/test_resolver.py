@@ -207,6 +207,22 @@ def test_a_chain_from_our_zone_to_a_name_that_is_not_there(resolver: Server) -> 
     assert (reply.rcode(), records(reply)) == (dns.rcode.NXDOMAIN, ["gone.mine.test. nothing.example.org."])
 
 
+def test_an_apex_that_stands_for_a_foreign_name(tree: Tree, serve: Callable[..., Server]) -> None:
+    """Its addresses are our data: also for a client for whom nothing is resolved, and who has to wait for them."""
+    server = serve(start=False, **tree.settings(DNS_APEX_CNAME="flatten", DNS_RECURSION_ALLOW="127.0.0.77"))
+    server.append([*tree.own(), line("mine.test.", "CNAME", ["alias.example.org."])])
+    server.start()
+    for ask in (server.udp, server.tcp):
+        reply = ask(dns.message.make_query("mine.test", "AAAA", flags=0), timeout_s=20)
+        assert records(reply) == ["mine.test. 2001:db8::1"]
+        assert reply.flags & (dns.flags.AA | dns.flags.RA) == dns.flags.AA
+    assert server.ask("www.example.org").rcode() == dns.rcode.REFUSED
+    server.publish("mine.test.", "CNAME", ["www.lame.org."])
+    server.wait_applied()
+    reply = server.udp(dns.message.make_query("mine.test", "A", use_edns=0), timeout_s=20)
+    assert (reply.rcode(), errors(reply)) in ((dns.rcode.SERVFAIL, [22]), (dns.rcode.SERVFAIL, [23]))
+
+
 def test_our_own_change_is_seen_at_once_in_what_was_resolved(resolver: Server) -> None:
     """Of our own zones nothing is kept, not even at the end of a chain that begins elsewhere."""
     assert records(resolver.ask("back.example.org"))[-1] == "www.mine.test. 192.0.2.80"

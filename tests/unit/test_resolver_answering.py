@@ -15,12 +15,12 @@ import gevent
 import pytest
 
 from streamdns.dns import name
-from streamdns.dns.answer import Answerer
 from streamdns.dns.lookup import Policy
 from streamdns.metrics.registry import Registry
 from streamdns.resolver import cache as store
 from streamdns.resolver.answering import Allowed, OwnZones, RecursiveAnswerer, reply_of
 from streamdns.resolver.cache import Cache
+from streamdns.resolver.flattening import OwnAnswerer
 from streamdns.resolver.message import RRset
 from streamdns.resolver.messages import Messages, key_of, ttl_offsets
 from streamdns.resolver.pace import Pace
@@ -58,7 +58,7 @@ class Bench:
     def __init__(self, text: str = OURS, **policy: Any) -> None:
         self.now_s = 1000.0
         registry, rng = Registry(), random.Random(1)
-        own = OwnZones(Answerer(Policy(**policy), cookies=None), lambda: Memory(text))  # type: ignore[arg-type]
+        own = OwnZones(OwnAnswerer(Policy(**policy), cookies=None), lambda: Memory(text))  # type: ignore[arg-type]
         self.known = Knowledge(
             Cache(1 << 20), Servers(rng), (Address("127.0.0.1", 9),), rng, local=own, may_ask=lambda address: False
         )
