@@ -24,7 +24,7 @@ from streamdns.metrics.registry import Registry
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Position, Store
 from streamdns.view.view import View
-from streamdns.view.writer import LocalRRset, Writer
+from streamdns.view.writer import MARK_EVERY, LocalRRset, Writer
 
 _log = logs.get("consumer")
 
@@ -159,6 +159,7 @@ class Consumer(Service):
             self._apply(writer, _NOTHING, {})
         positions = _positions(store)
         self._thread.source = source = self._make_source()
+        writer.mark_every = MARK_EVERY.get(source.unit, writer.mark_every)
         beside: Reader | None = None
         try:
             complete = state.complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -9,10 +10,12 @@ from streamdns.errors import SourceError
 from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.metrics.registry import Registry
 from streamdns.view.compare import Differences
+from streamdns.view.marks import Mark
 from streamdns.view.store import Position, State
 from streamdns.view.writer import Applied
 
 _LOOK_EVERY_S = 1.0
+_MARKS_KEPT = 256
 
 
 class LastRebuild(NamedTuple):
@@ -73,6 +76,8 @@ class Progress:
         self._looked_s = 0.0
         self.connected_at: tuple[float, int] | None = None
         """When the log was last opened (UNIX seconds), and the sum of the positions then."""
+        self.marks: deque[Mark] = deque(maxlen=_MARKS_KEPT)
+        """The last marks that were passed while following: what is read late may have been compacted meanwhile."""
         self._on_commit: list[Callable[[], None]] = []
         self._applied = registry.counter("consumer.applied")
         self._deletes = registry.counter("consumer.deletes")
@@ -102,6 +107,7 @@ class Progress:
         """The view that serves from now on."""
         self.view = state
         self.complete = state.complete
+        self.marks.clear()
         self._at(positions)
         self._tell()
 
@@ -177,6 +183,8 @@ class Progress:
         self._reading = applied.state
         if not self.rebuilding:
             self.view = applied.state
+            if self.state == "following":
+                self.marks.extend(applied.marks)
             self._tell()
 
     def applied_beside(self, applied: Applied) -> None:

@@ -97,7 +97,7 @@ class WriteTransaction:
         except BaseException:
             self.txn.abort()
             raise
-        self._digest = int.from_bytes(self.state.digest, "big")
+        self._digest = self._digest_before = int.from_bytes(self.state.digest, "big")
         # Of each key: what is stored (None: nothing), and what will be in its place; or else the node as objects.
         self._stored: dict[bytes, bytes | None] = {}
         self._plain: dict[bytes, bytes] = {}
@@ -105,6 +105,11 @@ class WriteTransaction:
         self.zones = ZoneLedger(self.txn, store.tables["zones"], self.state, now_ms)
         self._candidates = store.tables["candidates"]
         self._topics = {topic: index for index, topic in enumerate(self.state.topics)}
+
+    @property
+    def difference(self) -> int:
+        """What this transaction made in the digest by now."""
+        return self._digest - self._digest_before
 
     def topic_index(self, topic: str) -> int:
         """The number under which a topic's name is stored with each origin."""

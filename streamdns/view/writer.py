@@ -6,7 +6,7 @@ Everything here runs in one native thread and logs nothing; what happened is ret
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -28,11 +28,14 @@ from streamdns.view.keys import (
     rrset_id,
     sequence_key,
 )
+from streamdns.view.marks import Mark, Step, advance
 from streamdns.view.store import Position, State, Store, Transaction
 from streamdns.view.transaction import SPELLING, Conflict, Difference, WriteTransaction
 
 #: How many names a zone whose SOA came late takes over in one commit: more would make the commit long.
 _CLAIMS_A_COMMIT = 5000
+#: Distances of the positions at which nodes are compared, by what positions count.
+MARK_EVERY = {"octets": 1 << 16, "events": 256}
 
 
 class LocalRRset(NamedTuple):
@@ -56,7 +59,7 @@ class Rejection(NamedTuple):
 class Applied(NamedTuple):
     """What one batch did; `state` is the view's after the commit, `more` says that zones still claim their names.
 
-    `timestamps` are those of the newest event of each partition in the batch, ms.
+    `timestamps` are those of the newest event of each partition in the batch, ms; `marks` those that it passed.
     """
 
     events: int
@@ -65,6 +68,7 @@ class Applied(NamedTuple):
     state: State
     more: bool
     timestamps: Mapping[Partition, int]
+    marks: Sequence[Mark] = ()
 
 
 class JournalEntry(msgspec.Struct, array_like=True):
@@ -138,6 +142,7 @@ class Writer:
         self.journal_size = journal_size
         self.quarantine_size = quarantine_size
         self.claims_a_commit = claims_a_commit
+        self.mark_every = MARK_EVERY["octets"]
         # Changes of a first fill: the journal is written when it is done, for all but the last are overwritten.
         self._filling: deque[_Change] = deque(maxlen=journal_size)
 
@@ -187,6 +192,9 @@ class _Work:
         self.rejections: list[Rejection] = []
         self.changes: list[_Change] = []
         self.timestamps: dict[Partition, int] = {}
+        self.marks: Sequence[Mark] = ()
+        # What rejected events change in the digest: that is in no journal.
+        self._unlisted: list[Step] = []
 
     def apply(self, records: Sequence[Record]) -> None:
         """Apply events in their order, or put them into the quarantine."""
@@ -272,7 +280,8 @@ class _Work:
             mine = (topic, record.partition)
             kept = before.get(mine, Candidate(rows.NONE, True, record.position, 0, 0, b"", b""))
             after = before | {mine: kept._replace(rejected=True)}
-            txn.set_candidates(key, owner, rdtype, before=before, after=after)
+            old, new, _, _ = txn.set_candidates(key, owner, rdtype, before=before, after=after)
+            self._unlisted.append(Step((record.topic, record.partition), record.position, new - old))
             if not canonical:
                 self._list_spelling(record, owner, rdtype, stands=True)
         quarantine.add(txn, record, topic, subject, reason=reason, most=self.writer.quarantine_size)
@@ -319,13 +328,24 @@ class _Work:
                 newest[partition] = record.timestamp
                 if len(newest) == len(batch.positions):
                     break
+        before: dict[Partition, int] = {}
         for (topic, number), position in batch.positions.items():
             key = position_key(topic, number)
             old = self.txn.position(key) or Position(0)
+            before[topic, number] = old.next
             timestamp = newest.get((topic, number), old.timestamp)
             fingerprint = fingerprints.get((topic, number), old.fingerprint)
             self.txn.put_position(key, Position(position, fingerprint, timestamp))
         self.txn.state.last_event_ms = max(newest.values(), default=self.txn.state.last_event_ms)
+        self.marks = advance(
+            self.txn.txn, self.writer.store, batch, self._steps(),
+            before=before, whole=self.txn.difference, every=self.writer.mark_every,
+        )
+
+    def _steps(self) -> Iterator[Step]:
+        for _, _, _, before, after, topic, partition, position, *_ in self.changes:
+            yield Step((topic, partition), position, after - before)
+        yield from self._unlisted
 
     def commit(self) -> Applied:
         """Write the journal, let zones claim names, commit."""
@@ -335,7 +355,7 @@ class _Work:
         txn.claim_zones(self.writer.claims_a_commit)
         txn.commit()
         return Applied(
-            self.events, self.deletes, self.rejections, state, bool(state.pending_zones), self.timestamps
+            self.events, self.deletes, self.rejections, state, bool(state.pending_zones), self.timestamps, self.marks
         )
 
     def _store_journal(self, txn: Transaction, state: State) -> None:
