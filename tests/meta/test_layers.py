@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "streamdns.settings",
         "streamdns.settings_metrics",
         "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver",
+        "streamdns.settings_peers",
         "streamdns.settings_row", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",
         "streamdns.turns",

@@ -1,0 +1,106 @@
+"""The rows of the settings table that are about other nodes, and the URLs of nodes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from streamdns import settings_parsers as parsers
+from streamdns.settings_row import Setting, seconds_row
+
+_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_plain_address = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}").fullmatch
+_MOST_TOKEN: Final = 8192
+
+
+def parse_node(text: str) -> str:
+    """A node's URL in one spelling: http://HOST:PORT, https://HOST[:PORT] or unix:PATH."""
+    if text.startswith("unix:"):
+        if not text[5:].startswith("/"):
+            raise ValueError("is unix: without an absolute path")
+        return parsers.parse_text(text)
+    if _plain_address(text):
+        text = f"http://{text}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("has no port that is one") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not text.isprintable():
+        raise ValueError("is not http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("has more than a scheme, a host and a port")
+    host = _ANYWHERE.get(parts.hostname, parts.hostname)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + ("" if port is None else f":{port}")
+
+
+def parse_nodes(text: str) -> tuple[str, ...]:
+    """URLs of nodes separated by space or comma, each once."""
+    return tuple(dict.fromkeys(parse_node(word) for word in text.replace(",", " ").split()))
+
+
+def parse_token(text: str) -> str:
+    """A token as it goes into a header."""
+    if len(text) > _MOST_TOKEN or not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("is no token")
+    return text
+
+
+def read_token(path: str) -> str:
+    """The token that a file holds; raises ValueError with one phrase."""
+    try:
+        with open(path, encoding="ascii") as file:
+            text = file.read(_MOST_TOKEN + 2).strip()
+    except UnicodeDecodeError:
+        text = ""
+    except OSError as err:
+        raise ValueError(f"cannot be read: {(err.strerror or str(err)).lower()}") from err
+    if not text:
+        raise ValueError("holds no token")
+    return parse_token(text)
+
+
+PEERS: Final = (
+    Setting(
+        name="DNS_PEERS", attribute="peers", parse=parse_nodes, default="", unset=(), unset_means="none",
+        description="The admin APIs of the other nodes of the same log: they are compared with this one, and "
+                    "/v1/wait?nodes=all asks them.",
+        allowed="one or several of http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH, separated by space or "
+                "comma",
+    ),
+    Setting(
+        name="DNS_PEERS_TOKEN", attribute="peers_token", parse=parse_token, default="", unset="", secret=True,
+        unset_means="none is sent", description="The token that DNS_PEERS are asked with (the role viewer is enough).",
+        allowed="a token as `streamdns token create` gives it",
+    ),
+    Setting(
+        name="DNS_PEERS_TOKEN_FILE", attribute="peers_token_file", parse=parsers.parse_text, default="", unset="",
+        unset_means="no file", description="A file that holds the token for DNS_PEERS.",
+        allowed="a path of a file; not together with DNS_PEERS_TOKEN",
+    ),
+    Setting(
+        name="DNS_PEERS_CA", attribute="peers_ca", parse=parsers.parse_text, default="", unset="",
+        unset_means="those that the system trusts",
+        description="A file with the certificates (PEM) that are trusted for DNS_PEERS with https.",
+        allowed="a path of a file",
+    ),
+    seconds_row("DNS_PEERS_INTERVAL", "peers_interval_s", (0.1, 86400), "60",
+                "How often DNS_PEERS are compared with this node, and this node's records with its digests. Only where "
+                "DNS_PEERS is set."),
+)
+
+
+def settle(values: dict[str, Any], *, problems: list[str]) -> None:
+    """Read the token's file."""
+    path = values.get("peers_token_file")
+    if not path:
+        return
+    if values.get("peers_token"):
+        problems.append("DNS_PEERS_TOKEN and DNS_PEERS_TOKEN_FILE are both set; allowed: one of them")
+        return
+    try:
+        values["peers_token"] = read_token(path)
+    except ValueError as err:
+        problems.append(f"DNS_PEERS_TOKEN_FILE={path} {err}")
