@@ -6,10 +6,13 @@ import ctypes
 import os
 import pathlib
 import random
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from tests.harness import Nsd
 from tests.harness.peers import find_tool
@@ -25,6 +28,16 @@ _SERVERS = 100
 _DEAD_ZONES = 20_000
 _HEAD = "$TTL {ttl}\n@ SOA ns1 host 1 3600 600 604800 60\n@ NS ns1{at}\n@ NS ns2{at}\n"
 _NEW_NETWORK = 0x4000_0000
+_ALL_PROTOCOLS, _PACKET, _PACKET_STATISTICS, _ATTACH_FILTER = 3, 263, 6, 26
+#: Of what leaves (SKF_AD_PKTTYPE), IPv4 to port 53 in both networks: every datagram, and of TCP the first SYN.
+_QUERIES = (
+    (0x20, 0, 0, 0xFFFF_F004), (0x15, 0, 13, 4),  # It leaves,
+    (0x20, 0, 0, 16), (0x54, 0, 0, 0xFFFE_0000), (0x15, 0, 10, 198 << 24 | 18 << 16),  # to 198.18.0.0/15,
+    (0xB1, 0, 0, 0), (0x48, 0, 0, 2), (0x15, 0, 7, PORT),  # to this port,
+    (0x30, 0, 0, 9), (0x15, 4, 0, 17), (0x15, 0, 4, 6),  # as UDP, or TCP
+    (0x50, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02),  # with SYN and without ACK:
+    (0x06, 0, 0, 1), (0x06, 0, 0, 0),  # one octet of it is taken; else nothing.
+)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -165,6 +178,31 @@ def bytecode(*, lost: float) -> str:
         (0x06, 0, 0, 2),  # else drop.
     )
     return f"{len(program)}," + "".join(f"{code} {jt} {jf} {k}," for code, jt, jf, k in program)
+
+
+class Queries:
+    """Counts what is sent to name servers of this network, lost or not: datagrams, and connections over TCP.
+
+    Every packet costs its sender a little for that.
+    """
+
+    def __enter__(self) -> Self:
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ALL_PROTOCOLS))
+        program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _QUERIES))
+        attached = struct.pack("HL", len(_QUERIES), ctypes.addressof(program))
+        self._socket.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, attached)
+        # Nobody reads them: what finds no room is counted as well.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        self._socket.bind(("lo", _ALL_PROTOCOLS))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._socket.close()
+
+    def count(self) -> int:
+        """How many since it was entered or asked last."""
+        counted: tuple[int, int] = struct.unpack("II", self._socket.getsockopt(_PACKET, _PACKET_STATISTICS, 8))
+        return counted[0]
 
 
 def datagrams() -> int:

@@ -128,6 +128,33 @@ def test_the_network_of_resolvers_loses_what_it_should() -> None:
     assert pathlib.Path("/proc/thread-self/ns/net").readlink() == outside
 
 
+@pytest.mark.root
+@pytest.mark.peers("ip", "tc")
+def test_queries_to_name_servers_are_counted() -> None:
+    """Lost or not, over UDP and as connections over TCP; nothing else."""
+    with tree.network(), tree.faults(lost=0.5), tree.Queries() as queries, ExitStack() as stack:
+        one, listener, other = (stack.enter_context(socket.socket(socket.AF_INET, kind)) for kind in (
+            socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_STREAM))
+        for host, port, count in (("198.18.3.4", 53, 300), ("198.19.3.4", 53, 100), ("198.18.3.4", 54, 9),
+                                  ("127.0.0.1", 53, 9)):
+            for _ in range(count):
+                one.sendto(b"x", (host, port))
+        assert [queries.count() for _ in range(2)] == [400, 0]
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        other.connect(listener.getsockname())
+        assert queries.count() == 0
+    with tree.network(), tree.Queries() as queries, ExitStack() as stack:
+        listener, other = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(2))
+        listener.bind(("198.18.3.4", 53))
+        listener.listen()
+        other.connect(listener.getsockname())
+        accepted = stack.enter_context(listener.accept()[0])
+        accepted.sendall(b"x" * 100_000)
+        assert len(other.recv(100)) == 100
+        assert queries.count() == 1
+
+
 def test_names_of_resolvers() -> None:
     """Every name once in what is cold, the first ranks most often in what is popular."""
     names = tree.Names(30)
