@@ -193,6 +193,8 @@ class Resolution(Walk):
             server.no_case_until_s > now_s, known.servers.patience_s(address),
             min(TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S, left_s),
         )
+        if server.dead_until_s > now_s:
+            known.servers.tried(address, now_s + ask.timeout_s)
         job.asks[address] = asked_before + 1
         job.waiting += 1
         self._asked[ask.token] = (job, ask, job.step, now_s)

@@ -21,6 +21,7 @@ _SILENT_PATIENCE_S = 0.1  # for one that did not answer lately: it is asked to f
 _DEAD_AFTER = 3  # time-outs in a row
 _DEAD_FIRST_S, _DEAD_MOST_S = 10.0, 300.0
 _DEAD_DOUBLINGS = 10
+_SURELY_DEAD_AFTER = 6  # time-outs in a row: no longer lost packets
 LAME_S, FAILING_S = 300.0, 10.0
 _FORGETS_S = 900.0
 _EXPLORE = 0.05
@@ -66,6 +67,7 @@ class Server:
     asked: bool = False
     timeouts: int = 0
     dead_until_s: float = 0.0
+    tried_until_s: float = 0.0
     no_edns_until_s: float = 0.0
     no_case_until_s: float = 0.0
 
@@ -120,6 +122,7 @@ class Servers:
         server = self.of(address)
         server.asked = True
         server.timeouts += 1
+        server.tried_until_s = 0.0
         server.rtt_s = min(server.rtt_s * 2, _MOST_RTT_S)
         if unreachable or server.timeouts >= _DEAD_AFTER:
             over = server.timeouts - _DEAD_AFTER
@@ -138,6 +141,16 @@ class Servers:
         """Whether it is left out now because it does not answer."""
         server = self._servers.get(address)
         return server is not None and server.dead_until_s > now_s
+
+    def tried(self, address: Address, until_s: float) -> None:
+        """It is being asked, until then at the most."""
+        self.of(address).tried_until_s = until_s
+
+    def is_hopeless(self, address: Address, now_s: float) -> bool:
+        """Whether it has been dead for long, and another question is finding out at this moment whether it still is."""
+        server = self._servers.get(address)
+        return (server is not None and server.dead_until_s > now_s and server.timeouts >= _SURELY_DEAD_AFTER
+                and server.tried_until_s > now_s)
 
     def lame(self, address: Address, zone: bytes, now_s: float, *, for_s: float = LAME_S) -> None:
         """It does not serve this zone, whatever it says."""

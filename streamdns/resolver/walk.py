@@ -174,6 +174,12 @@ class Walk(Known):
         known = self._known
         found = self._addresses(job, now_s)
         usable = [each for each in found if known.may_ask(each) and each not in job.useless]
+        # What is found out about those that have been dead for long, is for one question at a time to find out.
+        hopeless = [each for each in usable if each not in job.asks and known.servers.is_hopeless(each, now_s)]
+        if hopeless:
+            usable = [each for each in usable if each not in hopeless]
+            if not usable:
+                job.reasons.append(f"{hopeless[0].host}: has not answered for long")
         if not known.servers.ipv6_works(now_s):
             return [each for each in usable if not each.is_ipv6] or usable
         return usable

@@ -1,0 +1,106 @@
+"""The auditor: hashes the view's records anew, again and again, and says where they are not what the digests say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import gevent
+from gevent.event import Event
+
+from streamdns import logs
+from streamdns.admin.schema.peers import Audit as Report
+from streamdns.dns import name
+from streamdns.errors import ViewError
+from streamdns.events.progress import Progress
+from streamdns.lifecycle import Service
+from streamdns.metrics.registry import Registry
+from streamdns.view.audit import Audit, Verdict
+from streamdns.view.keys import owner_of, subtree
+from streamdns.view.view import View
+
+_log = logs.get("nodes")
+_CHUNK_NAMES = 100
+#: Of one processor at the most a quarter.
+_REST = 3.0
+_LEAST_REST_S = 0.001
+_TRIES = 3
+_MOST_ZONES = 100
+
+
+class _Swapped(Exception):
+    """Another view serves."""
+
+
+class Auditor(Service):
+    """Makes one pass after the other; `last` is what the last one found."""
+
+    name = "audit"
+
+    def __init__(
+        self, view: View, progress: Progress, *, registry: Registry, interval_s: float,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._view, self._progress, self._interval_s, self._now_s = view, progress, interval_s, now_s
+        self._stopping = Event()
+        self.last: Report | None = None
+        self._audits = registry.counter("view.audits")
+        registry.callback("view.audit_wrong", lambda: len(self.wrong()))
+
+    def run(self) -> None:
+        """Audit until stop()."""
+        self._stopping.clear()
+        while not self._stopping.is_set():
+            if self._progress.complete:
+                try:
+                    self._audit()
+                except _Swapped:
+                    continue
+                except ViewError as err:
+                    _log.error("view.audit_failed", zones="", error=str(err))
+            self._stopping.wait(self._interval_s)
+
+    def stop(self) -> None:
+        """End after the names that are being looked at."""
+        self._stopping.set()
+
+    def wrong(self) -> Sequence[str]:
+        """The zones that were wrong in the last pass; "." where only the view as a whole is."""
+        last = self.last
+        return () if last is None or last.ok else last.zones or ["."]
+
+    def _audit(self) -> None:
+        begun_s = self._now_s()
+        found = self._pass(b"")
+        wrong = [apex for apex, verdict in found.zones.items() if verdict is Verdict.WRONG and self._is_wrong(apex)]
+        view = found.view is Verdict.WRONG and self._pass(b"").view is Verdict.WRONG
+        if self._stopping.is_set():
+            return
+        names = [name.to_text(owner_of(apex)) for apex in wrong[:_MOST_ZONES]]
+        before = self.last
+        self.last = Report(
+            time=int(begun_s * 1000), seconds=round(self._now_s() - begun_s, 3), ok=not wrong and not view, view=view,
+            zones=names,
+        )
+        self._audits.add()
+        if not self.last.ok and (before is None or (before.view, before.zones) != (view, names)):
+            _log.error("view.audit_failed", zones=" ".join(names), error="the records are not what the digest says")
+
+    def _is_wrong(self, apex: bytes) -> bool:
+        """Look again: a record that changed and changed back is no damage."""
+        for _ in range(_TRIES):
+            verdict = self._pass(subtree(apex)).zones.get(apex)
+            if verdict is not Verdict.CHANGED:
+                return verdict is Verdict.WRONG
+        return False
+
+    def _pass(self, within: bytes) -> Audit:
+        audit, store = Audit(within), self._view.store
+        more = True
+        while more and not self._stopping.is_set():
+            if self._view.store is not store:
+                raise _Swapped
+            began_s = time.perf_counter()
+            more = audit.step(store, most=_CHUNK_NAMES)
+            gevent.sleep(max(_LEAST_REST_S, _REST * (time.perf_counter() - began_s)))
+        return audit

@@ -1,0 +1,184 @@
+"""The other nodes of the same log: asked in the background, and compared with this one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gevent
+import msgspec
+from gevent.event import Event
+
+from streamdns import __version__, logs
+from streamdns.admin.auditor import Auditor
+from streamdns.admin.client import Client, NodeError
+from streamdns.admin.comparing import compare
+from streamdns.admin.node import Node
+from streamdns.admin.route import Call, Route
+from streamdns.admin.schema.peers import Mark, NodeReport, Nodes, NodeSeen, PositionAt
+from streamdns.dns import name
+from streamdns.lifecycle import Service
+from streamdns.metrics.registry import Registry
+from streamdns.turns import give_way
+from streamdns.view.keys import owner_of
+from streamdns.view.pages import Pages
+
+_log = logs.get("nodes")
+_SHOWN_ZONES = 20
+_PAGE_ZONES = 500
+_MOST_PAGES = 100
+
+
+def report(node: Node, auditor: Auditor | None) -> NodeReport:
+    """What this node tells of itself: positions and digests are those of one snapshot."""
+    progress = node.progress
+    with Pages(node.view.store) as view:
+        state, positions = view.state, view.positions()
+        digests = view.partition_digests(positions)
+        contested = view.has_contested()
+    return NodeReport(
+        instance=node.settings().instance_id,
+        version=__version__,
+        state=progress.state,
+        ready=not node.status.not_ready(),
+        lag_events=progress.lag_events(),
+        lag_seconds=node.behind_s(),
+        zones=state.zones,
+        rrsets=state.rrsets,
+        digest=state.digest.hex(),
+        contested=contested,
+        positions=[
+            PositionAt(topic=topic, partition=number, position=each.next, digest=digests.get((topic, number), ""))
+            for (topic, number), each in sorted(positions.items())
+        ],
+        marks=[
+            Mark(topic=mark.topic, partition=mark.partition, position=mark.position, digest=mark.digest.hex())
+            for mark in progress.marks
+        ],
+        audit=None if auditor is None else auditor.last,
+    )
+
+
+class Peers(Service):
+    """Asks every peer at an interval; `seen` is what is known of each, in the order of the setting."""
+
+    name = "peers"
+
+    def __init__(
+        self, node: Node, *, auditor: Auditor | None, registry: Registry, interval_s: float,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._node, self._auditor, self._interval_s, self._now_s = node, auditor, interval_s, now_s
+        self._stopping = Event()
+        self.seen: dict[str, NodeSeen] = {}
+        registry.callback("nodes.unreachable", lambda: sum(bool(each.error) for each in self.seen.values()))
+        registry.callback("nodes.diverged", lambda: sum(each.diverges is True for each in self.seen.values()))
+
+    def run(self) -> None:
+        """Ask until stop()."""
+        self._stopping.clear()
+        while not self._stopping.is_set():
+            asking = [gevent.spawn(self._look, peer) for peer in self._node.peers]
+            try:
+                gevent.joinall(asking)
+            finally:
+                gevent.killall(asking, block=False)
+            self._stopping.wait(self._interval_s)
+
+    def stop(self) -> None:
+        """Ask nobody any more."""
+        self._stopping.set()
+
+    def divergence(self) -> list[str]:
+        """One sentence for each node, this one included, whose data are not what they should be."""
+        found = [
+            f"{each.url} does not hold the same data ({each.compared_at})"
+            for each in self.seen.values() if each.diverges
+        ]
+        wrong = self._auditor.wrong() if self._auditor is not None else ()
+        if wrong:
+            found.append(f"here the records are not what the digest says: {', '.join(wrong[:_SHOWN_ZONES])}")
+        return found
+
+    def nodes(self, _: Call) -> Nodes:
+        """The document of /v1/nodes."""
+        waiting = [
+            NodeSeen(url=peer.url, asked=0, error="", diverges=None, compared_at="", zones=[], report=None)
+            for peer in self._node.peers if peer.url not in self.seen
+        ]
+        return Nodes(node=report(self._node, self._auditor), peers=[*self.seen.values(), *waiting])
+
+    def _look(self, peer: Client) -> None:
+        asked_ms = int(self._now_s() * 1000)
+        before = self.seen.get(peer.url)
+        try:
+            theirs = msgspec.convert(peer.get("/v1/nodes/self"), NodeReport)
+        except (NodeError, msgspec.MsgspecError) as err:
+            error = str(err) if isinstance(err, NodeError) else f"{peer.url} is of another version: {err}"
+            if before is None or not before.error:
+                _log.warning("nodes.unreachable", node=peer.url, error=error)
+            diverges = None if before is None else before.diverges
+            self.seen[peer.url] = NodeSeen(
+                url=peer.url, asked=asked_ms, error=error, diverges=diverges,
+                compared_at="" if before is None else before.compared_at,
+                zones=[] if before is None else before.zones, report=None if before is None else before.report,
+            )
+            return
+        mine = report(self._node, self._auditor)
+        found = compare(mine, theirs)
+        diverges, where = found.diverges, found.where
+        zones: list[str] = []
+        if theirs.audit is not None and not theirs.audit.ok:
+            diverges, where, zones = True, "its records are not what its digest says", theirs.audit.zones
+        elif diverges:
+            zones = self._differing(peer)
+        self._tell(peer.url, before, diverges=diverges, where=where, zones=zones)
+        if diverges is None and before is not None and before.diverges:
+            diverges, where, zones = True, before.compared_at, before.zones
+        self.seen[peer.url] = NodeSeen(
+            url=peer.url, asked=asked_ms, error="", diverges=diverges, compared_at=where, zones=zones[:_SHOWN_ZONES],
+            report=theirs,
+        )
+
+    def _tell(
+        self, url: str, before: NodeSeen | None, *, diverges: bool | None, where: str, zones: Sequence[str]
+    ) -> None:
+        did = before is not None and before.diverges is True
+        if diverges and not did:
+            _log.error("nodes.diverged", node=url, where=where, zones=" ".join(zones[:_SHOWN_ZONES]))
+        elif did and diverges is False:
+            _log.info("nodes.agree", node=url, where=where)
+
+    def _differing(self, peer: Client) -> list[str]:
+        """The first zones whose digests differ, with those that change right now; none where it cannot be asked."""
+        try:
+            theirs: dict[str, Any] = {}
+            for count, page in enumerate(peer.pages("/v1/zones", {"limit": _PAGE_ZONES})):
+                if count == _MOST_PAGES:
+                    break
+                theirs |= {zone["name"]: zone["digest"] for zone in page["zones"]}
+        except (NodeError, KeyError, TypeError):
+            return []
+        start: bytes | None = b""
+        mine: dict[str, str] = {}
+        while start is not None and len(mine) < _MOST_PAGES * _PAGE_ZONES:
+            with Pages(self._node.view.store) as view:
+                lines, start = view.zone_lines(start, most=_PAGE_ZONES // 5)
+            mine |= {name.to_text(owner_of(line.apex)): line.row.digest.hex() for line in lines}
+            give_way()
+        return [each for each in {**mine, **theirs} if mine.get(each) != theirs.get(each)][:_SHOWN_ZONES]
+
+
+def routes(node: Node, peers: Peers | None, auditor: Auditor | None) -> tuple[Route, ...]:
+    """What is served of nodes; without peers the node alone."""
+
+    def alone(_: Call) -> Nodes:
+        return Nodes(node=report(node, auditor), peers=[])
+
+    return (
+        Route("GET", "/v1/nodes", alone if peers is None else peers.nodes, "This node and its peers, compared", Nodes,
+              unscoped=True),
+        Route("GET", "/v1/nodes/self", lambda _: report(node, auditor), "What this node tells its peers", NodeReport,
+              unscoped=True),
+    )
