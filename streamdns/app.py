@@ -37,6 +37,7 @@ from streamdns.metrics.registry import Registry
 from streamdns.metrics.services import services as metrics_services
 from streamdns.sdnotify import Notifier
 from streamdns.settings import Address, Settings, changed
+from streamdns.settings_admin import UnixAddress
 from streamdns.settings_table import BY_NAME
 from streamdns.view.keys import node_key
 from streamdns.view.reader import snapshot
@@ -133,8 +134,9 @@ class App:
         self.status = Status(settings, self.view, self.consumer.progress, self.registry)
         # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
         self.services: list[Service] = [*metrics_services(settings, self.registry), self.consumer]
-        if settings.admin_address is not None:
-            self.services.append(self._admin(settings.admin_address))
+        self.admin = None if settings.admin_address is None else self._admin(settings.admin_address)
+        if self.admin is not None:
+            self.services.append(self.admin)
         if self.recursor is not None:
             self.status.resolver = ResolverAdmin(self.recursor)
             self.services.append(self.recursor)
@@ -155,13 +157,15 @@ class App:
     def _snapshot(self) -> Snapshot:
         return snapshot(self.view.store)
 
-    def _admin(self, address: Address) -> AdminServer:
+    def _admin(self, address: Address | UnixAddress) -> AdminServer:
         progress = self.consumer.progress
         node = Node(
             settings=lambda: self.settings, view=self.view, progress=progress, registry=self.registry,
             status=self.status, commits=Commits(progress),
         )
-        return AdminServer(address, status=self.status, registry=self.registry, content=content.routes(node))
+        return AdminServer(
+            self.settings, address, status=self.status, registry=self.registry, content=content.routes(node)
+        )
 
     def _recursor(self) -> Recursor | None:
         """The resolver, where anybody may use it."""
@@ -235,6 +239,8 @@ class App:
         new = self._load()
         policy = policy_of(new)
         applied, restart = changed(self.settings, new)
+        if self.admin is not None:
+            self.admin.reload(new)
         logs.setup(new.log_level, new.log_format)
         self.view.set_max_bytes(new.view_max_bytes)
         self.consumer.progress.stale_after_s = new.stale_after_s

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamdns import settings_kafka, settings_metrics, settings_resolver
+from streamdns import settings_admin, settings_kafka, settings_metrics, settings_resolver
 from streamdns import settings_parsers as parsers
 from streamdns.errors import ConfigError
+from streamdns.settings_admin import KeyFile, UnixAddress
 from streamdns.settings_parsers import Address
 from streamdns.settings_resolver import ForwardZone, Network
 from streamdns.settings_row import Setting
@@ -43,7 +44,19 @@ class Settings:
     local_records: tuple[str, ...]
     disallow_cname_on_apex: bool
     apex_cname: str
-    admin_address: Address | None
+    admin_address: Address | UnixAddress | None
+    admin_insecure: bool
+    admin_users: str
+    admin_username: str
+    admin_password: str = field(repr=False)
+    admin_password_file: str
+    admin_jwtsecret: str = field(repr=False)
+    admin_jwtsecret_file: str
+    admin_jwtkeys: tuple[KeyFile, ...]
+    admin_revoked: str
+    admin_session_s: float
+    admin_tls_cert: str
+    admin_tls_key: str
     log_level: str
     log_format: str
     source: str
@@ -242,6 +255,7 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
     elif "DNS_SOURCE" not in given and values.get("pulsar_address"):
         reason = "asks for pulsar, which is not in this version"
         problems.append(_problem(BY_NAME["DNS_PULSAR_ADDRESS"], values["pulsar_address"], reason))
+    settings_admin.settle(values, problems=problems, warnings=warnings)
     settings_kafka.settle(values, problems=problems, warnings=warnings)
     settings_resolver.settle(values, warnings=warnings, given=given)
     settings_metrics.settle(values, problems=problems, warnings=warnings)
@@ -264,7 +278,7 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.12g}"
-    if isinstance(value, tuple) and not isinstance(value, Address | ForwardZone):
+    if isinstance(value, tuple) and not isinstance(value, Address | UnixAddress | ForwardZone):
         return " ".join(str(item) for item in value)
     return str(value)
 

@@ -145,18 +145,6 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
     return tuple(found)
 
 
-def parse_loopback(text: str) -> Address | None:
-    """One loopback address and port, or None for "off"."""
-    if text.lower() == "off":
-        return None
-    if text.startswith(":") and text.count(":") == 1:
-        raise ValueError("means every address, but only a loopback address is allowed")
-    address = parse_address(text)
-    if not ipaddress.ip_address(address.host).is_loopback:
-        raise ValueError("is not a loopback address")
-    return address
-
-
 def parse_zones(text: str) -> tuple[str, ...]:
     """Zone names separated by space or comma, returned in lower case with a trailing dot."""
     return tuple(dict.fromkeys(_zone(word) for word in _words(text)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streamdns import settings_parsers as parsers
+from streamdns.settings_admin import ADMIN
 from streamdns.settings_kafka import KAFKA
 from streamdns.settings_metrics import METRICS
 from streamdns.settings_resolver import RESOLVER
@@ -56,11 +57,7 @@ SETTINGS: tuple[Setting, ...] = (
                     "DNS_RECURSION_ALLOW is none.",
         allowed="shadow or flatten; flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true",
     ),
-    Setting(
-        name="DNS_ADMIN_ADDRESS", attribute="admin_address", parse=parsers.parse_loopback, default="127.0.0.1:8054",
-        description="Where the admin HTTP interface listens.",
-        allowed="a loopback address and port (127.0.0.1:8054, [::1]:8054), or off",
-    ),
+    *ADMIN,
     Setting(
         name="LOG_LEVEL", attribute="log_level", default="info", reload=True,
         parse=parsers.choice("debug", "info", "warning", "error", aliases={"warn": "warning"}),

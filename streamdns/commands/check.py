@@ -10,6 +10,10 @@ import socket
 from collections.abc import Callable
 
 from streamdns import local_records
+from streamdns.admin import users
+from streamdns.admin.files import Watched
+from streamdns.admin.tls import tls_context
+from streamdns.admin.tokens import keyring_of
 from streamdns.commands.output import note, print_json, print_lines
 from streamdns.dns import name
 from streamdns.errors import ConfigError, SourceError, ViewCorrupt, ViewError
@@ -34,6 +38,7 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
     holder = _check_view(settings.pathdb, problems, notes)
     _check_log(settings.file_log, problems, notes)
     _check_addresses(settings, problems, notes, held=holder is not None)
+    _check_admin(settings, problems)
     if args.json:
         warnings = list(settings.warnings)
         print_json({"problems": problems, "warnings": warnings, "notes": notes, "view_held_by": holder})
@@ -121,16 +126,17 @@ def _check_log(path: str, problems: list[str], notes: list[str]) -> None:
 def _check_addresses(settings: Settings, problems: list[str], notes: list[str], *, held: bool) -> None:
     """Addresses that exclude each other are problems; those that cannot be bound now are too, unless a server runs."""
     wanted: list[tuple[str, Address]] = [("DNS_ADDRESS", address) for address in settings.address]
-    if settings.admin_address is not None and settings.tcp:
-        wanted.append(("DNS_ADMIN_ADDRESS", settings.admin_address))
+    admin = settings.admin_address if isinstance(settings.admin_address, Address) else None
+    if admin is not None and settings.tcp:
+        wanted.append(("DNS_ADMIN_ADDRESS", admin))
     for index, (setting, address) in enumerate(wanted):
         for other_setting, other in wanted[:index]:
             if _overlap(address, other):
                 problems.append(f"{setting}={address} and {other_setting}={other} are one and the same port")
     kinds = [*([socket.SOCK_DGRAM] if settings.udp else []), *([socket.SOCK_STREAM] if settings.tcp else [])]
     attempts = [("DNS_ADDRESS", address, kind) for address in settings.address for kind in kinds]
-    if settings.admin_address is not None:
-        attempts.append(("DNS_ADMIN_ADDRESS", settings.admin_address, socket.SOCK_STREAM))
+    if admin is not None:
+        attempts.append(("DNS_ADMIN_ADDRESS", admin, socket.SOCK_STREAM))
     tell: dict[int, Callable[[str], None]] = {errno.EADDRINUSE: notes.append if held else problems.append}
     for setting, address, kind in attempts:
         try:
@@ -139,6 +145,22 @@ def _check_addresses(settings: Settings, problems: list[str], notes: list[str], 
             transport = "UDP" if kind == socket.SOCK_DGRAM else "TCP"
             reason = (err.strerror or str(err)).lower()
             tell.get(err.errno or 0, problems.append)(f"{setting}={address}: {transport} cannot be bound: {reason}")
+
+
+def _check_admin(settings: Settings, problems: list[str]) -> None:
+    """Keys, certificate and users of the admin API."""
+    if settings.admin_address is None:
+        return
+    for look in (keyring_of, tls_context):
+        try:
+            look(settings)
+        except ConfigError as err:
+            problems += err.problems
+    if settings.admin_users:
+        try:
+            Watched(settings.admin_users, users.parse).get()
+        except (OSError, ValueError) as err:
+            problems.append(f"DNS_ADMIN_USERS={settings.admin_users}: {getattr(err, 'strerror', None) or err}")
 
 
 def _overlap(one: Address, other: Address) -> bool:

@@ -38,8 +38,9 @@ def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     if args.no_wait:
         print(f"{printable(holder)} was asked to rebuild the view in {path}")
         return 0
-    if settings.admin_address is None:
-        note(f"{holder} was asked; without DNS_ADMIN_ADDRESS it cannot be followed, its log says when it is done")
+    if not isinstance(settings.admin_address, Address):
+        note(f"{holder} was asked; without an address in DNS_ADMIN_ADDRESS it cannot be followed: its log says when it "
+             "is done")
         return 0
     return _follow(_Server(settings.admin_address, path, holder), asked)
 

@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.durable", "streamdns.errors",
         "streamdns.settings",
         "streamdns.settings_metrics",
+        "streamdns.settings_admin",
         "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver",
         "streamdns.settings_peers",
         "streamdns.settings_row", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",

@@ -17,7 +17,7 @@ from streamdns import settings, settings_parsers
 from streamdns.errors import ConfigError
 from streamdns.settings import SETTINGS, Address, load
 from streamdns.settings_resolver import ForwardZone
-from tests.unit import settings_examples
+from tests.unit import settings_examples, settings_examples_admin
 
 # A value that is allowed and is not the default, and what it becomes.
 GOOD: dict[str, tuple[str, object]] = {
@@ -29,7 +29,6 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_LOCAL_RECORDS": ("a. 1 A 192.0.2.1\\nb. 1 A 192.0.2.2\n\n", ("a. 1 A 192.0.2.1", "b. 1 A 192.0.2.2")),
     "DNS_DISALLOW_CNAME_ON_APEX": ("1", True),
     "DNS_APEX_CNAME": ("FLATTEN", "flatten"),
-    "DNS_ADMIN_ADDRESS": ("[::1]:0", Address("::1", 0)),
     "LOG_LEVEL": ("WARN", "warning"), "LOG_FORMAT": ("plain", "plain"),
     "DNS_SOURCE": ("file", "file"),
     "DNS_FILE_LOG": ("/srv/log", "/srv/log"),
@@ -84,7 +83,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_BATCH_EVENTS": ("100000", 100_000),
     "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
-} | settings_examples.GOOD
+} | settings_examples.GOOD | settings_examples_admin.GOOD
 BAD = {
     "DNS_ADDRESS": ["localhost:53", "192.0.2.1", "192.0.2.1:65536", "::1:53", "[::1]", "[192.0.2.1]:53", ",", "1.2.3:5",
                     "[fe80::1%lo]:53", "192.0.2.1:٥"],
@@ -95,7 +94,6 @@ BAD = {
     "DNS_INSTANCE_ID": ["x" * 256],
     "DNS_DISALLOW_CNAME_ON_APEX": ["shadow"],
     "DNS_APEX_CNAME": ["drop"],
-    "DNS_ADMIN_ADDRESS": ["0.0.0.0:8054", ":8054", "192.0.2.1:80", "no"],
     "LOG_LEVEL": ["loud"],
     "LOG_FORMAT": ["xml"],
     "DNS_SOURCE": ["kafka", "pulsar", "nats"],  # kafka: without an address
@@ -148,7 +146,7 @@ BAD = {
     "DNS_BATCH_EVENTS": ["0", "100001"],
     "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
-} | settings_examples.BAD
+} | settings_examples.BAD | settings_examples_admin.BAD
 
 
 def problems_of(environ: dict[str, str], env_file: str | None = None) -> tuple[str, ...]:
@@ -202,7 +200,7 @@ def test_a_value_that_is_not_allowed(name: str, text: str) -> None:
     assert name in problem
     assert "allowed: " in problem
     assert "\n" not in problem
-    if name in ("DNS_COOKIE_SECRET", "DNS_METRICS_TOKENS"):
+    if name in ("DNS_COOKIE_SECRET", "DNS_METRICS_TOKENS", "DNS_ADMIN_JWTSECRET", "DNS_ADMIN_PASSWORD"):
         assert text not in problem.replace("32 hexadecimal", "")
     elif text.isprintable():
         assert text[:100] in problem
@@ -250,11 +248,11 @@ def test_kafka_needs_an_address_and_topics_and_a_login_a_user_and_a_password() -
 
 def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
-    file.write_text("it's a secret \n")
+    file.write_text("it's a riddle \n")
     loaded = load({"DNS_KAFKA_PASSWORD_FILE": str(file)})
-    assert loaded.kafka_password == "it's a secret "
+    assert loaded.kafka_password == "it's a riddle "
     assert loaded.masked()["DNS_KAFKA_PASSWORD"] == "***"
-    assert "secret" not in repr(loaded)
+    assert "riddle" not in repr(loaded)
     (problem,) = problems_of({"DNS_KAFKA_PASSWORD_FILE": str(file), "DNS_KAFKA_PASSWORD": "x"})
     assert "both" in problem
     file.write_bytes(b"\xff")
@@ -302,9 +300,10 @@ def test_a_secret_is_shown_nowhere() -> None:
 
 def test_masked_values_load_again_as_the_same_settings() -> None:
     contradicting = {"DNS_DISALLOW_CNAME_ON_APEX", "DNS_KAFKA_TOPIC", "DNS_KAFKA_PASSWORD_FILE"}
-    contradicting |= {"DNS_METRICS_TOKENS", "DNS_METRICS_TOKENS_FILE"}
+    contradicting |= {"DNS_METRICS_TOKENS", "DNS_METRICS_TOKENS_FILE", *settings_examples_admin.CONTRADICTING}
     first = load({name: text for name, (text, _) in GOOD.items() if name not in contradicting})
     secrets = {"DNS_COOKIE_SECRET": first.cookie_secret.hex(), "DNS_KAFKA_PASSWORD": first.kafka_password}
+    secrets |= {"DNS_ADMIN_PASSWORD": first.admin_password, "DNS_ADMIN_JWTSECRET": first.admin_jwtsecret}
     again = load(first.masked() | secrets | {"DNS_KAFKA_TOPIC": "", "DNS_METRICS_TOKENS": ""})
     assert all(getattr(again, row.attribute) == getattr(first, row.attribute) for row in SETTINGS)
 

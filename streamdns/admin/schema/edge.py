@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -48,3 +50,28 @@ class Flushed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many entries were forgotten."""
 
     flushed: int
+
+
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user's name and password."""
+
+    username: Annotated[str, msgspec.Meta(max_length=256)]
+    password: Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class SignedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token, which the cookie `token` has too, and when it ends (seconds since 1970).
+
+    `csrf` goes into the header X-CSRF-Token of requests that change something and have only the cookie; the cookie
+    `csrf` has it too.
+    """
+
+    token: str
+    expires: int
+    csrf: str
+
+
+class SignedOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The token is taken no more."""
+
+    signed_out: bool

@@ -1,0 +1,80 @@
+"""Who may use the admin API of this node, as its settings say it: the gate, and the routes to sign in."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from streamdns import logs
+from streamdns.admin.auth import TokenGate
+from streamdns.admin.open import OpenGate
+from streamdns.admin.revoked import Revoked
+from streamdns.admin.route import Principal, Role, Route
+from streamdns.admin.routes import Gate
+from streamdns.admin.signing import Signing
+from streamdns.admin.throttle import Throttle
+from streamdns.admin.tokens import Keyring, keyring_of, random_keyring
+from streamdns.admin.userbook import Userbook
+from streamdns.metrics.registry import Registry
+from streamdns.settings import Settings
+from streamdns.settings_admin import is_local, needs_login
+
+_log = logs.get("admin")
+
+
+class Access:
+    """The gate of one node; another set of keys may be taken over while it runs. Raises ConfigError."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self._registry = registry
+        self._revoked = Revoked(settings.admin_revoked)
+        self._userbook = Userbook(settings)
+        self._keyring: Keyring | None = None
+        self._made: Keyring | None = None
+        self._gate = self._gate_of(settings)
+        self._signing = Signing(
+            keyring=self._signs, userbook=self._userbook, revoked=self._revoked,
+            throttle=Throttle(time.monotonic, secrets.token_bytes), registry=registry,
+            session_s=settings.admin_session_s, now=time.time,
+        )
+        if settings.admin_address is not None and not is_local(settings.admin_address) and not needs_login(settings):
+            _log.warning("admin.open", address=str(settings.admin_address))
+
+    def principal(self, environ: Mapping[str, Any], needed: Role) -> Principal:
+        """What the gate says."""
+        return self._gate.principal(environ, needed)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Signing in and out."""
+        return self._signing.routes()
+
+    def reload(self, settings: Settings) -> None:
+        """Take over the keys of new settings. What needed a token before still does. Raises ConfigError."""
+        if isinstance(self._gate, TokenGate):
+            self._gate.keyring = self._keyring = self._keys(settings)
+        else:
+            self._gate = self._gate_of(settings)
+
+    def close(self) -> None:
+        """Let go of what was begun."""
+        self._userbook.close()
+
+    def _keys(self, settings: Settings) -> Keyring:
+        if settings.admin_jwtsecret or settings.admin_jwtkeys:
+            return keyring_of(settings)
+        if self._made is None:
+            self._made = random_keyring()
+            _log.info("admin.key_made")
+        return self._made
+
+    def _signs(self) -> Keyring:
+        assert self._keyring is not None, "who signs in somewhere has a gate there"
+        return self._keyring
+
+    def _gate_of(self, settings: Settings) -> Gate:
+        if not needs_login(settings):
+            return OpenGate()
+        self._keyring = self._keys(settings)
+        return TokenGate(self._keyring, self._revoked, self._userbook, self._registry)

@@ -1,0 +1,29 @@
+"""A short-lived token for the admin API of the node whose settings a command has."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from streamdns.admin.route import Role
+from streamdns.errors import ConfigError
+from streamdns.settings import Settings
+
+_TOKEN_S: Final = 3600
+
+
+def token_of(settings: Settings, role: Role = Role.VIEWER, *, subject: str = "command line") -> str:
+    """A token that these settings can sign: whoever may read the key may do everything anyway. "" without a key.
+
+    Raises ConfigError for keys that cannot be used.
+    """
+    if not settings.admin_jwtsecret and not settings.admin_jwtkeys:
+        return ""
+    from streamdns.admin.tokens import keyring_of
+
+    keyring = keyring_of(settings)
+    try:
+        return keyring.issue(subject, role, now_s=time.time(), expires_s=_TOKEN_S)[0]
+    except ConfigError:
+        # Keys that only verify: somebody else signs.
+        return ""

@@ -1,0 +1,56 @@
+"""Tokens that were taken back before their end: a file that commands and servers write, looked at for every token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from streamdns.admin import files
+
+_MOST: Final = 100_000
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One token: its id, when it ends (then the entry goes), when and by whom it was revoked; seconds since 1970."""
+
+    jti: str
+    exp: int
+    at: int
+    by: str
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    revoked: list[Entry]
+
+
+class Revoked:
+    """The list; shared by all who use one file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._watched = files.Watched(path, _parse)
+
+    def has(self, jti: str) -> bool:
+        """Whether a token was revoked; raises OSError and ValueError where the list cannot be read."""
+        return jti in self._watched.get()
+
+    def entries(self) -> list[Entry]:
+        """All of them, the latest first; raises as has()."""
+        return sorted(self._watched.get().values(), key=lambda entry: entry.at, reverse=True)
+
+    def add(self, entry: Entry) -> None:
+        """Revoke a token, on the disk when this returns, and forget those that have ended. Raises as has()."""
+        with files.changing(self.path):
+            kept = {jti: each for jti, each in files.Watched(self.path, _parse).get().items() if each.exp > entry.at}
+            if len(kept) >= _MOST:
+                raise ValueError(f"{_MOST} tokens are revoked, and that is the most")
+            kept[entry.jti] = entry
+            files.replace(self.path, msgspec.json.encode(_File(list(kept.values()))) + b"\n")
+
+
+def _parse(content: bytes) -> Mapping[str, Entry]:
+    if not content:
+        return {}
+    return {entry.jti: entry for entry in msgspec.json.decode(content, type=_File).revoked}

@@ -1,0 +1,105 @@
+"""Signing in and out: POST /signin gives a token, in the answer and as a cookie; POST /signout takes it back."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import bottle
+
+from streamdns import logs
+from streamdns.admin.auth import CLAIMS, COOKIE, CSRF_COOKIE
+from streamdns.admin.open import refuse_foreign_page
+from streamdns.admin.revoked import Entry, Revoked
+from streamdns.admin.route import Call, Reply, Role, Route
+from streamdns.admin.schema.edge import Error, ErrorDetail, SignedIn, SignedOut, SignIn
+from streamdns.admin.throttle import Throttle
+from streamdns.admin.tokens import Claims, Keyring
+from streamdns.admin.userbook import Userbook
+from streamdns.errors import ApiError
+from streamdns.metrics.registry import Registry
+
+_WRONG: Final = "the name or the password is wrong"
+_log = logs.get("admin")
+
+
+class Signing:
+    """The handlers; `now` gives seconds since 1970."""
+
+    def __init__(
+        self, *, keyring: Callable[[], Keyring], userbook: Userbook, revoked: Revoked, throttle: Throttle,
+        registry: Registry, session_s: float, now: Callable[[], float],
+    ) -> None:
+        self._keyring, self._userbook, self._revoked, self._throttle = keyring, userbook, revoked, throttle
+        self._session_s, self._now = session_s, now
+        self._counts = {outcome: registry.counter("admin.signins", outcome=outcome)
+                        for outcome in ("ok", "wrong", "delayed")}
+
+    def sign_in(self, call: Call) -> Reply:
+        """A token for who gives the right password; raises ApiError."""
+        environ = bottle.request.environ
+        refuse_foreign_page(environ)
+        if self._userbook.empty:
+            raise ApiError(404, "not_found", "there is nobody to sign in as: neither DNS_ADMIN_USERS nor "
+                           "DNS_ADMIN_USERNAME is set")
+        name, address = call.body.username, environ["REMOTE_ADDR"]
+        wait_s = self._throttle.wait_s(address, name)
+        if wait_s > 0:
+            self._counts["delayed"].add()
+            seconds = math.ceil(wait_s)
+            detail = ErrorDetail("too_many_requests", f"after wrong passwords the next is looked at in {seconds} s")
+            return Reply(Error(detail), status=429, headers=(("Retry-After", str(seconds)),))
+        # Counted as wrong until it was right: who asks many times at once is not looked at many times.
+        self._throttle.failed(address, name)
+        user = self._userbook.check(name, call.body.password)
+        if user is None:
+            self._counts["wrong"].add()
+            _log.warning("admin.signin_refused", user=name, address=address)
+            raise ApiError(401, "unauthorized", _WRONG)
+        self._throttle.succeeded(address, name)
+        self._counts["ok"].add()
+        _log.info("admin.signed_in", user=user.name, address=address, role=user.role.name.lower())
+        csrf = secrets.token_urlsafe(16)
+        token, claims = self._keyring().issue(
+            user.name, user.role, now_s=self._now(), expires_s=self._session_s, csrf=csrf,
+            generation=user.password.generation(),
+        )
+        return Reply(SignedIn(token, claims.exp, csrf), headers=(
+            _cookie(environ, COOKIE, token, age_s=int(self._session_s), hidden=True),
+            _cookie(environ, CSRF_COOKIE, csrf, age_s=int(self._session_s), hidden=False),
+        ))
+
+    def sign_out(self, call: Call) -> Reply:
+        """Revoke the token that comes along; raises ApiError."""
+        environ = bottle.request.environ
+        claims: Claims | None = environ.get(CLAIMS)
+        if claims is not None:
+            try:
+                self._revoked.add(Entry(claims.jti, claims.exp, int(self._now()), claims.sub))
+            except (OSError, ValueError) as error:
+                _log.error("admin.file_unreadable", path=self._revoked.path, error=str(error))
+                raise ApiError(503, "not_ready", "the list of revoked tokens cannot be written: the token is still "
+                               "good") from error
+        return Reply(SignedOut(claims is not None), headers=(
+            _cookie(environ, COOKIE, "", age_s=0, hidden=True),
+            _cookie(environ, CSRF_COOKIE, "", age_s=0, hidden=False),
+        ))
+
+    def routes(self) -> tuple[Route, ...]:
+        """Their rows."""
+        return (
+            Route("POST", "/signin", self.sign_in, "Sign in: a token, also as a cookie", SignedIn, role=Role.PUBLIC,
+                  body=SignIn),
+            Route("POST", "/signout", self.sign_out, "Have the token that comes along revoked", SignedOut),
+        )
+
+
+def _cookie(environ: Mapping[str, Any], name: str, value: str, *, age_s: int, hidden: bool) -> tuple[str, str]:
+    attributes = [f"{name}={value}", f"Max-Age={age_s}", "Path=/", "SameSite=Strict"]
+    if hidden:
+        attributes.append("HttpOnly")
+    if environ["wsgi.url_scheme"] == "https":
+        attributes.append("Secure")
+    return "Set-Cookie", "; ".join(attributes)

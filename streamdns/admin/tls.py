@@ -1,0 +1,31 @@
+"""TLS of the admin API."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from gevent.ssl import SSLContext
+
+from streamdns.errors import ConfigError
+from streamdns.settings import Settings
+
+
+def tls_context(settings: Settings) -> SSLContext | None:
+    """TLS 1.2 or newer with the certificate of the settings, None without one; raises ConfigError."""
+    certificate, key = settings.admin_tls_cert, settings.admin_tls_key
+    if not certificate:
+        return None
+    context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    for name, path in (("DNS_ADMIN_TLS_CERT", certificate), ("DNS_ADMIN_TLS_KEY", key)):
+        if path and not os.access(path, os.R_OK):
+            raise ConfigError([f"{name}={path} cannot be read"])
+    try:
+        # Not asked for on the terminal: a key with a password is refused.
+        context.load_cert_chain(certificate, key or None, password=lambda: "")
+    except (OSError, ValueError) as error:
+        problem = f"DNS_ADMIN_TLS_CERT={certificate} is no PEM certificate with the key of it, without a password"
+        raise ConfigError([problem]) from error
+    return context
