@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from heapq import heappop, heappush
+from typing import Any, Final, Protocol
 
 import gevent
 
@@ -105,46 +106,55 @@ class Due(Protocol):
 class Deadlines:
     """Time limits of thousands with one timer, which runs only while there are any.
 
-    They are met up to two ticks of 5 ms late, and only after what has arrived meanwhile was looked at: a loop that
+    They are met up to a tick of 5 ms late, and only after what has arrived meanwhile was looked at: a loop that
     stood still is no fault of the servers that were asked.
     """
 
     def __init__(self, pace: Pace, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self._pace = pace
-        self._ticks: dict[int, set[Due]] = {}
-        self._last = 0
-        self._timer = gevent.get_hub().loop.timer(_TICK_S, _TICK_S)
+        self._due: dict[int, set[Due]] = {}
+        self._ticks: list[int] = []  # a heap of the keys
+        self._loop = gevent.get_hub().loop
+        self._timer: Any = None
 
     @property
     def ticking(self) -> bool:
         """Whether the timer runs."""
-        return bool(self._timer.active)
+        return self._timer is not None
 
     def at(self, when_s: float, what: Due) -> None:
         """Call `what.due` then; one time for each, unless it is cancelled before the next is set."""
-        if not self._ticks:
-            self._last = int(self.clock() / _TICK_S)
-            self._timer.start(self._passed)
-        tick = max(int(when_s / _TICK_S), self._last) + 1
-        what.tick = tick
-        due = self._ticks.get(tick)
+        tick = what.tick = int(when_s / _TICK_S) + 1
+        due = self._due.get(tick)
         if due is None:
-            self._ticks[tick] = {what}
+            self._due[tick] = {what}
+            heappush(self._ticks, tick)
+            if self._ticks[0] == tick:
+                self._wake(tick * _TICK_S - self.clock())
         else:
             due.add(what)
 
     def cancel(self, what: Due) -> None:
         """There is no time limit any more."""
-        due = self._ticks.get(what.tick)
+        due = self._due.get(what.tick)
         if due is not None:
             due.discard(what)
 
+    def _wake(self, after_s: float) -> None:
+        if self._timer is not None:
+            self._timer.close()
+        self._timer = self._loop.timer(max(after_s, 0.0))
+        # The loop's own clock may stand where it stood when this turn began; then it wakes up early and sleeps again.
+        self._timer.start(self._passed)
+
     def _passed(self) -> None:
-        now = int(self.clock() / _TICK_S)
-        while self._last < now and self._ticks:
-            self._last += 1
-            for what in self._ticks.pop(self._last, ()):
+        self._timer.close()
+        self._timer = None
+        now_s = self.clock()
+        ticks = self._ticks
+        while ticks and ticks[0] * _TICK_S <= now_s:
+            for what in self._due.pop(heappop(ticks)):
                 self._pace.put(TIME_LIMITS, what.due)
-        if not self._ticks:
-            self._timer.stop()
+        if ticks:
+            self._wake(ticks[0] * _TICK_S - now_s)
