@@ -131,6 +131,12 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import resolve
 
         return resolve.run(args, settings)
+    if args.command in ("user", "token"):
+        from streamdns.commands import access
+
+        return access.run_user(args, settings) if args.command == "user" else access.run_token(
+            args, settings, now_ms=now_ms
+        )
     from streamdns.commands import inspect
 
     looks: dict[str, Callable[[argparse.Namespace, Settings], int]] = {

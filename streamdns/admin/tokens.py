@@ -84,7 +84,7 @@ class Keyring:
             problem = "no key can sign tokens: set DNS_ADMIN_JWTSECRET, or a private key in DNS_ADMIN_JWTKEYS"
             raise ConfigError([problem])
         claims = Claims(
-            subject, role.name.lower(), secrets.token_urlsafe(16), int(now_s + expires_s), int(now_s),
+            subject, role.name.lower(), secrets.token_hex(12), int(now_s + expires_s), int(now_s),
             None if zones is None else list(zones), generation, csrf,
         )
         said = {key: value for key, value in msgspec.to_builtins(claims).items() if value not in (None, "")}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from streamdns import __version__
+from streamdns.commands import parser_access
 
 _MAX_TTL_S = 0x7FFFFFFF
 _MAX_TIMESTAMP_MS = 2**63 - 1
@@ -35,6 +36,7 @@ _SUMMARIES = {
     "conflicts": "list contradictions in the data",
     "rebuild": "make the view anew from the log, beside the one that serves",
     "resolve": "resolve a name as the server would, step by step",
+    **parser_access.SUMMARIES,
     "version": "show the version",
 }
 
@@ -85,6 +87,7 @@ those that DNS_RESOLVER_ADDRESS and DNS_FORWARD_ZONES name. Zones of the view ar
 one. DNS_RECURSION_ALLOW does not matter here. Exit 1 where there is no answer.
 
 With --trace every query is shown with its response, and why the next one is sent. TYPE is A unless it is given.""",
+    **parser_access.DETAILS,
     "version": "Show the version of streamdns.",
 }
 
@@ -112,6 +115,7 @@ _EXAMPLES = {
     "conflicts": ("streamdns conflicts --json",),
     "rebuild": ("streamdns rebuild", "streamdns rebuild --no-wait"),
     "resolve": ("streamdns resolve www.example.org", "streamdns resolve www.example.org AAAA --trace"),
+    **parser_access.EXAMPLES,
     "version": ("streamdns version",),
 }
 
@@ -137,6 +141,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if args.command == "publish":
         args.words += stray
         _check_publish(command, args)
+    if args.command in parser_access.SUMMARIES:
+        parser_access.check(command, args)
     return args
 
 
@@ -163,6 +169,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         )
     _add_writing(commands)
     _add_reading(commands)
+    parser_access.add(commands)
     return parser, commands
 
 

@@ -1,0 +1,133 @@
+"""`streamdns user` and `streamdns token`: who may use the admin API."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable, Mapping
+
+from streamdns.admin import users
+from streamdns.admin.files import Watched
+from streamdns.admin.revoked import Entry, Revoked
+from streamdns.admin.tokens import BadToken, keyring_of
+from streamdns.admin.users import MAX_PASSWORD_BYTES, MIN_PASSWORD, User, role_of
+from streamdns.commands import CommandError
+from streamdns.commands.output import moment, note, print_json, print_lines, printable
+from streamdns.commands.publish import user_at_host
+from streamdns.dns import name
+from streamdns.settings import Settings
+from streamdns.settings_admin import parse_user
+
+_DEFAULT_S = 90 * 86400
+#: An id alone does not say when its token ends; none lives longer.
+_LONGEST_S = 3660 * 86400
+_MOST_TOKEN = 8192
+
+
+def run_user(args: argparse.Namespace, settings: Settings) -> int:
+    """Add, list or remove; raises CommandError and OSError."""
+    path = settings.admin_users
+    if not path:
+        raise CommandError("DNS_ADMIN_USERS names no file for users")
+    if args.action == "list":
+        return _list_users(path, as_json=args.json)
+    if args.action == "remove":
+        if not users.remove(path, args.name):
+            raise CommandError(f"there is no user {args.name} in {path}")
+        note(f"{args.name} may sign in no more")
+        return 0
+    try:
+        parse_user(args.name)
+    except ValueError as error:
+        raise CommandError(f"the name {args.name} {error}") from error
+    password = read_password()
+    new = users.add(path, args.name, role=role_of(args.role), password=password)
+    note(f"{args.name} may sign in as {args.role}" if new else f"{args.name} has a new password and is {args.role}")
+    return 0
+
+
+def read_password(ask: Callable[[str], str] = getpass.getpass) -> str:
+    """A password from the terminal, asked for twice, or the first line of standard input; raises CommandError."""
+    if sys.stdin.isatty():
+        password = ask("password: ")
+        if ask("again: ") != password:
+            raise CommandError("the two passwords differ")
+    else:
+        password = sys.stdin.readline(MAX_PASSWORD_BYTES + 2).rstrip("\r\n")
+    if len(password) < MIN_PASSWORD or len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES:
+        raise CommandError(f"a password has at least {MIN_PASSWORD} characters and at most {MAX_PASSWORD_BYTES} octets")
+    return password
+
+
+def _list_users(path: str, *, as_json: bool) -> int:
+    try:
+        found: Mapping[str, User] = Watched(path, users.parse).get()
+    except ValueError as error:
+        raise CommandError(f"{path}: {error}") from error
+    listed = [(user.name, user.role.name.lower()) for user in found.values()]
+    if as_json:
+        print_json([{"name": each, "role": role} for each, role in listed])
+    else:
+        print_lines(f"{printable(each)} {role}" for each, role in listed)
+    return 0
+
+
+def run_token(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
+    """Create, revoke or list; raises CommandError, ConfigError and OSError."""
+    if args.action == "create":
+        return _create(args, settings, now_ms=now_ms)
+    revoked = Revoked(settings.admin_revoked)
+    try:
+        if args.action == "list":
+            entries = revoked.entries()
+            if args.json:
+                print_json([{"id": each.jti, "ends": each.exp, "revoked": each.at, "by": each.by} for each in entries])
+            else:
+                print_lines(f"{printable(each.jti)} revoked {moment(each.at * 1000)} by {printable(each.by)}"
+                            for each in entries)
+            return 0
+        jti, exp = _which(args.token, settings, now_s=now_ms // 1000)
+        revoked.add(Entry(jti, exp, now_ms // 1000, user_at_host()))
+    except ValueError as error:
+        raise CommandError(f"{revoked.path}: {error}") from error
+    note(f"{jti} is revoked")
+    return 0
+
+
+def _create(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
+    zones = []
+    for zone in args.zone or ():
+        try:
+            zones.append(name.to_text(name.from_text(zone).lower()))
+        except ValueError as error:
+            raise CommandError(f"{zone} is no zone: {error}") from error
+    token, claims = keyring_of(settings).issue(
+        args.name or "token", role_of(args.role), now_s=now_ms / 1000, expires_s=args.expires or _DEFAULT_S,
+        zones=tuple(zones) or None,
+    )
+    if args.json:
+        print_json({
+            "token": token, "id": claims.jti, "expires": claims.exp, "role": claims.role, "zones": zones or None,
+        })
+    else:
+        where, until = " ".join(zones) or "every zone", moment(claims.exp * 1000)
+        note(f"id {claims.jti}, role {claims.role}, {where}, until {until}")
+        print(token)
+    return 0
+
+
+def _which(given: str, settings: Settings, *, now_s: int) -> tuple[str, int]:
+    """The id of a token and its end; raises CommandError."""
+    if given != "-" and given.count(".") != 2:
+        if not given.isprintable() or len(given) > 64:
+            raise CommandError("that is no id of a token")
+        return given, now_s + _LONGEST_S
+    if given != "-":
+        raise CommandError("a token itself is not taken as an argument, where others can see it: give its id, or - and "
+                           "the token on standard input")
+    try:
+        claims = keyring_of(settings).verify(sys.stdin.read(_MOST_TOKEN).strip())
+    except BadToken as error:
+        raise CommandError(f"it needs no revoking: {error}") from error
+    return claims.jti, claims.exp
