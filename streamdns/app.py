@@ -15,8 +15,11 @@ import gevent
 
 from streamdns import __version__, local_records, logs
 from streamdns.admin import content
+from streamdns.admin.auditor import Auditor
+from streamdns.admin.client import Client
 from streamdns.admin.commits import Commits
 from streamdns.admin.node import Node
+from streamdns.admin.peers import Peers
 from streamdns.admin.resolver import ResolverAdmin
 from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
@@ -134,9 +137,10 @@ class App:
         self.status = Status(settings, self.view, self.consumer.progress, self.registry)
         # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
         self.services: list[Service] = [*metrics_services(settings, self.registry), self.consumer]
+        self._comparing: list[Service] = []
         self.admin = None if settings.admin_address is None else self._admin(settings.admin_address)
         if self.admin is not None:
-            self.services.append(self.admin)
+            self.services += [self.admin, *self._comparing]
         if self.recursor is not None:
             self.status.resolver = ResolverAdmin(self.recursor)
             self.services.append(self.recursor)
@@ -158,14 +162,22 @@ class App:
         return snapshot(self.view.store)
 
     def _admin(self, address: Address | UnixAddress) -> AdminServer:
-        progress = self.consumer.progress
+        """The admin API; `_comparing` has what compares other nodes with this one, where there are any."""
+        settings, progress = self.settings, self.consumer.progress
         node = Node(
             settings=lambda: self.settings, view=self.view, progress=progress, registry=self.registry,
             status=self.status, commits=Commits(progress),
+            peers=[Client(url, token=settings.peers_token, ca=settings.peers_ca) for url in settings.peers],
         )
-        return AdminServer(
-            self.settings, address, status=self.status, registry=self.registry, content=content.routes(node)
-        )
+        auditor = peers = None
+        if node.peers:
+            interval_s = settings.peers_interval_s
+            auditor = Auditor(self.view, progress, registry=self.registry, interval_s=interval_s)
+            peers = Peers(node, auditor=auditor, registry=self.registry, interval_s=interval_s)
+            self.status.divergence = peers.divergence
+            self._comparing = [auditor, peers]
+        routes = content.routes(node, peers, auditor)
+        return AdminServer(settings, address, status=self.status, registry=self.registry, content=routes)
 
     def _recursor(self) -> Recursor | None:
         """The resolver, where anybody may use it."""

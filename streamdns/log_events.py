@@ -69,6 +69,17 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("view.grown", "info", "The map of the view was made larger."),
     LogEvent("view.rebuild_needed", "warning", "The view is of an older version or cannot be trusted, and is rebuilt "
              "from the log."),
+    LogEvent("view.audit_failed", "error", "The records of the view were hashed anew and are not what the digests "
+             "say: `zones` are those that differ.",
+             "Look for what changed the files (disk, memory, another program); `streamdns compare` against another "
+             "node finds the names, `streamdns rebuild` makes the view anew."),
+    LogEvent("nodes.unreachable", "warning", "A node of DNS_PEERS cannot be asked; it is tried again.",
+             "Look at the error in the fields: the node, the way to it, DNS_PEERS_TOKEN."),
+    LogEvent("nodes.diverged", "error", "Another node does not hold the same data at the same place of the log; "
+             "`where` says at which, `zones` are the first that differ.",
+             "`streamdns compare NODE` finds the names; the log says which node is right, and `streamdns rebuild` on "
+             "the other one makes its view anew."),
+    LogEvent("nodes.agree", "info", "A node that had diverged holds the same data again."),
     LogEvent("dns.listening", "info", "Queries are answered at this address."),
     LogEvent("dns.query_failed", "error", "A query met a fault of streamdns and was answered with SERVFAIL.",
              "Report it with the traceback."),

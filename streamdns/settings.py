@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamdns import settings_admin, settings_kafka, settings_metrics, settings_resolver
+from streamdns import settings_admin, settings_kafka, settings_metrics, settings_peers, settings_resolver
 from streamdns import settings_parsers as parsers
 from streamdns.errors import ConfigError
 from streamdns.settings_admin import KeyFile, UnixAddress
@@ -32,7 +32,8 @@ class Settings:
     """The effective settings, typed; durations end in _s, sizes in _bytes.
 
     `given` holds the names that were set explicitly; `warnings` one sentence each. `notify_socket` and `watchdog_s`
-    are what systemd passes to a service of Type=notify (sd_notify(3)); they are no settings of ours.
+    are what systemd passes to a service of Type=notify (sd_notify(3)), `client_token` and `client_node` what commands
+    ask a node with (STREAMDNS_TOKEN, STREAMDNS_NODE); they are no settings of ours.
     """
 
     address: tuple[Address, ...]
@@ -57,6 +58,11 @@ class Settings:
     admin_session_s: float
     admin_tls_cert: str
     admin_tls_key: str
+    peers: tuple[str, ...]
+    peers_token: str = field(repr=False)
+    peers_token_file: str
+    peers_ca: str
+    peers_interval_s: float
     log_level: str
     log_format: str
     source: str
@@ -123,6 +129,8 @@ class Settings:
     batch_events: int
     drain_s: float
     stop_timeout_s: float
+    client_token: str = field(default="", repr=False)
+    client_node: str = ""
     notify_socket: str | None = None
     watchdog_s: float | None = None
     given: frozenset[str] = frozenset()
@@ -171,6 +179,8 @@ def load(
     values["cookie_secret"] = values["cookie_secret"] or random_bytes(16)
     settings = Settings(
         **values,
+        client_token=environ.get("STREAMDNS_TOKEN", "").strip(),
+        client_node=environ.get("STREAMDNS_NODE", "").strip(),
         notify_socket=environ.get("NOTIFY_SOCKET") or None,
         watchdog_s=_watchdog_s(environ),
         given=frozenset(given),
@@ -256,6 +266,7 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
         reason = "asks for pulsar, which is not in this version"
         problems.append(_problem(BY_NAME["DNS_PULSAR_ADDRESS"], values["pulsar_address"], reason))
     settings_admin.settle(values, problems=problems, warnings=warnings)
+    settings_peers.settle(values, problems=problems, warnings=warnings)
     settings_kafka.settle(values, problems=problems, warnings=warnings)
     settings_resolver.settle(values, warnings=warnings, given=given)
     settings_metrics.settle(values, problems=problems, warnings=warnings)

@@ -92,8 +92,10 @@ PEERS: Final = (
 )
 
 
-def settle(values: dict[str, Any], *, problems: list[str]) -> None:
+def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
     """Read the token's file."""
+    if values.get("peers") and values.get("admin_address", "") is None:
+        warnings.append("DNS_PEERS has no effect where DNS_ADMIN_ADDRESS is off")
     path = values.get("peers_token_file")
     if not path:
         return
@@ -103,4 +105,4 @@ def settle(values: dict[str, Any], *, problems: list[str]) -> None:
     try:
         values["peers_token"] = read_token(path)
     except ValueError as err:
-        problems.append(f"DNS_PEERS_TOKEN_FILE={path} {err}")
+        problems.append(f"DNS_PEERS_TOKEN_FILE={path} {err}; allowed: a path of a file that holds a token")

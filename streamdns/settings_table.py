@@ -8,6 +8,7 @@ from streamdns import settings_parsers as parsers
 from streamdns.settings_admin import ADMIN
 from streamdns.settings_kafka import KAFKA
 from streamdns.settings_metrics import METRICS
+from streamdns.settings_peers import PEERS
 from streamdns.settings_resolver import RESOLVER
 from streamdns.settings_row import Setting, bool_row, integer_row, seconds_row
 
@@ -58,6 +59,7 @@ SETTINGS: tuple[Setting, ...] = (
         allowed="shadow or flatten; flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true",
     ),
     *ADMIN,
+    *PEERS,
     Setting(
         name="LOG_LEVEL", attribute="log_level", default="info", reload=True,
         parse=parsers.choice("debug", "info", "warning", "error", aliases={"warn": "warning"}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,6 @@ import msgspec
 from streamdns.errors import StreamDNSError
 
 _MOST_OCTETS = 64 << 20
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_plain_address = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}").fullmatch
 
 
 class NodeError(StreamDNSError):
@@ -35,28 +32,6 @@ class Event(NamedTuple):
     document: Any
 
 
-def checked_url(text: str) -> str:
-    """A node's URL in one spelling: http://HOST:PORT, https://HOST[:PORT] or unix:PATH. Raises ValueError."""
-    if text.startswith("unix:"):
-        if not text[5:].startswith("/"):
-            raise ValueError("is unix: without an absolute path")
-        return text
-    if _plain_address(text):
-        text = f"http://{text}"
-    parts = urlsplit(text)
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ValueError("is not http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("has more than a scheme, a host and a port")
-    host = _ANYWHERE.get(parts.hostname, parts.hostname)
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + ("" if port is None else f":{port}")
-
-
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
@@ -71,7 +46,10 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """Asks one node; `ca` is a file of certificates to trust instead of the system's. Raises NodeError."""
+    """Asks one node, whose URL is as settings_peers.parse_node gives it.
+
+    `ca` is a file of certificates to trust instead of the system's. Raises NodeError.
+    """
 
     def __init__(self, url: str, *, token: str = "", ca: str = "", timeout_s: float = 10.0) -> None:
         self.url = url

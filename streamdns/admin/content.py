@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from streamdns.admin import consumer, digests, journal, operating, search, trouble, wait, zones
+from streamdns.admin import peers as nodes
+from streamdns.admin.auditor import Auditor
 from streamdns.admin.node import Node
+from streamdns.admin.peers import Peers
 from streamdns.admin.route import Route
 
 
-def routes(node: Node) -> tuple[Route, ...]:
+def routes(node: Node, peers: Peers | None = None, auditor: Auditor | None = None) -> tuple[Route, ...]:
     """Their rows."""
     return (
         *zones.routes(node),
@@ -18,4 +21,5 @@ def routes(node: Node) -> tuple[Route, ...]:
         *digests.routes(node),
         *operating.routes(node),
         *wait.routes(node),
+        *nodes.routes(node, peers, auditor),
     )

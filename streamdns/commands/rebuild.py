@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from streamdns.admin.client import Client, NodeError
 from streamdns.commands import CommandError
+from streamdns.commands.asking import client_of
 from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.publish import user_at_host
 from streamdns.errors import ViewCorrupt
-from streamdns.settings import Address, Settings
+from streamdns.settings import Settings
 from streamdns.view import request
 from streamdns.view.request import Request
 from streamdns.view.view import current_generation, holder_of, open_readonly, room_for
@@ -21,7 +21,6 @@ from streamdns.view.view import current_generation, holder_of, open_readonly, ro
 _POLL_S = 0.25
 _TIMEOUT_S = 5.0
 _SILENT_S = 15.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
@@ -38,11 +37,10 @@ def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     if args.no_wait:
         print(f"{printable(holder)} was asked to rebuild the view in {path}")
         return 0
-    if not isinstance(settings.admin_address, Address):
-        note(f"{holder} was asked; without an address in DNS_ADMIN_ADDRESS it cannot be followed: its log says when it "
-             "is done")
+    if settings.admin_address is None:
+        note(f"{holder} was asked; without DNS_ADMIN_ADDRESS it cannot be followed, its log says when it is done")
         return 0
-    return _follow(_Server(settings.admin_address, path, holder), asked)
+    return _follow(_Server(client_of(args, settings, timeout_s=_TIMEOUT_S), path, holder), asked)
 
 
 def _check_room(path: str) -> None:
@@ -63,9 +61,8 @@ def _check_room(path: str) -> None:
 class _Server:
     """The status of the server that holds a view, asked again and again."""
 
-    def __init__(self, address: Address, path: str, holder: str) -> None:
-        self._host, self._port = _ANYWHERE.get(address.host, address.host), address.port
-        self._path, self._holder = path, holder
+    def __init__(self, client: Client, path: str, holder: str) -> None:
+        self._client, self._path, self._holder = client, path, holder
 
     def statuses(self, clock: Callable[[], float] = time.monotonic) -> Iterator[dict[str, Any]]:
         """One status after another; raises CommandError where the server has ended, or says nothing for long."""
@@ -73,26 +70,20 @@ class _Server:
         while True:
             try:
                 status = self._status()
-            except (OSError, http.client.HTTPException, ValueError) as err:
+            except (NodeError, ValueError) as err:
                 if holder_of(self._path) is None:
                     raise CommandError("the server has ended: its next start makes the rebuild") from err
                 if clock() - heard_s > _SILENT_S:
-                    where = f"{self._host}:{self._port}"
-                    raise CommandError(f"the server was asked, but its status cannot be had at {where}: {err}") from err
+                    raise CommandError(f"the server was asked, but its status cannot be had: {err}") from err
             else:
                 heard_s = clock()
                 yield status
             time.sleep(_POLL_S)
 
     def _status(self) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
-        try:
-            connection.request("GET", "/v1/status")
-            status = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
+        status = self._client.get("/v1/status")
         if not isinstance(status, dict) or not self._holder.startswith(f"streamdns {status.get('instance')} "):
-            raise ValueError("another server answers there")
+            raise NodeError(f"{self._client.url} is another server")
         return status
 
 

@@ -97,6 +97,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("admin.denied", "counter", "Requests to the admin API without the token or the role that they need."),
     Metric("admin.signins", "counter", "Attempts to sign in to the admin API, by what came of them: ok, wrong, or "
            "delayed unlooked at.", ("outcome",)),
+    Metric("view.audits", "counter", "Times that all records of the view were hashed anew and compared with its "
+           "digests."),
+    Metric("view.audit_wrong", "gauge", "Zones whose records are not what their digest says, as of the last time."),
+    Metric("nodes.unreachable", "gauge", "Nodes of DNS_PEERS that could not be asked the last time."),
+    Metric("nodes.diverged", "gauge", "Nodes of DNS_PEERS that do not hold the same data as this one."),
     Metric("process.cpu_seconds", "counter", "CPU time of the process, user and system.", (), "seconds"),
     Metric("process.resident_bytes", "gauge", "Resident memory of the process, the view's mapped pages included.", (),
            "bytes"),
@@ -109,6 +114,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("metrics.output_up", "gauge", "Whether an output took the last flush: 1 or 0.", ("output",)),
     Metric("process.uptime_seconds", "gauge", "Time since the start of the process.", (), "seconds"),
 )
+
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
 def prometheus_name(metric: Metric) -> str:

@@ -5,11 +5,14 @@ Nothing here takes longer than so many rows take, whatever the view holds; who r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from streamdns.dns import node as nodes
+from streamdns.events.sources.base import Partition
+from streamdns.view.digest import to_hex
 from streamdns.view.keys import depth_of, position_key, prefixes, sequence_key, subtree
+from streamdns.view.marks import load
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.reader import Entry, Inspector
 from streamdns.view.store import Store, decode_position, reported
@@ -119,6 +122,11 @@ class Pages(Inspector):
                 return found, key
             found.append(decode_conflict(raw))
         return found, None
+
+    def partition_digests(self, partitions: Iterable[Partition]) -> dict[Partition, str]:
+        """The digests of partitions, where they are known."""
+        found = {partition: load(self._txn, self.store, partition) for partition in partitions}
+        return {partition: to_hex(digest) for partition, digest in found.items() if digest is not None}
 
     def has_contested(self) -> bool:
         """Whether any RRset has candidates in several partitions."""

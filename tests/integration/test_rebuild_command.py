@@ -135,7 +135,7 @@ def test_another_server_at_the_address_is_not_taken_for_it(serve: Callable[..., 
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.endswith(f"cannot be had at 127.0.0.1:{other.admin_port}: another server answers there\n")
+    assert done.stderr.endswith(f"cannot be had: http://127.0.0.1:{other.admin_port} is another server\n")
     assert server.status()["view"]["last_rebuild"] is not None
 
 

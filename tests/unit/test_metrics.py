@@ -35,7 +35,7 @@ def samples(text: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_the_conventions_of_the_catalogue(metric: Metric) -> None:
-    assert re.fullmatch(r"(dns|consumer|resolver|view|process|metrics|admin)\.[a-z]+(_[a-z]+)*", metric.name)
+    assert re.fullmatch(r"(dns|consumer|resolver|view|process|metrics|admin|nodes)\.[a-z]+(_[a-z]+)*", metric.name)
     assert metric.description.endswith(".")
     if metric.unit:
         assert metric.name.endswith(metric.unit) or metric.name.startswith(f"dns.{metric.unit}_")

@@ -17,7 +17,7 @@ from streamdns import settings, settings_parsers
 from streamdns.errors import ConfigError
 from streamdns.settings import SETTINGS, Address, load
 from streamdns.settings_resolver import ForwardZone
-from tests.unit import settings_examples, settings_examples_admin
+from tests.unit import settings_examples, settings_examples_admin, settings_examples_peers
 
 # A value that is allowed and is not the default, and what it becomes.
 GOOD: dict[str, tuple[str, object]] = {
@@ -83,7 +83,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_BATCH_EVENTS": ("100000", 100_000),
     "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
-} | settings_examples.GOOD | settings_examples_admin.GOOD
+} | settings_examples.GOOD | settings_examples_admin.GOOD | settings_examples_peers.GOOD
 BAD = {
     "DNS_ADDRESS": ["localhost:53", "192.0.2.1", "192.0.2.1:65536", "::1:53", "[::1]", "[192.0.2.1]:53", ",", "1.2.3:5",
                     "[fe80::1%lo]:53", "192.0.2.1:٥"],
@@ -146,7 +146,7 @@ BAD = {
     "DNS_BATCH_EVENTS": ["0", "100001"],
     "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
-} | settings_examples.BAD | settings_examples_admin.BAD
+} | settings_examples.BAD | settings_examples_admin.BAD | settings_examples_peers.BAD
 
 
 def problems_of(environ: dict[str, str], env_file: str | None = None) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ def test_the_defaults() -> None:
 
 
 def test_the_table_and_the_typed_settings_have_the_same_names() -> None:
-    derived = {"notify_socket", "watchdog_s", "given", "warnings"}
+    derived = {"notify_socket", "watchdog_s", "given", "warnings", "client_token", "client_node"}
     assert {row.attribute for row in SETTINGS} == {field.name for field in fields(settings.Settings)} - derived
     assert len({row.name for row in SETTINGS}) == len(SETTINGS)
     for row in SETTINGS:
@@ -200,7 +200,7 @@ def test_a_value_that_is_not_allowed(name: str, text: str) -> None:
     assert name in problem
     assert "allowed: " in problem
     assert "\n" not in problem
-    if name in ("DNS_COOKIE_SECRET", "DNS_METRICS_TOKENS", "DNS_ADMIN_JWTSECRET", "DNS_ADMIN_PASSWORD"):
+    if any(row.secret for row in SETTINGS if row.name == name) and name != "DNS_KAFKA_PASSWORD":
         assert text not in problem.replace("32 hexadecimal", "")
     elif text.isprintable():
         assert text[:100] in problem
@@ -299,10 +299,11 @@ def test_a_secret_is_shown_nowhere() -> None:
 
 
 def test_masked_values_load_again_as_the_same_settings() -> None:
-    contradicting = {"DNS_DISALLOW_CNAME_ON_APEX", "DNS_KAFKA_TOPIC", "DNS_KAFKA_PASSWORD_FILE"}
+    contradicting = {"DNS_DISALLOW_CNAME_ON_APEX", "DNS_KAFKA_TOPIC", "DNS_KAFKA_PASSWORD_FILE", "DNS_PEERS_TOKEN_FILE"}
     contradicting |= {"DNS_METRICS_TOKENS", "DNS_METRICS_TOKENS_FILE", *settings_examples_admin.CONTRADICTING}
     first = load({name: text for name, (text, _) in GOOD.items() if name not in contradicting})
     secrets = {"DNS_COOKIE_SECRET": first.cookie_secret.hex(), "DNS_KAFKA_PASSWORD": first.kafka_password}
+    secrets["DNS_PEERS_TOKEN"] = first.peers_token
     secrets |= {"DNS_ADMIN_PASSWORD": first.admin_password, "DNS_ADMIN_JWTSECRET": first.admin_jwtsecret}
     again = load(first.masked() | secrets | {"DNS_KAFKA_TOPIC": "", "DNS_METRICS_TOKENS": ""})
     assert all(getattr(again, row.attribute) == getattr(first, row.attribute) for row in SETTINGS)

@@ -64,7 +64,9 @@ class Audit(msgspec.Struct, kw_only=True):
 
 
 class NodeReport(msgspec.Struct, kw_only=True):
-    """What a node tells its peers about itself."""
+    """What a node tells its peers about itself. `contested`: some RRset has candidates in several partitions, and then
+    partitions cannot be compared one by one.
+    """
 
     instance: str
     version: str
@@ -75,24 +77,24 @@ class NodeReport(msgspec.Struct, kw_only=True):
     zones: int
     rrsets: int
     digest: str
-    conflicts: int
+    contested: bool
     positions: list[PositionAt]
     marks: list[Mark]
     audit: Audit | None
 
 
 class NodeSeen(msgspec.Struct, kw_only=True):
-    """A node as this one sees it; `diverges` null: there is nothing yet at which they can be compared.
+    """A peer as this node sees it; `asked` in ms, `error` says why it could not be asked.
 
-    `agreed_at` says where they were compared: "the same positions", "marks" (positions both have passed), "" for not
-    at all. `zones` are zones whose digests differ. `asked` in ms.
+    `diverges` null: there is nothing yet at which the two can be compared. `compared_at` says where they were: "" for
+    nowhere. `zones` are zones whose digests differ, the first of them; `streamdns compare` finds the names.
     """
 
     url: str
     asked: int
     error: str
     diverges: bool | None
-    agreed_at: str
+    compared_at: str
     zones: list[str]
     report: NodeReport | None
 
@@ -100,5 +102,5 @@ class NodeSeen(msgspec.Struct, kw_only=True):
 class Nodes(msgspec.Struct, kw_only=True):
     """This node and its peers (DNS_PEERS)."""
 
-    self: NodeReport
+    node: NodeReport
     peers: list[NodeSeen]

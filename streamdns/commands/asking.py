@@ -1,0 +1,50 @@
+"""Which node a command asks, and with which token."""
+
+from __future__ import annotations
+
+import argparse
+
+from streamdns.admin import local
+from streamdns.admin.client import Client
+from streamdns.admin.route import Role
+from streamdns.commands import CommandError
+from streamdns.settings import Settings
+from streamdns.settings_admin import UnixAddress
+from streamdns.settings_peers import parse_node, parse_token, read_token
+
+
+def client_of(
+    args: argparse.Namespace, settings: Settings, *, node: str | None = None, role: Role = Role.VIEWER,
+    timeout_s: float = 30.0,
+) -> Client:
+    """The node that is named (`node`, --node, STREAMDNS_NODE), or else the one of these settings.
+
+    The latter is asked with a token that these settings can sign, where no other is given. Raises CommandError.
+    """
+    named = node or getattr(args, "node", None) or settings.client_node
+    token = _token(args, settings)
+    ca = getattr(args, "ca", None) or settings.peers_ca
+    if named:
+        return Client(_url(named), token=token, ca=ca, timeout_s=timeout_s)
+    address = settings.admin_address
+    if address is None:
+        raise CommandError("DNS_ADMIN_ADDRESS is off here: say which node with --node")
+    scheme = "https" if settings.admin_tls_cert else "http"
+    url = str(address) if isinstance(address, UnixAddress) else parse_node(f"{scheme}://{address}")
+    token = token or local.token_of(settings, role)
+    return Client(url, token=token, ca=ca or settings.admin_tls_cert, timeout_s=timeout_s)
+
+
+def _url(named: str) -> str:
+    try:
+        return parse_node(named)
+    except ValueError as err:
+        raise CommandError(f"the node {named} {err}") from err
+
+
+def _token(args: argparse.Namespace, settings: Settings) -> str:
+    path = getattr(args, "token_file", None)
+    try:
+        return read_token(path) if path else parse_token(settings.client_token)
+    except ValueError as err:
+        raise CommandError(f"the token file {path} {err}" if path else f"STREAMDNS_TOKEN {err}") from err
