@@ -34,8 +34,9 @@ help:
 	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
-.venv/tools: .venv/runtime requirements-dev.txt
-	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-dev.txt
+# requirements-api.txt has the tests' tools, and schemathesis with all that it needs.
+.venv/tools: .venv/runtime requirements-dev.txt requirements-api.txt
+	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-api.txt
 	@touch $@
 
 run: .venv/runtime

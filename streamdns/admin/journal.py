@@ -91,6 +91,8 @@ class Journal:
 
     def _events(self, wanted: _Filter, after: str) -> Iterator[bytes]:
         store, following = self._begin(after)
+        # Without data it is no event, but says where to go on should nothing come before the connection ends.
+        yield b"id: %d-%d\n\n" % (_generation(store), max(0, following))
         while True:
             if store is not self._node.view.store:
                 # A rebuilt view serves. That its journal was filled anew is no change of the data.
@@ -114,12 +116,12 @@ class Journal:
                 yield b": still there\n\n"
 
     def _begin(self, after: str) -> tuple[Store, int]:
-        """The view that serves, and the number of the change to begin with; -1 where that is not known."""
+        """The view that serves, and the change to begin with, as an id has it; -1 where it is of another view."""
         store = self._node.view.store
         match = _id(after)
         if match is None:
             return store, store.state().journal_next
-        return store, int(match[2]) + 1 if int(match[1]) == _generation(store) else -1
+        return store, int(match[2]) if int(match[1]) == _generation(store) else -1
 
 
 def _generation(store: Store) -> int:
@@ -133,7 +135,7 @@ def _lost(first: int) -> bytes:
 
 def _changed(generation: int, number: int, entry: JournalEntry) -> bytes:
     document = msgspec.json.encode(showing.change(number, entry))
-    return b"event: change\nid: %d-%d\ndata: %b\n\n" % (generation, number, document)
+    return b"event: change\nid: %d-%d\ndata: %b\n\n" % (generation, number + 1, document)
 
 
 def routes(node: Node) -> tuple[Route, ...]:
@@ -142,5 +144,5 @@ def routes(node: Node) -> tuple[Route, ...]:
     return (
         Route("GET", "/v1/journal", journal.page, "Changes, newest first", JournalPage, query=JournalQuery),
         Route("GET", "/v1/journal/stream", journal.stream, "Changes as they are applied, as server-sent events",
-              StreamPosition, query=StreamQuery),
+              StreamPosition, query=StreamQuery, streams=True),
     )

@@ -79,7 +79,8 @@ class Route:
     The handler returns a msgspec Struct or a dict (sent as JSON), a Reply or a Stream, and raises ApiError. Structs of
     query and body forbid unknown fields. `zone` names the parameter, of the path or the query, that is checked against
     the zones of the principal; a principal with zones must give it. `unscoped` is for data of the whole node, refused
-    to principals with zones. Where neither is set the handler leaves out what Principal.may_see() denies.
+    to principals with zones. Where neither is set the handler leaves out what Principal.may_see() denies. `streams`:
+    the answer is a Stream, whose events hold what `answers` says.
     """
 
     method: str
@@ -92,3 +93,4 @@ class Route:
     body: type[msgspec.Struct] | None = None
     zone: str = ""
     unscoped: bool = False
+    streams: bool = False

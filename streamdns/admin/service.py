@@ -14,6 +14,7 @@ from streamdns import logs
 from streamdns.admin import basics
 from streamdns.admin.access import Access
 from streamdns.admin.edge import Edge
+from streamdns.admin.openapi import described
 from streamdns.admin.route import Route
 from streamdns.admin.routes import application
 from streamdns.admin.status import Status
@@ -45,7 +46,7 @@ class AdminServer(Service):
         self._registry = registry
         self._access = Access(settings, registry)
         self._context = tls_context(settings)
-        rows = (*basics.routes(status, registry), *self._access.routes(), *content)
+        rows = described((*basics.routes(status, registry), *self._access.routes(), *content))
         self._application = application(rows, self._access)
         self._server: Edge | None = None
         self._stopped = Event()
