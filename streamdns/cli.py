@@ -19,6 +19,8 @@ from streamdns.errors import ConfigError, StreamDNSError
 if TYPE_CHECKING:
     from streamdns.settings import Settings
 
+#: Commands that show what a node's admin API says.
+_ASKING = ("status", "zones", "records", "search", "consumer", "journal", "nodes")
 EXIT_FAILED = 1
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h, which systemd knows by name
 EXIT_INTERRUPTED = 130
@@ -60,6 +62,9 @@ def _dispatch(args: argparse.Namespace, before_run: Callable[[], None]) -> int:
             output.print_json({"version": __version__})
         else:
             print(f"streamdns {__version__}")
+        return 0
+    if args.command == "completion":
+        print(parser.completion(args.shell), end="")
         return 0
     if args.command == "run":
         before_run()
@@ -131,6 +136,18 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import resolve
 
         return resolve.run(args, settings)
+    if args.command in _ASKING or (args.command == "quarantine" and args.node):
+        from streamdns.commands import asknode
+
+        return asknode.run(args, settings)
+    if args.command == "wait":
+        from streamdns.commands import waiting
+
+        return waiting.run(args, settings)
+    if args.command == "compare":
+        from streamdns.commands import comparing
+
+        return comparing.run(args, settings)
     if args.command in ("user", "token"):
         from streamdns.commands import access
 

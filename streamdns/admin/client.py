@@ -25,7 +25,7 @@ class NodeError(StreamDNSError):
 
 
 class Event(NamedTuple):
-    """One server-sent event."""
+    """One server-sent event; one without a kind has nothing but an id."""
 
     kind: str
     id: str
@@ -88,6 +88,9 @@ class Client:
                 elif field == "data":
                     yield Event(kind, number, self._decoded(value.encode()))
                     kind = number = ""
+                elif number and not field:
+                    yield Event("", number, None)
+                    number = ""
         finally:
             connection.close()
 

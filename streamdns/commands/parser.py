@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from streamdns import __version__
-from streamdns.commands import parser_access
+from streamdns.commands import parser_access, parser_client
 
 _MAX_TTL_S = 0x7FFFFFFF
 _MAX_TIMESTAMP_MS = 2**63 - 1
@@ -36,6 +36,7 @@ _SUMMARIES = {
     "conflicts": "list contradictions in the data",
     "rebuild": "make the view anew from the log, beside the one that serves",
     "resolve": "resolve a name as the server would, step by step",
+    **parser_client.SUMMARIES,
     **parser_access.SUMMARIES,
     "version": "show the version",
 }
@@ -51,7 +52,8 @@ view, whether the log is there, addresses that cannot be bound. Run it as the us
     "publish": """\
 Append one event, which replaces one RRset as a whole: every CONTENT is one record of it. NAME is absolute, with or
 without the trailing dot; so are names in CONTENT. Whatever the log would reject is refused. The log is that of
-DNS_SOURCE: the file log or a Kafka topic. Says where in the log the event is.
+DNS_SOURCE: the file log or a Kafka topic. Says where in the log the event is. With --wait it then waits until the node
+of these settings, or of --node, and its DNS_PEERS answer with it; exit 1 where one does not in time.
 
 With --json, append many: one event a line, {"key": "www.example.org.|A", "value": [...], "timestamp": ms} as in the
 event format; timestamp may be absent. If a line is bad nothing is published at all, unless --skip-bad is given.""",
@@ -70,7 +72,7 @@ Show the digest of the view and of its zones with their numbers of RRsets and re
 same events show the same digest.""",
     "quarantine": """\
 List the events that were rejected, oldest first: when, where in the log, key and reason. An entry goes when the next
-good event of its key comes.""",
+good event of its key comes. With --node that of another node, newest first.""",
     "conflicts": """\
 List contradictions in the data: a CNAME beside other types, one RRset in several partitions, keys that are not spelt
 canonically.""",
@@ -87,6 +89,7 @@ those that DNS_RESOLVER_ADDRESS and DNS_FORWARD_ZONES name. Zones of the view ar
 one. DNS_RECURSION_ALLOW does not matter here. Exit 1 where there is no answer.
 
 With --trace every query is shown with its response, and why the next one is sent. TYPE is A unless it is given.""",
+    **parser_client.DETAILS,
     **parser_access.DETAILS,
     "version": "Show the version of streamdns.",
 }
@@ -103,6 +106,7 @@ _EXAMPLES = {
         "streamdns publish example.org TXT -- -begins-with-a-dash",
         "streamdns publish --json events.jsonl",
         "streamdns publish www.example.org A 192.0.2.1 --topic zones",
+        "streamdns publish _acme-challenge.example.org TXT TOKEN --wait",
     ),
     "import": (
         "streamdns import example.org.zone --origin example.org --dry-run",
@@ -111,10 +115,12 @@ _EXAMPLES = {
     "export": ("streamdns export example.org > example.org.zone", "named-checkzone example.org example.org.zone"),
     "lookup": ("streamdns lookup www.example.org", "streamdns lookup www.example.org A --candidates --json"),
     "digest": ("streamdns digest", "streamdns digest example.org", "streamdns digest --verify"),
-    "quarantine": ("streamdns quarantine", "streamdns quarantine --payload"),
+    "quarantine": ("streamdns quarantine", "streamdns quarantine --payload",
+                   "streamdns quarantine --node ns2.example.org:8054"),
     "conflicts": ("streamdns conflicts --json",),
     "rebuild": ("streamdns rebuild", "streamdns rebuild --no-wait"),
     "resolve": ("streamdns resolve www.example.org", "streamdns resolve www.example.org AAAA --trace"),
+    **parser_client.EXAMPLES,
     **parser_access.EXAMPLES,
     "version": ("streamdns version",),
 }
@@ -146,6 +152,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def completion(shell: str) -> str:
+    """The completion for bash or zsh."""
+    from streamdns.commands.completion import script
+
+    return script(shell, *_parsers())
+
+
 def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     layout = argparse.RawDescriptionHelpFormatter
     parser = _Parser(
@@ -169,6 +182,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         )
     _add_writing(commands)
     _add_reading(commands)
+    parser_client.add(commands)
     parser_access.add(commands)
     return parser, commands
 

@@ -18,7 +18,7 @@ from streamdns.commands.sending import check_target, interruptible, sending
 from streamdns.errors import BadEvent
 from streamdns.events import event
 from streamdns.events.sources import filelog
-from streamdns.events.sources.sink import LogEvent
+from streamdns.events.sources.sink import LogEvent, Placed, Sink
 from streamdns.settings import Settings
 
 #: Events that are validated, appended and synced together.
@@ -48,7 +48,17 @@ def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -
     if settings.source == "kafka":
         where = f"topic {placed.topic}, partition {placed.partition}, offset {placed.position}"
     print(f"{printable(key.decode())}: {where}")
+    _wait(args, settings, [placed])
     return 0
+
+
+def _wait(args: argparse.Namespace, settings: Settings, placed: list[Placed]) -> None:
+    """With --wait: until the nodes answer with the last event of each partition. Raises CommandError."""
+    if args.wait and placed:
+        from streamdns.commands import waiting
+
+        sys.stdout.flush()
+        waiting.after(args, settings, {(each.topic, each.partition): each for each in placed})
 
 
 def metadatas(producer: str | None, now_ms: int) -> dict[str, Any]:
@@ -110,6 +120,7 @@ def _publish_file(file: IO[bytes], name: str, args: argparse.Namespace, settings
     good, bad = _check(file, name, total, settings.default_ttl, now_ms=now_ms)
     if bad and not args.skip_bad:
         raise CommandError(f"nothing was published: {_count(bad, 'bad line')} (see --skip-bad)")
+    placed: dict[tuple[str, int], Placed] = {}
     if good:
         with sending(settings, topic=args.topic, total=good) as sink, Progress(total, "publishing") as progress:
             chunk: list[LogEvent] = []
@@ -117,13 +128,22 @@ def _publish_file(file: IO[bytes], name: str, args: argparse.Namespace, settings
                 if not isinstance(item, _BadLine):
                     chunk.append(item)
                 if len(chunk) == CHUNK_EVENTS:
-                    sink.send(chunk)
+                    _send(sink, chunk, placed if args.wait else None)
                     progress.at(file.tell())
                     chunk.clear()
             if chunk:
-                sink.send(chunk)
+                _send(sink, chunk, placed if args.wait else None)
     print(f"{_count(good, 'event')} published" + (f", {_count(bad, 'bad line')} left out" if bad else ""))
+    _wait(args, settings, list(placed.values()))
     return 0
+
+
+def _send(sink: Sink, chunk: list[LogEvent], placed: dict[tuple[str, int], Placed] | None) -> None:
+    """Send events; where it matters, with where the last one of each partition is."""
+    if placed is None:
+        sink.send(chunk)
+    else:
+        placed.update(((each.topic, each.partition), each) for each in sink.append(chunk))
 
 
 def _check(file: IO[bytes], name: str, total: int, default_ttl: int, *, now_ms: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -234,6 +235,8 @@ def test_the_stream_of_changes_goes_on_where_it_ended(filled: Server) -> None:
         events = client.events("/v1/journal/stream", {"after": after, "zone": "example.org"}, silence_s=30)
         began.set()
         for event in events:
+            if not event.kind:
+                continue
             seen.append((event.id, event.document["name"]))
             if len(seen) >= most:
                 return
@@ -256,7 +259,7 @@ def test_the_stream_of_changes_goes_on_where_it_ended(filled: Server) -> None:
     seen.clear()
     listen(first, 1)
     assert [name for _, name in seen] == names[1:]
-    (lost,) = [next(client.events("/v1/journal/stream", {"after": "77-3"}, silence_s=30))]
+    _, lost = itertools.islice(client.events("/v1/journal/stream", {"after": "77-3"}, silence_s=30), 2)
     assert (lost.kind, lost.document) == ("lost", {"first": 0})
     with pytest.raises(NodeError):
         next(client.events("/v1/journal/stream", {"after": "nonsense"}, silence_s=30))

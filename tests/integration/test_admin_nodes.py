@@ -137,9 +137,14 @@ def test_a_byte_that_changed_on_one_node_is_found_and_named(nodes: MakeNodes) ->
     assert second.metrics()["streamdns_view_audit_wrong"] == 1
     assert "nodes.diverged" in first.written()
     assert "view.audit_failed" in second.written()
-    first.publish("www.example.org", "A", ["192.0.2.1"])
+    done = first.command("compare", f"{HOST}:{second.admin_port}")
+    assert done.returncode == 1
+    assert "www.example.org. A" in done.stdout
+    assert "192.0.2.78" in done.stdout
+    assert first.command("nodes").returncode == 1
     second.command("rebuild")
     wait_until(lambda: seen(first, second)["diverges"] is False, "a rebuild heals it")
+    assert first.command("compare", f"{HOST}:{second.admin_port}").returncode == 0
 
 
 def test_nodes_at_different_positions_are_compared_where_both_have_been(nodes: MakeNodes) -> None:

@@ -11,7 +11,8 @@ import pytest
 from tests.harness import ROOT
 
 COMMANDS = ("run", "check", "settings", "publish", "import", "export", "lookup", "digest", "quarantine", "conflicts",
-            "rebuild", "resolve", "user", "token", "version")
+            "rebuild", "resolve", "status", "zones", "records", "search", "consumer", "journal", "wait", "nodes",
+            "compare", "completion", "user", "token", "version")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 

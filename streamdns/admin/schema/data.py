@@ -160,9 +160,7 @@ class JournalPage(msgspec.Struct, kw_only=True):
 
 
 class StreamPosition(msgspec.Struct, kw_only=True):
-    """The journal as server-sent events: `id` is a change's id, `data` a Change. Event `lost`: the journal no longer
-    holds all changes behind the id that was asked for; `first` is the first that it has.
-    """
+    """What the event `lost` of the stream of changes says: some were not sent, and it goes on with number `first`."""
 
     first: int
 

@@ -1,0 +1,307 @@
+"""`streamdns status`, `zones`, `records`, `search`, `consumer`, `journal`, `nodes`: what a node's admin API says."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from streamdns.admin.client import Client, Event, NodeError, part
+from streamdns.commands import CommandError
+from streamdns.commands.asking import client_of
+from streamdns.commands.output import moment, note, print_json, printable
+from streamdns.commands.tables import octets, print_array, print_pairs, print_table, span
+from streamdns.settings import Settings
+
+_PAGE = 500
+_SILENCE_S = 60.0
+_AWAY_S = 60.0
+_AGAIN_S = 0.5
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """One of these commands; raises CommandError, NodeError."""
+    commands: dict[str, Callable[[argparse.Namespace, Client], int]] = {
+        "status": status, "zones": zones, "records": records, "search": search, "consumer": consumer,
+        "quarantine": quarantine, "journal": journal, "nodes": nodes,
+    }
+    client = client_of(args, settings)
+    try:
+        return commands[args.command](args, client)
+    except (KeyError, TypeError, IndexError) as err:
+        raise CommandError(f"{client.url} answers in another way than this version: {err!r}") from err
+
+
+_COUNTS = (("zones", "zones"), ("nodes", "names"), ("rrsets", "RRsets"), ("records", "records"))
+
+
+def status(args: argparse.Namespace, client: Client) -> int:
+    """What a node is doing; exit 1 where it should get no queries."""
+    found = client.get("/v1/status")
+    if args.json:
+        print_json(found)
+        return 0 if found["ready"] else 1
+    consumer, lag, view = found["consumer"], found["lag"], found["view"]
+    counts = [f"{found[what]} {shown}" for what, shown in _COUNTS]
+    rebuild = f": rebuild: {view['rebuild']}" if view["rebuild"] else ""
+    print_pairs([
+        ("node", f"{found['instance']}, streamdns {found['version']}, up {span(found['uptime'])}"),
+        ("ready", found["ready"] or f"no: {'; '.join(found['not_ready_because'])}"),
+        ("consumer", f"{consumer['state']} since {_second(consumer['since'])}" + _behind(consumer["error"])),
+        ("log", consumer["source"]),
+        ("lag", f"{_about(lag)}{lag['events']} events, {span(lag['seconds'])}"),
+        *((("alarm", f"{_second(consumer['alarm']['time'])} {consumer['alarm']['reason']}"),)
+          if consumer["alarm"] else ()),
+        ("data", counts),
+        ("digest", found["digest"]),
+        ("quarantine", found["quarantine"]),
+        ("conflicts", found["conflicts"]),
+        ("view", f"{view['path']}, {octets(view['bytes'])}{rebuild}"),
+        *(("divergence", sentence) for sentence in found["divergence"]),
+        *(("service", f"{each['name']} is {each['state']}" + _behind(each["error"]))
+          for each in found["services"] if not each["ready"]),
+    ])
+    return 0 if found["ready"] else 1
+
+
+def zones(args: argparse.Namespace, client: Client) -> int:
+    """All zones, or one."""
+    if args.zone:
+        found = client.get(f"/v1/zones/{part(args.zone)}")
+        if args.json:
+            print_json(found)
+            return 0
+        soa = found["soa"] or {}
+        print_pairs([
+            ("zone", found["name"]),
+            ("SOA", f"{soa['mname']} {soa['rname']} serial {soa['serial']}, refresh {soa['refresh']}, retry "
+                    f"{soa['retry']}, expire {soa['expire']}, minimum {soa['minimum']}" if soa else None),
+            ("data", f"{found['rrsets']} RRsets, {found['records']} records"),
+            ("digest", found["digest"] + (" (still counting)" if found["counting"] else "")),
+            ("changed", moment(found["changed"])),
+            ("stale", f"for {span(found['stale_seconds'])}" if found["stale_seconds"] else "no"),
+        ])
+        return 0
+    return _list(
+        args, _rows(client, "/v1/zones", "zones", {"below": args.below}, args.limit),
+        ("ZONE", "SERIAL", "RRSETS", "RECORDS", "CHANGED", "DIGEST"),
+        lambda zone: (
+            zone["name"], (zone["soa"] or {}).get("serial"), zone["rrsets"], zone["records"], moment(zone["changed"]),
+            zone["digest"][:16],
+        ),
+        "there are no zones",
+    )
+
+
+def records(args: argparse.Namespace, client: Client) -> int:
+    """The records of a zone, or of one name of it."""
+    path = f"/v1/zones/{part(args.zone)}/records"
+    if args.name:
+        found = client.get(f"{path}/{part(args.name)}", {"type": args.type})
+        rows: Iterable[Any] = found["rrsets"]
+    else:
+        rows = (row for row in _rows(client, path, "rrsets", {}, None) if args.type in (None, row["type"]))
+        rows = itertools.islice(rows, args.limit)
+    return _list(args, rows, _RRSET, _rrset, "there are no records", empty=1)
+
+
+def search(args: argparse.Namespace, client: Client) -> int:
+    """RRsets that are looked for."""
+    if not any((args.text, args.glob, args.type, args.content)):
+        raise CommandError("say what to search: TEXT, --glob, --type or --content")
+    wanted = {"name": args.text, "glob": args.glob, "type": args.type, "content": args.content, "zone": args.zone}
+    rows = _rows(client, "/v1/search", "rrsets", wanted, args.limit)
+    return _list(args, rows, _RRSET, _rrset, "nothing was found", empty=1)
+
+
+_RRSET = ("NAME", "TTL", "TYPE", "FROM", "TIMESTAMP", "NOTES", "RECORDS")
+
+
+def _rrset(row: Mapping[str, Any]) -> Sequence[Any]:
+    where = "local" if row["local"] else f"{row['topic']}/{row['partition']}:{row['position']}"
+    notes = [word for word in ("shadowed", "rejected") if row[word]]
+    return (row["name"], row["ttl"], row["type"], where, moment(row["timestamp"]), notes or None,
+            " | ".join(row["records"]))
+
+
+def consumer(args: argparse.Namespace, client: Client) -> int:
+    """Source and partitions."""
+    found = client.get("/v1/consumer")
+    if args.json:
+        print_json(found)
+        return 0
+    catch_up, lag = found["catch_up"], found["lag"]
+    print_pairs([
+        ("source", f"{found['source']} ({found['client']})"),
+        ("state", f"{found['state']} since {_second(found['since'])}" + _behind(found["error"])),
+        ("lag", f"{_about(lag)}{lag['events']} events, {span(lag['seconds'])}"),
+        *((("progress", f"{catch_up['percent']} % of {catch_up['end']} {found['unit']}, {catch_up['per_second']:.0f} a "
+                        f"second" + _left(catch_up["seconds_left"])),) if catch_up else ()),
+    ])
+    print_table(
+        ("TOPIC", "PARTITION", "POSITION", "END", "LAG", "LAST EVENT", "STATE"),
+        [(each["topic"], each["partition"], each["position"], each["end"], each["lag_events"],
+          moment(each["last_event"]), each["state"]) for each in found["partitions"]],
+    )
+    return 0
+
+
+def quarantine(args: argparse.Namespace, client: Client) -> int:
+    """Rejected events of another node, newest first."""
+    return _list(
+        args, _rows(client, "/v1/quarantine", "quarantined", {}, None),
+        ("READ", "WHERE", "KEY", "PAYLOAD", "REASON") if args.payload else ("READ", "WHERE", "KEY", "REASON"),
+        lambda row: (
+            moment(row["time"]), f"{row['topic']}/{row['partition']}:{row['position']}", row["key"],
+            *((row["payload"][:40],) if args.payload else ()), row["reason"],
+        ),
+        "the quarantine is empty",
+    )
+
+
+def journal(args: argparse.Namespace, client: Client) -> int:
+    """Changes, newest first; or as they come."""
+    wanted = {"name": args.name, "zone": args.zone, "producer": args.producer}
+    if args.follow:
+        return _follow(args, client, wanted)
+    rows = _rows(client, "/v1/journal", "changes", wanted | {"since": _since(args.since)}, args.limit)
+    return _list(args, rows, _CHANGE, _change, "there are no changes")
+
+
+def _follow(args: argparse.Namespace, client: Client, wanted: Mapping[str, Any]) -> int:
+    """Until interrupted, or the node is away for long; a connection that ends is taken up where it ended."""
+    client.get("/v1/journal", {**wanted, "limit": 1})  # What is wrong with the request is told now.
+    after, heard_s, away = "", time.monotonic(), False
+    while True:
+        try:
+            for event in client.events("/v1/journal/stream", {**wanted, "after": after}, silence_s=_SILENCE_S):
+                heard_s, away, after = time.monotonic(), False, event.id or after
+                _tell(event, as_json=args.json)
+        except NodeError as err:
+            if err.status or time.monotonic() - heard_s > _SILENCE_S + _AWAY_S:
+                raise
+            if not away:
+                note(f"{err}; trying again")
+            away = True
+        time.sleep(_AGAIN_S)
+
+
+def _tell(event: Event, *, as_json: bool) -> None:
+    if event.kind == "lost":
+        note("changes were missed: the journal is too short, or the view was rebuilt")
+    elif event.kind and as_json:
+        sys.stdout.write(f"{json.dumps(event.document)}\n")
+    elif event.kind:
+        sys.stdout.write("  ".join(printable(str(cell)) for cell in _change(event.document)) + "\n")
+    sys.stdout.flush()
+
+
+_CHANGE = ("TIME", "NAME", "TYPE", "WHERE", "PRODUCER", "CHANGE")
+
+
+def _change(row: Mapping[str, Any]) -> Sequence[Any]:
+    where = f"{row['topic']}/{row['partition']}:{row['position']}"
+    before, after = _data(row["before"]), _data(row["after"])
+    return (moment(row["time"]), row["name"], row["type"], where, row["producer"] or "-", f"{before} -> {after}")
+
+
+def _data(data: Mapping[str, Any] | None) -> str:
+    if data is None:
+        return "nothing"
+    if data["records"] is None:
+        return f"(hash {data['hash'][:16]})"
+    return f"{data['ttl']} {' | '.join(data['records'])}"
+
+
+def _since(text: str | None) -> int | None:
+    """Milliseconds of a moment that somebody typed; raises CommandError."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise CommandError(f"--since {text} is neither ISO 8601 (2026-01-31T12:00:00Z) nor milliseconds") from err
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def nodes(args: argparse.Namespace, client: Client) -> int:
+    """The node and its peers; exit 1 where one diverges or cannot be asked."""
+    found = client.get("/v1/nodes")
+    peers = found["peers"]
+    wrong = any(each["diverges"] or each["error"] for each in peers)
+    if args.json:
+        print_json(found)
+        return int(wrong)
+    print_table(
+        ("NODE", "INSTANCE", "VERSION", "STATE", "POSITIONS", "LAG", "DIGEST", "AGREES"),
+        [_node(client.url, found["node"], "itself"), *(_node(each["url"], each["report"], _agrees(each))
+                                                      for each in peers)],
+    )
+    return int(wrong)
+
+
+def _node(url: str, report: Mapping[str, Any] | None, agrees: str) -> Sequence[Any]:
+    if report is None:
+        return (url, None, None, None, None, None, None, agrees)
+    at = " ".join(f"{each['topic']}/{each['partition']}:{each['position']}" for each in report["positions"])
+    return (url, report["instance"], report["version"], report["state"], at, f"{report['lag_events']} events",
+            report["digest"][:16], agrees)
+
+
+def _agrees(seen: Mapping[str, Any]) -> str:
+    if seen["error"]:
+        return seen["error"]  # type: ignore[no-any-return]
+    if seen["diverges"]:
+        return f"NO ({seen['compared_at']}): {', '.join(seen['zones'])}"
+    return "not compared yet" if seen["diverges"] is None else f"yes ({seen['compared_at']})"
+
+
+def _rows(
+    client: Client, path: str, rows: str, parameters: Mapping[str, Any], limit: int | None
+) -> Iterator[dict[str, Any]]:
+    """The rows of all pages, or the first ones; no page is asked for that is not needed."""
+    most = _PAGE if limit is None else max(1, min(_PAGE, limit))
+    found = (row for page in client.pages(path, {**parameters, "limit": most}) for row in page[rows])
+    return found if limit is None else itertools.islice(found, limit)
+
+
+def _list(
+    args: argparse.Namespace, rows: Iterable[Any], head: Sequence[str], cells: Callable[[Any], Sequence[Any]],
+    nothing: str, *, empty: int = 0,
+) -> int:
+    """A list as JSON, or as tables of up to a page each; `empty` is the exit code where there is nothing."""
+    rows = iter(rows)
+    some = list(itertools.islice(rows, 1))
+    if args.json:
+        print_array(itertools.chain(some, rows))
+        return 0 if some else empty
+    if not some:
+        note(nothing)
+        return empty
+    rows = itertools.chain(some, rows)
+    while chunk := list(itertools.islice(rows, _PAGE)):
+        print_table(head, [cells(row) for row in chunk])
+    return 0
+
+
+def _behind(text: str | None) -> str:
+    return f": {text}" if text else ""
+
+
+def _about(lag: Mapping[str, Any]) -> str:
+    return "about " if lag["events_estimated"] and lag["events"] else ""
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f", {span(seconds)} left"
+
+
+def _second(seconds: int) -> str:
+    return moment(seconds * 1000).replace(".000Z", "Z")

@@ -1,0 +1,202 @@
+"""The commands that ask a node: tables, JSON, errors in one sentence, and shell completion."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.harness import ROOT, Server, event_line, wait_until
+from tests.harness.server import HOST
+
+SOA = "ns.example.org. host.example.org. 7 2 3 4 5"
+
+
+@pytest.fixture
+def node(serve: Callable[..., Server]) -> Server:
+    """A server with a zone."""
+    server = serve(start=False)
+    server.publish("example.org", "SOA", [SOA], timestamp=1)
+    for number in range(12):
+        server.publish(f"www{number:02d}.example.org", "A", [f"192.0.2.{number}"], timestamp=1000 + number)
+    server.append(event_line("bad.example.org.|A", "[", 7))
+    server.start()
+    server.wait_applied()
+    return server
+
+
+def out(server: Server, *arguments: str, code: int = 0) -> str:
+    """What a command writes."""
+    done = server.command(*arguments)
+    assert (done.returncode, done.stderr) == (code, ""), done
+    return done.stdout
+
+
+def test_tables(node: Server) -> None:
+    status = out(node, "status")
+    assert "ready       yes" in status
+    assert "1 zones, 13 names, 13 RRsets, 13 records" in status
+    assert node.status()["digest"] in status
+    head, zone = out(node, "zones").splitlines()
+    assert head.split() == ["ZONE", "SERIAL", "RRSETS", "RECORDS", "CHANGED", "DIGEST"]
+    assert zone.split()[:4] == ["example.org.", "7", "13", "13"]
+    assert "serial 7, refresh 2" in out(node, "zones", "example.org")
+    records = out(node, "records", "example.org").splitlines()
+    assert len(records) == 14
+    assert records[2].split()[:3] == ["www00.example.org.", "300", "A"]
+    assert records[2].endswith("192.0.2.0")
+    assert len(out(node, "records", "example.org", "www01.example.org").splitlines()) == 2
+    assert len(out(node, "search", "www1").splitlines()) == 3
+    assert len(out(node, "search", "www", "--limit", "5").splitlines()) == 6
+    assert "following since" in out(node, "consumer")
+    journal = out(node, "journal", "--limit", "2").splitlines()
+    assert journal[1].endswith("nothing -> 300 192.0.2.11")
+    assert len(journal) == 3
+    assert "bad.example.org.|A" in out(node, "quarantine", "--node", f"{HOST}:{node.admin_port}")
+    assert "bad.example.org.|A" in out(node, "quarantine")
+    assert out(node, "nodes").splitlines()[1].endswith("itself")
+
+
+@pytest.mark.parametrize(("arguments", "length"), [
+    (("status",), None), (("zones",), 1), (("zones", "example.org"), None), (("records", "example.org"), 13),
+    (("search", "--glob", "www0*", "--type", "a"), 10), (("consumer",), None), (("journal",), 13),
+    (("journal", "--name", "www03.example.org"), 1), (("nodes",), None),
+    (("quarantine", "--node", "http://{host}:{port}"), 1), (("wait", "--offset", "0"), None),
+    (("compare", "{host}:{port}"), None), (("zones", "--below", "example.net"), 0),
+])
+def test_json(node: Server, arguments: tuple[str, ...], length: int | None) -> None:
+    words = [word.format(host=HOST, port=node.admin_port) for word in arguments]
+    document = json.loads(out(node, *words, "--json"))
+    assert isinstance(document, dict) if length is None else len(document) == length
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (("zones", "nowhere.example"), "nowhere.example. is not a zone of the view"),
+    (("records", "example.org", "www.example.net"), "is not in the zone example.org."),
+    (("status", "--node", "{host}:1"), "cannot be asked: connection refused"),
+    (("status", "--node", "nonsense"), "the node nonsense is not http://HOST:PORT"),
+    (("status", "--node", "unix:/nowhere/at/all"), "cannot be asked: no such file or directory"),
+    (("status", "--node", "{host}:{dns}"), "cannot be asked: "),
+    (("status", "--token-file", "/nowhere/token"), "the token file /nowhere/token cannot be read"),
+    (("search",), "say what to search"),
+    (("search", "x", "--type", "NONSENSE"), "is not a record type"),
+    (("wait",), "say what to wait for"),
+    (("wait", "www.example.org", "A", "--timeout", "0"), "not applied within 0 s by"),
+    (("journal", "--since", "yesterday"), "--since yesterday is neither"),
+    (("search", "nothing-at-all"), "nothing was found"),
+])
+def test_errors_are_one_sentence(node: Server, arguments: tuple[str, ...], sentence: str) -> None:
+    words = [word.format(host=HOST, port=node.admin_port, dns=node.port) for word in arguments]
+    done = node.command(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("streamdns: ")
+    assert sentence in done.stderr
+
+
+def test_publish_waits_until_it_is_answered(node: Server) -> None:
+    for number in range(3):
+        done = out(node, "publish", f"new{number}.example.org", "A", "192.0.2.9", "--wait")
+        assert node.answers(f"new{number}.example.org") == ["192.0.2.9"]
+        assert "applied after" in done
+    record = {"type": "A", "content": "192.0.2.9"}
+    names = [f"many{number}.example.org." for number in range(9)]
+    lines = "".join(event_line(f"{name}|A", [record | {"name": name}]).decode() for name in names)
+    done = node.command("publish", "--json", "-", "--wait", stdin=lines)
+    assert done.returncode == 0, done
+    assert node.answers("many8.example.org") == ["192.0.2.9"]
+
+
+def test_publish_says_when_it_was_not_applied_in_time(node: Server) -> None:
+    node.signal(signal.SIGSTOP)
+    try:
+        done = node.command("publish", "late.example.org", "A", "192.0.2.9", "--node", f"{HOST}:1", "--wait")
+    finally:
+        node.signal(signal.SIGCONT)
+    assert done.returncode == 1
+    assert done.stdout.startswith("late.example.org.|A: partition 0, position ")
+    assert done.stderr.startswith("streamdns: published, but http://")
+
+
+def test_wait_for_what_comes_and_goes(node: Server) -> None:
+    done: list[subprocess.CompletedProcess[str]] = []
+    waiter = threading.Thread(
+        target=lambda: done.append(node.command("wait", "www.example.org", "TXT", "here", "--timeout", "60")),
+    )
+    waiter.start()
+    node.publish("www.example.org", "TXT", ['"here"'])
+    waiter.join(90)
+    assert done[0].returncode == 0, done
+    node.publish("www.example.org", "TXT", None)
+    assert out(node, "wait", "www.example.org", "TXT", "--gone").startswith("applied after")
+
+
+def test_the_journal_is_followed_beyond_a_restart(node: Server, tmp_path: pathlib.Path) -> None:
+    output = tmp_path / "followed"
+    with output.open("wb") as file:
+        follower = subprocess.Popen(
+            [sys.executable, "-m", "streamdns", "journal", "--follow", "--json"], env=node.environment, cwd=ROOT,
+            stdout=file, stderr=subprocess.STDOUT,
+        )
+    counted = iter(range(1000))
+
+    def shown(least: int) -> bool:
+        node.publish(f"f{next(counted)}.example.org", "A", ["192.0.2.1"])
+        node.wait_applied()
+        return output.read_bytes().count(b"{") > least
+
+    try:
+        wait_until(lambda: shown(0), "a change is shown", interval_s=0.2)
+        node.stop()
+        node.publish("missed.example.org", "A", ["192.0.2.1"])
+        node.start()
+        wait_until(lambda: b"missed.example.org." in output.read_bytes(), "what came meanwhile is shown")
+        lines = [line for line in output.read_text().splitlines() if line.startswith("{")]
+        changes = [json.loads(line) for line in lines]
+        assert [change["id"] for change in changes] == list(range(changes[0]["id"], changes[0]["id"] + len(changes)))
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(30) == 130
+    finally:
+        if follower.poll() is None:
+            follower.kill()
+            follower.wait()
+
+
+def test_bash_completes(tmp_path: pathlib.Path) -> None:
+    if shutil.which("bash") is None:
+        pytest.skip("there is no bash")
+    script = subprocess.run(
+        [sys.executable, "-m", "streamdns", "completion", "bash"], cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout
+
+    def completed(*words: str) -> set[str]:
+        quoted = " ".join(f"'{word}'" for word in words)
+        given = f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}"
+        code = f"{script}\n{given}; _streamdns\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+        done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
+
+    assert completed("streamdns", "qua") == {"quarantine"}
+    assert completed("streamdns", "journal", "--fo") == {"--follow"}
+    assert {"--node", "--json", "--token-file"} <= completed("streamdns", "zones", "--")
+    assert completed("streamdns", "--env-file", "x", "completion", "") >= {"bash", "zsh"}
+    (tmp_path / "zonefile").touch()
+    assert completed("streamdns", "import", "zo") == {"zonefile"}
+
+
+def test_zsh_gets_a_completion_that_it_can_read() -> None:
+    script = subprocess.run(
+        [sys.executable, "-m", "streamdns", "completion", "zsh"], cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout
+    assert script.startswith("#compdef streamdns\n")
+    assert "'quarantine:list the events that were rejected'" in script
+    if shutil.which("zsh") is not None:
+        subprocess.run(["zsh", "-n"], input=script, text=True, check=True, env={"PATH": os.environ["PATH"]})
