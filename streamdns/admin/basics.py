@@ -14,8 +14,8 @@ from streamdns.metrics.registry import Registry
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def routes(status: Status, registry: Registry, *, metrics_open: bool = False) -> tuple[Route, ...]:
-    """Their rows; with `metrics_open` /metrics needs no token."""
+def routes(status: Status, registry: Registry) -> tuple[Route, ...]:
+    """Their rows. /metrics is for viewers here; DNS_METRICS_ADDRESS serves it to whoever reaches that."""
 
     def ready(call: Call) -> Reply:
         reasons = status.not_ready()
@@ -35,7 +35,7 @@ def routes(status: Status, registry: Registry, *, metrics_open: bool = False) ->
               role=Role.PUBLIC),
         Route("GET", "/metrics", lambda call: Reply(prometheus.render(registry).encode(), content_type=_TEXT),
               "Every metric in Prometheus's text format", str,
-              role=Role.PUBLIC if metrics_open else Role.VIEWER, unscoped=True),
+              unscoped=True),
         Route("GET", "/v1/status", lambda call: status.summary(), "What this node is doing", NodeStatus,
               unscoped=True),
         Route("GET", "/v1/resolver", lambda call: status.resolver.summary(), "What the resolver is doing",

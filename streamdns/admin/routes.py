@@ -105,10 +105,14 @@ class _Served:
         environ = bottle.request.environ
         # Before anything is read of what a stranger sent.
         principal = self._gate.principal(environ, route.role)
+        if route.unscoped and principal.zones is not None:
+            raise ApiError(403, "forbidden", "this is about the whole node, and you may see only some zones")
         path = {key: decoding.path_part(part) for key, part in parts.items()}
         query = decoding.query(environ.get("QUERY_STRING", ""), route.query)
         _check_scope(route, principal, path, query)
         result = route.handle(Call(path, query, _body(route, environ), principal))
+        if route.role > Role.VIEWER and route.method != "GET":
+            _log.info("admin.changed", by=principal.name, what=f"{route.method} {route.path}")
         if isinstance(result, Stream):
             return self._stream(result)
         reply = result if isinstance(result, Reply) else Reply(result)
@@ -159,11 +163,7 @@ def _close(chunks: Iterable[bytes]) -> None:
 
 
 def _check_scope(route: Route, principal: Principal, path: Mapping[str, str], query: Any) -> None:
-    if principal.zones is None or route.role == Role.PUBLIC:
-        return
-    if route.unscoped:
-        raise ApiError(403, "forbidden", "this is about the whole node, and you may see only some zones")
-    if not route.zone:
+    if principal.zones is None or not route.zone:
         return
     text = path.get(route.zone) or getattr(query, route.zone, None)
     if not text:
