@@ -36,17 +36,17 @@ class Trouble:
                 entries = view.quarantine_before(before, most=_CHUNK)
             for number, entry in entries:
                 if len(found) == query.limit:
-                    return self._quarantine_page(found, before)
+                    return self._quarantine_page(call, found, before)
                 before = number
                 if call.principal.zones is None or call.principal.may_see(_owner(entry)):
                     found.append(_quarantined(number, entry))
             if len(entries) < _CHUNK:
-                return self._quarantine_page(found, None)
+                return self._quarantine_page(call, found, None)
             give_way()
-        return self._quarantine_page(found, before)
+        return self._quarantine_page(call, found, before)
 
-    def _quarantine_page(self, found: list[Quarantined], before: int | None) -> QuarantinePage:
-        total = self._node.progress.view.quarantined
+    def _quarantine_page(self, call: Call, found: list[Quarantined], before: int | None) -> QuarantinePage:
+        total = self._node.progress.view.quarantined if call.principal.zones is None else None
         return QuarantinePage(quarantined=found, total=total, next=None if before is None else str(before))
 
     def conflicts(self, call: Call) -> ConflictPage:
@@ -61,9 +61,8 @@ class Trouble:
             looked += len(entries)
             found += [_conflict(entry) for entry in entries if call.principal.may_see(entry.owner)]
             give_way()
-        return ConflictPage(
-            conflicts=found, total=self._node.progress.view.conflicts, next=cursors.encode(start)
-        )
+        total = self._node.progress.view.conflicts if call.principal.zones is None else None
+        return ConflictPage(conflicts=found, total=total, next=cursors.encode(start))
 
 
 def _owner(entry: quarantine.Quarantined) -> bytes:

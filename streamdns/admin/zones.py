@@ -39,7 +39,8 @@ class Zones:
             if index % CHUNK_DOCUMENTS == CHUNK_DOCUMENTS - 1:
                 give_way()
             zones.append(self._zone(line))
-        return ZonePage(zones=zones, total=self._node.progress.view.zones, next=cursors.encode(following))
+        total = self._node.progress.view.zones if call.principal.zones is None else None
+        return ZonePage(zones=zones, total=total, next=cursors.encode(following))
 
     def _lines(self, prefixes: Iterable[bytes], query: NamesQuery) -> tuple[list[ZoneLine], bytes | None]:
         start = cursors.decode(query.cursor)

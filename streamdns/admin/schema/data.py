@@ -75,10 +75,10 @@ class Zone(msgspec.Struct, kw_only=True):
 
 
 class ZonePage(msgspec.Struct, kw_only=True):
-    """Zones in canonical order, and the number of all."""
+    """Zones in canonical order; `total` is the number of all, null for who may see only some."""
 
     zones: list[Zone]
-    total: int
+    total: int | None
     next: str | None
 
 
@@ -97,10 +97,10 @@ class Quarantined(msgspec.Struct, kw_only=True):
 
 
 class QuarantinePage(msgspec.Struct, kw_only=True):
-    """Rejected events, newest first."""
+    """Rejected events, newest first; `total` as for zones."""
 
     quarantined: list[Quarantined]
-    total: int
+    total: int | None
     next: str | None
 
 
@@ -114,10 +114,10 @@ class Conflict(msgspec.Struct, kw_only=True):
 
 
 class ConflictPage(msgspec.Struct, kw_only=True):
-    """Conflicts, by kind."""
+    """Conflicts, by kind; `total` as for zones."""
 
     conflicts: list[Conflict]
-    total: int
+    total: int | None
     next: str | None
 
 

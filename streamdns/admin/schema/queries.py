@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="The most entries of a page.")]
+_LIMIT = "A page ends with so many entries; RRsets of one name stay together."
+Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description=_LIMIT)]
 Cursor = Annotated[str, msgspec.Meta(max_length=2000, description="The field next of the page before.")]
 NameText = Annotated[str, msgspec.Meta(max_length=1100)]
 TypeText = Annotated[str, msgspec.Meta(max_length=20)]

@@ -177,7 +177,7 @@ class SettingsList(msgspec.Struct, kw_only=True):
     settings: list[Setting]
 
 
-class Series(msgspec.Struct, kw_only=True):
+class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One series: a number, or a histogram's count, sum and cumulative counts by upper bound."""
 
     labels: dict[str, str]

@@ -1,0 +1,144 @@
+"""The client of the admin API: what of an answer becomes a document, an event or one sentence."""
+
+from __future__ import annotations
+
+import http.server
+import pathlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from streamdns.admin import asked, cursors
+from streamdns.admin.client import Client, NodeError
+from streamdns.admin.route import Principal, Role
+from streamdns.admin.search import wanted_of
+from streamdns.commands.tables import octets, print_array, print_pairs, print_table, span
+from streamdns.dns.node import Origin, encode_single, pack_records
+from streamdns.errors import ApiError
+from streamdns.view.keys import node_key
+from tests.harness.model import wire_name
+
+Serve = Callable[[int, bytes], str]
+
+
+@pytest.fixture
+def answering() -> Iterator[Serve]:
+    """A function that gives the URL of a server which answers everything with this status and body."""
+    servers: list[http.server.ThreadingHTTPServer] = []
+
+    def serve(status: int, body: bytes) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("status", "body", "sentence"), [
+    (200, b"<html>", "does not answer with JSON: is it a streamdns?"),
+    (404, b'{"error": {"code": "not_found", "message": "there is no such zone"}}', ": there is no such zone"),
+    (500, b"<html>", "answers with HTTP status 500"),
+    (503, b'{"error": 5}', "answers with HTTP status 503"),
+])
+def test_what_is_no_answer_is_one_sentence(answering: Serve, status: int, body: bytes, sentence: str) -> None:
+    url = answering(status, body)
+    with pytest.raises(NodeError) as caught:
+        Client(url).get("/v1/status")
+    assert str(caught.value).startswith(url)
+    assert str(caught.value).endswith(sentence)
+    assert caught.value.status == (0 if status == 200 else status)
+
+
+def test_documents_and_events(answering: Serve) -> None:
+    assert Client(answering(200, b'{"a": [1]}')).get("/x") == {"a": [1]}
+    stream = b': here\n\nid: 1-5\n\nevent: change\nid: 1-6\ndata: {"n": 1}\n\n: here\n\nevent:lost\ndata:{}\n\n'
+    events = list(Client(answering(200, stream)).events("/x", silence_s=20))
+    assert [tuple(event) for event in events] == [("", "1-5", None), ("change", "1-6", {"n": 1}), ("lost", "", {})]
+
+
+def test_a_unix_socket(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+
+        server = threading.Thread(target=serve)
+        server.start()
+        assert Client(f"unix:{path}").get("/x") == []
+        server.join()
+
+
+@pytest.mark.parametrize("key", [b"", b"org\0", bytes(range(256))])
+def test_cursors(key: bytes) -> None:
+    cursor = cursors.encode(key)
+    assert cursor is not None
+    assert cursors.decode(cursor) == key
+    assert cursors.encode(None) is None
+
+
+@pytest.mark.parametrize("cursor", ["!", "a", "é", "a b", "A" * 1000])
+def test_cursors_that_nobody_gave(cursor: str) -> None:
+    with pytest.raises(ApiError):
+        cursors.decode(cursor)
+
+
+def test_what_a_caller_may_look_through() -> None:
+    everybody = Principal("x", Role.VIEWER)
+    some = Principal("x", Role.VIEWER, tuple(map(wire_name, ("example.org.", "a.example.org.", "example.net."))))
+    keys = [node_key(wire_name(name)) for name in ("example.net.", "example.org.")]
+    assert asked.prefixes(everybody, "") == [b""]
+    assert asked.prefixes(everybody, "example.net") == keys[:1]
+    assert asked.prefixes(some, "") == keys
+    assert asked.prefixes(some, "deep.a.example.org") == [node_key(wire_name("deep.a.example.org."))]
+    with pytest.raises(ApiError):
+        asked.prefixes(some, "org")
+
+
+NODE = encode_single(1, 0, 1, pack_records(1, 60, [b"\1\2\3\4"]), Origin(0, 0, 0, 0, b""))
+
+
+@pytest.mark.parametrize(("substring", "glob", "rdtype", "found"), [
+    ("", "", None, True), ("", "", 1, True), ("", "", 28, False), ("WWW.exa", "", None, True), ("w.e", "", None, True),
+    ("w-e", "", None, False), ("org.", "", None, True), ("", "*.org", None, True), ("", "www", None, False),
+    ("", "www*", None, True), ("", "w??.example.org.", 1, True), ("", "w[vw]w.*", None, True),
+    ("", "[!w]*", None, False), ("www", "*.net", None, False), ("\\", "", None, False),
+])
+def test_names_that_are_looked_for(substring: str, glob: str, rdtype: int | None, found: bool) -> None:
+    wanted = wanted_of(substring, glob, rdtype)
+    assert wanted(node_key(wire_name("www.example.org.")), NODE) is found
+
+
+def test_tables_are_safe_and_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("A", "LONGER", "C"), [("one", None, "\x1b[31m"), ("a longer one", True, [1, 2])])
+    print_table(("A",), [])
+    print_pairs([("name", 5), ("n", "\n")])
+    print_array([{"a": 1}, 2])
+    print_array([])
+    assert capsys.readouterr().out == (
+        "A             LONGER  C\none           -       \\x1b[31m\na longer one  yes     1, 2\n"
+        'name  5\nn     \\n\n[\n  {"a": 1},\n  2\n]\n[]\n'
+    )
+    assert [span(1.5), span(300), span(86400 * 3)] == ["1.5 s", "5 min", "3 d"]
+    assert [octets(5), octets(2048), octets(3 << 30)] == ["5 B", "2.0 KiB", "3.0 GiB"]
