@@ -71,6 +71,7 @@ class Peers(Service):
     ) -> None:
         self._node, self._auditor, self._interval_s, self._now_s = node, auditor, interval_s, now_s
         self._stopping = Event()
+        self._asking: list[Any] = []
         self.seen: dict[str, NodeSeen] = {}
         registry.callback("nodes.unreachable", lambda: sum(bool(each.error) for each in self.seen.values()))
         registry.callback("nodes.diverged", lambda: sum(each.diverges is True for each in self.seen.values()))
@@ -79,16 +80,14 @@ class Peers(Service):
         """Ask until stop()."""
         self._stopping.clear()
         while not self._stopping.is_set():
-            asking = [gevent.spawn(self._look, peer) for peer in self._node.peers]
-            try:
-                gevent.joinall(asking)
-            finally:
-                gevent.killall(asking, block=False)
+            self._asking = [gevent.spawn(self._look, peer) for peer in self._node.peers]
+            gevent.joinall(self._asking)
             self._stopping.wait(self._interval_s)
 
     def stop(self) -> None:
-        """Ask nobody any more."""
+        """Ask nobody any more, and wait for no answer."""
         self._stopping.set()
+        gevent.killall(self._asking, block=False)
 
     def divergence(self) -> list[str]:
         """One sentence for each node, this one included, whose data are not what they should be."""

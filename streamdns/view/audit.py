@@ -18,7 +18,7 @@ from streamdns.view import candidates as rows
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
 from streamdns.view.keys import owner_of, subtree
 from streamdns.view.reader import Inspector
-from streamdns.view.store import Store
+from streamdns.view.store import Store, reported
 from streamdns.view.zones import ZoneRow
 
 #: What reading stored bytes raises where they are not what was written.
@@ -59,7 +59,7 @@ class Audit:
 
     def step(self, store: Store, *, most: int) -> bool:
         """Look at `most` names; whether there are more. Raises ViewError."""
-        with Inspector(store) as view:
+        with reported(store.path), Inspector(store) as view:
             state = view.state
             now = state.digest, state.applied, state.rejected
             if self._begun is None:

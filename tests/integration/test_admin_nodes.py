@@ -12,23 +12,24 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.harness import Server, free_port, wait_until
+from tests.harness import Server, event_line, free_port, wait_until
 from tests.harness.server import HOST
 
 SOA = "ns.example.org. host.example.org. 7 2 3 4 5"
-MakeNodes = Callable[[int], list[Server]]
+MakeNodes = Callable[..., list[Server]]
 
 
 @pytest.fixture
 def nodes(serve: Callable[..., Server]) -> MakeNodes:
-    """A function that starts nodes that follow the log of the first and know all the others."""
+    """A function that starts nodes that follow the log of the first and know all others; `last`: the last one's own."""
 
-    def make(number: int) -> list[Server]:
+    def make(number: int, *, last: dict[str, str] | None = None) -> list[Server]:
         ports = [free_port() for _ in range(number)]
         found: list[Server] = []
         for index, port in enumerate(ports):
             others = " ".join(f"{HOST}:{other}" for other in ports if other != port)
             shared = {"DNS_FILE_LOG": str(found[0].log)} if found else {}
+            shared |= last or {} if index == number - 1 else {}
             server = serve(
                 start=False, DNS_ADMIN_ADDRESS=f"{HOST}:{port}", DNS_PEERS=others, DNS_PEERS_INTERVAL="0.2",
                 DNS_INSTANCE_ID=f"node{index}", **shared,
@@ -145,6 +146,36 @@ def test_a_byte_that_changed_on_one_node_is_found_and_named(nodes: MakeNodes) ->
     second.command("rebuild")
     wait_until(lambda: seen(first, second)["diverges"] is False, "a rebuild heals it")
     assert first.command("compare", f"{HOST}:{second.admin_port}").returncode == 0
+
+
+def test_digests_that_differ_at_the_same_positions(nodes: MakeNodes) -> None:
+    first, second = nodes(2, last={"DNS_DEFAULT_TTL": "77"})
+    wait_until(lambda: seen(first, second)["diverges"] is False, "they were compared")
+    first.append(event_line("other.example.org.|A", [
+        {"name": "other.example.org.", "type": "A", "content": "192.0.2.1"},
+    ]))
+    wait_until(lambda: seen(first, second)["diverges"], "the first node sees it")
+    found = seen(first, second)
+    assert (found["compared_at"], found["zones"]) == ("the same positions", ["example.org."])
+    done = first.command("compare", f"{HOST}:{second.admin_port}", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["differences"] == [
+        {"name": "other.example.org.", "type": "A", "here": "3600 192.0.2.1", "there": "77 192.0.2.1"},
+    ]
+    first.publish("other.example.org", "A", None)
+    wait_until(lambda: seen(first, second)["diverges"] is False, "it is over")
+    assert "nodes.agree" in first.written()
+
+
+def test_a_node_stops_in_time_while_a_peer_is_silent(nodes: MakeNodes) -> None:
+    first, second = nodes(2)
+    second.signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: seen(first, second)["asked"], "it is asked")
+        assert first.stop() == 0
+    finally:
+        second.signal(signal.SIGCONT)
+    assert "service.stop_timeout" not in first.written()
 
 
 def test_nodes_at_different_positions_are_compared_where_both_have_been(nodes: MakeNodes) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import http.server
 import pathlib
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -18,6 +21,7 @@ from streamdns.commands.tables import octets, print_array, print_pairs, print_ta
 from streamdns.dns.node import Origin, encode_single, pack_records
 from streamdns.errors import ApiError
 from streamdns.view.keys import node_key
+from tests.harness import ROOT
 from tests.harness.model import wire_name
 
 Serve = Callable[[int, bytes], str]
@@ -70,6 +74,22 @@ def test_documents_and_events(answering: Serve) -> None:
     stream = b': here\n\nid: 1-5\n\nevent: change\nid: 1-6\ndata: {"n": 1}\n\n: here\n\nevent:lost\ndata:{}\n\n'
     events = list(Client(answering(200, stream)).events("/x", silence_s=20))
     assert [tuple(event) for event in events] == [("", "1-5", None), ("change", "1-6", {"n": 1}), ("lost", "", {})]
+
+
+def test_the_schema_and_the_client_need_no_server() -> None:
+    """The console has the one, commands have the other: neither may bring the event loop or LMDB with it."""
+    code = (
+        "import sys, pkgutil, importlib, streamdns.admin.schema as schema\n"
+        "names = [each.name for each in pkgutil.iter_modules(schema.__path__)]\n"
+        "for name in names: importlib.import_module(f'streamdns.admin.schema.{name}')\n"
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] == 'streamdns'))\n"
+        "import streamdns.admin.client\n"
+        "print({'gevent', 'lmdb', 'bottle'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules, heavy = done.stdout.splitlines()
+    assert all(name in ("streamdns", "streamdns.admin") or "schema" in name for name in ast.literal_eval(modules))
+    assert heavy == "set()"
 
 
 def test_a_unix_socket(tmp_path: pathlib.Path) -> None:
