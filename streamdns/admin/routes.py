@@ -49,7 +49,8 @@ class Gate(Protocol):
 
 def application(routes: Sequence[Route], gate: Gate) -> bottle.Bottle:
     """The WSGI application of a table; raises ValueError for rows that contradict each other or themselves."""
-    app = bottle.Bottle(autojson=False)
+    app = bottle.Bottle()
+    app.config["json.enable"] = False
     served = _Served(gate)
     seen: set[tuple[str, str]] = set()
     for route in routes:
