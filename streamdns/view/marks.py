@@ -8,8 +8,7 @@ and none from there on, were applied.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from streamdns.events.sources.base import Batch, Partition
 from streamdns.view.digest import MODULUS_MASK
@@ -29,12 +28,16 @@ class Mark(NamedTuple):
     digest: bytes
 
 
-class Step(NamedTuple):
-    """What one event changed in the digest."""
+class Steps(Protocol):
+    """What the events of a batch changed in the digest."""
 
-    partition: Partition
-    position: int
-    difference: int
+    def by_partition(self) -> dict[Partition, int]:
+        """The sums of all that the events of each partition changed; a partition that changed nothing may be absent."""
+        ...
+
+    def since(self, partition: Partition, begin: int) -> int:
+        """The sum of what the events of a partition changed, those from position `begin` on."""
+        ...
 
 
 def load(txn: Transaction, store: Store, partition: Partition) -> int | None:
@@ -44,31 +47,26 @@ def load(txn: Transaction, store: Store, partition: Partition) -> int | None:
 
 
 def advance(
-    txn: Transaction, store: Store, batch: Batch, steps: Iterable[Step], *,
+    txn: Transaction, store: Store, batch: Batch, steps: Steps, *,
     before: dict[Partition, int], whole: int, every: int,
 ) -> list[Mark]:
     """Bring the digests of the partitions to where a batch ends; the marks that it passes, one a partition at most.
 
     `before` are the positions before the batch, 0 where there was none, `whole` the difference that the batch made in
-    the digest of the view, `every` the distance of marks. `steps` are looked at only where that does not tell all.
+    the digest of the view, `every` the distance of marks, 0 for none. `steps` are asked only where that does not tell.
     """
     marks: list[Mark] = []
-    listed: list[Step] | None = None
+    sums = None if len(batch.positions) == 1 else steps.by_partition()
     for partition, position in batch.positions.items():
         digest = load(txn, store, partition)
         if digest is None:
             if before[partition]:
                 continue
             digest = 0
-        if len(batch.positions) == 1:
-            digest += whole
-        else:
-            listed = list(steps) if listed is None else listed
-            digest += sum(step.difference for step in listed if step.partition == partition)
+        digest += whole if sums is None else sums.get(partition, 0)
         txn.put(_KEY + position_key(*partition), (digest & MODULUS_MASK).to_bytes(_SIZE, "big"), db=store.meta)
-        at = position - position % every
+        at = position - position % every if every else 0
         if at > before[partition]:
-            listed = list(steps) if listed is None else listed
-            behind = sum(step.difference for step in listed if step.partition == partition and step.position >= at)
-            marks.append(Mark(*partition, at, ((digest - behind) & MODULUS_MASK).to_bytes(_SIZE, "big")))
+            kept = (digest - steps.since(partition, at)) & MODULUS_MASK
+            marks.append(Mark(*partition, at, kept.to_bytes(_SIZE, "big")))
     return marks

@@ -6,7 +6,7 @@ Everything here runs in one native thread and logs nothing; what happened is ret
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -28,7 +28,7 @@ from streamdns.view.keys import (
     rrset_id,
     sequence_key,
 )
-from streamdns.view.marks import Mark, Step, advance
+from streamdns.view.marks import Mark, advance
 from streamdns.view.store import Position, State, Store, Transaction
 from streamdns.view.transaction import SPELLING, Conflict, Difference, WriteTransaction
 
@@ -180,6 +180,14 @@ class Writer:
                 raise
 
 
+class _Unlisted(NamedTuple):
+    """What a rejected event changed in the digest."""
+
+    partition: Partition
+    position: int
+    difference: int
+
+
 class _Work:
     """One commit in the making."""
 
@@ -194,7 +202,7 @@ class _Work:
         self.timestamps: dict[Partition, int] = {}
         self.marks: Sequence[Mark] = ()
         # What rejected events change in the digest: that is in no journal.
-        self._unlisted: list[Step] = []
+        self._unlisted: list[_Unlisted] = []
 
     def apply(self, records: Sequence[Record]) -> None:
         """Apply events in their order, or put them into the quarantine."""
@@ -281,7 +289,7 @@ class _Work:
             kept = before.get(mine, Candidate(rows.NONE, True, record.position, 0, 0, b"", b""))
             after = before | {mine: kept._replace(rejected=True)}
             old, new, _, _ = txn.set_candidates(key, owner, rdtype, before=before, after=after)
-            self._unlisted.append(Step((record.topic, record.partition), record.position, new - old))
+            self._unlisted.append(_Unlisted((record.topic, record.partition), record.position, new - old))
             if not canonical:
                 self._list_spelling(record, owner, rdtype, stands=True)
         quarantine.add(txn, record, topic, subject, reason=reason, most=self.writer.quarantine_size)
@@ -338,14 +346,32 @@ class _Work:
             self.txn.put_position(key, Position(position, fingerprint, timestamp))
         self.txn.state.last_event_ms = max(newest.values(), default=self.txn.state.last_event_ms)
         self.marks = advance(
-            self.txn.txn, self.writer.store, batch, self._steps(),
-            before=before, whole=self.txn.difference, every=self.writer.mark_every,
+            self.txn.txn, self.writer.store, batch, self, before=before, whole=self.txn.difference,
+            every=self.writer.mark_every if self.txn.state.complete else 0,
         )
 
-    def _steps(self) -> Iterator[Step]:
-        for _, _, _, before, after, topic, partition, position, *_ in self.changes:
-            yield Step((topic, partition), position, after - before)
-        yield from self._unlisted
+    def by_partition(self) -> dict[Partition, int]:
+        """As view/marks.py wants it of Steps."""
+        sums: dict[Partition, int] = {}
+        for _, _, _, before, after, topic, number, *_ in self.changes:
+            partition = topic, number
+            sums[partition] = sums.get(partition, 0) + after - before
+        for each in self._unlisted:
+            sums[each.partition] = sums.get(each.partition, 0) + each.difference
+        return sums
+
+    def since(self, partition: Partition, begin: int) -> int:
+        """As view/marks.py wants it of Steps."""
+        topic, number = partition
+        total = sum(
+            each.difference for each in self._unlisted if each.partition == partition and each.position >= begin
+        )
+        for _, _, _, before, after, of_topic, of_number, position, *_ in reversed(self.changes):
+            if of_number == number and of_topic == topic:
+                if position < begin:
+                    break
+                total += after - before
+        return total
 
     def commit(self) -> Applied:
         """Write the journal, let zones claim names, commit."""

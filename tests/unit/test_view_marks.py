@@ -37,7 +37,8 @@ def records(seed: int, *, partitions: int, most: int = 60) -> list[Record]:
 
 def read(to: Writer, log: Sequence[Record], sizes: random.Random) -> list[Mark]:
     """Apply a log in batches of any size; the marks."""
-    marks: list[Mark] = []
+    # A fill, which is what it is until then, has no marks.
+    marks = [*to.apply(Batch([], {}, True), {}, 1).marks]
     at = 0
     while at < len(log):
         batch = log[at : at + sizes.randrange(1, 20)]
