@@ -22,9 +22,9 @@ from tests.harness import wait_until
 _COLUMNS = (
     ("workload", "workload"), ("server", "server"), ("cpu_ratio_unbound", "CPU x Unbound"),
     ("cpu_ratio_recursor", "CPU x Recursor"), ("cpu_us_per_query", "CPU us/query"), ("cpu_us_spread", "min..max"),
-    ("queries_per_s", "queries/s"), ("core_busy", "core busy"), ("packets_out", "packets out"), ("p50_ms", "p50 ms"),
-    ("p99_ms", "p99 ms"), ("anon_mb", "MB resident"), ("waiting", "waiting"), ("dead_per_s", "dead/s"),
-    ("lost", "lost"), ("right", "right"),
+    ("queries_per_s", "queries/s"), ("of_alone", "of alone"), ("core_busy", "core busy"),
+    ("packets_out", "packets out"), ("p50_ms", "p50 ms"), ("p99_ms", "p99 ms"), ("anon_mb", "MB resident"),
+    ("waiting", "waiting"), ("dead_per_s", "dead/s"), ("lost", "lost"), ("right", "right"),
 )
 _HITS, _HITS_RATE, _ONE_HOP, _COLD = "hits", "hits at {:,}/s", "one hop", "cold"
 _COLD_HOSTS, _ONE_HOP_HOSTS = range(10), range(10, 20)
@@ -71,6 +71,7 @@ class Scene:
     def __init__(self, options: Options, folder: pathlib.Path) -> None:
         self.options, self.folder = options, folder
         self.names, self.zone = tree.Names(options.resolver_zones), Zone(min(options.zone_names, 10_000))
+        self.seconds = 0 if options.quick else options.seconds  # 0: once through each file of queries
         self.log = folder / "log.jsonl"
         self.subjects: list[AnyResolver] = []
         self.found: dict[tuple[str, str], Turns] = {}
@@ -134,7 +135,7 @@ def run(options: Options) -> Result:
     result = Result(f"resolver: {len(_COLD_HOSTS) * scene.names.zones:,} names below {scene.names.zones:,} zones, "
                     f"server on core {options.server_core}", _COLUMNS)
     result.parameters = {
-        "zones": scene.names.zones, "rounds": rounds, "seconds": options.seconds, "clients": options.clients,
+        "zones": scene.names.zones, "rounds": rounds, "seconds": scene.seconds, "clients": options.clients,
         "outstanding": options.outstanding, "lost": _LOST, "lossy_rate": _LOSSY_RATE, "known_rate": _KNOWN_RATE,
         "dead_waiting": options.dead_waiting,
     }
@@ -183,10 +184,11 @@ def _quiet(scene: Scene, subject: AnyResolver) -> None:
         scene.turn(_COLD, subject, "cold", seconds=0, timeout_s=_PATIENCE_S)
         scene.turn(_ONE_HOP, subject, "one-hop", seconds=0, timeout_s=_PATIENCE_S)
         _check(scene, subject)
-        Dnsperf(subject.port, scene.queries("hits"), options=scene.options, seconds=1).result()  # Not counted.
-        scene.turn(_HITS, subject, "hits", seconds=scene.options.seconds)
+        warming = min(1, scene.seconds)  # Not counted.
+        Dnsperf(subject.port, scene.queries("hits"), options=scene.options, seconds=warming).result()
+        scene.turn(_HITS, subject, "hits", seconds=scene.seconds)
         rate = scene.options.rate
-        scene.turn(_HITS_RATE.format(rate), subject, "hits", seconds=scene.options.seconds, rate=rate)
+        scene.turn(_HITS_RATE.format(rate), subject, "hits", seconds=scene.seconds, rate=rate)
 
 
 def _lossy(scene: Scene, subject: AnyResolver) -> None:
@@ -201,8 +203,8 @@ def _lossy(scene: Scene, subject: AnyResolver) -> None:
 def _dead(scene: Scene, subject: AnyResolver) -> None:
     """What is known already, authoritative with streamdns, while others wait for servers that are dead."""
     known, most = "own" if isinstance(subject, Resolving) else "known", scene.options.dead_waiting
-    rated = {"seconds": scene.options.seconds, "rate": _KNOWN_RATE, "each": True}
-    full = {"seconds": max(1, scene.options.seconds // 2)}
+    rated = {"seconds": scene.seconds, "rate": _KNOWN_RATE, "each": True}
+    full = {"seconds": -(-scene.seconds // 2)}
     beside = ((_BESIDE.format(_KNOWN_RATE, most), rated), (_FULL_BESIDE.format(most), full))
     with scene.running(subject), tree.faults():
         Dnsperf(subject.port, scene.queries(known), options=scene.options, seconds=0, timeout_s=_PATIENCE_S).result()
@@ -239,6 +241,11 @@ def _check(scene: Scene, subject: AnyResolver) -> None:
                 assert _shows(asker, owner, address, timeout_s=_PATIENCE_S), f"{subject.name} is wrong about {owner}"
 
 
+def _speed(turns: Turns) -> float:
+    """Queries answered in a second."""
+    return median(load.completed / load.elapsed_s for load in turns.loads)
+
+
 def _row(workload: str, server: str, found: dict[tuple[str, str], Turns]) -> dict[str, Any]:
     own = found[workload, server]
     row: dict[str, Any] = {"workload": workload, "server": server}
@@ -246,6 +253,10 @@ def _row(workload: str, server: str, found: dict[tuple[str, str], Turns]) -> dic
         other = found.get((workload, peer))
         # Beside the dead the CPU is that of their questions, too, and these are not equally many.
         row[key] = ratio(own.cpu_us, other.cpu_us) if other and not own.dead_per_s else None
+    row["of_alone"] = None
+    alone = found.get((workload.partition(" beside ")[0], server))
+    if own.dead_per_s and alone is not None:
+        row["of_alone"] = _speed(own) / _speed(alone)
     wrong = Counter[str]()
     for load in own.loads:
         wrong.update({code: count for code, count in load.rcodes.items() if code != "NOERROR"})
@@ -255,7 +266,7 @@ def _row(workload: str, server: str, found: dict[tuple[str, str], Turns]) -> dic
         "cpu_us_per_query": median(own.cpu_us),
         "cpu_us_spread": f"{min(own.cpu_us):.1f}..{max(own.cpu_us):.1f}",
         "cpu_us_of_each_round": own.cpu_us,
-        "queries_per_s": median(load.completed / load.elapsed_s for load in own.loads),
+        "queries_per_s": _speed(own),
         "core_busy": median(cpu / load.elapsed_s for cpu, load in zip(own.cpu_s, own.loads, strict=True)),
         "packets_out": None if own.dead_per_s else median(sent),
         "p50_ms": percentile(each_ms, 0.5) if each_ms else None,

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
-import gevent
 from gevent.hub import Waiter
 
 from streamdns.dns import unusual
@@ -78,6 +77,12 @@ class RecursiveAnswerer(FlatteningAnswerer):
         """Answer from this snapshot from now on."""
         super().bind(snapshot)
         self._now_s = self._clock()
+
+    def unbind(self) -> None:
+        """This snapshot is not needed any more: a batch is answered."""
+        if self.tally:  # Somebody at once, that is.
+            self.recursor.pace.share()
+        super().unbind()
 
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to one message, None where there is none or it comes later (counted in `deferred`)."""
@@ -171,7 +176,7 @@ class RecursiveAnswerer(FlatteningAnswerer):
         self.deferred += 1
         # What has to wait has a greenlet of its own; how many there may be is for the resolver's limits to say.
         waiter, deliver = found.join(self.asker), self.later(self.slot)
-        gevent.spawn_raw(self._wait, waiter, deliver, packet, end, limit, opt, key)
+        self.recursor.greenlets.spawn(self._wait, waiter, deliver, packet, end, limit, opt, key)
         return None
 
     def _wait(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import gevent
 from gevent.hub import Waiter
 
 from streamdns.dns.answer import Answerer, Deliver
@@ -61,7 +60,7 @@ class FlatteningAnswerer(Answerer):
             return super().finish(packet, reply, qtype, opt)
         self.deferred += 1
         waiter, deliver = found.join(self.asker), self.later(self.slot)
-        gevent.spawn_raw(self._send_later, waiter, deliver, apex, packet, reply, opt, self.ra)
+        self.recursor.greenlets.spawn(self._send_later, waiter, deliver, apex, packet, reply, opt, self.ra)
         return None
 
     def _send_later(

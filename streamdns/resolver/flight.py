@@ -9,10 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
 
-import gevent
-
 from streamdns.resolver.message import Response, parse, query
-from streamdns.resolver.pace import ANSWERS, Deadlines, Pace
+from streamdns.resolver.pace import ANSWERS, TIME_LIMITS, Deadlines, Pace
 from streamdns.resolver.question import Ask
 from streamdns.resolver.servers import Address
 
@@ -42,6 +40,7 @@ class Events(Protocol):
 class Carrier(Protocol):
     """What all flights have in common."""
 
+    loop: Any
     open: set[Flight]
     pace: Pace
     deadlines: Deadlines
@@ -70,6 +69,7 @@ class Flight:
     __slots__ = ("_hurried", "_io", "ask", "carrier", "ended", "events", "id", "packet", "port", "qname", "sent_s",
                  "socket", "tick")
     transport = ""
+    kind = TIME_LIMITS
 
     def __init__(self, carrier: Carrier, ask: Ask, events: Events) -> None:
         self.carrier, self.ask, self.events = carrier, ask, events
@@ -110,7 +110,7 @@ class Flight:
         assert self.socket is not None
         if self._io is not None:
             self._io.close()
-        self._io = gevent.get_hub().loop.io(self.socket.fileno(), events)
+        self._io = self.carrier.loop.io(self.socket.fileno(), events)
         self._io.start(self._ready, then)
 
     def _ready(self, then: Callable[[], None]) -> None:
@@ -147,7 +147,8 @@ class Flight:
         else:
             self._hurried = True
             self.carrier.deadlines.at(self.sent_s + self.ask.timeout_s, self)
-            self.events.hurry(self.ask.token)
+            if not self.carrier.pace.behind:
+                self.events.hurry(self.ask.token)
 
     def fail(self, why: str, result: str, *, unreachable: bool = False) -> None:
         """End and tell why; once."""
@@ -187,6 +188,7 @@ class _Again:
     """A flight that waits for a descriptor."""
 
     __slots__ = ("_flight", "tick")
+    kind = TIME_LIMITS
 
     def __init__(self, flight: Flight) -> None:
         self._flight, self.tick = flight, 0

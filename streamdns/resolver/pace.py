@@ -13,10 +13,19 @@ from typing import Any, Final, Protocol
 
 import gevent
 
-#: Kinds of work, the most urgent first: what ends something goes before what begins something.
+#: Kinds of work. Answers, and the ends of questions, go before all others, which take turns with each other.
 ANSWERS, TIME_LIMITS, SENDING, STARTING = range(4)
 
-_TURN_S: Final = 0.000_25
+#: A turn of the loop belongs to the resolver for so long; much at once costs less, here and where it is sent to.
+_TURN_S: Final = 0.003
+#: While there are clients that are answered at once it is less, and where these have much to do, a share of what they
+#: took in the last turn; but no less than the least, so that the resolver comes to its ends.
+_SHARED_S: Final = 0.000_5
+_LITTLE_S: Final = 0.000_1
+_SHARE: Final = 0.25
+_LEAST_S: Final = 0.000_15
+_SHARED_TURNS: Final = 64
+_BEHIND: Final = 500
 _TICK_S: Final = 0.005
 
 Work = Callable[[], None]
@@ -25,16 +34,28 @@ Work = Callable[[], None]
 class Pace:
     """Runs work at once while the time of this turn of the loop lasts, and the rest in the next turns."""
 
-    def __init__(self, *, turn_s: float = _TURN_S, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._turn_s, self._clock = turn_s, clock
+    def __init__(
+        self, *, turn_s: float = _TURN_S, shared_s: float = _SHARED_S,
+        clock: Callable[[], float] = time.perf_counter, cpu_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._most_s, self._shared_s, self._clock, self._cpu_clock = turn_s, shared_s, clock, cpu_clock
+        self._turn_s = turn_s
+        self._shared_turns = 0
         self._queues: tuple[deque[Work], ...] = (deque(), deque(), deque(), deque())
         self._timer = gevent.get_hub().loop.timer(0.0)
         self._turning = False
-        self._depth = 0
-        self._began_s = self._spent_s = 0.0
+        self._next = 0
+        self.within = 0  # How deep in work that was entered.
+        self._began_s = self._spent_s = self._cpu_s = 0.0
 
     def __len__(self) -> int:
+        """The pieces of work that wait."""
         return sum(map(len, self._queues))
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is much more to do than time for it, so that what need not be had better not be."""
+        return len(self) > _BEHIND
 
     def do(self, kind: int, work: Work) -> bool:
         """Run it at once, or else in a later turn (False)."""
@@ -49,55 +70,88 @@ class Pace:
 
     def put(self, kind: int, work: Work) -> None:
         """Run it in the next turn or later, from the loop itself."""
-        self._arm()
+        if not self._turning:
+            self._arm()
         self._queues[kind].append(work)
 
     def enter(self, kind: int) -> bool:
-        """Whether there is time for work of this kind now; then `leave` is to be called after it."""
-        self._arm()
-        queues = self._queues
-        if queues[0] or (kind and (queues[1] or (kind > 1 and (queues[2] or (kind > 2 and queues[3]))))):
+        """Whether there is time for work of this kind now; then `leave` is to be called after it.
+
+        What belongs to work that goes on already has the time of that.
+        """
+        if self.within:
+            self.within += 1
+            return True
+        if not self._turning:
+            self._arm()
+        for waiting in self._queues[: kind + 1]:
+            if waiting:
+                return False
+        if self._spent_s >= self._turn_s:
             return False
-        now_s = self._clock()
-        if not self._depth:
-            self._began_s = now_s
-        if self._spent_s + now_s - self._began_s >= self._turn_s:
-            return False
-        self._depth += 1
+        self._began_s = self._clock()
+        self.within = 1
         return True
 
     def leave(self) -> None:
         """Work that was entered is done."""
-        self._depth -= 1
-        if not self._depth:
+        self.within -= 1
+        if not self.within:
             self._spent_s += self._clock() - self._began_s
 
+    def share(self) -> None:
+        """There are clients that are answered at once: for a while they have the larger part."""
+        self._shared_turns = _SHARED_TURNS
+
     def _arm(self) -> None:
-        if not self._turning:
-            self._turning = True
-            self._timer.start(self._turn)
+        self._turning = True
+        self._timer.start(self._turn)
 
     def _turn(self) -> None:
         """A new turn of the loop: what has waited goes first."""
-        self._turning = False
-        self._spent_s = 0.0
-        while self._spent_s < self._turn_s:
-            queue = next(filter(None, self._queues), None)
-            if queue is None:
-                return
-            self._arm()
-            self._began_s = self._clock()
-            self._depth = 1
-            try:
+        cpu_s = self._cpu_clock()
+        others_s = cpu_s - self._cpu_s - self._spent_s  # Nobody's time, in which the loop only waited, does not count.
+        turn_s = self._most_s
+        if self._shared_turns:
+            self._shared_turns -= 1
+            turn_s = self._shared_s
+            if others_s > _LITTLE_S:
+                turn_s = min(turn_s, max(_LEAST_S, _SHARE * others_s))
+        self._cpu_s, self._spent_s, self._turn_s, self._turning = cpu_s, 0.0, turn_s, False
+        if not any(self._queues):
+            return
+        self._arm()
+        clock = self._clock
+        began_s = clock()
+        self.within = 1
+        try:
+            while (queue := self._chosen()) is not None:
                 queue.popleft()()
-            finally:
-                self.leave()
+                if clock() - began_s >= turn_s:
+                    break
+        finally:
+            self.within = 0
+            self._spent_s = clock() - began_s
+
+
+    def _chosen(self) -> deque[Work] | None:
+        queues = self._queues
+        if queues[ANSWERS]:
+            return queues[ANSWERS]
+        for _ in range(STARTING):
+            self._next = self._next % STARTING + 1
+            if queues[self._next]:
+                return queues[self._next]
+        return None
 
 
 class Due(Protocol):
-    """What has a time limit; `tick` is kept for Deadlines and nobody else."""
+    """What has a time limit, and the kind of work that this is; `tick` is kept for Deadlines and nobody else."""
 
     tick: int
+
+    @property
+    def kind(self) -> int: ...
 
     def due(self) -> None:
         """The time has come."""
@@ -155,6 +209,6 @@ class Deadlines:
         ticks = self._ticks
         while ticks and ticks[0] * _TICK_S <= now_s:
             for what in self._due.pop(heappop(ticks)):
-                self._pace.put(TIME_LIMITS, what.due)
+                self._pace.put(what.kind, what.due)
         if ticks:
             self._wake(ticks[0] * _TICK_S - now_s)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
+import gevent
 from gevent import Timeout
 from gevent.event import AsyncResult, Event
 from gevent.hub import Waiter
@@ -16,6 +16,7 @@ from streamdns import logs
 from streamdns.dns.wire import NS, SERVFAIL
 from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
+from streamdns.resolver.greenlets import Greenlets
 from streamdns.resolver.message import Options, Response
 from streamdns.resolver.messages import Messages
 from streamdns.resolver.pace import ANSWERS, STARTING
@@ -47,6 +48,7 @@ class Running:
     """
 
     __slots__ = ("_ends_s", "_owner", "outcome", "question", "resolution", "tick", "waiting")
+    kind = ANSWERS
 
     def __init__(self, owner: Recursor, question: Question, resolution: Resolution) -> None:
         self._owner, self.question, self.resolution = owner, question, resolution
@@ -133,9 +135,13 @@ class Running:
     def _tell(self, outcome: Outcome) -> None:
         waiting, self.waiting = self.waiting, []
         self._owner.released(waiting)
-        for _, waiter in waiting:
-            # Not from here: only the loop itself may go on with a greenlet.
-            self._owner.pace.put(ANSWERS, partial(waiter.switch, outcome))
+        hub = gevent.get_hub()
+        if gevent.getcurrent() is hub:
+            for _, waiter in waiting:
+                waiter.switch(outcome)  # Comes back when the greenlet ends or waits for something else.
+        else:
+            for _, waiter in waiting:
+                hub.loop.run_callback(waiter.switch, outcome)
 
 
 class Recursor(Service):
@@ -164,6 +170,7 @@ class Recursor(Service):
         self.primed_s: float | None = None
         self._priming: Priming | None = None
         self.pace, self.deadlines = transport.pace, transport.deadlines
+        self.greenlets = Greenlets()  # for the queries that wait
         self._hits = 0
         self._misses = registry.counter("resolver.misses")
         self._failures = registry.counter("resolver.failures")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import gevent
+
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.flight import Events, Flight, scrambled
 from streamdns.resolver.pace import SENDING, Deadlines, Pace
@@ -35,12 +37,15 @@ class Transport:
         self._rtt = registry.histogram("resolver.rtt_seconds")
         self.pace = Pace() if pace is None else pace
         self.deadlines = Deadlines(self.pace)
+        self.loop = gevent.get_hub().loop
         self.open: set[Flight] = set()
         self._closed = 0
 
     def send(self, ask: Ask, events: Events) -> None:
         """Send a query; what comes of it is told to `events`, never from within this call."""
-        if self.pace.enter(SENDING):
+        if self.pace.within:
+            self._begin(ask, events)
+        elif self.pace.enter(SENDING):
             try:
                 self._begin(ask, events)
             finally:

@@ -28,7 +28,7 @@ ROWS = {
                 "whole_p99_ms", "whole_max_ms", "change_p50_ms"},
 }
 RESOLVER = {"workload", "server", "cpu_ratio_unbound", "cpu_ratio_recursor", "cpu_us_per_query", "packets_out",
-            "p50_ms", "p99_ms", "anon_mb", "waiting", "lost", "right"}
+            "p50_ms", "p99_ms", "anon_mb", "of_alone", "waiting", "lost", "right"}
 INGEST = {"used_bytes_per_record", "disk_bytes_per_record", "anon_mb_peak", "anon_mb", "records"}
 MACHINE = {"cpu", "cores", "kernel", "python", "python_path", "python_build", "tools", "load_average", "memory_bytes"}
 

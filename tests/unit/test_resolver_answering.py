@@ -65,7 +65,7 @@ class Bench:
         self.messages = Messages(1 << 20)
         self.recursor = Recursor(
             # The tests ask one question after another without a turn of the loop, and want no limit for one.
-            self.known, Transport(registry, pace=Pace(clock=lambda: 0.0)), messages=self.messages, registry=registry,
+            self.known, Transport(registry, pace=Pace(clock=float, cpu_clock=float)), messages=self.messages, registry=registry,
             limit=10, client_limit=10, clock=lambda: self.now_s,
         )
         self.answerer = RecursiveAnswerer(
@@ -249,6 +249,19 @@ def test_limits_are_told_at_once(bench: Bench) -> None:
     assert [each.get(block=False).rcode for each in greenlets] == [dns.rcode.SERVFAIL] * 10
     assert not bench.recursor.transport.open
     assert bench.recursor.summary()["clients_waiting"] == 0
+
+
+def test_the_loop_is_shared_with_those_who_are_answered_at_once(bench: Bench) -> None:
+    """But not because of those who wait."""
+    shared: list[bool] = []
+    bench.recursor.pace.share = lambda: shared.append(True)  # type: ignore[method-assign]
+    bench.known.may_ask = lambda address: True
+    bench.answerer.later = lambda slot: lambda reply: None
+    for owner, at_once in (("www.elsewhere.", 0), ("www.example.", 1)):
+        bench.answerer.bind(bench.memory)  # type: ignore[arg-type]
+        made = bench.answerer.reply(dns.message.make_query(owner, "A").to_wire(), False, 0)
+        bench.answerer.unbind()
+        assert (made is not None, len(shared)) == (bool(at_once), at_once)
 
 
 def test_what_has_to_wait_has_a_greenlet_that_replies(bench: Bench) -> None:

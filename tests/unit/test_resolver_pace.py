@@ -39,10 +39,14 @@ class Clock:
 
         return run
 
+    def pass_s(self, done: list[int], time_s: float) -> None:
+        self.now_s += time_s
+        done.append(1)
+
 
 def test_so_much_at_once_and_the_rest_in_other_turns() -> None:
     clock, done = Clock(), list[int]()
-    pace = Pace(turn_s=10.0, clock=clock)
+    pace = Pace(turn_s=10.0, clock=clock, cpu_clock=float)
     at_once = [pace.do(SENDING, clock.work(done, number)) for number in range(35)]
     assert at_once == [True] * 10 + [False] * 25
     assert done == list(range(10))
@@ -56,38 +60,92 @@ def test_so_much_at_once_and_the_rest_in_other_turns() -> None:
 
 def test_what_takes_no_time_has_no_limit() -> None:
     done: list[int] = []
-    pace = Pace(turn_s=10.0, clock=lambda: 0.0)
+    pace = Pace(turn_s=10.0, clock=float, cpu_clock=float)
     assert all(pace.do(STARTING, lambda: done.append(1)) for _ in range(1000))
     assert len(done) == 1000
 
 
 def test_work_within_work_is_of_the_same_turn() -> None:
     clock, done = Clock(), list[int]()
-    pace = Pace(turn_s=10.0, clock=clock)
+    pace = Pace(turn_s=10.0, clock=clock, cpu_clock=float)
 
     def many() -> None:
         for number in range(20):
-            pace.do(SENDING, clock.work(done, number))
+            assert pace.do(SENDING, clock.work(done, number))
 
     assert pace.do(ANSWERS, many)
-    assert done == list(range(10))
+    assert done == list(range(20))
     assert not pace.enter(ANSWERS)
-    until(lambda: len(done) == 20)
+    pace.put(STARTING, many)
+    until(lambda: len(done) == 40)
 
 
-def test_what_ends_goes_before_what_begins() -> None:
+def test_who_has_much_to_do_leaves_it_a_share() -> None:
+    """But never nothing; while others do little it has all of a turn."""
+    clock, cpu, done = Clock(), Clock(), list[int]()
+    pace = Pace(turn_s=0.003, shared_s=0.001, clock=clock, cpu_clock=cpu)
+    for shared, others_s, least_s, most_s in (
+        (False, 0.0, 0.003, 0.003), (False, 0.001, 0.003, 0.003), (True, 0.000_01, 0.001, 0.001),
+        (True, 0.001, 0.000_24, 0.000_26), (True, 0.000_2, 0.000_1, 0.000_2), (True, 1.0, 0.001, 0.001),
+    ):
+        if shared:
+            pace.share()
+        pace.put(SENDING, lambda: None)
+        give_way()
+        until(lambda: len(pace) == 0)
+        cpu.now_s += others_s
+        pace.put(SENDING, lambda: None)
+        until(lambda: len(pace) == 0)
+        done.clear()
+        while pace.do(STARTING, lambda: clock.pass_s(done, 0.000_01)):
+            pass
+        assert least_s <= len(done) * 0.000_01 <= most_s + 0.000_011, others_s
+        until(lambda: len(pace) == 0)
+
+
+def test_it_is_not_shared_for_ever() -> None:
     clock, done = Clock(), list[int]()
-    pace = Pace(turn_s=10.0, clock=clock)
+    pace = Pace(turn_s=10.0, shared_s=2.0, clock=clock, cpu_clock=float)
+    pace.share()
+    for number in range(1000):
+        pace.put(STARTING, clock.work(done, number))
+    give_way()
+    give_way()
+    assert len(done) <= 6
+    turns = 2
+    while len(done) < 900:
+        give_way()
+        turns += 1
+    assert 64 < turns < 250
+
+
+def test_answers_go_first_and_the_others_take_turns() -> None:
+    clock, done = Clock(), list[int]()
+    pace = Pace(turn_s=10.0, clock=clock, cpu_clock=float)
     for kind in (STARTING, SENDING, TIME_LIMITS, ANSWERS):
-        pace.put(kind, clock.work(done, kind))
+        for _ in range(30):
+            pace.put(kind, clock.work(done, kind))
     assert not pace.do(ANSWERS, clock.work(done, ANSWERS))  # Not past those who wait already.
-    until(lambda: len(done) == 5)
-    assert done == [ANSWERS, ANSWERS, TIME_LIMITS, SENDING, STARTING]
+    assert not pace.behind
+    until(lambda: len(done) == 121)
+    assert done[:31] == [ANSWERS] * 31
+    for first in range(31, 121, 3):
+        assert set(done[first : first + 3]) == {STARTING, SENDING, TIME_LIMITS}
+
+
+def test_it_is_behind_with_hundreds_of_things_to_do() -> None:
+    done: list[int] = []
+    pace = Pace()
+    for number in range(1000):
+        pace.put(STARTING, partial(done.append, number))
+    assert pace.behind
+    until(lambda: len(done) == 1000)
+    assert not pace.behind
 
 
 def test_what_waits_does_not_keep_the_more_urgent() -> None:
     clock, done = Clock(), list[int]()
-    pace = Pace(turn_s=10.0, clock=clock)
+    pace = Pace(turn_s=10.0, clock=clock, cpu_clock=float)
     pace.put(STARTING, clock.work(done, STARTING))
     assert pace.do(ANSWERS, clock.work(done, ANSWERS))
     until(lambda: len(done) == 2)
@@ -96,7 +154,7 @@ def test_what_waits_does_not_keep_the_more_urgent() -> None:
 def test_others_have_their_turn_in_between() -> None:
     """However much there is to do, who gives way goes on soon."""
     clock, done = Clock(), list[int]()
-    pace = Pace(turn_s=10.0, clock=clock)
+    pace = Pace(turn_s=10.0, clock=clock, cpu_clock=float)
     for number in range(10_000):
         pace.put(STARTING, clock.work(done, number))
     for turn in range(1, 20):
@@ -107,7 +165,7 @@ def test_others_have_their_turn_in_between() -> None:
 
 def test_a_failure_does_not_end_the_rest() -> None:
     clock, done = Clock(), list[int]()
-    pace = Pace(turn_s=10.0, clock=clock)
+    pace = Pace(turn_s=10.0, clock=clock, cpu_clock=float)
 
     def fail() -> None:
         raise gevent.GreenletExit  # The hub says nothing about this one.
@@ -120,6 +178,8 @@ def test_a_failure_does_not_end_the_rest() -> None:
 class Limit:
     """Notes that its time has come."""
 
+    kind = TIME_LIMITS
+
     def __init__(self, done: list[int], number: int) -> None:
         self.done, self.number, self.tick = done, number, 0
 
@@ -130,7 +190,7 @@ class Limit:
 def test_time_limits_in_their_order_and_never_early() -> None:
     clock, done = Clock(), list[int]()
     clock.now_s = 5000.0
-    deadlines = Deadlines(Pace(clock=lambda: 0.0), clock=clock)
+    deadlines = Deadlines(Pace(clock=float, cpu_clock=float), clock=clock)
     limits = [Limit(done, number) for number in range(100)]
     for limit in reversed(limits):
         deadlines.at(5000.0 + limit.number / 100, limit)
@@ -155,7 +215,7 @@ def test_a_limit_that_is_over_already_comes_soon() -> None:
 def test_limits_after_a_long_rest() -> None:
     """Nothing ticks while there are none; the clock may be anywhere when the next comes."""
     clock, done = Clock(), list[int]()
-    deadlines = Deadlines(Pace(clock=lambda: 0.0), clock=clock)
+    deadlines = Deadlines(Pace(clock=float, cpu_clock=float), clock=clock)
     for number, start_s in enumerate((0.0, 1e6, 1e6 + 1)):
         clock.now_s = start_s
         deadlines.at(start_s + 0.02, Limit(done, number))
@@ -167,7 +227,7 @@ def test_limits_after_a_long_rest() -> None:
 def test_limits_after_what_has_arrived() -> None:
     """A loop that stood still looks at what came meanwhile before it says that nothing came."""
     clock, done = Clock(), list[int]()
-    pace = Pace(clock=lambda: 0.0)
+    pace = Pace(clock=float, cpu_clock=float)
     deadlines = Deadlines(pace, clock=clock)
     limit = Limit(done, 1)
     deadlines.at(1.0, limit)

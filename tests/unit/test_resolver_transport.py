@@ -207,7 +207,7 @@ def test_a_flood_is_sent_turn_by_turn() -> None:
     """Other callbacks of the loop get their turn in between; in the end all are sent."""
     told = [Told() for _ in range(100)]
     looks = itertools.count()
-    transport = Transport(Registry(), pace=Pace(turn_s=20, clock=lambda: float(next(looks))))
+    transport = Transport(Registry(), pace=Pace(turn_s=20, clock=lambda: float(next(looks)), cpu_clock=float))
     with udp_server(lambda packet: [good(packet)]) as address:
         for each in told:
             transport.send(ask(address), each)
@@ -301,7 +301,7 @@ def test_an_address_that_the_system_cannot_send_to(tcp: bool) -> None:
 def test_what_is_closed_tells_nobody(tcp: bool) -> None:
     """Neither what was sent nor what waits for its turn."""
     looks = itertools.count()
-    transport = Transport(Registry(), pace=Pace(turn_s=8, clock=lambda: float(next(looks))))
+    transport = Transport(Registry(), pace=Pace(turn_s=8, clock=lambda: float(next(looks)), cpu_clock=float))
     told = [Told() for _ in range(10)]
     before = len(os.listdir("/proc/self/fd"))
     with udp_server(lambda packet: []) as address:
