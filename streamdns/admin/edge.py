@@ -147,11 +147,11 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
 
     def _refuse(self, error: ApiError) -> None:
         self.server.refused.add()
+        self.headers_sent = self.close_connection = True
         document = error_document(error.status, error.code, error.message)
         headers = [*SECURITY_HEADERS, ("Content-Type", "application/json"), ("Content-Length", str(len(document))),
                    ("Connection", "close")]
         head = f"HTTP/1.1 {error.status} {_REASONS[error.status]}\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers)
-        self.headers_sent = self.close_connection = True
         self.socket.sendall(head.encode("ascii") + b"\r\n" + document)
 
     def _linger(self) -> None:
@@ -186,6 +186,7 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
     def handle(self, client: Any, address: Any) -> None:
         """One connection from its first octet to its last, in a greenlet of its own."""
         if self._open >= CONNECTIONS and not self._make_room():
+            # Rare: waiting for events and streams are bounded below this.
             client.close()
             return
         self._open += 1

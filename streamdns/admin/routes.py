@@ -6,7 +6,8 @@ Served by edge.py alone, which leaves the path in PATH_INFO as it was sent (a na
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import bottle
@@ -38,6 +39,8 @@ _JSON: Final = "application/json"
 _FAULT: Final = "this request met a fault; the log of the server says more"
 _PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
 _MAX_STREAMS: Final = 16
+#: How often it is looked whether the client of a stream may still have it.
+_ADMIT_AGAIN_S: Final = 5.0
 
 
 class Gate(Protocol):
@@ -47,11 +50,13 @@ class Gate(Protocol):
         """Who calls; raises ApiError for whoever is not known or may not do what needs this role."""
 
 
-def application(routes: Sequence[Route], gate: Gate) -> bottle.Bottle:
+def application(
+    routes: Sequence[Route], gate: Gate, *, clock: Callable[[], float] = time.monotonic
+) -> bottle.Bottle:
     """The WSGI application of a table; raises ValueError for rows that contradict each other or themselves."""
     app = bottle.Bottle()
     app.config["json.enable"] = False
-    served = _Served(gate)
+    served = _Served(gate, clock)
     seen: set[tuple[str, str]] = set()
     for route in routes:
         _check(route)
@@ -84,8 +89,8 @@ def _check(route: Route) -> None:
 class _Served:
     """Serves the routes of one table."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, gate: Gate, clock: Callable[[], float]) -> None:
+        self._gate, self._clock = gate, clock
         self._streams = 0
 
     def callback(self, route: Route) -> Callable[..., Any]:
@@ -115,30 +120,38 @@ class _Served:
         if route.role > Role.VIEWER and route.method != "GET":
             _log.info("admin.changed", by=principal.name, what=f"{route.method} {route.path}")
         if isinstance(result, Stream):
-            return self._stream(result)
+            return self._stream(result, lambda: self._gate.principal(environ, route.role))
         reply = result if isinstance(result, Reply) else Reply(result)
         raw = isinstance(reply.document, bytes)
         content = reply.document if raw else msgspec.json.encode(reply.document) + b"\n"
         return _answer(reply.status, content, content_type=reply.content_type, headers=reply.headers)
 
-    def _stream(self, stream: Stream) -> Any:
+    def _stream(self, stream: Stream, admit: Callable[[], object]) -> Any:
         if bottle.request.method == "HEAD":
             _close(stream.chunks)
             return _answer(200, b"", content_type=stream.content_type)
         if self._streams >= _MAX_STREAMS:
             _close(stream.chunks)
             raise ApiError(503, "too_many_streams", f"{_MAX_STREAMS} streams are open, and that is the most")
-        _answer(200, b"", content_type=stream.content_type)
-        return _Flow(self, stream)
+        _answer(200, b"", content_type=stream.content_type, headers=(("Connection", "close"),))
+        return _Flow(self.flow(stream, admit))
 
-    def flow(self, stream: Stream) -> Iterator[bytes]:
-        """The chunks of a stream, counted for as long as they flow."""
+    def flow(self, stream: Stream, admit: Callable[[], object]) -> Generator[bytes, None, None]:
+        """The chunks of a stream, counted for as long as they flow, which is for as long as its client is let in."""
         self._streams += 1
+        admitted_s = self._clock()
         try:
             if stream.content_type == "text/event-stream":
                 # A comment: the head of the answer goes out now, not with the first event.
                 yield b":\n\n"
-            yield from stream.chunks
+            for chunk in stream.chunks:
+                if self._clock() - admitted_s >= _ADMIT_AGAIN_S:
+                    admit()
+                    admitted_s = self._clock()
+                yield chunk
+        except ApiError:
+            # The token has ended or was revoked meanwhile: so does the stream.
+            return
         finally:
             self._streams -= 1
             _close(stream.chunks)
@@ -147,14 +160,14 @@ class _Served:
 class _Flow:
     """An iterable with close(), which the server calls however a stream ends."""
 
-    def __init__(self, served: _Served, stream: Stream) -> None:
-        self._chunks = served.flow(stream)
+    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
+        self._chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
 
     def close(self) -> None:
-        self._chunks.close()  # type: ignore[attr-defined] # flow() is a generator
+        self._chunks.close()
 
 
 def _close(chunks: Iterable[bytes]) -> None:

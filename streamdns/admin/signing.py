@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import bottle
+import gevent
 
 from streamdns import logs
 from streamdns.admin.auth import CLAIMS, COOKIE, CSRF_COOKIE
 from streamdns.admin.open import refuse_foreign_page
-from streamdns.admin.revoked import Entry, Revoked
+from streamdns.admin.revoked import MOST_BY_SIGNING_OUT, Entry, Revoked
 from streamdns.admin.route import Call, Reply, Role, Route
 from streamdns.admin.schema.edge import Error, ErrorDetail, SignedIn, SignedOut, SignIn
 from streamdns.admin.throttle import Throttle
@@ -77,7 +78,9 @@ class Signing:
         claims: Claims | None = environ.get(CLAIMS)
         if claims is not None:
             try:
-                self._revoked.add(Entry(claims.jti, claims.exp, int(self._now()), claims.sub))
+                entry = Entry(claims.jti, claims.exp, int(self._now()), claims.sub)
+                # In a native thread: it waits for the disk.
+                gevent.get_hub().threadpool.apply(self._revoked.add, (entry,), {"most": MOST_BY_SIGNING_OUT})
             except (OSError, ValueError) as error:
                 _log.error("admin.file_unreadable", path=self._revoked.path, error=str(error))
                 raise ApiError(503, "not_ready", "the list of revoked tokens cannot be written: the token is still "

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import dns.message
 import dns.query
 import pytest
 
 from tests.harness import Server, wait_until
+from tests.integration.admin_calls import SECRET, token
 from tests.integration.malformed import HOST, MALFORMED
 
 MOST_BODY = 1 << 20
@@ -202,3 +204,44 @@ def test_ten_thousand_malformed_requests_leave_dns_alone(server: Server) -> None
     wait_until(lambda: server.metrics()["streamdns_admin_connections"] <= 2, "every connection is closed")
     assert server.rss_anon_bytes() - before_bytes < 64 << 20
     assert server.metrics()["streamdns_dns_exceptions_total"] == 0
+
+
+def test_a_stream_ends_with_its_token(start: Callable[..., Server], tmp_path: Path) -> None:
+    """Revoked while it flows, it is not served on."""
+    server = start(DNS_ADMIN_JWTSECRET=SECRET, DNS_ADMIN_REVOKED=str(tmp_path / "revoked.json"))
+    good = token("viewer", jti="of-a-stream").encode()
+    request = b"GET /v1/journal/stream HTTP/1.1\r\n" + HOST + b"Authorization: Bearer " + good + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.admin_port), timeout=60) as connection:
+        connection.sendall(request)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert server.command("token", "revoke", "of-a-stream").returncode == 0
+        deadline, number = time.monotonic() + 60, 0
+        connection.settimeout(0.5)
+        while True:
+            assert time.monotonic() < deadline, "the stream goes on"
+            number += 1
+            server.publish(f"n{number}.example.org", "A", ["192.0.2.77"])
+            try:
+                if not connection.recv(65536):
+                    break
+            except TimeoutError:
+                continue
+    judged(exchange(server.admin_port, request))
+
+
+def test_who_waits_and_who_listens_leave_room_for_others(server: Server) -> None:
+    """As many as may wait for events and listen to streams, and more: every other request is served."""
+    waiting = b"GET /v1/wait?name=not-there.example.org.&type=A&timeout=60 HTTP/1.1\r\n" + HOST + b"\r\n"
+    listening = b"GET /v1/journal/stream HTTP/1.1\r\n" + HOST + b"\r\n"
+    held = []
+    try:
+        for number in range(80):
+            held.append(socket.create_connection(("127.0.0.1", server.admin_port), timeout=30))
+            held[-1].sendall(waiting if number % 2 else listening)
+        for _ in range(20):
+            assert server.get("/health", timeout_s=30)[0] == 200
+        assert server.answers("www.example.org")
+    finally:
+        for connection in held:
+            connection.close()
+    wait_until(server.is_ready, "those who have gone make room")
