@@ -65,8 +65,8 @@ class Bench:
         self.messages = Messages(1 << 20)
         self.recursor = Recursor(
             # The tests ask one question after another without a turn of the loop, and want no limit for one.
-            self.known, Transport(registry, pace=Pace(clock=float, cpu_clock=float)), messages=self.messages, registry=registry,
-            limit=10, client_limit=10, clock=lambda: self.now_s,
+            self.known, Transport(registry, pace=Pace(clock=float, cpu_clock=float)), messages=self.messages,
+            registry=registry, limit=10, client_limit=10, clock=lambda: self.now_s,
         )
         self.answerer = RecursiveAnswerer(
             Policy(**policy), cookies=None, recursor=self.recursor, clock=lambda: self.now_s,
