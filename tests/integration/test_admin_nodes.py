@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import signal
 import threading
 from collections.abc import Callable
@@ -42,7 +43,6 @@ def nodes(serve: Callable[..., Server]) -> MakeNodes:
         found[0].publish("www.example.org", "A", ["192.0.2.77"])
         for server in found:
             server.start()
-            wait_until(lambda server=server: positions(server) == found[0].ends(), "it has all of the log")
         return found
 
     return make
@@ -73,7 +73,7 @@ def test_waiting_for_all_nodes_ends_when_the_last_has_it(nodes: MakeNodes) -> No
     try:
         end = first.ends()[0]
         first.publish("new.example.org", "A", ["192.0.2.5"])
-        status, document = ask(first, "/v1/wait", offset=end, timeout=1, nodes="all")
+        status, document = ask(first, "/v1/wait", offset=end, timeout=4, nodes="all")
         assert status == 504
         found = {each["node"].split()[0]: each["applied"] for each in document["nodes"]}
         late = f"http://{HOST}:{slow.admin_port}"
@@ -165,6 +165,23 @@ def test_digests_that_differ_at_the_same_positions(nodes: MakeNodes) -> None:
     first.publish("other.example.org", "A", None)
     wait_until(lambda: seen(first, second)["diverges"] is False, "it is over")
     assert "nodes.agree" in first.written()
+
+
+def test_peers_are_asked_with_a_token(nodes: MakeNodes, tmp_path: pathlib.Path) -> None:
+    login = {"DNS_ADMIN_JWTSECRET": "a secret of more than thirty-two octets", "DNS_ADMIN_USERNAME": "u"}
+    first, second = nodes(2, last=login | {"DNS_ADMIN_PASSWORD": "pass word"})
+    wait_until(lambda: "token" in seen(first, second)["error"], "the first one is refused")
+    token = second.command("token", "create", "--role", "viewer").stdout
+    file = tmp_path / "token"
+    file.write_text(token)
+    first.stop()
+    first.settings["DNS_PEERS_TOKEN_FILE"] = str(file)
+    first.start()
+    wait_until(lambda: seen(first, second)["diverges"] is False, "it is let in")
+    end = first.ends()[0]
+    first.publish("www.example.org", "A", ["192.0.2.9"])
+    assert ask(first, "/v1/wait", offset=end, timeout=60, nodes="all")[0] == 200
+    assert second.answers("www.example.org") == ["192.0.2.9"]
 
 
 def test_a_node_stops_in_time_while_a_peer_is_silent(nodes: MakeNodes) -> None:

@@ -102,6 +102,37 @@ def test_errors_are_one_sentence(node: Server, arguments: tuple[str, ...], sente
     assert sentence in done.stderr
 
 
+def test_tokens_go_along(serve: Callable[..., Server], tmp_path: pathlib.Path) -> None:
+    secret = "a secret of more than thirty-two octets"
+    server = serve(start=False, DNS_ADMIN_JWTSECRET=secret, DNS_ADMIN_USERNAME="admin", DNS_ADMIN_PASSWORD="pass word")
+    server.publish("example.org", "SOA", [SOA], timestamp=1)
+    server.start()
+    assert "example.org." in out(server, "zones"), "these settings sign a token for themselves"
+    stranger = {name: text for name, text in server.environment.items() if not name.startswith("DNS_ADMIN_")}
+    node = f"{HOST}:{server.admin_port}"
+
+    def ask(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "streamdns", "zones", *arguments], env=stranger | environment, cwd=ROOT,
+            capture_output=True, text=True, timeout=60, check=False,
+        )
+
+    refused = ask("--node", node)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1), refused
+    token = server.command("token", "create", "--role", "viewer").stdout.strip()
+    file = tmp_path / "token"
+    file.write_text(token + "\n")
+    for done in (
+        ask("--node", node, STREAMDNS_TOKEN=token), ask(STREAMDNS_NODE=f"http://{node}", STREAMDNS_TOKEN=token),
+        ask("--node", node, "--token-file", str(file)),
+    ):
+        assert done.returncode == 0, done
+        assert "example.org." in done.stdout
+    scoped = server.command("token", "create", "--role", "viewer", "--zone", "example.net.").stdout.strip()
+    assert ask("--node", node, STREAMDNS_TOKEN=scoped).stderr == "streamdns: there are no zones\n"
+    assert ask("example.org", "--node", node, STREAMDNS_TOKEN=scoped).returncode == 1
+
+
 def test_publish_waits_until_it_is_answered(node: Server) -> None:
     for number in range(3):
         done = out(node, "publish", f"new{number}.example.org", "A", "192.0.2.9", "--wait")
