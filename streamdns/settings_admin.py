@@ -125,9 +125,10 @@ ADMIN: Final[tuple[Setting, ...]] = (
     seconds_row("DNS_ADMIN_SESSION", "admin_session_s", (60, 2592000), "43200",
                 "How long whoever signs in stays signed in."),
     _text("DNS_ADMIN_TLS_CERT", "admin_tls_cert", "The certificate of the admin API, with those that lead to its "
-          "root; the file is read again at SIGHUP.", unset_means="no TLS", allowed="a path of a PEM file"),
+          "root; the file is read again at SIGHUP.", unset_means="no TLS", allowed="a path of a PEM file", reload=True),
     _text("DNS_ADMIN_TLS_KEY", "admin_tls_key", "The key of DNS_ADMIN_TLS_CERT; the file is read again at SIGHUP.",
-          unset_means="in the file of the certificate", allowed="a path of a PEM file without a password"),
+          unset_means="in the file of the certificate", allowed="a path of a PEM file without a password",
+          reload=True),
 )
 
 

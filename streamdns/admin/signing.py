@@ -57,7 +57,9 @@ class Signing:
         user = self._userbook.check(name, call.body.password)
         if user is None:
             self._counts["wrong"].add()
-            _log.warning("admin.signin_refused", user=name, address=address)
+            # A name that nobody has may be a password in the wrong place.
+            known = self._userbook.find(name) is not None
+            _log.warning("admin.signin_refused", user=name if known else "unknown", address=address)
             raise ApiError(401, "unauthorized", _WRONG)
         self._throttle.succeeded(address, name)
         self._counts["ok"].add()

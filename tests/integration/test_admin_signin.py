@@ -108,11 +108,14 @@ def test_signing_out_ends_the_token_for_good(server: Server) -> None:
 
 
 def test_a_wrong_password_and_an_unknown_user_are_alike(server: Server) -> None:
-    wrong, unknown = sign_in(server, "root", "wrong password"), sign_in(server, "nobody", "wrong password")
+    wrong, unknown = sign_in(server, "root", "wrong password"), sign_in(server, "hunter2", "wrong password")
     assert (wrong.status, wrong.body) == (unknown.status, unknown.body) == (401, unknown.body)
     written = server.written()
     assert "admin.signin_refused" in written
+    assert "user=root" in written
+    assert "user=unknown" in written
     assert "wrong password" not in written
+    assert "hunter2" not in written
 
 
 def test_after_wrong_passwords_everybody_waits_and_longer_each_time(server: Server) -> None:
