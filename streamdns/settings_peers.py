@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -92,11 +93,25 @@ PEERS: Final = (
 )
 
 
+def _in_clear(url: str) -> bool:
+    """Whether a token for this URL can be read on its way."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname is None:
+        return False
+    try:
+        return not ipaddress.ip_address(parts.hostname).is_loopback
+    except ValueError:
+        return parts.hostname != "localhost"
+
+
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
-    """Read the token's file."""
+    """Read the token's file, and warn of what can be read by others or has no effect."""
     if values.get("peers") and values.get("admin_address", "") is None:
         warnings.append("DNS_PEERS has no effect where DNS_ADMIN_ADDRESS is off")
     path = values.get("peers_token_file")
+    open_ways = [url for url in values.get("peers") or () if _in_clear(url)]
+    if open_ways and (path or values.get("peers_token")):
+        warnings.append(f"DNS_PEERS has {open_ways[0]}: without https the token can be read on its way")
     if not path:
         return
     if values.get("peers_token"):

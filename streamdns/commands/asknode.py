@@ -276,7 +276,7 @@ def _list(
     args: argparse.Namespace, rows: Iterable[Any], head: Sequence[str], cells: Callable[[Any], Sequence[Any]],
     nothing: str, *, empty: int = 0,
 ) -> int:
-    """A list as JSON, or as tables of up to a page each; `empty` is the exit code where there is nothing."""
+    """A list as JSON, or as a table whose columns are as wide as each page needs; `empty`: the exit code of none."""
     rows = iter(rows)
     some = list(itertools.islice(rows, 1))
     if args.json:
@@ -286,8 +286,10 @@ def _list(
         note(nothing)
         return empty
     rows = itertools.chain(some, rows)
+    with_head = True
     while chunk := list(itertools.islice(rows, _PAGE)):
-        print_table(head, [cells(row) for row in chunk])
+        print_table(head, [cells(row) for row in chunk], with_head=with_head)
+        with_head = False
     return 0
 
 

@@ -13,13 +13,13 @@ _GAP = "  "
 _WIDEST = 60
 
 
-def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, with_head: bool = True) -> None:
     """A table on standard output, columns as wide as they need; the last one may be any length."""
     shown = [[printable(_text(cell)) for cell in row] for row in rows]
     if not shown:
         return
     widths = [min(_WIDEST, max(len(row[at]) for row in [list(head), *shown])) for at in range(len(head))]
-    for row in [list(head), *shown]:
+    for row in [list(head), *shown] if with_head else shown:
         line = _GAP.join(cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True))
         sys.stdout.write(f"{line}{_GAP if line else ''}{row[-1]}".rstrip() + "\n")
     sys.stdout.flush()

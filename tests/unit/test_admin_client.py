@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from streamdns import settings
 from streamdns.admin import asked, cursors
 from streamdns.admin.client import Client, NodeError
 from streamdns.admin.route import Principal, Role
@@ -108,6 +109,17 @@ def test_a_unix_socket(tmp_path: pathlib.Path) -> None:
         server.start()
         assert Client(f"unix:{path}").get("/x") == []
         server.join()
+
+
+@pytest.mark.parametrize(("url", "warned"), [
+    ("http://192.0.2.1:1", True), ("ns2.example.org:1", True), ("https://ns2.example.org", False),
+    ("127.0.0.1:1", False), ("[::1]:1", False), ("localhost:1", False), ("unix:/run/ns2", False),
+])
+def test_a_token_that_others_can_read_is_warned_of(url: str, warned: bool) -> None:
+    loaded = settings.load({"DNS_PEERS": f"127.0.0.1:9 {url}", "DNS_PEERS_TOKEN": "secret-token"})
+    assert any("can be read on its way" in warning for warning in loaded.warnings) is warned
+    assert not any("secret-token" in warning for warning in loaded.warnings)
+    assert not any("on its way" in warning for warning in settings.load({"DNS_PEERS": url}).warnings)
 
 
 @pytest.mark.parametrize("key", [b"", b"org\0", bytes(range(256))])
