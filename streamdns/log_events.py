@@ -105,6 +105,8 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "Look at the error in the fields: the address, the way to it, the token. It is tried again by itself."),
     LogEvent("metrics.output_recovered", "info", "An output of metrics takes them again."),
     LogEvent("admin.listening", "info", "The admin HTTP interface listens at this address."),
+    LogEvent("admin.view_unreadable", "error", "An admin request was answered with 503: the view cannot be read now.",
+             "Look at the error in the fields: the disk, or a damaged view, which `streamdns rebuild` makes anew."),
     LogEvent("admin.request_failed", "error", "An admin request met a fault of streamdns and was answered with 500.",
              "Report it with the traceback."),
     LogEvent("admin.limit_reached", "warning", "As many connections to the admin API are open as may be; the one that "

@@ -18,7 +18,7 @@ from streamdns.admin import decoding
 from streamdns.admin.route import Call, Principal, Reply, Role, Route, Stream
 from streamdns.admin.schema.edge import Error, ErrorDetail
 from streamdns.dns import name
-from streamdns.errors import ApiError
+from streamdns.errors import ApiError, ViewError
 
 _log = logs.get("admin")
 CODES: Final = {
@@ -101,6 +101,9 @@ class _Served:
                 return self._serve(route, parts)
             except ApiError as error:
                 return _failed(error)
+            except ViewError as error:
+                _log.error("admin.view_unreadable", path=route.path, error=str(error))
+                return _failed(ApiError(503, "view_unreadable", str(error)))
             except Exception as error:  # noqa: BLE001 - the edge turns every fault of ours into one answer
                 _log.error("admin.request_failed", exc=error, path=route.path)
                 return _failed(ApiError(500, CODES[500], _FAULT))

@@ -41,7 +41,14 @@ class Names(NamedTuple):
 
 
 class Pages(Inspector):
-    """An Inspector that is asked for a page and closed again."""
+    """An Inspector that is asked for a page and closed again; what cannot be read is a ViewError."""
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        error = exc[1]
+        if isinstance(error, Exception):
+            with reported(self.store.path):
+                raise error
 
     def zone_lines(self, start: bytes, *, within: bytes = b"", most: int) -> tuple[list[ZoneLine], bytes | None]:
         """Zones from a key on, and the key of the one behind them."""

@@ -11,8 +11,10 @@ import pytest
 from streamdns.admin.comparing import compare
 from streamdns.admin.schema.peers import Mark, NodeReport, PositionAt
 from streamdns.dns import node as nodes
+from streamdns.errors import ViewCorrupt
 from streamdns.view.audit import Audit, Verdict
 from streamdns.view.keys import node_key
+from streamdns.view.pages import Pages
 from streamdns.view.store import Store
 from tests.harness import viewing
 from tests.harness.model import Event, wire_name
@@ -134,3 +136,16 @@ def test_changes_meanwhile_are_never_taken_for_damage() -> None:
                     to.apply(reading.batch([_event(name, content)]), {}, 1000 * turn + chance.randrange(1000))
             assert Verdict.WRONG not in audit.zones.values()
             assert audit.view is not Verdict.WRONG
+
+
+def test_rows_that_cannot_be_read_are_a_failure_of_the_view() -> None:
+    with viewing.folder() as path, viewing.opened(path) as store:
+        _fill(store)
+        with store.begin(write=True) as txn:
+            txn.put(ZONE, b"\xc1", db=store.tables["zones"])
+        with pytest.raises(ViewCorrupt), Pages(store) as view:
+            view.zone_lines(b"", most=10)
+        with pytest.raises(KeyError), Pages(store) as view:
+            raise KeyError(view.state.zones)
+        with Pages(store) as view:
+            assert view.state.zones == 2
