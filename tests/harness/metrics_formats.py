@@ -65,3 +65,21 @@ def parsed_gts(lines: list[str]) -> list[tuple[int, str, dict[str, str], float]]
             assert -(2**63) <= int(value) < 2**63
         found.append((int(match["time"]), unquote(match["name"], errors="strict"), labels, float(value)))
     return found
+
+
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
+
+
+def samples(text: str) -> dict[str, float]:
+    """The samples of a page by name and labels as they stand; every line has to be of the format."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            assert re.fullmatch(r"# (HELP|TYPE) [a-z_]+ .+", line), line
+            continue
+        match = SAMPLE.fullmatch(line)
+        assert match, line
+        subject = match[1] + (f"{{{match[2]}}}" if match[2] else "")
+        assert subject not in found
+        found[subject] = float(match[3])
+    return found
