@@ -142,6 +142,7 @@ class Progress:
         self._at(positions)
         self.connected_at = self.last_contact_s, sum(self.positions.values())
         self._look(source)
+        self.propagation.expects({topic for topic, _ in self.ends})
 
     def _look(self, source: Source) -> None:
         self.ends = source.ends()

@@ -129,6 +129,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("process.resident_bytes", "gauge", "Resident memory of the process, the view's mapped pages included.", (),
            "bytes"),
     Metric("process.descriptors", "gauge", "Open file descriptors of the process."),
+    Metric("process.descriptors_max", "gauge", "File descriptors that the process may have open."),
     Metric("process.hub_late_seconds", "histogram", "How late the event loop turns: what a task that is due has to "
            "wait, looked at 50 times a second.", (), "seconds",
            (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)),
@@ -154,8 +155,11 @@ def markdown() -> str:
     head = (
         "# Metrics\n\n"
         "Made from the table in streamdns/metrics/catalogue.py by docs/generate.py; change it there.\n\n"
-        "`/metrics` of the admin interface shows them in Prometheus's text format. Counters only grow while the "
-        "process lives.\n"
+        "`/metrics` shows them in Prometheus's text format: at `DNS_METRICS_ADDRESS`, which asks for no token and has "
+        "nothing else, and at\nthe admin interface. [metrics-outputs.md](metrics-outputs.md) says what statsd, "
+        "InfluxDB, Warp 10 and standard output get, and how\nanother output is added; [operations.md](operations.md) "
+        "what to do when one of them is an alarm. `packaging/` has alarms for\nPrometheus and a dashboard for Grafana. Counters "
+        "only grow while the process lives.\n\n"
         f"A label value that is not known, or one of more than {MAX_LABEL_VALUES} values of its label, is counted as "
         f"`{OTHER}`.\n\n"
         "| metric | in Prometheus | kind | labels | unit | meaning |\n| --- | --- | --- | --- | --- | --- |\n"
