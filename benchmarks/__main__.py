@@ -18,7 +18,7 @@ from tests.harness.process import ROOT
 NAMES = ("answers", "ingest", "start", "latency")
 _QUICK = {
     "runs": 1, "zone_names": 2_000, "log_events": 20_000, "queries": 2_000, "seconds": 1, "rate": 1_000,
-    "event_rate": 100, "latency_events": 30, "resolver_zones": 20, "dead_waiting": 500,
+    "event_rate": 100, "latency_events": 30, "resolver_zones": 10, "dead_waiting": 500,
 }
 
 
