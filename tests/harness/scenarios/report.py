@@ -31,3 +31,9 @@ class Report:
     def of(self, scenario: str) -> dict[str, Result]:
         """The results of a scenario by resolver."""
         return {result.resolver: result for result in self.results if result.scenario == scenario}
+
+    def replace(self, other: Report) -> None:
+        """Take another report's results in place of those of the same scenarios, and its faults."""
+        again = {result.scenario for result in other.results}
+        self.results = [result for result in self.results if result.scenario not in again] + other.results
+        self.faults = other.faults

@@ -61,7 +61,7 @@ class Scenario:
 
     `behind`: zones that the scripted server knows the right answers of. `leaf`: zones of a server that does all right.
     `counted`: hosts whose queries are counted, `most` is how many there may be. `own`: only for who has zones of its
-    own. `why` explains where resolvers differ.
+    own.
     """
 
     name: str
@@ -75,7 +75,6 @@ class Scenario:
     counted: tuple[str, ...] = ()
     most: int = 0
     own: bool = False
-    why: str = ""
 
 
 class Result(NamedTuple):
