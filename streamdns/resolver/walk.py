@@ -39,6 +39,7 @@ class Walk(Known):
         self.packets = 0
         self._tokens = 0
         self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
+        self._joined: set[int] = set()  # of the queries that were asked
         self._out: list[Ask] = []
         self._ready: list[Job] = []
         self._now_s = self._ends_s = 0.0
