@@ -14,6 +14,7 @@ import msgspec
 
 from streamdns.durable import sync_directory
 from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
+from streamdns.view.wholeness import check_whole
 
 #: Values are bytes, copied out of the map: none outlives its transaction as a view into it.
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
@@ -90,6 +91,10 @@ class Store:
         if not readonly:
             _reserve_lock_file(path)
             self.unsynced = _is_unsynced(path)
+        try:
+            check_whole(path)
+        except OSError as err:
+            raise disk_failure(path, err) from err
         self._open(0 if readonly else self._initial_map(path, first_map_bytes))
 
     def _open(self, map_bytes: int) -> None:
