@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 
 from benchmarks import answers, ingest, kafka, latency, machine, report, resolver, start
-from benchmarks.options import Options, cores
+from benchmarks.options import RESOLVER_PARTS, Options, cores
 from tests.harness.process import ROOT
 
 NAMES = ("answers", "ingest", "start", "latency")
@@ -38,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--outstanding", type=int, help="the most queries of dnsperf under way (64)")
     parser.add_argument("--clients", type=int, help="the sockets that dnsperf asks from (8)")
     parser.add_argument("--events", type=int, dest="log_events", help="the length of the log of ingest (1000000)")
+    parser.add_argument("--parts", nargs="+", choices=RESOLVER_PARTS, dest="resolver_parts",
+                        help="only these workloads of resolver (all)")
     parser.add_argument("--names", type=int, dest="zone_names", help="the size of the zone of answers (100000)")
     return parser
 

@@ -1,4 +1,4 @@
-"""Asks the root servers who they are (RFC 8109)."""
+"""Asks the root servers who they are (RFC 9609, before that 8109)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from gevent import Timeout
 from gevent.event import AsyncResult
 
-from streamdns.dns.wire import NS
+from streamdns.dns.wire import AAAA, NS, A
 from streamdns.resolver.message import Options, Response
 from streamdns.resolver.question import Ask, Knowledge
 from streamdns.resolver.resolution import MAX_S, TCP_TIMEOUT_S, UDP_TIMEOUT_S
-from streamdns.resolver.roots import primed
+from streamdns.resolver.roots import Primed, addresses_of, primed
 from streamdns.resolver.servers import Address
 from streamdns.resolver.transport import Transport
 
@@ -19,7 +19,7 @@ _TRIES = 6
 
 
 class Priming:
-    """Asks one root server after another who the root servers are, over TCP where the answer is cut (RFC 8109 §3)."""
+    """Asks one root server after another who the root servers are, over TCP where the answer is cut."""
 
     def __init__(self, known: Knowledge, transport: Transport, clock: Callable[[], float]) -> None:
         self._known, self._transport, self._clock = known, transport, clock
@@ -36,25 +36,44 @@ class Priming:
         known = self._known
         candidates = [address for address in known.roots if known.may_ask(address)]
         for address in known.servers.choose(candidates, b"\0", self._clock())[:_TRIES]:
-            for tcp in (False, True):
-                response = self._ask(address, tcp=tcp)
-                if self._cancelled:
-                    return None
-                if response is None or not response.truncated:
-                    break
+            response = self._ask(address, b"\0", NS)
             found = None if response is None else primed(response, known.port)
-            if found is not None:
-                known.roots, lasts_s = found
-                return lasts_s
+            roots = () if found is None else self._all(address, found)
+            if self._cancelled:
+                return None
+            if found is not None and roots:
+                known.roots = roots
+                return found.lasts_s
         return None
 
-    def _ask(self, address: Address, *, tcp: bool) -> Response | None:
+    def _all(self, address: Address, found: Primed) -> tuple[Address, ...]:
+        """The addresses of all root servers; those that are missing are asked for."""
+        known = self._known
+        roots = [each for here in found.addresses.values() for each in here]
+        for name in found.names:
+            for rdtype in () if name in found.addresses else (A, AAAA) if known.ipv6 else (A,):
+                response = self._ask(address, name, rdtype)
+                if response is None:
+                    return tuple(roots)
+                if response.authoritative:
+                    roots += addresses_of(name, response.answer, known.port)
+        return tuple(dict.fromkeys(roots))
+
+    def _ask(self, address: Address, qname: bytes, rdtype: int) -> Response | None:
+        response = self._ask_once(address, qname, rdtype, tcp=False)
+        if response is not None and response.truncated:
+            response = self._ask_once(address, qname, rdtype, tcp=True)
+        return response
+
+    def _ask_once(self, address: Address, qname: bytes, rdtype: int, *, tcp: bool) -> Response | None:
+        if self._cancelled:
+            return None
         known = self._known
         self._response = AsyncResult()
         timeout_s = TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S
         began_s = self._clock()
         self._transport.send(
-            Ask(0, address, b"\0", b"\0", NS, Options(known.edns_size), tcp, False, timeout_s, timeout_s), self
+            Ask(0, address, b"\0", qname, rdtype, Options(known.edns_size), tcp, False, timeout_s, timeout_s), self
         )
         try:
             response: Response | None = self._response.get(timeout=timeout_s + MAX_S)

@@ -141,6 +141,7 @@ class Resolution(Walk):
     def joined(self, token: int) -> None:
         """The same is on its way for somebody else, who takes what comes of it for what it says of the server."""
         self._joined.add(token)
+        self.packets -= 1
 
     def hurry(self, token: int, now_s: float) -> list[Ask]:
         """A response takes longer than usual: somebody else is asked, the first good answer wins."""
