@@ -24,6 +24,8 @@ class Options:
     latency_events: int = 500
     resolver_zones: int = 1_000
     dead_waiting: int = 5_000
+    admin_zones: int = 10_000
+    admin_rate: int = 20_000
     outstanding: int = 64
     clients: int = 8
     server_core: int = 0

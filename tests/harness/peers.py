@@ -21,7 +21,8 @@ from tests.harness.process import clean_environment, end, free_port, spawn, wait
 HOST = "127.0.0.1"
 _PACKAGES = {
     "nsd": "nsd", "knotd": "knot", "kdig": "knot-dnsutils", "dig": "bind9-dnsutils", "named-checkzone": "bind9-utils",
-    "dnsperf": "dnsperf", "unbound": "unbound", "pdns_recursor": "pdns-recursor", "ip": "iproute2", "tc": "iproute2",
+    "dnsperf": "dnsperf", "unbound": "unbound", "pdns_recursor": "pdns-recursor",
+    "pdns_server": "pdns-server pdns-backend-sqlite3", "ip": "iproute2", "tc": "iproute2",
 }
 
 
