@@ -6,6 +6,9 @@ import os
 import pathlib
 from dataclasses import dataclass
 
+#: Groups of workloads of the resolver: nothing is wrong, packets get lost, servers are dead.
+RESOLVER_PARTS = ("quiet", "lossy", "dead")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -23,7 +26,10 @@ class Options:
     event_rate: int = 1_000
     latency_events: int = 500
     resolver_zones: int = 1_000
+    resolver_parts: tuple[str, ...] = RESOLVER_PARTS
     dead_waiting: int = 5_000
+    admin_zones: int = 10_000
+    admin_rate: int = 20_000
     outstanding: int = 64
     clients: int = 8
     server_core: int = 0

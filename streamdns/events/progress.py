@@ -260,9 +260,9 @@ class Progress:
 
     @property
     def stale(self) -> bool:
-        """Whether there has been no contact with the log for longer than the limit, counted from the start at most."""
+        """Whether nothing of the log was read or had room for longer than the limit, counted from the start at most."""
         last_s = self._started_s if self.last_contact_s is None else self.last_contact_s
-        return self.state == "reconnecting" and self._now_s() - last_s > self.stale_after_s
+        return self.state in ("reconnecting", "view-full") and self._now_s() - last_s > self.stale_after_s
 
     @property
     def ready(self) -> bool:

@@ -20,6 +20,7 @@ from streamdns.resolver.verdict import MAX_CHAIN, Verdict, is_within, labels
 MAX_NS_NAMES = 5  # resolved for one delegation (NXNSAttack)
 MAX_DEPTH = 6  # of name servers whose names need name servers whose names ...
 UDP_EACH = 3  # queries to one server for one thing
+MOST_AT_ONCE = 8  # servers that are waited for, before time-outs make room for others
 _NAMES_KEPT, _ADDRESSES_KEPT = 20, 10  # of a delegation, and of each of its names
 _MAY_HAVE_CHANGED_S = 60.0
 
@@ -38,6 +39,7 @@ class Walk(Known):
         self.packets = 0
         self._tokens = 0
         self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
+        self._joined: set[int] = set()  # of the queries that were asked
         self._out: list[Ask] = []
         self._ready: list[Job] = []
         self._now_s = self._ends_s = 0.0
@@ -149,6 +151,8 @@ class Walk(Known):
     def _hurry_on(self, job: Job, addresses: list[Address], fresh: list[Address], now_s: float) -> None:
         """Others, and those who may have missed the query; then who has no address yet, and the dead at last."""
         assert job.zone is not None
+        if job.waiting >= MOST_AT_ONCE:
+            return
         servers, zone = self._known.servers, job.zone
         good = [each for each in addresses if each not in job.spent
                 and not servers.is_dead(each, now_s) and not servers.is_lame(each, zone, now_s)]

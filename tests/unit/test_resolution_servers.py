@@ -281,6 +281,25 @@ def test_addresses_that_may_not_be_asked_are_not() -> None:
     assert "may be asked" in found.detail
 
 
+def test_one_lost_packet_that_many_wait_for_is_one() -> None:
+    """What became of a query that was sent for somebody else says nothing new of the server."""
+    at = world()
+    address = at.known.roots[0]
+    for number in range(10):
+        resolution = at.resolution(f"www.example{number}.org.")
+        (ask,) = resolution.start(at.now_s)
+        resolution.joined(ask.token)
+        resolution.hurry(ask.token, at.now_s + 0.3)
+        resolution.failed(ask.token, "no response", at.now_s + 1.6)
+    assert not at.known.servers.is_dead(address, at.now_s + 1.6)
+    before = at.known.servers.of(address).rtt_s
+    resolution = at.resolution("www.example.org.")
+    (ask,) = resolution.start(at.now_s)
+    resolution.joined(ask.token)
+    resolution.responded(ask.token, at.answer(ask), at.now_s + 3.0)
+    assert at.known.servers.of(address).rtt_s == before
+
+
 def test_a_second_good_answer_after_the_first() -> None:
     at = world()
     resolution = at.resolution("www.example.org.")
