@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from benchmarks import answers, ingest, kafka, latency, machine, report, resolver, start
+from benchmarks import admin, answers, ingest, kafka, latency, machine, report, resolver, start
 from benchmarks.options import RESOLVER_PARTS, Options, cores
 from tests.harness.process import ROOT
 
@@ -19,13 +19,14 @@ NAMES = ("answers", "ingest", "start", "latency")
 _QUICK = {
     "runs": 1, "zone_names": 2_000, "log_events": 20_000, "queries": 2_000, "seconds": 1, "rate": 1_000,
     "event_rate": 100, "latency_events": 30, "resolver_zones": 10, "dead_waiting": 500,
+    "admin_zones": 50, "admin_rate": 2_000,
 }
 
 
 def _parser() -> argparse.ArgumentParser:
     results = ROOT / "benchmarks" / "results"
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamdns beside other servers.")
-    parser.add_argument("what", nargs="?", choices=(*NAMES, "kafka", "resolver", "all"), default="all")
+    parser.add_argument("what", nargs="?", choices=(*NAMES, "admin", "kafka", "resolver", "all"), default="all")
     parser.add_argument("--runs", type=int, help="how often each thing is measured before medians are taken (5)")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs streamdns (this one)")
@@ -88,6 +89,7 @@ def _measure(arguments: argparse.Namespace, options: Options) -> int:
         "ingest": lambda: ingest.run(options, inputs),
         "start": lambda: start.run(options, inputs),
         "latency": lambda: latency.run(options),
+        "admin": lambda: admin.run(options),
         "kafka": lambda: kafka.run(options),
         "resolver": lambda: resolver.run(options),
     }

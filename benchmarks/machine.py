@@ -20,7 +20,7 @@ _PYTHON_FACTS = (
     "print(*platform.python_build(), platform.python_compiler())"
 )
 _VERSIONS = {"dnsperf": ("-h",), "nsd": ("-v",), "knotd": ("--version",), "named": ("-v",), "unbound": ("-V",),
-             "pdns_recursor": ("--version",)}
+             "pdns_recursor": ("--version",), "pdns_server": ("--version",)}
 
 
 @contextmanager

@@ -28,6 +28,8 @@ class Options:
     resolver_zones: int = 1_000
     resolver_parts: tuple[str, ...] = RESOLVER_PARTS
     dead_waiting: int = 5_000
+    admin_zones: int = 10_000
+    admin_rate: int = 20_000
     outstanding: int = 64
     clients: int = 8
     server_core: int = 0

@@ -48,9 +48,9 @@ class Zone:
         """Write the file log and return how many events it has."""
         with path.open("w", encoding="ascii") as file:
             for owner, rdtype, contents in _RECORDS:
-                file.write(_event(owner + ORIGIN, rdtype, contents))
+                file.write(event(owner + ORIGIN, rdtype, contents))
             for number in self.order():
-                file.write(_event(self.host(number), "A", (self.address(number),)))
+                file.write(event(self.host(number), "A", (self.address(number),)))
         return len(_RECORDS) + self.names
 
     def write_zone_file(self, path: pathlib.Path) -> None:
@@ -87,7 +87,7 @@ class Zone:
             yield self.host(number), self.address(number)
 
 
-def _event(owner: str, rdtype: str, contents: tuple[str, ...]) -> str:
+def event(owner: str, rdtype: str, contents: tuple[str, ...]) -> str:
     records = ",".join(f'{{"name":"{owner}","type":"{rdtype}","content":"{c}","ttl":{TTL}}}' for c in contents)
     return f'{{"key":"{owner}|{rdtype}","value":[{records}],"timestamp":1}}\n'
 

@@ -126,7 +126,7 @@ class App:
             backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
         )
         self.consumer.progress.stale_after_s = settings.stale_after_s
-        self.statistics = Statistics(self.registry)
+        self.statistics = Statistics(self.registry, self.consumer.progress.propagation)
         self._answerers: list[Answerer] = []
         self._connections = Connections(settings.tcp_connections, self.statistics)
         self._tcp_servers: list[TcpServer] = []

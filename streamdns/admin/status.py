@@ -45,6 +45,9 @@ class Status:
         registry.callback("view.conflicts", lambda: progress.view.conflicts)
         registry.callback("view.size_bytes", lambda: view.store.used_bytes())
         registry.callback("view.map_bytes", lambda: view.store.map_bytes())
+        registry.callback("view.max_bytes", lambda: view.max_bytes)
+        registry.callback("view.free_bytes", lambda: view.room().free_bytes)
+        registry.callback("process.ready", lambda: int(not self.not_ready()))
 
     def stop(self) -> None:
         """The process stops: not ready from now on."""

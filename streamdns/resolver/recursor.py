@@ -180,6 +180,7 @@ class Recursor(Service):
         self._limited = {each: registry.counter("resolver.limited", limit=each) for each in ("all", "client")}
         cache = known.cache
         registry.callback("resolver.running", lambda: len(self._running))
+        registry.callback("dns.in_flight", lambda: sum(self._waiting.values()))
         registry.callback("resolver.hits", lambda: self._hits + messages.hits)
         registry.callback("resolver.queries", lambda: self._hits + messages.hits + self._misses.value)
         registry.callback("resolver.cache_bytes", lambda: cache.bytes + messages.bytes)

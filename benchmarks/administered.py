@@ -1,0 +1,214 @@
+"""Servers with an API and many zones: streamdns that wants tokens, and PowerDNS with its database."""
+
+from __future__ import annotations
+
+import http.client
+import pathlib
+import random
+import re
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from benchmarks.options import Options
+from benchmarks.servers import MeasuredPeer, Streamdns, Subject
+from benchmarks.zone import TTL, event
+from tests.harness import free_port
+from tests.harness.peers import find_tool
+
+_SECRET = "the secret of a benchmark, which is long enough"  # noqa: S105 - of a server that lives for a minute
+_KEY = "the key of a benchmark"
+_SCHEMA = pathlib.Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
+NEEDLE = "needle"
+"""A label that one name alone has."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManyZones:
+    """Zones of a hundred records each: SOA, NS and hosts; one of the hosts has another name than all others."""
+
+    zones: int
+    hosts: int = 98
+
+    @property
+    def records(self) -> int:
+        """How many there are in all."""
+        return self.zones * (self.hosts + 2)
+
+    def apex(self, zone: int) -> str:
+        """The name of a zone."""
+        return f"z{zone:06d}.example."
+
+    def host(self, zone: int, number: int) -> str:
+        """The name of a host; what is looked for stands at three quarters of the zones."""
+        rare = zone == 3 * self.zones // 4 and number == 0
+        return f"{NEEDLE if rare else f'h{number:02d}'}.{self.apex(zone)}"
+
+    def rows(self) -> Iterator[tuple[int, str, str, str]]:
+        """Zone, owner, type and content of every record."""
+        for zone in range(self.zones):
+            apex = self.apex(zone)
+            yield zone, apex, "SOA", f"ns1.{apex} hostmaster.{apex} 1 3600 600 604800 300"
+            yield zone, apex, "NS", f"{self.host(zone, 1)}"
+            for number in range(self.hosts):
+                yield zone, self.host(zone, number), "A", f"10.{zone >> 8 & 255}.{zone & 255}.{number}"
+
+    def write_log(self, path: pathlib.Path) -> None:
+        """The file log."""
+        with path.open("w", encoding="ascii") as file:
+            file.writelines(event(owner, rdtype, (content,)) for _, owner, rdtype, content in self.rows())
+
+    def write_database(self, path: pathlib.Path) -> None:
+        """The tables of PowerDNS; raises OSError where its schema is not installed."""
+        with sqlite3.connect(path) as database:
+            database.executescript(f"PRAGMA journal_mode = WAL; {_SCHEMA.read_text()}")
+            database.executemany(
+                "INSERT INTO domains (id, name, type) VALUES (?, ?, 'NATIVE')",
+                ((zone + 1, self.apex(zone).rstrip(".")) for zone in range(self.zones)),
+            )
+            database.executemany(
+                "INSERT INTO records (domain_id, name, type, content, ttl) VALUES (?, ?, ?, ?, ?)",
+                ((zone + 1, owner.rstrip("."), rdtype, re.sub(r"\. |\.$", " ", content).strip(), TTL)
+                 for zone, owner, rdtype, content in self.rows()),
+            )
+        database.close()
+
+    def write_queries(self, path: pathlib.Path, count: int) -> None:
+        """A file for dnsperf that asks for hosts that are there."""
+        rng = random.Random(2)
+        with path.open("w", encoding="ascii") as file:
+            for _ in range(count):
+                file.write(f"{self.host(rng.randrange(self.zones), rng.randrange(1, self.hosts))} A\n")
+
+
+class Administered(Subject, Protocol):
+    """A server with an API."""
+
+    def open(self) -> Api:
+        """A client of its own."""
+        ...
+
+    def list_zones(self, api: Api) -> int:
+        """Ask for the first page of the zones, or for all where there are no pages; how many came."""
+        ...
+
+    def find(self, api: Api) -> int:
+        """Look for the rare name to the end of the data; how often it was found."""
+        ...
+
+
+class Api:
+    """Requests to one server over connections of their own; `each_ms` has how long each of them took."""
+
+    def __init__(self, port: int, headers: dict[str, str]) -> None:
+        self._port, self._headers = port, headers
+
+    def get(self, path: str) -> bytes:
+        """The body of an answer; AssertionError for a refusal."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        try:
+            connection.request("GET", path, headers=self._headers)
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        assert response.status == 200, f"{path}: {response.status} {body[:300]!r}"
+        return body
+
+
+class _Page(msgspec.Struct):
+    """What of a page says whether there is another one."""
+
+    rrsets: list[msgspec.Raw]
+    next: str | None
+
+
+class GuardedStreamdns(Streamdns):
+    """streamdns that takes no request without a token."""
+
+    def __init__(self, folder: pathlib.Path, *, options: Options, log: pathlib.Path, **settings: str) -> None:
+        super().__init__(folder, options=options, log=log, DNS_ADMIN_JWTSECRET=_SECRET, **settings)
+        self._token = ""
+
+    def open(self) -> Api:
+        """A client with a token."""
+        if not self._token:
+            done = self.command("token", "create", "--role", "admin")
+            assert done.returncode == 0, done.stderr
+            self._token = done.stdout.strip()
+        return Api(self.admin_port, {"Authorization": f"Bearer {self._token}"})
+
+    def get(self, path: str, *, timeout_s: float = 5.0) -> tuple[int, bytes]:
+        """As the harness does, but with the token where one is needed."""
+        if path in ("/health", "/ready"):
+            return super().get(path, timeout_s=timeout_s)
+        return 200, self.open().get(path)
+
+    def list_zones(self, api: Api) -> int:
+        """The first page."""
+        return api.get("/v1/zones").count(b'"serial"')
+
+    def find(self, api: Api) -> int:
+        """Page by page."""
+        return sum(len(page.rrsets) for page in self.pages(api))
+
+    def pages(self, api: Api) -> Iterator[_Page]:
+        """The pages of the search."""
+        cursor = ""
+        while True:
+            page = msgspec.json.decode(api.get(f"/v1/search?name={NEEDLE}{cursor}"), type=_Page)
+            yield page
+            if page.next is None:
+                return
+            cursor = f"&cursor={page.next}"
+
+
+class PowerDns(MeasuredPeer):
+    """PowerDNS with SQLite and its HTTP API; one thread for queries, and otherwise as it comes."""
+
+    name = "PowerDNS"
+    program = "pdns_server"
+
+    def __init__(self, folder: pathlib.Path, database: pathlib.Path, *, server_core: int) -> None:
+        super().__init__(folder, {})
+        self._database, self.server_core = database, server_core
+        self._api_port = free_port()
+        # Its control socket's path must be short.
+        self._run_folder = tempfile.TemporaryDirectory(prefix="pdns-")
+
+    def configuration(self) -> str:
+        """pdns.conf, of which nothing is on the command line."""
+        return (
+            f"launch=gsqlite3\ngsqlite3-database={self._database}\nlocal-address=127.0.0.1\nlocal-port={self.port}\n"
+            f"daemon=no\nguardian=no\nsocket-dir={self._run_folder.name}\nreceiver-threads=1\ndistributor-threads=1\n"
+            f"loglevel=3\nsecurity-poll-suffix=\nwrite-pid=no\napi=yes\napi-key={_KEY}\nwebserver=yes\n"
+            f"webserver-address=127.0.0.1\nwebserver-port={self._api_port}\nwebserver-allow-from=127.0.0.0/8\n"
+            "version-string=anonymous\n"
+        )
+
+    def command(self, config: pathlib.Path) -> list[str]:
+        """It wants the folder, and a file pdns.conf in it."""
+        (config.parent / "pdns.conf").write_bytes(config.read_bytes())
+        return [str(find_tool(self.program)), f"--config-dir={config.parent}"]
+
+    def stop(self) -> None:
+        """End the process and remove its folder."""
+        super().stop()
+        self._run_folder.cleanup()
+
+    def open(self) -> Api:
+        """A client with the key."""
+        return Api(self._api_port, {"X-API-Key": _KEY})
+
+    def list_zones(self, api: Api) -> int:
+        """All of them: it has no pages."""
+        return api.get("/api/v1/servers/localhost/zones?dnssec=false").count(b'"serial"')
+
+    def find(self, api: Api) -> int:
+        """One request."""
+        path = f"/api/v1/servers/localhost/search-data?q=*{NEEDLE}*&max=100&object_type=record"
+        return api.get(path).count(b'"object_type"')
