@@ -236,7 +236,7 @@ class App:
         return servers
 
     def turn(self) -> None:
-        """Once a second: mark answers stale when the log has been out of reach for too long."""
+        """Once a second: mark answers stale when nothing has come from the log for too long."""
         stale = self.consumer.progress.stale
         for answerer in self._answerers:
             answerer.stale = stale

@@ -65,6 +65,7 @@ class Statistics:
         self.unanswered = registry.counter("dns.dropped", reason="not a query")
         self.refused = registry.counter("dns.dropped", reason="not sent")
         self.tcp_connections = registry.gauge("dns.tcp_connections")
+        self.tcp_connections.set(0)
         self.tcp_accepted = registry.counter("dns.tcp_accepted")
         self.tcp_refused = registry.counter("dns.tcp_refused")
 

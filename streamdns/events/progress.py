@@ -142,6 +142,7 @@ class Progress:
         self._at(positions)
         self.connected_at = self.last_contact_s, sum(self.positions.values())
         self._look(source)
+        self.propagation.expects({topic for topic, _ in self.ends})
 
     def _look(self, source: Source) -> None:
         self.ends = source.ends()
@@ -259,9 +260,9 @@ class Progress:
 
     @property
     def stale(self) -> bool:
-        """Whether there has been no contact with the log for longer than the limit, counted from the start at most."""
+        """Whether nothing of the log was read or had room for longer than the limit, counted from the start at most."""
         last_s = self._started_s if self.last_contact_s is None else self.last_contact_s
-        return self.state == "reconnecting" and self._now_s() - last_s > self.stale_after_s
+        return self.state in ("reconnecting", "view-full") and self._now_s() - last_s > self.stale_after_s
 
     @property
     def ready(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from streamdns.events.sources.base import Record
 from streamdns.metrics.registry import Counter, Histogram, Registry
@@ -36,6 +36,17 @@ class Propagation:
         self.unseen = False
         """Whether there is anything that no answer could show yet."""
 
+    def expects(self, names: Iterable[str]) -> None:
+        """Have figures of these sources, 0 as long as nothing comes: so growth is seen from the first event on."""
+        for name in names:
+            self._source(name)
+
+    def _source(self, name: str) -> _Source:
+        source = self._sources.get(name)
+        if source is None:
+            source = self._sources[name] = _Source(self._registry, name)
+        return source
+
     def committed(self, records: Sequence[Record], rejections: Sequence[Rejection]) -> None:
         """These records are in the view that serves from now on, but for those that were rejected."""
         if not records:
@@ -47,9 +58,7 @@ class Propagation:
             if record.timestamp > 0 and not (rejected and record[:3] in rejected):
                 by_source.setdefault(record.topic, []).append(record.timestamp)
         for name, timestamps in by_source.items():
-            source = self._sources.get(name)
-            if source is None:
-                source = self._sources[name] = _Source(self._registry, name)
+            source = self._source(name)
             _observe(source.committed, source.skewed, timestamps, now_ms)
             source.unseen.extend(timestamps)
             self.unseen = True

@@ -72,7 +72,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("consumer.reconnects", "counter", "Times the log had to be connected again."),
     Metric("consumer.rebuilds", "counter", "Times the view was rebuilt from the start of the log."),
     Metric("consumer.state", "gauge", "1 for the state that the consumer is in, 0 for all others.", ("state",)),
-    Metric("consumer.stale", "gauge", "Whether the log has been out of reach for longer than DNS_STALE_AFTER: 1 or 0."),
+    Metric("consumer.stale", "gauge", "Whether the log has been out of reach, or the view full, for longer than "
+           "DNS_STALE_AFTER: 1 or 0."),
     Metric("consumer.alarms", "counter", "What an administrator must know: the log was replaced or cut, was not read "
            "for longer than it keeps deletes, took too long to read; the view was damaged; there is no room for a "
            "rebuild.", ("reason",)),
@@ -129,6 +130,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("process.resident_bytes", "gauge", "Resident memory of the process, the view's mapped pages included.", (),
            "bytes"),
     Metric("process.descriptors", "gauge", "Open file descriptors of the process."),
+    Metric("process.descriptors_max", "gauge", "File descriptors that the process may have open."),
     Metric("process.hub_late_seconds", "histogram", "How late the event loop turns: what a task that is due has to "
            "wait, looked at 50 times a second.", (), "seconds",
            (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)),
@@ -154,8 +156,11 @@ def markdown() -> str:
     head = (
         "# Metrics\n\n"
         "Made from the table in streamdns/metrics/catalogue.py by docs/generate.py; change it there.\n\n"
-        "`/metrics` of the admin interface shows them in Prometheus's text format. Counters only grow while the "
-        "process lives.\n"
+        "`/metrics` shows them in Prometheus's text format: at `DNS_METRICS_ADDRESS`, which asks for no token and has "
+        "nothing else, and at\nthe admin interface. [metrics-outputs.md](metrics-outputs.md) says what statsd, "
+        "InfluxDB, Warp 10 and standard output get, and how\nanother output is added; [operations.md](operations.md) "
+        "what to do when one of them is an alarm. `packaging/` has alarms for\nPrometheus and a dashboard for Grafana. "
+        "Counters only grow while the process lives.\n\n"
         f"A label value that is not known, or one of more than {MAX_LABEL_VALUES} values of its label, is counted as "
         f"`{OTHER}`.\n\n"
         "| metric | in Prometheus | kind | labels | unit | meaning |\n| --- | --- | --- | --- | --- | --- |\n"
