@@ -80,7 +80,11 @@ class Stint:
     def __init__(self) -> None:
         self._ends_s = time.perf_counter() + _STINT_S
 
+    def over(self) -> bool:
+        """Whether it was long enough: what cannot be called in between ends then."""
+        return time.perf_counter() >= self._ends_s
+
     def __call__(self) -> None:
-        if time.perf_counter() >= self._ends_s:
+        if self.over():
             take_turn()
             self._ends_s = time.perf_counter() + _STINT_S

@@ -140,6 +140,11 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         if not self.headers_sent:
             self._refuse(ApiError(500, CODES[500], "this request met a fault; the log of the server says more"))
 
+    def _sendall(self, data: bytes) -> None:
+        # Who does not take what was asked for makes room, too.
+        with self.server.waiting():
+            super()._sendall(data)
+
     def log_request(self) -> None:
         """There is no log of requests."""
 

@@ -25,7 +25,8 @@ from streamdns.view.reader import Entry
 _CHUNK_NAMES = 100
 _PAGE_NAMES = 20_000
 _PATTERN_NAMES = 2_000_000
-_PATTERN_RRSETS = 1000
+_PATTERN_RRSETS = 10_000
+_PATTERN_OCTETS = 8 << 20
 _plain = re.compile(r"[a-z0-9_-]+").fullmatch
 
 #: Whether a name may be one that is looked for, from its key and its node.
@@ -68,7 +69,7 @@ class Search:
         found, looked, following = self._look(
             call.principal, query.zone, cursors.decode(query.cursor), wanted_of(query.name, query.glob, rdtype),
             keep=lambda entry: rdtype in (None, entry.rrset.rdtype) and (not content or _has(entry, content)),
-            most_found=query.limit, most_looked=_PAGE_NAMES,
+            most_found=query.limit, most_looked=_PAGE_NAMES, most_octets=PAGE_OCTETS,
         )
         return page_of(found, looked, following)
 
@@ -80,7 +81,7 @@ class Search:
         query: PatternQuery = call.query
         found, looked, following = self._look(
             call.principal, "", b"", wanted_of(query.pattern, "", None), keep=lambda entry: True,
-            most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES,
+            most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES, most_octets=_PATTERN_OCTETS,
         )
         if following is not None:
             raise ApiError(
@@ -91,13 +92,13 @@ class Search:
         made = []
         stint = Stint()
         for entry in found:
-            made.append(firstversion.records(entry))
+            made.append(showing.piece(firstversion.records(entry)))
             stint()
         return made
 
     def _look(
         self, principal: Principal, below: str, start: bytes, wanted: Wanted, *,
-        keep: Callable[[Entry], bool], most_found: int, most_looked: int,
+        keep: Callable[[Entry], bool], most_found: int, most_looked: int, most_octets: int,
     ) -> tuple[list[Entry], int, bytes | None]:
         """RRsets, the number of names that were looked at, and the key to go on with."""
         found: list[Entry] = []
@@ -108,12 +109,12 @@ class Search:
                 continue
             at: bytes | None = max(start, prefix)
             while at is not None:
-                if len(found) >= most_found or looked >= most_looked or octets >= PAGE_OCTETS:
+                if len(found) >= most_found or looked >= most_looked or octets >= most_octets:
                     return found, looked, at
                 with Pages(self._node.view.store) as view:
                     page = view.names(
                         at, prefix, wanted, most=min(_CHUNK_NAMES, most_looked - looked),
-                        enough=min(CHUNK_TAKEN, most_found - len(found)),
+                        enough=min(CHUNK_TAKEN, most_found - len(found)), over=stint.over,
                     )
                 at, looked = page.next, looked + page.looked
                 for entry in page.entries:
