@@ -126,6 +126,7 @@ class KafkaSource:
     def _reset(self) -> None:
         self._prints: dict[Partition, str] = {}
         self._positions: dict[Partition, int] = {}
+        self._told: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._targets: dict[Partition, int] = {}
         self._new: dict[Partition, int] = {}
@@ -254,7 +255,7 @@ class KafkaSource:
             client.close()
             self.client, self.client_reason = "confluent", str(error)
             self._start_client(cluster)
-            return Batch([], moved, False)
+            return Batch([], self._news(moved), False)
         except OutOfRange as error:
             self._verify(cluster)
             raise SourceError(str(error)) from error
@@ -264,7 +265,13 @@ class KafkaSource:
         self._positions |= got.positions
         at_end = got.at_end
         caught_up = all(at_end.get(partition, -1) >= end for partition, end in self._targets.items())
-        return Batch(got.records, moved, caught_up, self._whole_since())
+        return Batch(got.records, self._news(moved), caught_up, self._whole_since())
+
+    def _news(self, moved: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Positions without those that were told before: that a partition is at its end is no reason for a commit."""
+        news = {partition: at for partition, at in moved.items() if self._told.get(partition) != at}
+        self._told |= news
+        return news
 
     def _whole_since(self) -> float | None:
         """When the ends were asked for that all partitions have been read up to by now, the first time they have."""
@@ -315,6 +322,9 @@ class KafkaSource:
                 self._commit(cluster)
             except SourceError as error:
                 self._failure = error
+                return
+            except Exception as error:  # noqa: BLE001 - who looks no more would never see a stall or another log
+                self._failure = SourceError(f"looking at the Kafka cluster failed: {type(error).__name__}: {error}")
                 return
 
     def _pause_s(self) -> float:

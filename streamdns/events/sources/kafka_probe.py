@@ -65,6 +65,14 @@ class Connection:
         except (OSError, wire.WireError) as error:
             self.close()
             raise self._failure(error) from error
+        except BaseException:
+            self.close()  # Who asked was ended: the reply may still come, and belongs to nobody.
+            raise
+
+    @property
+    def open(self) -> bool:
+        """Whether it can be asked."""
+        return self._sock is not None
 
     def _exchange(self, request: wire.Request) -> bytes:
         if self._sock is None:
@@ -82,7 +90,8 @@ class Connection:
     def _exactly(self, size: int) -> bytes:
         parts = bytearray()
         while len(parts) < size:
-            assert self._sock is not None
+            if self._sock is None:
+                raise ConnectionError("the connection is closed")
             part = self._sock.recv(size - len(parts))
             if not part:
                 raise ConnectionError("the broker closed the connection")
@@ -229,7 +238,7 @@ class Cluster:
 
     def _anyone(self) -> Connection:
         """A connection to one of the addresses in the settings: the one that is open, or the first that answers."""
-        if self._bootstrap is not None:
+        if self._bootstrap is not None and self._bootstrap.open:
             return self._bootstrap
         failures: list[SourceError] = []
         for address, (host, port) in zip(self._config.addresses, self._config.hosts(), strict=True):
@@ -257,7 +266,7 @@ class Cluster:
 
     def _ask(self, address: tuple[str, int], request: wire.Request) -> bytes:
         connection = self._others.get(address)
-        if connection is None:
+        if connection is None or not connection.open:
             connection = self._others[address] = Connection(self._config, *address)
         try:
             return connection.ask(request)

@@ -38,6 +38,7 @@ _REPLY_S: Final = 15.0
 _CONNECT_S: Final = 10.0
 _PAUSE_RECORDS: Final = 100
 _QUEUED_CHUNKS: Final = 128
+_UNPACK_HERE_BYTES: Final = 1 << 14
 _LEAST_FETCH_BYTES: Final = 1 << 16
 _UNSUPPORTED_FORMAT: Final = 43
 
@@ -267,7 +268,7 @@ class PykafkaClient:
         topic, number = partition
         position = self._positions[partition]
         records: list[Record] = []
-        for offset, stamp, key, value in decode.messages(data):
+        for offset, stamp, key, value in decode.messages(data, _unpacked):
             if offset < position:
                 continue  # A batch comes whole, also where only its end was asked for.
             records.append(Record(topic, number, offset, stamp, key, value))
@@ -299,6 +300,23 @@ class PykafkaClient:
             )
         else:
             self._sizes[partition] = min(2 * size, self._config.fetch_max_bytes)
+
+
+def _unpacked(codec: int, octets: bytes) -> bytes:
+    """As decode.plain; what takes long is done in a native thread, where these libraries give up the GIL."""
+    if len(octets) < _UNPACK_HERE_BYTES:
+        return decode.plain(codec, octets)
+    plain, failure = gevent.get_hub().threadpool.apply(_outcome, (codec, octets))
+    if failure is not None:
+        raise failure
+    return bytes(plain)
+
+
+def _outcome(codec: int, octets: bytes) -> tuple[bytes, SourceError | decode.DecodeError | None]:
+    try:
+        return decode.plain(codec, octets), None
+    except (SourceError, decode.DecodeError) as failure:
+        return b"", failure
 
 
 def _failure(partition: Partition, error: int) -> SourceError:
