@@ -29,13 +29,12 @@ def main() -> None:
     parts = [ck.TopicPartition(topic, number) for number in range(partitions)]
     consumer.assign([ck.TopicPartition(topic, part.partition, consumer.get_watermark_offsets(part, 10.0)[1])
                      for part in parts])
-    stopping: list[bool] = []
-    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
+    stopping: list[float] = []
+    signal.signal(signal.SIGTERM, lambda *_: stopping.append(time.monotonic()))
     consumer.poll(_WAIT_S)
     print("ready", flush=True)
     received: list[tuple[bytes | None, float]] = []
-    message: ck.Message | None = None
-    while message is not None or not stopping:
+    while not stopping or time.monotonic() < stopping[0] + _WAIT_S:
         message = consumer.poll(_WAIT_S)
         if message is not None and message.error() is None:
             received.append((message.value(), time.monotonic()))
