@@ -130,6 +130,7 @@ class KafkaSource:
         self._ends: dict[Partition, int] = {}
         self._targets: dict[Partition, int] = {}
         self._new: dict[Partition, int] = {}
+        self._unready: set[Partition] = set()
         self._committed: dict[Partition, int] = {}
         self._failure: SourceError | None = None
         self._look: _Look | None = None
@@ -338,14 +339,26 @@ class KafkaSource:
         for partition, before in self._prints.items():
             if now.get(partition) != before:
                 raise LogReplaced(_replaced(partition, before, now.get(partition, "gone")))
-        added = [partition for partition in now if partition not in self._prints]
         asked_s = self._clock()
-        starts, self._ends = self._limits(cluster, dict(self._positions), list(now))
+        known = {partition: now[partition] for partition in self._prints}
+        ends = self._limits(cluster, dict(self._positions), list(known)).ends
+        added = self._added(cluster, [partition for partition in now if partition not in known])
+        self._ends = ends | added.ends
         if self._look is None:  # One that is not reached yet stands, or what is always behind would never reach one.
             self._look = _Look(asked_s, self._ends)
-        self._prints = now
-        self._new |= {partition: starts[partition] for partition in added}
-        self._targets |= {partition: self._ends[partition] for partition in added}
+        self._prints = known | {partition: now[partition] for partition in added.starts}
+        self._new |= added.starts
+        self._targets |= added.ends
+
+    def _added(self, cluster: Cluster, partitions: list[Partition]) -> _Limits:
+        """Where new partitions begin and end; none where their leaders do not know yet that they lead them."""
+        waited, self._unready = self._unready, set(partitions)
+        try:
+            return self._limits(cluster, {}, partitions) if partitions else _Limits({}, {})
+        except SourceError:
+            if waited & self._unready:
+                raise
+            return _Limits({}, {})
 
     def _raise_if_stalled(self) -> None:
         behind = [p for p, end in self._ends.items() if end > self._positions.get(p, 0)]

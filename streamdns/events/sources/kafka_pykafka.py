@@ -10,6 +10,7 @@ import logging
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import gevent
@@ -149,24 +150,32 @@ class PykafkaClient:
         self._first_bytes = config.fetch_bytes
 
     def start(self, positions: Mapping[Partition, int]) -> None:
-        grown = bool(self._positions)
-        self._positions |= {p: at for p, at in positions.items() if p not in self._positions}
-        self._first_bytes = max(_LEAST_FETCH_BYTES, self._config.fetch_bytes // max(1, len(self._positions)))
+        wanted = {p: at for p, at in positions.items() if p not in self._positions} | self._positions
         connections = self._connections
         if connections is None:
             connections = self._connections = self._connect(self._config)
-        if grown:
+        elif self._positions:
             try:
                 connections.cluster.update()
             except Exception as error:
                 raise SourceError(f"pykafka cannot look at the cluster again: {_sentence(error)}") from error
-        for topic in {topic for topic, _ in self._positions}:
+        for topic in {topic for topic, _ in wanted}:
             self._topics[topic] = connections.topic(topic)
-        for leader in {self._leader(partition) for partition in self._positions}:
+        leaders = {self._leader(partition) for partition in wanted}
+        # Not before their leaders are known: fetchers may run already, and look at this in every round.
+        self._positions = wanted
+        self._first_bytes = max(_LEAST_FETCH_BYTES, self._config.fetch_bytes // max(1, len(wanted)))
+        for leader in leaders:
             if leader not in self._fetchers:
                 self._fetchers[leader] = gevent.spawn(self._run, leader)
         if not self._members:
-            self._members = [Member(self._config, topic, self._connect) for topic in self._topics]
+            self._members = [
+                Member(self._config, topic, self._connect, partial(self._numbers, topic)) for topic in self._topics
+            ]
+
+    def _numbers(self, topic: str) -> set[int]:
+        """The partitions of a topic that are read."""
+        return {number for of, number in self._positions if of == topic}
 
     def _connect(self, config: KafkaConfig) -> Connections:
         return Connections(replace(config, addresses=self._cluster.addresses()))
