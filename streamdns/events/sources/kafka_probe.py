@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import gevent
 from gevent import Timeout
 from gevent import socket as gsocket
 from gevent import ssl as gssl
@@ -31,13 +32,34 @@ class Refused(SourceError):
     """The broker, or we, will have none of it: another address of the same cluster would say the same."""
 
 
+def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
+    """What TLS wants, None where there is none; made in a native thread, for reading the system's CAs takes 40 ms.
+
+    It is made anew for each connection: certificates are replaced while we run. Raises SourceError.
+    """
+    if not config.tls:
+        return None
+    context, failure = gevent.get_hub().threadpool.apply(_make_context, (config,))
+    if failure is not None:
+        raise failure
+    return context
+
+
+def _make_context(config: KafkaConfig) -> tuple[gssl.SSLContext | None, SourceError | None]:
+    # The pool prints what is raised in its threads, even where it is expected: so it is handed over as a value.
+    try:
+        return tls_context(config, gssl.SSLContext), None
+    except SourceError as failure:
+        return None, failure
+
+
 class Connection:
     """One connection to one broker, logged in and ready; raises SourceError, after which it is of no more use."""
 
     def __init__(self, config: KafkaConfig, host: str, port: int) -> None:
         self.name = f"{host}:{port}"
         self._config, self._correlation = config, 0
-        context = tls_context(config, gssl.SSLContext) if config.tls else None
+        context = context_of(config)
         self._sock = None
         try:
             with Timeout(TIMEOUT_S, TimeoutError("no answer")):

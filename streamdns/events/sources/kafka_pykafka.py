@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 
 import gevent
 from gevent import socket as gsocket
-from gevent import ssl as gssl
 from gevent.queue import Empty, JoinableQueue, Queue
 from pykafka.cluster import Cluster as PykafkaCluster
 from pykafka.exceptions import KafkaException
@@ -28,9 +27,9 @@ from streamdns.events.sources import kafka_decode as decode
 from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka_client import CannotServe, Fetched, OutOfRange
-from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
+from streamdns.events.sources.kafka_config import KafkaConfig
 from streamdns.events.sources.kafka_member import Holder, Member
-from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster
+from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster, context_of
 from streamdns.events.sources.kafka_topic import in_transactions
 from streamdns.turns import give_way
 
@@ -88,7 +87,7 @@ class Connections:
     """pykafka's view of the cluster over connections of its own; raises SourceError."""
 
     def __init__(self, config: KafkaConfig) -> None:
-        handler = _Handler(tls_context(config, gssl.SSLContext) if config.tls else None)
+        handler = _Handler(context_of(config))
         try:
             with gevent.Timeout(_CONNECT_S, SourceError(f"pykafka did not connect within {_CONNECT_S:g} s")):
                 self.cluster = PykafkaCluster(
