@@ -12,6 +12,7 @@ from gevent.event import Event
 from gevent.hub import Waiter
 
 from streamdns import logs
+from streamdns.dns import name as names
 from streamdns.dns.wire import SERVFAIL
 from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
@@ -304,7 +305,11 @@ class Recursor(Service):
                 "evicted": known.cache.evicted, "messages": len(self.messages), "messages_bytes": self.messages.bytes,
                 "messages_most_bytes": self.messages.most_bytes,
             },
-            "forwards": len(known.forwards),
+            "forwards": [
+                {"zone": names.to_text(forward.zone),
+                 "servers": [known.servers.shown(each, self.clock()) for each in forward.addresses]}
+                for forward in known.forwards
+            ],
         }
 
     # -- life

@@ -71,7 +71,7 @@ class Resolution(Walk):
         job, ask, step, sent_s = found
         if token not in self._joined:
             # Over TCP it took a round trip to connect, too.
-            self._known.servers.answered(ask.address, (now_s - sent_s) / (2 if ask.tcp else 1))
+            self._known.servers.answered(ask.address, (now_s - sent_s) / (2 if ask.tcp else 1), ask.zone)
         if self.outcome is not None or job.is_moot(step):
             return []
         self._now_s = now_s
@@ -97,7 +97,7 @@ class Resolution(Walk):
         job, ask, step, _ = found
         address = ask.address
         if not ask.tcp and token not in self._joined:  # Servers without TCP are not dead for that.
-            self._known.servers.timed_out(address, now_s, unreachable=unreachable)
+            self._known.servers.timed_out(address, now_s, zone=ask.zone, unreachable=unreachable)
         if self.outcome is not None or job.is_moot(step):
             return []
         self._now_s = now_s
@@ -200,8 +200,7 @@ class Resolution(Walk):
             server.no_case_until_s > now_s, known.servers.patience_s(address),
             min(TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S, left_s),
         )
-        if server.dead_until_s > now_s:
-            known.servers.tried(address, now_s + ask.timeout_s)
+        known.servers.tried(address, ask.zone, now_s + ask.timeout_s)
         job.asks[address] = asked_before + 1
         job.waiting += 1
         self._asked[ask.token] = (job, ask, job.step, now_s)

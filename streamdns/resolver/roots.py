@@ -1,4 +1,4 @@
-"""Where a resolution begins: the root servers, a file in their place, what they say of themselves (RFC 8109)."""
+"""Where a resolution begins: the root servers, a file in their place, what they say of themselves (RFC 9609)."""
 
 from __future__ import annotations
 

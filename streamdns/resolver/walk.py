@@ -97,6 +97,9 @@ class Walk(Known):
                 job.zone, job.names, job.fixed, job.from_cache = b"\0", [], known.roots, False
                 return
             zone, entry = found
+            if job.is_for(zone):
+                above = _parent(zone)  # Who has no address of its servers yet cannot ask them for one.
+                continue
             job.zone = zone
             job.from_cache = now_s - (entry.until_s - entry.ttl_s) > _MAY_HAVE_CHANGED_S
             job.names = self._chosen_names(
@@ -178,8 +181,11 @@ class Walk(Known):
         known = self._known
         found = self._addresses(job, now_s)
         usable = [each for each in found if known.may_ask(each) and each not in job.useless]
-        # What is found out about those that have been dead for long, is for one question at a time to find out.
-        hopeless = [each for each in usable if each not in job.asks and known.servers.is_hopeless(each, now_s)]
+        # Whether those still are that have been dead for long, is for one question at a time to find out. What a
+        # forwarder is silent about is some other name.
+        hopeless = [] if job.recursive or job.zone is None else [
+            each for each in usable if each not in job.asks and known.servers.is_hopeless(each, job.zone, now_s)
+        ]
         if hopeless:
             usable = [each for each in usable if each not in hopeless]
             if not usable:
@@ -288,3 +294,7 @@ class Walk(Known):
             parent.glue[job.name] = (*parent.glue.get(job.name, ()), *found)
         # Not at once: the parent may be at work on this very job's name.
         self._ready.append(parent)
+
+
+def _parent(name: bytes) -> bytes:
+    return name[name[0] + 1 :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import struct
 from collections.abc import Iterator
@@ -72,6 +73,9 @@ decode_state = msgspec.msgpack.Decoder(State).decode
 decode_position = msgspec.msgpack.Decoder(Position).decode
 
 
+_serials = itertools.count()
+
+
 class Store:
     """An open environment; `tables` are handles by name. Raises ViewTooNew, ViewCorrupt, ViewFull, ViewError.
 
@@ -83,6 +87,7 @@ class Store:
         self, path: str, *, max_bytes: int, readonly: bool = False, first_map_bytes: int = _FIRST_MAP_BYTES
     ) -> None:
         self.path = path
+        self.serial = next(_serials)
         self.max_bytes = max_bytes
         self.outdated = False
         self._writing = False

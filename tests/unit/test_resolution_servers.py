@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamdns.dns.wire import NOERROR, NXDOMAIN, SERVFAIL
+from streamdns.resolver.cache import ANSWER
 from streamdns.resolver.message import Response, RRset
 from streamdns.resolver.resolution import MAX_DELEGATIONS, MAX_PACKETS, Ask
 from streamdns.resolver.servers import Address
@@ -215,6 +216,15 @@ def test_servers_that_moved_are_found_above() -> None:
         tries += 1
         at.now_s += 301
         assert tries < 4, at.trace
+
+
+def test_servers_whose_addresses_nobody_has_said_yet() -> None:
+    """Who has parent and zone answers for the zone's NS records at once, without a referral and its glue."""
+    at = world()
+    names = (wire("ns1.example.org."), wire("ns2.example.org."))
+    at.known.cache.put(wire("example.org."), 2, names, trust=ANSWER, ttl_s=3600, now_s=at.now_s)
+    found = at.resolve("www.example.org.")
+    assert (found.rcode, found.packets <= 6) == (NOERROR, True), at.trace
 
 
 def test_a_revoked_delegation_does_not_live_on() -> None:

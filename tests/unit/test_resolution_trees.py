@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -62,6 +63,9 @@ class Tree:
                    if rdtype in (dns.rdatatype.NS, dns.rdatatype.CNAME, dns.rdatatype.DNAME)
                    or owner.labels[0].startswith(b"ns")]
         return "\n".join([*records, *(f"{server.address}: {server.kind}" for server in self.servers)])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
 
     def of_kind(self, *kinds: str) -> int:
         return sum(server.kind in kinds for server in self.servers)
