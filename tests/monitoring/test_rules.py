@@ -16,7 +16,7 @@ from streamdns.events.progress import ALARMS as REASONS
 from streamdns.events.progress import STATES
 from streamdns.log_events import LOG_EVENTS
 from streamdns.metrics.catalogue import LABEL_VALUES, METRICS, Metric, prometheus_name
-from tests.harness import ROOT, Server, free_port, wait_until
+from tests.harness import ROOT, Server, event_line, free_port, wait_until
 from tests.harness.monitoring import Prometheus
 from tests.harness.peers import find_tool
 from tests.monitoring.alarms import ALARMS, Series
@@ -254,6 +254,8 @@ def test_prometheus_takes_the_rules_and_understands_the_dashboard(
             expression = target["expr"].replace("$instance", ".*").replace("$__rate_interval", "1m")
             if not scraper.query(expression):
                 empty += re.findall(r"streamdns_(\w+)", expression)
+    server.log.write_bytes(event_line("other.example.org.|A", None, 1))
+    wait_until(lambda: rules()["StreamdnsLogReplaced"]["state"] == "firing", "the alarm of the log sounds")
     # There are no resolver and no other nodes here.
     others = {each for each in empty if not each.startswith(("resolver_", "nodes_"))}
     assert others <= {"view_audit_wrong", "admin_signins_total"}
