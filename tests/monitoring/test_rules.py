@@ -16,6 +16,7 @@ from streamdns.events.progress import ALARMS as REASONS
 from streamdns.events.progress import STATES
 from streamdns.log_events import LOG_EVENTS
 from streamdns.metrics.catalogue import LABEL_VALUES, METRICS, Metric, prometheus_name
+from streamdns.settings_table import BY_NAME
 from tests.harness import ROOT, Server, event_line, free_port, wait_until
 from tests.harness.monitoring import Prometheus
 from tests.harness.peers import find_tool
@@ -124,7 +125,7 @@ def test_every_error_in_the_log_is_in_the_operations_page() -> None:
 
 
 def test_the_operations_page_names_what_exists() -> None:
-    """Alarms, log events and metrics, and no others."""
+    """Alarms, log events, metrics, settings, commands and sections, and no others."""
     text = OPERATIONS.read_text(encoding="utf-8")
     assert set(re.findall(r"`(Streamdns\w+)`", text)) == set(ALERTS)
     assert set(re.findall(r"\bstreamdns_\w+", text)) <= set(EXPOSED)
@@ -132,6 +133,12 @@ def test_the_operations_page_names_what_exists() -> None:
     components = {name.partition(".")[0] for name in events | metrics}
     dotted = {each for each in re.findall(r"`([a-z]+\.[a-z_]+)`", text) if each.partition(".")[0] in components}
     assert dotted <= events | metrics, dotted - events - metrics
+    assert set(re.findall(r"\b(?:DNS|LOG)_[A-Z_]+", text)) <= set(BY_NAME)
+    commands = set(re.findall(r"^## streamdns (\w+)", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`streamdns (\w+)", text)) <= commands
+    assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= anchors()
+    pages = {page for page in re.findall(r"\]\(([\w-]+\.md)", text) if not (OPERATIONS.parent / page).exists()}
+    assert not pages
 
 
 def test_every_alarm_has_figures_at_which_it_sounds() -> None:
