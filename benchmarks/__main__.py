@@ -12,13 +12,13 @@ import tempfile
 from collections.abc import Callable
 
 from benchmarks import admin, answers, ingest, kafka, latency, machine, report, resolver, start
-from benchmarks.options import Options, cores
+from benchmarks.options import KAFKA_READERS, RESOLVER_PARTS, Options, cores
 from tests.harness.process import ROOT
 
 NAMES = ("answers", "ingest", "start", "latency")
 _QUICK = {
     "runs": 1, "zone_names": 2_000, "log_events": 20_000, "queries": 2_000, "seconds": 1, "rate": 1_000,
-    "event_rate": 100, "latency_events": 30, "resolver_zones": 20, "dead_waiting": 500,
+    "event_rate": 100, "latency_events": 30, "resolver_zones": 10, "dead_waiting": 500,
     "admin_zones": 50, "admin_rate": 2_000,
 }
 
@@ -39,6 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--outstanding", type=int, help="the most queries of dnsperf under way (64)")
     parser.add_argument("--clients", type=int, help="the sockets that dnsperf asks from (8)")
     parser.add_argument("--events", type=int, dest="log_events", help="the length of the log of ingest (1000000)")
+    parser.add_argument("--parts", nargs="+", choices=RESOLVER_PARTS, dest="resolver_parts",
+                        help="only these workloads of resolver (all)")
+    parser.add_argument("--readers", nargs="+", choices=KAFKA_READERS, dest="kafka_readers",
+                        help="only these brokers and clients of kafka (all)")
+    parser.add_argument("--changes", type=int, dest="latency_events",
+                        help="how many changes are timed in latency and kafka (500)")
     parser.add_argument("--names", type=int, dest="zone_names", help="the size of the zone of answers (100000)")
     return parser
 

@@ -151,6 +151,8 @@ def run(options: Options) -> Result:
             return result
         _prepare(scene, stack, result)
         for what, measure in (("quiet", _quiet), ("lossy", _lossy), ("dead", _dead)):
+            if what not in options.resolver_parts:
+                continue
             try:
                 for number in range(rounds[what]):
                     for subject in scene.subjects:

@@ -126,7 +126,7 @@ class App:
             backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
         )
         self.consumer.progress.stale_after_s = settings.stale_after_s
-        self.statistics = Statistics(self.registry)
+        self.statistics = Statistics(self.registry, self.consumer.progress.propagation)
         self._answerers: list[Answerer] = []
         self._connections = Connections(settings.tcp_connections, self.statistics)
         self._tcp_servers: list[TcpServer] = []
@@ -236,7 +236,7 @@ class App:
         return servers
 
     def turn(self) -> None:
-        """Once a second: mark answers stale when the log has been out of reach for too long."""
+        """Once a second: mark answers stale when nothing has come from the log for too long."""
         stale = self.consumer.progress.stale
         for answerer in self._answerers:
             answerer.stale = stale

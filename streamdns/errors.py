@@ -21,11 +21,19 @@ class ConfigError(StreamDNSError):
         super().__init__("; ".join(self.problems))
 
 
-class BadEvent(StreamDNSError):
-    """An event that cannot be decoded or validated; caught by the writer of the view, which quarantines it."""
+#: What can be wrong with an event: its key, its value as JSON, a field of a record, what a record says, its size; or
+#: the source could not even split the log's entry.
+BAD_EVENT_KINDS = ("key", "json", "field", "content", "size", "entry")
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+
+class BadEvent(StreamDNSError):
+    """An event that cannot be decoded or validated; caught by the writer of the view, which quarantines it.
+
+    `kind` is one of BAD_EVENT_KINDS.
+    """
+
+    def __init__(self, reason: str, kind: str = "field") -> None:
+        self.reason, self.kind = reason, kind
         super().__init__(reason)
 
 

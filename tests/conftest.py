@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
@@ -17,6 +18,10 @@ from tests.harness.process import children
 
 settings.register_profile("streamdns", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("streamdns")
+
+# A run in the background of a shell's script ignores Ctrl-C, and all that it starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

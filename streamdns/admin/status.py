@@ -45,6 +45,9 @@ class Status:
         registry.callback("view.conflicts", lambda: progress.view.conflicts)
         registry.callback("view.size_bytes", lambda: view.store.used_bytes())
         registry.callback("view.map_bytes", lambda: view.store.map_bytes())
+        registry.callback("view.max_bytes", lambda: view.max_bytes)
+        registry.callback("view.free_bytes", lambda: view.room().free_bytes)
+        registry.callback("process.ready", lambda: int(not self.not_ready()))
 
     def stop(self) -> None:
         """The process stops: not ready from now on."""
@@ -59,7 +62,8 @@ class Status:
         if not progress.complete:
             reasons.append("the view has not yet caught up with the log")
         if progress.stale:
-            reasons.append("the log has been out of reach for longer than DNS_STALE_AFTER")
+            why = "the view has been full" if progress.state == "view-full" else "the log has been out of reach"
+            reasons.append(f"{why} for longer than DNS_STALE_AFTER")
         for service in self.supervisor.statuses() if self.supervisor is not None else ():
             if service.essential and not service.ready:
                 reasons.append(f"{service.name} is not ready")

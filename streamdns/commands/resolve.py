@@ -119,6 +119,12 @@ class Drive:
         """Replies came that may be forged."""
         self._send(self._resolution.distrusted(token, time.monotonic(), case=case))
 
+    def joined(self, token: int) -> None:
+        """The same is being asked for something else, too."""
+        self._resolution.joined(token)
+        if self._trace:
+            self._say("the very same is on its way already")
+
     def _send(self, asks: list[Ask]) -> None:
         for ask in asks:
             if self._trace:

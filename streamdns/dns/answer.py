@@ -25,10 +25,13 @@ from streamdns.dns.wire import (
     EDE_STALE,
     MAX_MESSAGE,
     MAX_UDP_PLAIN,
+    NO_RECORDS,
     NOERROR,
     NSEC,
     NXDOMAIN,
+    ONLY_OPT,
     OPT_EDE,
+    OPT_HEAD,
     QR,
     RD,
     RRSIG,
@@ -43,9 +46,6 @@ Deliver = Callable[[bytes], None]
 # Types that want compression, additional addresses, or another side of a cut.
 _NOT_SIMPLE = {*COMPRESSIBLE, *ADDITIONAL_FOR, *unusual.NO_DATA_TYPES, ANY, DS, DNAME, NSEC, RRSIG}
 
-_NO_RECORDS = b"\0\1\0\0\0\0\0\0"
-_ONLY_OPT = b"\0\1\0\0\0\0\0\1"
-_OPT = b"\0\0\x29"  # the root's name and the type: how an OPT record begins
 _POINTER = struct.Struct(">H")
 
 
@@ -90,7 +90,7 @@ class Answerer(ZoneAnswers):
         """
         counts = packet[4:12]
         size = len(packet)
-        if size < 17 or packet[2] & 0xF8 or (counts != _NO_RECORDS and counts != _ONLY_OPT):
+        if size < 17 or packet[2] & 0xF8 or (counts != NO_RECORDS and counts != ONLY_OPT):
             return unusual.reply(self, packet, tcp, slot)
         lower = packet.lower()
         labels: list[bytes] = []
@@ -109,12 +109,12 @@ class Answerer(ZoneAnswers):
         except IndexError:
             return unusual.reply(self, packet, tcp, slot)
         end = at + 5
-        if counts == _NO_RECORDS:
+        if counts == NO_RECORDS:
             limit = MAX_UDP_PLAIN
             opt = b""
             if size != end:
                 return unusual.reply(self, packet, tcp, slot)
-        elif size == end + 11 and packet[end : end + 3] == _OPT and packet[-2:] == b"\0\0" and not packet[end + 6]:
+        elif size == end + 11 and packet[end : end + 3] == OPT_HEAD and packet[-2:] == b"\0\0" and not packet[end + 6]:
             limit = packet[end + 3] << 8 | packet[end + 4]
             if limit > self._edns_size:
                 limit = self._edns_size

@@ -18,7 +18,7 @@ class Snapshot(Protocol):
     `node` and `cut` map a lookup key to the stored value or None: a node as dns/node.py has it, and for a name that
     bounds zones one octet of flags, followed at an apex by the `template` of dns/negative.py. `after` gives the first
     stored key at or behind a key, `before` the last one before it. `depths` are the numbers of labels at which zones
-    or cuts exist, descending.
+    or cuts exist, descending. `version` is another number, at least 0, whenever any of it is different.
     """
 
     node: Callable[[bytes], bytes | None]
@@ -31,6 +31,8 @@ class Snapshot(Protocol):
     def after(self, key: bytes) -> bytes | None: ...
 
     def before(self, key: bytes) -> bytes | None: ...
+
+    def version(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from bisect import bisect_left
 
 from streamdns.dns.answer import Answerer
 from streamdns.dns.rdata import type_to_text
+from streamdns.events.propagation import Propagation
 from streamdns.metrics.registry import Counter, Registry
 
 _RCODES = {
@@ -55,13 +56,17 @@ class _Transport:
 class Statistics:
     """The counters of the DNS servers."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, propagation: Propagation) -> None:
         self.udp = _Transport(registry, "udp")
         self.tcp = _Transport(registry, "tcp")
+        self._propagation = propagation
+        registry.gauge("dns.in_flight").set(0)
         self.exceptions = registry.counter("dns.exceptions")
         self.unanswered = registry.counter("dns.dropped", reason="not a query")
         self.refused = registry.counter("dns.dropped", reason="not sent")
         self.tcp_connections = registry.gauge("dns.tcp_connections")
+        self.tcp_connections.set(0)
+        self.tcp_accepted = registry.counter("dns.tcp_accepted")
         self.tcp_refused = registry.counter("dns.tcp_refused")
 
     def count_udp(
@@ -69,6 +74,8 @@ class Statistics:
     ) -> None:
         """Count one batch of datagrams; `refused` replies were not taken by the kernel."""
         unanswered = self.udp.add(packets, replies, answerer, elapsed_s)
+        if self._propagation.unseen and unanswered < len(packets):
+            self._propagation.answered()
         if unanswered:
             self._count_unanswered(unanswered, answerer)
         if refused:
@@ -79,6 +86,8 @@ class Statistics:
     ) -> None:
         """Count one batch of messages of a connection."""
         unanswered = self.tcp.add(packets, replies, answerer, elapsed_s)
+        if self._propagation.unseen and unanswered < len(packets):
+            self._propagation.answered()
         if unanswered:
             self._count_unanswered(unanswered, answerer)
 

@@ -95,6 +95,7 @@ class Connections:
             except OSError:
                 pass  # it was closed from the other side
         self._open[connection] = None
+        self._statistics.tcp_accepted.add()
         self._statistics.tcp_connections.set(len(self._open))
 
     def active(self, connection: Connection) -> None:

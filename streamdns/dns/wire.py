@@ -9,6 +9,10 @@ from streamdns.dns.node import RECORD_HEAD_SIZE
 HEADER_SIZE = 12
 MAX_UDP_PLAIN = 512
 MAX_MESSAGE = 65535
+#: The four counts of a header: one question, and nothing else or one additional record.
+NO_RECORDS = b"\0\1\0\0\0\0\0\0"
+ONLY_OPT = b"\0\1\0\0\0\0\0\1"
+OPT_HEAD = b"\0\0\x29"  # the root's name and the type: how an OPT record begins
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN, NOTAUTH = 0, 1, 2, 3, 4, 5, 6, 9
 BADVERS, BADCOOKIE = 16, 23

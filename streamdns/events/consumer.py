@@ -132,15 +132,15 @@ class Consumer(Service):
         except LogReplaced as err:
             self._raise_if_stopped(err)
             _log.error("consumer.log_replaced", error=str(err))
-            self.progress.alarm(str(err))
+            self.progress.alarm("log-replaced", str(err))
             self._rebuilds.begin(str(err))
         except _RebuildNeeded as need:
             if need.event:
                 _log.error(need.event, error=need.reason)
-                self.progress.alarm(need.reason)
+                self.progress.alarm("away-too-long", need.reason)
             self._rebuilds.begin(need.reason, same_log=True, request_id=need.request_id)
         except ViewCorrupt as err:
-            self.progress.alarm(str(err))
+            self.progress.alarm("view-damaged", str(err))
             self._rebuild(str(err), damaged=True)
 
     def _raise_if_stopped(self, err: SourceError) -> None:
@@ -266,7 +266,8 @@ class Consumer(Service):
             elif absence_s > source.retention_s:
                 took = f"reading the log took {span(absence_s)} and it keeps deletes for {span(source.retention_s)}"
                 _log.error("consumer.log_too_slow", error=took)
-                self.progress.alarm(f"{took}: names that were deleted meanwhile may still be there")
+                missed = f"{took}: names that were deleted meanwhile may still be there"
+                self.progress.alarm("log-too-slow", missed)
         if contact.due():
             try:
                 self._thread.run(contact.save, store)
@@ -294,7 +295,7 @@ class Consumer(Service):
             now_ms = int(self._now_s() * 1000)
             applied = self._thread.with_room(writer.store, writer.apply, batch, fingerprints, now_ms)
             if self._view.rebuilding is not None and writer.store is self._view.store:
-                self.progress.applied_beside(applied)
+                self.progress.applied_beside(batch, applied)
             else:
                 self.progress.applied(batch, applied, time.perf_counter() - began_s)
             for rejection in applied.rejections:

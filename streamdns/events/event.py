@@ -125,15 +125,15 @@ def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRset
         try:
             wire = rdata.from_text(rdtype, content)
         except ValueError as err:
-            raise BadEvent(str(err)) from err
+            raise BadEvent(str(err), "content") from err
         if wire not in rdatas:
             rdatas[wire] = None if record.metadatas is None else _encode_json(record.metadatas)
             octets += _RECORD_OCTETS + len(wire)
             if octets > MAX_RRSET_OCTETS:
-                raise BadEvent(f"the RRset is longer than {MAX_RRSET_OCTETS} octets in wire form")
+                raise BadEvent(f"the RRset is longer than {MAX_RRSET_OCTETS} octets in wire form", "size")
 
     if len(rdatas) > 1 and rdtype in _SINGLE_TYPES:
-        raise BadEvent(f"{len(rdatas)} {rdata.type_to_text(rdtype)} records where only one may be")
+        raise BadEvent(f"{len(rdatas)} {rdata.type_to_text(rdtype)} records where only one may be", "content")
     return RRsetEvent(owner, rdtype, ttl, tuple(rdatas), _joined_metadatas(rdatas), canonical, lookup_key)
 
 
@@ -159,28 +159,28 @@ _canonical_name = name.from_canonical_text
 def _split_key(key: bytes | None) -> tuple[bytes, int, bool, bytes, str, str]:
     """Owner, type, whether the key is canonical, the lookup key, and the owner and type as the key spells them."""
     if key is None:
-        raise BadEvent("the event has no key")
+        raise BadEvent("the event has no key", "key")
     try:
         owner_text, separator, type_text = key.decode("utf-8").rpartition("|")
     except UnicodeDecodeError as err:
-        raise BadEvent("the key is not UTF-8") from err
+        raise BadEvent("the key is not UTF-8", "key") from err
     rdtype = _TYPES.get(type_text)
     names = _canonical_name(owner_text)
     if rdtype is not None and names is not None:
         return names[0], rdtype, True, names[1], owner_text, type_text
 
     if not separator:
-        raise BadEvent("the key has no '|' between owner and type")
+        raise BadEvent("the key has no '|' between owner and type", "key")
     if not owner_text:
-        raise BadEvent("the key has no owner before the '|'")
+        raise BadEvent("the key has no owner before the '|'", "key")
     try:
         rdtype = rdata.type_from_text(type_text)
         owner = name.from_text(owner_text).lower()
     except ValueError as err:
-        raise BadEvent(f"the key is not valid: {err}") from err
+        raise BadEvent(f"the key is not valid: {err}", "key") from err
     mnemonic = rdata.type_to_text(rdtype)
     if not rdata.is_data_type(rdtype):
-        raise BadEvent(f"the key is not valid: {mnemonic} is not a type of stored records")
+        raise BadEvent(f"the key is not valid: {mnemonic} is not a type of stored records", "key")
     canonical = type_text == mnemonic and owner_text == name.to_text(owner)
     return owner, rdtype, canonical, name.key(owner), owner_text, type_text
 
@@ -188,14 +188,14 @@ def _split_key(key: bytes | None) -> tuple[bytes, int, bool, bytes, str, str]:
 def _parse_value(value: bytes) -> list[_Record]:
     """The records of a value, none for a delete."""
     if len(value) > MAX_VALUE_BYTES:
-        raise BadEvent(f"the value has {len(value)} bytes, more than {MAX_VALUE_BYTES}")
+        raise BadEvent(f"the value has {len(value)} bytes, more than {MAX_VALUE_BYTES}", "size")
     try:
         records = _decode_usual(value)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         # Other cases of field names, unknown fields, null, or an error: looked at field by field.
         records = _parse_unusual_value(value)
     if len(records) > MAX_RECORDS:
-        raise BadEvent(f"the value has {len(records)} records, more than {MAX_RECORDS}")
+        raise BadEvent(f"the value has {len(records)} records, more than {MAX_RECORDS}", "size")
     return records
 
 
@@ -207,22 +207,22 @@ def _parse_unusual_value(value: bytes) -> list[_Record]:
     try:
         records = msgspec.json.decode(value)
     except RecursionError as err:
-        raise BadEvent(f"the value is nested deeper than {MAX_NESTING} levels") from err
+        raise BadEvent(f"the value is nested deeper than {MAX_NESTING} levels", "json") from err
     except UnicodeDecodeError as err:
-        raise BadEvent("the value is not UTF-8") from err
+        raise BadEvent("the value is not UTF-8", "json") from err
     except msgspec.MsgspecError as err:
-        raise BadEvent(f"the value is not valid JSON: {err}") from err
+        raise BadEvent(f"the value is not valid JSON: {err}", "json") from err
     if records is None:
         return []
     if type(records) is not list:
-        raise BadEvent("the value is not a JSON array of records")
+        raise BadEvent("the value is not a JSON array of records", "json")
     return [_record(record) for record in records]
 
 
 def _record(record: Any) -> _Record:
     """A record whose field names are in any case, or that has unknown fields."""
     if type(record) is not dict:
-        raise BadEvent("a record is not a JSON object")
+        raise BadEvent("a record is not a JSON object", "json")
     fields: dict[str, Any] = {}
     for field, content in record.items():
         lower = field.lower()

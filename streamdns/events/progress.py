@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
-from streamdns.errors import SourceError
+from streamdns.errors import BAD_EVENT_KINDS, SourceError
+from streamdns.events.propagation import Propagation
 from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.metrics.registry import Registry
 from streamdns.view.compare import Differences
@@ -14,6 +16,8 @@ from streamdns.view.marks import Mark
 from streamdns.view.store import Position, State
 from streamdns.view.writer import Applied
 
+STATES = ("connecting", "catching-up", "following", "reconnecting", "rebuilding", "view-full")
+ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "view-damaged", "no-room")
 _LOOK_EVERY_S = 1.0
 _MARKS_KEPT = 256
 
@@ -48,7 +52,7 @@ class LastRebuild(NamedTuple):
 class Progress:
     """The consumer writes it, everybody else reads it; all within the event loop's thread.
 
-    `state` is connecting, catching-up, following, reconnecting, rebuilding or view-full; `since_s` UNIX seconds.
+    `state` is one of STATES; `since_s` UNIX seconds.
     """
 
     def __init__(self, registry: Registry, now_s: Callable[[], float]) -> None:
@@ -81,7 +85,9 @@ class Progress:
         self._on_commit: list[Callable[[], None]] = []
         self._applied = registry.counter("consumer.applied")
         self._deletes = registry.counter("consumer.deletes")
-        self._rejected = registry.counter("consumer.rejected")
+        self._rejected = {kind: registry.counter("consumer.rejected", reason=kind) for kind in BAD_EVENT_KINDS}
+        self._alarms = {why: registry.counter("consumer.alarms", reason=why) for why in ALARMS}
+        self.propagation = Propagation(registry, now_s)
         self._reconnects = registry.counter("consumer.reconnects")
         self._commits = registry.counter("view.commits")
         self._apply_seconds = registry.histogram("consumer.apply_seconds")
@@ -89,6 +95,12 @@ class Progress:
         registry.callback("consumer.lag_bytes", self.lag_bytes)
         registry.callback("consumer.lag_events", self.lag_events)
         registry.callback("consumer.lag_seconds", self.lag_s)
+        registry.callback("consumer.stale", lambda: int(self.stale))
+        for state in STATES:
+            registry.callback("consumer.state", partial(self._is_in, state), state=state)
+
+    def _is_in(self, state: str) -> int:
+        return int(state == self.state)
 
     def _enter(self, state: str, error: str = "") -> None:
         if state != self.state:
@@ -130,6 +142,7 @@ class Progress:
         self._at(positions)
         self.connected_at = self.last_contact_s, sum(self.positions.values())
         self._look(source)
+        self.propagation.expects({topic for topic, _ in self.ends})
 
     def _look(self, source: Source) -> None:
         self.ends = source.ends()
@@ -159,8 +172,9 @@ class Progress:
         """The rebuilt view is not swapped in yet."""
         self._enter("rebuilding", why)
 
-    def alarm(self, error: str) -> None:
-        """Something that an administrator must know, also after it is over."""
+    def alarm(self, why: str, error: str) -> None:
+        """Something that an administrator must know, also after it is over; `why` is one of ALARMS."""
+        self._alarms[why].add()
         self.last_alarm = (self._now_s(), error)
 
     def rebuilt(self, rebuild: LastRebuild) -> None:
@@ -177,19 +191,23 @@ class Progress:
         self.timestamps.update(applied.timestamps)
         self._applied.add(applied.events)
         self._deletes.add(applied.deletes)
-        self._rejected.add(len(applied.rejections))
+        for rejection in applied.rejections:
+            self._rejected[rejection.kind].add()
         self._commits.add()
         self._apply_seconds.observe(elapsed_s)
         self._reading = applied.state
         if not self.rebuilding:
+            if self.complete:
+                self.propagation.committed(batch.records, applied.rejections)
             self.view = applied.state
             if self.state == "following":
                 self.marks.extend(applied.marks)
             self._tell()
 
-    def applied_beside(self, applied: Applied) -> None:
+    def applied_beside(self, batch: Batch, applied: Applied) -> None:
         """A batch was committed to the view that serves, while another one is being filled."""
         self._commits.add()
+        self.propagation.committed(batch.records, applied.rejections)
         self.view = applied.state
         self._tell()
 
@@ -242,9 +260,9 @@ class Progress:
 
     @property
     def stale(self) -> bool:
-        """Whether there has been no contact with the log for longer than the limit, counted from the start at most."""
+        """Whether nothing of the log was read or had room for longer than the limit, counted from the start at most."""
         last_s = self._started_s if self.last_contact_s is None else self.last_contact_s
-        return self.state == "reconnecting" and self._now_s() - last_s > self.stale_after_s
+        return self.state in ("reconnecting", "view-full") and self._now_s() - last_s > self.stale_after_s
 
     @property
     def ready(self) -> bool:

@@ -66,7 +66,7 @@ class Rebuilds:
             view.discard_rebuild()  # It is given up in any case, and its room counts.
         missing = view.room().missing(view.path)
         if missing:
-            self._progress.alarm(f"{reason}; {missing}")
+            self._progress.alarm("no-room", f"{reason}; {missing}")
             raise ViewFull(missing)
 
     def may_swap(self, store: Store) -> bool:

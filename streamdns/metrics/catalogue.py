@@ -40,20 +40,29 @@ class Metric(NamedTuple):
     buckets: tuple[float, ...] = ()
 
 
+_PROPAGATION = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0
+)
+
 METRICS: tuple[Metric, ...] = (
-    Metric("dns.queries", "counter", "Queries that were answered.", ("transport", "qtype", "rcode")),
+    Metric("dns.queries", "counter", "Queries that were answered; those refused have the rcode REFUSED.",
+           ("transport", "qtype", "rcode")),
     Metric("dns.truncated", "counter", "Answers that were cut to fit, with TC set.", ("transport",)),
     Metric("dns.dropped", "counter", "Packets that got no answer.", ("reason",)),
     Metric("dns.exceptions", "counter", "Faults of streamdns met while answering; each was answered with SERVFAIL."),
     Metric("dns.latency_seconds", "histogram", "Time from reading a query to handing over its answer.", ("transport",),
            "seconds", (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)),
+    Metric("dns.in_flight", "gauge", "Queries that are not answered yet: those that wait for the resolver. All others "
+           "are answered in the turn in which they are read."),
     Metric("dns.tcp_connections", "gauge", "TCP connections that are open."),
+    Metric("dns.tcp_accepted", "counter", "TCP connections that were accepted."),
     Metric("dns.tcp_refused", "counter", "TCP connections closed to make room for new ones, the longest silent first."),
     Metric("dns.bytes_in", "counter", "Bytes of queries.", ("transport",), "bytes"),
     Metric("dns.bytes_out", "counter", "Bytes of answers.", ("transport",), "bytes"),
     Metric("consumer.applied", "counter", "Events that were applied to the view."),
     Metric("consumer.deletes", "counter", "Events that were applied and delete an RRset."),
-    Metric("consumer.rejected", "counter", "Events that went into the quarantine."),
+    Metric("consumer.rejected", "counter", "Events that went into the quarantine, by what was wrong: the key, the "
+           "value as JSON, a field of a record, the content of one, the size, or the entry of the log.", ("reason",)),
     Metric("consumer.lag_bytes", "gauge", "Bytes of the file log that are not in the view yet.", (), "bytes"),
     Metric("consumer.lag_events", "gauge", "Events of the log that are not in the view yet, where the source knows."),
     Metric("consumer.lag_seconds", "gauge", "Time since the view had all of the log; 0 when it has caught up.", (),
@@ -62,6 +71,19 @@ METRICS: tuple[Metric, ...] = (
            (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)),
     Metric("consumer.reconnects", "counter", "Times the log had to be connected again."),
     Metric("consumer.rebuilds", "counter", "Times the view was rebuilt from the start of the log."),
+    Metric("consumer.state", "gauge", "1 for the state that the consumer is in, 0 for all others.", ("state",)),
+    Metric("consumer.stale", "gauge", "Whether the log has been out of reach, or the view full, for longer than "
+           "DNS_STALE_AFTER: 1 or 0."),
+    Metric("consumer.alarms", "counter", "What an administrator must know: the log was replaced or cut, was not read "
+           "for longer than it keeps deletes, took too long to read; the view was damaged; there is no room for a "
+           "rebuild.", ("reason",)),
+    Metric("propagation.committed_seconds", "histogram", "Time from an event's timestamp until it was in the view that "
+           "serves. What fills a view that does not serve yet is not counted.", ("source",), "seconds", _PROPAGATION),
+    Metric("propagation.answered_seconds", "histogram", "Time from an event's timestamp until the first answer that "
+           "could show it; of more than 4096 events between two answers the last are counted.", ("source",), "seconds",
+           _PROPAGATION),
+    Metric("propagation.skewed", "counter", "Events whose timestamp was later than their commit: the clock of their "
+           "producer or broker is ahead of this one's. They are in no histogram.", ("source",)),
     Metric("resolver.queries", "counter", "Queries for names that are not ours, from clients for whom they are "
            "resolved."),
     Metric("resolver.hits", "counter", "Of these, those that were answered from the cache."),
@@ -87,6 +109,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("view.records", "gauge", "Records in the view."),
     Metric("view.size_bytes", "gauge", "Bytes of the view that hold data.", (), "bytes"),
     Metric("view.map_bytes", "gauge", "Size of the view's map, up to which data fits without growing.", (), "bytes"),
+    Metric("view.max_bytes", "gauge", "Size up to which the view's map may grow: DNS_VIEW_MAX_BYTES.", (), "bytes"),
+    Metric("view.free_bytes", "gauge", "Free space of the view's disk.", (), "bytes"),
     Metric("view.commits", "counter", "Transactions that were committed to the view."),
     Metric("view.quarantined", "gauge", "Rejected events in the quarantine."),
     Metric("view.conflicts", "gauge", "Conflicts for the administrator to look at."),
@@ -106,9 +130,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("process.resident_bytes", "gauge", "Resident memory of the process, the view's mapped pages included.", (),
            "bytes"),
     Metric("process.descriptors", "gauge", "Open file descriptors of the process."),
+    Metric("process.descriptors_max", "gauge", "File descriptors that the process may have open."),
     Metric("process.hub_late_seconds", "histogram", "How late the event loop turns: what a task that is due has to "
            "wait, looked at 50 times a second.", (), "seconds",
            (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)),
+    Metric("process.hub_late_max_seconds", "gauge", "The most that the event loop was late within the last minute.", (),
+           "seconds"),
+    Metric("process.ready", "gauge", "Whether this node should get queries, as /ready says: 1 or 0."),
     Metric("metrics.sent", "counter", "Figures that an output has taken.", ("output",)),
     Metric("metrics.lost", "counter", "Figures that were lost because their output was slow or down.", ("output",)),
     Metric("metrics.output_up", "gauge", "Whether an output took the last flush: 1 or 0.", ("output",)),
@@ -128,8 +156,11 @@ def markdown() -> str:
     head = (
         "# Metrics\n\n"
         "Made from the table in streamdns/metrics/catalogue.py by docs/generate.py; change it there.\n\n"
-        "`/metrics` of the admin interface shows them in Prometheus's text format. Counters only grow while the "
-        "process lives.\n"
+        "`/metrics` shows them in Prometheus's text format: at `DNS_METRICS_ADDRESS`, which asks for no token and has "
+        "nothing else, and at\nthe admin interface. [metrics-outputs.md](metrics-outputs.md) says what statsd, "
+        "InfluxDB, Warp 10 and standard output get, and how\nanother output is added; [operations.md](operations.md) "
+        "what to do when one of them is an alarm. `packaging/` has alarms for\nPrometheus and a dashboard for Grafana. "
+        "Counters only grow while the process lives.\n\n"
         f"A label value that is not known, or one of more than {MAX_LABEL_VALUES} values of its label, is counted as "
         f"`{OTHER}`.\n\n"
         "| metric | in Prometheus | kind | labels | unit | meaning |\n| --- | --- | --- | --- | --- | --- |\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from gevent.event import Event
@@ -11,10 +12,35 @@ from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
 
 _EVERY_S = 0.02
+_PARTS, _PART_S = 7, 10.0
+
+
+class Recent:
+    """The most of what was added within the last minute or little more, in parts of ten seconds."""
+
+    def __init__(self) -> None:
+        self._parts: deque[float] = deque([0.0], maxlen=_PARTS)
+        self._began_s: float | None = None
+
+    def add(self, value: float, *, now_s: float) -> None:
+        """Add a value of now."""
+        if self._began_s is None:
+            self._began_s = now_s
+        elif now_s - self._began_s >= _PART_S:
+            self._began_s = now_s
+            self._parts.append(0.0)
+        self._parts[-1] = max(self._parts[-1], value)
+
+    def most(self) -> float:
+        """The most of them, 0 for none."""
+        return max(self._parts)
 
 
 class HubLateness(Service):
-    """Observes `process.hub_late_seconds`: what a greenlet that is due waits because others have the processor."""
+    """Observes `process.hub_late_seconds`: what a greenlet that is due waits because others have the processor.
+
+    The most of about the last minute is `process.hub_late_max_seconds`.
+    """
 
     name = "hub-lateness"
 
@@ -22,6 +48,8 @@ class HubLateness(Service):
         self._late = registry.histogram("process.hub_late_seconds")
         self._clock = clock
         self._stopping = Event()
+        self._recent = Recent()
+        registry.callback("process.hub_late_max_seconds", self._recent.most)
 
     def start(self) -> None:
         """Nothing is acquired."""
@@ -33,7 +61,10 @@ class HubLateness(Service):
         while not self._stopping.is_set():
             began_s = clock()
             if not self._stopping.wait(_EVERY_S):
-                observe(max(0.0, clock() - began_s - _EVERY_S))
+                now_s = clock()
+                late_s = max(0.0, now_s - began_s - _EVERY_S)
+                observe(late_s)
+                self._recent.add(late_s, now_s=now_s)
 
     def stop(self) -> None:
         """Make run() return."""

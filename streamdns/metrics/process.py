@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ def register(registry: Registry, *, started_s: float, clock: Callable[[], float]
     registry.callback("process.cpu_seconds", lambda: sum(os.times()[:2]))
     registry.callback("process.resident_bytes", resident_bytes)
     registry.callback("process.descriptors", lambda: len(os.listdir("/proc/self/fd")) - 1)
+    registry.callback("process.descriptors_max", lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     registry.callback("process.uptime_seconds", lambda: clock() - started_s)
 
 

@@ -18,8 +18,12 @@ from streamdns.dns.node import pack_records
 from streamdns.dns.wire import (
     HEADER_SIZE,
     MAX_MESSAGE,
+    MAX_UDP_PLAIN,
+    NO_RECORDS,
     NOERROR,
+    ONLY_OPT,
     OPT_EDE,
+    OPT_HEAD,
     QR,
     RA,
     RD,
@@ -31,7 +35,7 @@ from streamdns.dns.wire import (
 from streamdns.resolver import question as asked
 from streamdns.resolver.flattening import FlatteningAnswerer, OwnAnswerer
 from streamdns.resolver.message import Options, Response, RRset, parse, query
-from streamdns.resolver.messages import key_of
+from streamdns.resolver.messages import Message, key_of
 from streamdns.resolver.question import Outcome
 from streamdns.resolver.recursor import Recursor
 from streamdns.settings_resolver import Network
@@ -39,6 +43,7 @@ from streamdns.settings_resolver import Network
 _CD = 0x10
 _CLIENTS_KEPT = 16_384
 _MOST_TEXT = 200
+_LEAST_QUERY = 16
 
 
 class Allowed(dict[bytes, bool]):
@@ -66,22 +71,31 @@ class RecursiveAnswerer(FlatteningAnswerer):
         self, policy: Policy, *, cookies: Cookies | None, recursor: Recursor, allowed: Allowed,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(policy, cookies=cookies, recursor=recursor)
         self._messages, self._allowed, self._clock = recursor.messages, allowed, clock
         self._message = recursor.messages.get
+        super().__init__(policy, cookies=cookies, recursor=recursor)
         self._end = 0
         self._may = self._leaves = False
         self._now_s = 0.0
+        self._version = -1
+
+    def configure(self, policy: Policy) -> None:
+        """Answer by this policy from now on; not while a snapshot is bound."""
+        super().configure(policy)
+        self._messages.doubt()
 
     def bind(self, snapshot: Snapshot) -> None:
         """Answer from this snapshot from now on."""
         super().bind(snapshot)
         self._now_s = self._clock()
+        # Where the view is not complete or may be old, each name goes the long way.
+        self._version = snapshot.version() if self._simple else -1
 
     def unbind(self) -> None:
         """This snapshot is not needed any more: a batch is answered."""
         if self.tally:  # Somebody at once, that is.
             self.recursor.pace.share()
+        self._version = -1
         super().unbind()
 
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
@@ -91,11 +105,50 @@ class RecursiveAnswerer(FlatteningAnswerer):
         if not self._allowed[client]:
             self._may, self.ra = False, 0
             return super().reply(packet, tcp, slot)
+        made = self._at_once(packet, tcp) if self._version >= 0 and len(packet) > _LEAST_QUERY else None
+        if made is not None:
+            return made
         self._may, self.ra = True, RA
         made = super().reply(packet, tcp, slot)
         if made is None or made[3] & RA:
             return made
         return b"%b%c%b" % (made[:3], made[3] | RA, made[4:])
+
+    def _at_once(self, packet: bytes, tcp: bool) -> bytes | None:
+        """The reply to a plain query for what is known of a name that was seen not to be ours in this very state of the
+        view; None where the query has to be looked at more closely.
+        """
+        counts = packet[4:12]
+        if counts == NO_RECORDS:
+            end, opt = len(packet), b""
+            message = self._message(packet[HEADER_SIZE:-2].lower())
+        elif counts == ONLY_OPT and packet[-11:-8] == OPT_HEAD and packet[-2:] == b"\0\0" and not packet[-5]:
+            end = len(packet) - 11
+            if packet[-4] & 0x80:
+                opt = self.opt_do
+                message = self._message(packet[HEADER_SIZE:-13].lower() + b"\1")
+            else:
+                opt = self.opt_plain
+                message = self._message(packet[HEADER_SIZE:-13].lower())
+        else:
+            return None
+        if (
+            message is None
+            or message.foreign != self._version
+            or message.until_s <= self._now_s
+            or packet[2] != RD
+            or packet[3] & _CD
+            or packet[end - 4 : end] != message.question
+            or (message.used and self._now_s >= message.refresh_s)
+        ):
+            return None
+        if tcp:
+            limit = MAX_MESSAGE
+        elif not opt or end + len(message.body) + len(opt) <= MAX_UDP_PLAIN:
+            limit = MAX_UDP_PLAIN
+        else:
+            limit = max(MAX_UDP_PLAIN, min(packet[-8] << 8 | packet[-7], self._edns_size))
+        return self._told(message, packet, end, limit, opt)
 
     # -- where our own zones end
 
@@ -136,31 +189,36 @@ class RecursiveAnswerer(FlatteningAnswerer):
         do = bool(opt) and opt[7] & 0x80 != 0
         key = key_of(packet, end, do)
         message = self._message(key)
-        if message is not None and message.until_s > self._now_s and not packet[3] & _CD:
-            age_s = int(self._now_s - message.made_s)
-            if age_s != message.age_s:
-                message.age(age_s)
-            body = message.body
-            if end + len(body) + len(opt) <= limit:
-                if self._now_s >= message.refresh_s and message.used:
-                    message.refresh_s = message.until_s
-                    self.recursor.refresh(
-                        asked.Question(packet[HEADER_SIZE : end - 4].lower(), int.from_bytes(key[-3:-1], "big"), do)
-                    )
-                message.used = True
-                self._messages.hits += 1
-                self.tally[packet[end - 4] << 16 | packet[end - 3] << 8 | message.rcode] += 1
-                return b"%b%c%c\0\1%b%c%b%b%b" % (
-                    packet[:2],
-                    QR | RD,
-                    RA | message.rcode,
-                    message.head,
-                    1 if opt else 0,
-                    packet[HEADER_SIZE:end],
-                    body,
-                    opt,
-                )
+        if (
+            message is not None
+            and message.until_s > self._now_s
+            and not packet[3] & _CD
+            and packet[end - 4 : end] == message.question
+        ):
+            message.foreign = self._version
+            if message.used and self._now_s >= message.refresh_s:
+                message.refresh_s = message.until_s
+                qtype = int.from_bytes(packet[end - 4 : end - 2], "big")
+                self.recursor.refresh(asked.Question(packet[HEADER_SIZE : end - 4].lower(), qtype, do))
+            made = self._told(message, packet, end, limit, opt)
+            if made is not None:
+                return made
         return self._ask(packet, end, limit, opt, key, do)
+
+    def _told(self, message: Message, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:
+        """A message as the reply to a query; None where it does not fit."""
+        age_s = int(self._now_s - message.made_s)
+        if age_s != message.age_s:
+            message.age(age_s)
+        body = message.body
+        if end + len(body) + len(opt) > limit:
+            return None
+        message.used = True
+        self._messages.hits += 1
+        self.tally[message.kind] += 1
+        if opt:
+            return b"%b%b%b%b%b" % (packet[:2], message.start_opt, packet[HEADER_SIZE:end], body, opt)
+        return packet[:2] + message.start + packet[HEADER_SIZE:end] + body
 
     def _ask(self, packet: bytes, end: int, limit: int, opt: bytes, key: bytes, do: bool) -> bytes | None:
         qtype = packet[end - 4] << 8 | packet[end - 3]

@@ -36,12 +36,16 @@ class Events(Protocol):
     def distrusted(self, token: int, *, case: bool) -> None:
         """Replies came that may be forged, or (case) one that did not keep the question's case: ask over TCP."""
 
+    def joined(self, token: int) -> None:
+        """The very same query is on its way already, and what comes of that is told."""
+
 
 class Carrier(Protocol):
     """What all flights have in common."""
 
     loop: Any
     open: set[Flight]
+    joinable: dict[object, Flight]
     pace: Pace
     deadlines: Deadlines
 
@@ -64,15 +68,20 @@ def scrambled(qname: bytes, chance: bytes = b"") -> bytes:
 
 
 class Flight:
-    """One query on its way: patience first, then the time-out. `tick` belongs to the deadlines."""
+    """One query on its way: patience first, then the time-out. `tick` belongs to the deadlines.
 
-    __slots__ = ("_hurried", "_io", "ask", "carrier", "ended", "events", "id", "packet", "port", "qname", "sent_s",
-                 "socket", "tick")
+    While nobody is impatient, who wants to send the same joins: many identical queries at a time would be as many ids
+    and ports for a forger to hit one of (birthday attack).
+    """
+
+    __slots__ = ("_hurried", "_io", "_joiners", "ask", "carrier", "ended", "events", "id", "key", "packet", "port",
+                 "qname", "sent_s", "socket", "tick")
     transport = ""
     kind = TIME_LIMITS
 
-    def __init__(self, carrier: Carrier, ask: Ask, events: Events) -> None:
-        self.carrier, self.ask, self.events = carrier, ask, events
+    def __init__(self, carrier: Carrier, ask: Ask, events: Events, key: object = None) -> None:
+        self.carrier, self.ask, self.events, self.key = carrier, ask, events, key
+        self._joiners: list[tuple[Events, int]] = []
         qname = ask.qname
         chance = os.urandom(6 + len(qname))
         self.id = chance[0] << 8 | chance[1]
@@ -87,6 +96,11 @@ class Flight:
         self.sent_s = carrier.deadlines.clock()
         self._hurried = ask.patience_s >= ask.timeout_s
         carrier.deadlines.at(self.sent_s + min(ask.patience_s, ask.timeout_s), self)
+
+    def join(self, ask: Ask, events: Events) -> None:
+        """Tell them, too."""
+        self._joiners.append((events, ask.token))
+        events.joined(ask.token)
 
     def begin(self) -> None:
         """Send it, as soon as the system has a socket for it."""
@@ -135,8 +149,14 @@ class Flight:
         """Close everything, tell nobody."""
         self.ended = True
         self.carrier.open.discard(self)
+        self._close_to_others()
         self.carrier.deadlines.cancel(self)
         self.shut()
+
+    def _close_to_others(self) -> None:
+        joinable = self.carrier.joinable
+        if joinable.get(self.key) is self:
+            del joinable[self.key]
 
     def due(self) -> None:
         """First it takes long, then too long."""
@@ -146,9 +166,12 @@ class Flight:
             self.fail("no response", "timeout")
         else:
             self._hurried = True
+            self._close_to_others()  # The same may be sent again, as a packet may have been lost.
             self.carrier.deadlines.at(self.sent_s + self.ask.timeout_s, self)
             if not self.carrier.pace.behind:
                 self.events.hurry(self.ask.token)
+                for events, token in self._joiners:
+                    self.carrier.pace.put(TIME_LIMITS, partial(events.hurry, token))
 
     def fail(self, why: str, result: str, *, unreachable: bool = False) -> None:
         """End and tell why; once."""
@@ -156,6 +179,17 @@ class Flight:
             self.end()
             self.carrier.count(self.transport, result)
             self.events.failed(self.ask.token, why, unreachable=unreachable)
+            for events, token in self._joiners:
+                self.carrier.pace.put(ANSWERS, partial(events.failed, token, why, unreachable=unreachable))
+
+    def distrust(self, *, case: bool) -> None:
+        """End with what may be forged, or was not given back in the same case."""
+        if not self.ended:
+            self.end()
+            self.carrier.count(self.transport, "suspect")
+            self.events.distrusted(self.ask.token, case=case)
+            for events, token in self._joiners:
+                self.carrier.pace.put(ANSWERS, partial(events.distrusted, token, case=case))
 
     def unreachable(self, number: int | None) -> None:
         """End with an error of the system."""
@@ -182,6 +216,8 @@ class Flight:
             self.end()
             self.carrier.count(self.transport, "answered", rtt_s)
             self.events.responded(self.ask.token, response)
+            for events, token in self._joiners:  # Not at once: there may be thousands.
+                self.carrier.pace.put(ANSWERS, partial(events.responded, token, response))
 
 
 class _Again:

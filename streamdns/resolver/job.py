@@ -93,6 +93,15 @@ class Job:
             above = above.parent
         return False
 
+    def is_for(self, zone: bytes) -> bool:
+        """Whether this looks for an address of a server of that zone."""
+        above = self.parent
+        while above is not None:
+            if above.zone == zone:
+                return True
+            above = above.parent
+        return False
+
     def has_alias_at(self, name: bytes) -> bool:
         """Whether an alias at that name was followed already."""
         return any(rrset.owner == name and rrset.rdtype == CNAME for rrset in self.chain)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streamdns.dns.wire import HEADER_SIZE, skip_name
+from streamdns.dns.wire import HEADER_SIZE, QR, RA, RD, skip_name
 
 #: What an entry takes beside its octets: object, key, dictionary slot, offsets.
-_ENTRY_BYTES = 520
+_ENTRY_BYTES = 650
 _OFFSET_BYTES = 40
 _LEAST_REFRESHED_S = 10
 
@@ -13,18 +13,26 @@ _LEAST_REFRESHED_S = 10
 class Message:
     """The sections of one answer behind the question, with the TTLs as they are `age_s` after it was made.
 
-    `head` are the numbers of records, without the lower octet of the additional ones, which depends on the OPT record.
+    `start` is the header behind the id, `start_opt` where an OPT record follows; `question` is its type and class.
+    `foreign` is the version of the view in which its name was seen not to be ours.
     """
 
-    __slots__ = ("age_s", "body", "cost", "head", "made", "made_s", "offsets", "rcode", "refresh_s", "until_s", "used")
+    __slots__ = ("age_s", "body", "cost", "foreign", "kind", "made", "made_s", "offsets", "question", "refresh_s",
+                 "start", "start_opt", "until_s", "used")
 
-    def __init__(self, rcode: int, head: bytes, body: bytes, offsets: tuple[int, ...], now_s: float) -> None:
-        self.rcode, self.head, self.body, self.made, self.offsets = rcode, head, body, body, offsets
+    def __init__(self, reply: bytes, question_end: int, offsets: tuple[int, ...], now_s: float) -> None:
+        self.question = reply[question_end - 4 : question_end]
+        self.kind = int.from_bytes(self.question[:2], "big") << 8 | reply[3] & 15
+        self.start = b"%c%c%b" % (QR | RD, RA | reply[3] & 15, reply[4:12])
+        self.start_opt = self.start[:-1] + b"\1"
+        self.body = self.made = body = reply[question_end:]
+        self.offsets = offsets
         self.made_s = now_s
         self.until_s = now_s + min(int.from_bytes(body[at : at + 4], "big") for at in offsets)
         lasts_s = self.until_s - now_s
         #: When it is time to ask again, if it is used then.
         self.refresh_s = self.until_s - lasts_s / 10 if lasts_s >= _LEAST_REFRESHED_S else self.until_s
+        self.foreign = -1
         self.age_s = 0
         self.used = False
         self.cost = 0
@@ -39,7 +47,7 @@ class Message:
 
 
 class Messages:
-    """Messages by key (lower-case name, type, DO), bounded by `most_bytes`; what was not used goes first."""
+    """Messages by key (see `key_of`), bounded by `most_bytes`; what was not used goes first."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
@@ -56,7 +64,7 @@ class Messages:
         offsets = ttl_offsets(reply, question_end)
         if not offsets:
             return
-        made = Message(reply[3] & 15, reply[6:11], reply[question_end:], offsets, now_s)
+        made = Message(reply, question_end, offsets, now_s)
         if made.until_s <= now_s:
             return
         made.cost = _ENTRY_BYTES + len(key) + 2 * len(made.body) + _OFFSET_BYTES * len(offsets)
@@ -65,6 +73,11 @@ class Messages:
         self.bytes += made.cost
         while self.bytes > self.most_bytes:
             self._evict()
+
+    def doubt(self) -> None:
+        """Which names are ours may be another matter from now on."""
+        for message in self._messages.values():
+            message.foreign = -1
 
     def clear(self) -> None:
         """Forget everything."""
@@ -101,6 +114,6 @@ def ttl_offsets(reply: bytes, question_end: int) -> tuple[int, ...]:
 
 
 def key_of(packet: bytes, question_end: int, do: bool) -> bytes:
-    """The key of a query."""
-    end = question_end - 4
-    return packet[HEADER_SIZE:end].lower() + packet[end : end + 2] + (b"\1" if do else b"\0")
+    """The key of a query. Types whose octets are letters may share one with another: `Message.question` tells."""
+    key = packet[HEADER_SIZE : question_end - 2].lower()
+    return key + b"\1" if do else key

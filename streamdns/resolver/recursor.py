@@ -8,26 +8,25 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-from gevent import Timeout
-from gevent.event import AsyncResult, Event
+from gevent.event import Event
 from gevent.hub import Waiter
 
 from streamdns import logs
-from streamdns.dns.wire import NS, SERVFAIL
+from streamdns.dns import name as names
+from streamdns.dns.wire import SERVFAIL
 from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.greenlets import Greenlets
-from streamdns.resolver.message import Options, Response
+from streamdns.resolver.message import Response
 from streamdns.resolver.messages import Messages
 from streamdns.resolver.pace import ANSWERS, STARTING
+from streamdns.resolver.priming import Priming
 from streamdns.resolver.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Outcome, Question
-from streamdns.resolver.resolution import MAX_S, TCP_TIMEOUT_S, UDP_TIMEOUT_S, Resolution
-from streamdns.resolver.roots import primed
+from streamdns.resolver.resolution import MAX_S, Resolution
 from streamdns.resolver.stale import EDE_STALE_NXDOMAIN, stale_outcome
 from streamdns.resolver.transport import Transport
 
 _log = logs.get("resolver")
-_PRIMING_TRIES = 6
 _PRIMING_AGAIN_S = 60.0
 _STALE_AFTER_S = 1.8  # what a client waits before it gets what was known last (RFC 8767 §5)
 
@@ -107,6 +106,9 @@ class Running:
     def distrusted(self, token: int, *, case: bool) -> None:
         self._step(lambda now_s: self.resolution.distrusted(token, now_s, case=case))
 
+    def joined(self, token: int) -> None:
+        self.resolution.joined(token)
+
     def _expired(self, now_s: float) -> list[Ask]:
         self.resolution.expired()
         return []
@@ -178,6 +180,7 @@ class Recursor(Service):
         self._limited = {each: registry.counter("resolver.limited", limit=each) for each in ("all", "client")}
         cache = known.cache
         registry.callback("resolver.running", lambda: len(self._running))
+        registry.callback("dns.in_flight", lambda: sum(self._waiting.values()))
         registry.callback("resolver.hits", lambda: self._hits + messages.hits)
         registry.callback("resolver.queries", lambda: self._hits + messages.hits + self._misses.value)
         registry.callback("resolver.cache_bytes", lambda: cache.bytes + messages.bytes)
@@ -302,7 +305,11 @@ class Recursor(Service):
                 "evicted": known.cache.evicted, "messages": len(self.messages), "messages_bytes": self.messages.bytes,
                 "messages_most_bytes": self.messages.most_bytes,
             },
-            "forwards": len(known.forwards),
+            "forwards": [
+                {"zone": names.to_text(forward.zone),
+                 "servers": [known.servers.shown(each, self.clock()) for each in forward.addresses]}
+                for forward in known.forwards
+            ],
         }
 
     # -- life
@@ -320,7 +327,7 @@ class Recursor(Service):
         while not self._stopped.is_set():
             wait_s: float | None = None
             if self.known.forward_of(b"\0") is None:
-                self._priming = Priming(self)
+                self._priming = Priming(self.known, self.transport, self.clock)
                 lasts_s = self._priming.run()
                 if self._stopped.is_set():
                     return
@@ -341,64 +348,3 @@ class Recursor(Service):
         for running in list(self._running.values()):
             running.over(_STOPPED)
         self.transport.close()
-
-
-class Priming:
-    """Asks one root server after another who the root servers are, over TCP where the answer is cut (RFC 8109 §3)."""
-
-    def __init__(self, owner: Recursor) -> None:
-        self._owner = owner
-        self._response: AsyncResult[Response | None] = AsyncResult()
-        self._cancelled = False
-
-    def cancel(self) -> None:
-        """Ask nobody any more: run() returns."""
-        self._cancelled = True
-        self._response.set(None)
-
-    def run(self) -> float | None:
-        """For how long what was learnt holds, in seconds; None where nothing was."""
-        known = self._owner.known
-        candidates = [address for address in known.roots if known.may_ask(address)]
-        for address in known.servers.choose(candidates, b"\0", self._owner.clock())[:_PRIMING_TRIES]:
-            for tcp in (False, True):
-                response = self._ask(address, tcp=tcp)
-                if self._cancelled:
-                    return None
-                if response is None or not response.truncated:
-                    break
-            found = None if response is None else primed(response, known.port)
-            if found is not None:
-                known.roots, lasts_s = found
-                return lasts_s
-        return None
-
-    def _ask(self, address: Any, *, tcp: bool) -> Response | None:
-        known, owner = self._owner.known, self._owner
-        self._response = AsyncResult()
-        timeout_s = TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S
-        began_s = owner.clock()
-        owner.transport.send(
-            Ask(0, address, b"\0", b"\0", NS, Options(known.edns_size), tcp, False, timeout_s, timeout_s), self
-        )
-        try:
-            response: Response | None = self._response.get(timeout=timeout_s + MAX_S)
-        except Timeout:
-            response = None  # The transport had no time for it at all.
-        if response is None:
-            known.servers.timed_out(address, owner.clock())
-        else:
-            known.servers.answered(address, owner.clock() - began_s)
-        return response
-
-    def responded(self, token: int, response: Response) -> None:
-        self._response.set(response)
-
-    def failed(self, token: int, why: str, *, unreachable: bool = False) -> None:
-        self._response.set(None)
-
-    def hurry(self, token: int) -> None:
-        """Nobody waits for a priming."""
-
-    def distrusted(self, token: int, *, case: bool) -> None:
-        self._response.set(None)

@@ -69,8 +69,9 @@ class Resolution(Walk):
         if found is None:
             return []
         job, ask, step, sent_s = found
-        # Over TCP it took a round trip to connect, too.
-        self._known.servers.answered(ask.address, (now_s - sent_s) / (2 if ask.tcp else 1))
+        if token not in self._joined:
+            # Over TCP it took a round trip to connect, too.
+            self._known.servers.answered(ask.address, (now_s - sent_s) / (2 if ask.tcp else 1), ask.zone)
         if self.outcome is not None or job.is_moot(step):
             return []
         self._now_s = now_s
@@ -95,8 +96,8 @@ class Resolution(Walk):
             return []
         job, ask, step, _ = found
         address = ask.address
-        if not ask.tcp:  # Servers without TCP are not dead for that.
-            self._known.servers.timed_out(address, now_s, unreachable=unreachable)
+        if not ask.tcp and token not in self._joined:  # Servers without TCP are not dead for that.
+            self._known.servers.timed_out(address, now_s, zone=ask.zone, unreachable=unreachable)
         if self.outcome is not None or job.is_moot(step):
             return []
         self._now_s = now_s
@@ -137,13 +138,19 @@ class Resolution(Walk):
         self._once_over_tcp(job, ask, "the case was changed" if case else "wrong replies", now_s)
         return self._take()
 
+    def joined(self, token: int) -> None:
+        """The same is on its way for somebody else, who takes what comes of it for what it says of the server."""
+        self._joined.add(token)
+        self.packets -= 1
+
     def hurry(self, token: int, now_s: float) -> list[Ask]:
         """A response takes longer than usual: somebody else is asked, the first good answer wins."""
         found = self._asked.get(token)
         if found is None or self.outcome is not None:
             return []
         job, ask, step, sent_s = found
-        self._known.servers.slow(ask.address, now_s - sent_s)
+        if token not in self._joined:
+            self._known.servers.slow(ask.address, now_s - sent_s)
         if job.is_moot(step):
             return []
         self._now_s = now_s
@@ -193,8 +200,7 @@ class Resolution(Walk):
             server.no_case_until_s > now_s, known.servers.patience_s(address),
             min(TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S, left_s),
         )
-        if server.dead_until_s > now_s:
-            known.servers.tried(address, now_s + ask.timeout_s)
+        known.servers.tried(address, ask.zone, now_s + ask.timeout_s)
         job.asks[address] = asked_before + 1
         job.waiting += 1
         self._asked[ask.token] = (job, ask, job.step, now_s)

@@ -1,18 +1,19 @@
-"""Where a resolution begins: the root servers, a file in their place, what they say of themselves (RFC 8109)."""
+"""Where a resolution begins: the root servers, a file in their place, what they say of themselves (RFC 9609)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
 from streamdns.dns.wire import AAAA, NS, A
 from streamdns.errors import ConfigError
-from streamdns.resolver.message import Response
+from streamdns.resolver.message import Response, RRset
 from streamdns.resolver.servers import Address, host_of
 
 _LEAST_PRIMED_S: Final = 60
 _MOST_PRIMED_S: Final = 518_400  # the TTL that the root zone gives its NS records
 _READ_TTL: Final = 3600
+_MOST_ROOTS: Final = 20
 
 #: The root servers' names and addresses: https://www.iana.org/domains/root/servers
 ROOT_SERVERS: Final[Mapping[str, tuple[str, str]]] = {
@@ -68,16 +69,31 @@ def read_hints(path: str, port: int) -> tuple[Address, ...]:
     return found
 
 
-def primed(response: Response, port: int) -> tuple[tuple[Address, ...], float] | None:
-    """The root servers' addresses as one of them says, and for how long in seconds; None where it says nothing."""
+class Primed(NamedTuple):
+    """What a root server says of the root servers: their names, the addresses that it adds, for how many seconds."""
+
+    names: tuple[bytes, ...]
+    addresses: Mapping[bytes, tuple[Address, ...]]
+    lasts_s: float
+
+
+def primed(response: Response, port: int) -> Primed | None:
+    """What a response to the question for the root's NS records says; None where that is nothing.
+
+    The addresses may be missing, all or some (RFC 9609 §4.2).
+    """
     servers = [rrset for rrset in response.answer if rrset.rdtype == NS and rrset.owner == b"\0"]
     if response.rcode or not response.authoritative or not servers:
         return None
-    names = {rdata.lower() for rdata in servers[0].rdatas}
-    found = tuple(
-        Address(host_of(rdata), port) for rrset in response.additional
-        if rrset.rdtype in (A, AAAA) and rrset.owner in names for rdata in rrset.rdatas
+    found = tuple(dict.fromkeys(rdata.lower() for rdata in servers[0].rdatas))
+    addresses = {name: addresses_of(name, response.additional, port) for name in found}
+    lasts_s = float(min(max(servers[0].ttl_s, _LEAST_PRIMED_S), _MOST_PRIMED_S))
+    return Primed(found[:_MOST_ROOTS], {name: here for name, here in addresses.items() if here}, lasts_s)
+
+
+def addresses_of(name: bytes, rrsets: Iterable[RRset], port: int) -> tuple[Address, ...]:
+    """The addresses of a name in a section."""
+    return tuple(
+        Address(host_of(rdata), port) for rrset in rrsets
+        if rrset.rdtype in (A, AAAA) and rrset.owner == name for rdata in rrset.rdatas
     )
-    if not found:
-        return None
-    return found, float(min(max(servers[0].ttl_s, _LEAST_PRIMED_S), _MOST_PRIMED_S))

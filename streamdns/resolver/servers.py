@@ -67,9 +67,17 @@ class Server:
     asked: bool = False
     timeouts: int = 0
     dead_until_s: float = 0.0
-    tried_until_s: float = 0.0
     no_edns_until_s: float = 0.0
     no_case_until_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Silence:
+    """Of one address about one zone: it may be silent about this one alone, and answer for others."""
+
+    timeouts: int = 0
+    until_s: float = 0.0
+    tried_until_s: float = 0.0
 
 
 class Servers:
@@ -79,6 +87,7 @@ class Servers:
         self._rng = rng
         self._servers: OrderedDict[Address, Server] = OrderedDict()
         self._lame: OrderedDict[tuple[Address, bytes], float] = OrderedDict()
+        self._silent: OrderedDict[tuple[Address, bytes], Silence] = OrderedDict()
         self._ipv6_silent: set[str] = set()
         self._ipv6_until_s = 0.0
 
@@ -96,8 +105,8 @@ class Servers:
             self._servers.move_to_end(address)
         return server
 
-    def answered(self, address: Address, rtt_s: float) -> None:
-        """A response came after so long."""
+    def answered(self, address: Address, rtt_s: float, zone: bytes = b"\0") -> None:
+        """A response came after so long, to one who asked it as a server of that zone."""
         server = self.of(address)
         rtt_s = min(max(rtt_s, 0.0), _MOST_RTT_S)
         if server.asked and not server.timeouts:
@@ -108,6 +117,8 @@ class Servers:
             server.asked, server.rtt_s, server.variation_s = True, rtt_s, rtt_s / 2
         server.timeouts = 0
         server.dead_until_s = 0.0
+        if self._silent:
+            self._silent.pop((address, zone), None)
         if address.is_ipv6:
             self._ipv6_silent.clear()
             self._ipv6_until_s = 0.0
@@ -117,16 +128,23 @@ class Servers:
         server = self.of(address)
         server.rtt_s = min(max(server.rtt_s, 1.2 * waited_s), _MOST_RTT_S)
 
-    def timed_out(self, address: Address, now_s: float, *, unreachable: bool = False) -> None:
+    def timed_out(
+        self, address: Address, now_s: float, *, zone: bytes = b"\0", unreachable: bool = False
+    ) -> None:
         """No response came; after some in a row the address is left alone for a while, each time longer."""
         server = self.of(address)
         server.asked = True
         server.timeouts += 1
-        server.tried_until_s = 0.0
         server.rtt_s = min(server.rtt_s * 2, _MOST_RTT_S)
         if unreachable or server.timeouts >= _DEAD_AFTER:
-            over = server.timeouts - _DEAD_AFTER
-            server.dead_until_s = now_s + min(_DEAD_FIRST_S * 2 ** min(max(0, over), _DEAD_DOUBLINGS), _DEAD_MOST_S)
+            server.dead_until_s = now_s + _left_alone_s(server.timeouts)
+        silence = self._silent.setdefault((address, zone), Silence())
+        silence.timeouts += 1
+        silence.tried_until_s = 0.0
+        silence.until_s = now_s + _left_alone_s(silence.timeouts)
+        self._silent.move_to_end((address, zone))
+        if len(self._silent) > _KEPT:
+            self._silent.popitem(last=False)
         if address.is_ipv6:
             self._ipv6_silent.add(address.host)
             if len(self._ipv6_silent) >= _IPV6_GIVES_UP_AFTER:
@@ -142,15 +160,29 @@ class Servers:
         server = self._servers.get(address)
         return server is not None and server.dead_until_s > now_s
 
-    def tried(self, address: Address, until_s: float) -> None:
-        """It is being asked, until then at the most."""
-        self.of(address).tried_until_s = until_s
+    def tried(self, address: Address, zone: bytes, until_s: float) -> None:
+        """It is being asked as a server of a zone, until then at the most."""
+        silence = self._silent.get((address, zone))
+        if silence is not None:
+            silence.tried_until_s = until_s
 
-    def is_hopeless(self, address: Address, now_s: float) -> bool:
-        """Whether it has been dead for long, and another question is finding out at this moment whether it still is."""
-        server = self._servers.get(address)
-        return (server is not None and server.dead_until_s > now_s and server.timeouts >= _SURELY_DEAD_AFTER
-                and server.tried_until_s > now_s)
+    def is_hopeless(self, address: Address, zone: bytes, now_s: float) -> bool:
+        """Whether it has long been silent about a zone, and another question is finding out at this moment whether it
+        still is.
+        """
+        silence = self._silent.get((address, zone))
+        return (silence is not None and silence.timeouts >= _SURELY_DEAD_AFTER and silence.until_s > now_s
+                and silence.tried_until_s > now_s)
+
+    def shown(self, address: Address, now_s: float) -> dict[str, Any]:
+        """What is known of a server, for people; the time that it takes is None where it was never asked."""
+        server = self._servers.get(address) or Server()
+        return {
+            "address": f"[{address.host}]:{address.port}" if address.is_ipv6 else f"{address.host}:{address.port}",
+            "rtt_seconds": round(server.rtt_s, 4) if server.asked else None,
+            "timeouts_in_a_row": server.timeouts,
+            "left_alone_seconds": round(max(0.0, server.dead_until_s - now_s), 3),
+        }
 
     def lame(self, address: Address, zone: bytes, now_s: float, *, for_s: float = LAME_S) -> None:
         """It does not serve this zone, whatever it says."""
@@ -210,3 +242,9 @@ class Servers:
     def without_case(self, address: Address, now_s: float) -> None:
         """It does not give back the case of the question."""
         self.of(address).no_case_until_s = now_s + _FORGETS_S
+
+
+def _left_alone_s(timeouts: int) -> float:
+    """For how long, after so many time-outs in a row."""
+    over = min(max(0, timeouts - _DEAD_AFTER), _DEAD_DOUBLINGS)
+    return min(_DEAD_FIRST_S * float(2**over), _DEAD_MOST_S)

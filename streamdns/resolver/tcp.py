@@ -19,8 +19,8 @@ class TcpFlight(Flight):
     __slots__ = ("_received", "_unsent")
     transport = "tcp"
 
-    def __init__(self, carrier: Carrier, ask: Ask, events: Events) -> None:
-        super().__init__(carrier, ask, events)
+    def __init__(self, carrier: Carrier, ask: Ask, events: Events, key: object = None) -> None:
+        super().__init__(carrier, ask, events, key)
         self._unsent = len(self.packet).to_bytes(2, "big") + self.packet
         self._received = b""
 

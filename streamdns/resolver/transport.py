@@ -39,10 +39,11 @@ class Transport:
         self.deadlines = Deadlines(self.pace)
         self.loop = gevent.get_hub().loop
         self.open: set[Flight] = set()
+        self.joinable: dict[object, Flight] = {}  # by what is asked of whom and how
         self._closed = 0
 
     def send(self, ask: Ask, events: Events) -> None:
-        """Send a query; what comes of it is told to `events`, never from within this call."""
+        """Send a query; what comes of it is told to `events`, never from within this call (but for `joined`)."""
         if self.pace.within:
             self._begin(ask, events)
         elif self.pace.enter(SENDING):
@@ -59,7 +60,12 @@ class Transport:
             self._begin(ask, events)
 
     def _begin(self, ask: Ask, events: Events) -> None:
-        flight = (TcpFlight if ask.tcp else UdpFlight)(self, ask, events)
+        key = ask.address, ask.qname, ask.qtype, ask.options, ask.tcp, ask.keep_case
+        flight = self.joinable.get(key)
+        if flight is not None:
+            flight.join(ask, events)
+            return
+        flight = self.joinable[key] = (TcpFlight if ask.tcp else UdpFlight)(self, ask, events, key)
         self.open.add(flight)
         flight.begin()
 

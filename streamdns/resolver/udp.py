@@ -23,8 +23,8 @@ class UdpFlight(Flight):
     __slots__ = ("_wrong",)
     transport = "udp"
 
-    def __init__(self, carrier: Carrier, ask: Ask, events: Events) -> None:
-        super().__init__(carrier, ask, events)
+    def __init__(self, carrier: Carrier, ask: Ask, events: Events, key: object = None) -> None:
+        super().__init__(carrier, ask, events, key)
         self._wrong = 0
 
     def send(self) -> None:
@@ -73,16 +73,11 @@ class UdpFlight(Flight):
                 return
             self._wrong += 1
             if self._only_case_differs(packet):
-                self._distrust(case=True)
+                self.distrust(case=True)
             elif self._wrong >= _WRONG_REPLIES:
-                self._distrust(case=False)
+                self.distrust(case=False)
 
     def _only_case_differs(self, packet: bytes) -> bool:
         mine = self.packet[12 : 12 + len(self.qname) + 4]
         theirs = packet[12 : 12 + len(mine)]
         return packet[:2] == self.packet[:2] and theirs != mine and theirs.lower() == mine.lower()
-
-    def _distrust(self, *, case: bool) -> None:
-        self.end()
-        self.carrier.count("udp", "suspect")
-        self.events.distrusted(self.ask.token, case=case)

@@ -20,6 +20,7 @@ from streamdns.resolver.verdict import MAX_CHAIN, Verdict, is_within, labels
 MAX_NS_NAMES = 5  # resolved for one delegation (NXNSAttack)
 MAX_DEPTH = 6  # of name servers whose names need name servers whose names ...
 UDP_EACH = 3  # queries to one server for one thing
+MOST_AT_ONCE = 8  # servers that are waited for, before time-outs make room for others
 _NAMES_KEPT, _ADDRESSES_KEPT = 20, 10  # of a delegation, and of each of its names
 _MAY_HAVE_CHANGED_S = 60.0
 
@@ -38,6 +39,7 @@ class Walk(Known):
         self.packets = 0
         self._tokens = 0
         self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
+        self._joined: set[int] = set()  # of the queries that were asked
         self._out: list[Ask] = []
         self._ready: list[Job] = []
         self._now_s = self._ends_s = 0.0
@@ -95,6 +97,9 @@ class Walk(Known):
                 job.zone, job.names, job.fixed, job.from_cache = b"\0", [], known.roots, False
                 return
             zone, entry = found
+            if job.is_for(zone):
+                above = _parent(zone)  # Who has no address of its servers yet cannot ask them for one.
+                continue
             job.zone = zone
             job.from_cache = now_s - (entry.until_s - entry.ttl_s) > _MAY_HAVE_CHANGED_S
             job.names = self._chosen_names(
@@ -149,6 +154,8 @@ class Walk(Known):
     def _hurry_on(self, job: Job, addresses: list[Address], fresh: list[Address], now_s: float) -> None:
         """Others, and those who may have missed the query; then who has no address yet, and the dead at last."""
         assert job.zone is not None
+        if job.waiting >= MOST_AT_ONCE:
+            return
         servers, zone = self._known.servers, job.zone
         good = [each for each in addresses if each not in job.spent
                 and not servers.is_dead(each, now_s) and not servers.is_lame(each, zone, now_s)]
@@ -174,8 +181,11 @@ class Walk(Known):
         known = self._known
         found = self._addresses(job, now_s)
         usable = [each for each in found if known.may_ask(each) and each not in job.useless]
-        # What is found out about those that have been dead for long, is for one question at a time to find out.
-        hopeless = [each for each in usable if each not in job.asks and known.servers.is_hopeless(each, now_s)]
+        # Whether those still are that have been dead for long, is for one question at a time to find out. What a
+        # forwarder is silent about is some other name.
+        hopeless = [] if job.recursive or job.zone is None else [
+            each for each in usable if each not in job.asks and known.servers.is_hopeless(each, job.zone, now_s)
+        ]
         if hopeless:
             usable = [each for each in usable if each not in hopeless]
             if not usable:
@@ -284,3 +294,7 @@ class Walk(Known):
             parent.glue[job.name] = (*parent.glue.get(job.name, ()), *found)
         # Not at once: the parent may be at work on this very job's name.
         self._ready.append(parent)
+
+
+def _parent(name: bytes) -> bytes:
+    return name[name[0] + 1 :]

@@ -23,13 +23,14 @@ from streamdns.view.zones import ZoneRow, decode_zone
 class ViewSnapshot:
     """One consistent state for answers (the `Snapshot` of dns/answer.py); made per batch of queries, then closed."""
 
-    __slots__ = ("_cursor", "_txn", "cut", "depths", "node", "ready")
+    __slots__ = ("_cursor", "_serial", "_txn", "cut", "depths", "node", "ready")
 
     node: Callable[[bytes], bytes | None]
     cut: Callable[[bytes], bytes | None]
 
     def __init__(self, store: Store) -> None:
         self._txn = txn = store.begin()
+        self._serial = store.serial
         raw = txn.get(b"depths", b"\0", db=store.meta)
         self.ready = raw[0] == 1
         self.depths = tuple(raw[1:])
@@ -47,6 +48,10 @@ class ViewSnapshot:
         cursor = self._cursor
         found = cursor.prev() if cursor.set_range(key) else cursor.last()
         return cursor.key() if found else None
+
+    def version(self) -> int:
+        """The number of the last commit that is in it, and of the environment, which another may have replaced."""
+        return self._serial << 64 | int(self._txn.id())
 
     def close(self) -> None:
         """End the read transaction."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import struct
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import msgspec
 
 from streamdns.durable import sync_directory
 from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
+from streamdns.view.wholeness import check_whole
 
 #: Values are bytes, copied out of the map: none outlives its transaction as a view into it.
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
@@ -71,6 +73,9 @@ decode_state = msgspec.msgpack.Decoder(State).decode
 decode_position = msgspec.msgpack.Decoder(Position).decode
 
 
+_serials = itertools.count()
+
+
 class Store:
     """An open environment; `tables` are handles by name. Raises ViewTooNew, ViewCorrupt, ViewFull, ViewError.
 
@@ -82,6 +87,7 @@ class Store:
         self, path: str, *, max_bytes: int, readonly: bool = False, first_map_bytes: int = _FIRST_MAP_BYTES
     ) -> None:
         self.path = path
+        self.serial = next(_serials)
         self.max_bytes = max_bytes
         self.outdated = False
         self._writing = False
@@ -90,6 +96,10 @@ class Store:
         if not readonly:
             _reserve_lock_file(path)
             self.unsynced = _is_unsynced(path)
+        try:
+            check_whole(path)
+        except OSError as err:
+            raise disk_failure(path, err) from err
         self._open(0 if readonly else self._initial_map(path, first_map_bytes))
 
     def _open(self, map_bytes: int) -> None:

@@ -48,12 +48,13 @@ class LocalRRset(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A rejected event, for the log."""
+    """A rejected event, for the log; `kind` is one of BAD_EVENT_KINDS."""
 
     topic: str
     partition: int
     position: int
     reason: str
+    kind: str
 
 
 class Applied(NamedTuple):
@@ -118,7 +119,7 @@ def _decoded(records: Sequence[Record], default_ttl: int) -> list[RRsetEvent | B
     for record in records:
         try:
             if record.error is not None:
-                raise BadEvent(record.error)
+                raise BadEvent(record.error, "entry")
             append(decode(record.key, record.value, default_ttl=default_ttl))
         except BadEvent as bad:
             append(bad)
@@ -213,7 +214,8 @@ class _Work:
         topic_name, topic = "", -1
         for record, event, key in zip(records, events, keys, strict=True):
             if type(event) is not RRsetEvent:
-                self._reject(record, str(event))
+                assert isinstance(event, BadEvent)
+                self._reject(record, event)
                 continue
             owner, rdtype, ttl, rdatas, metadatas, canonical, _ = event
             of_topic, partition, position, timestamp, _, _, _ = record
@@ -273,8 +275,8 @@ class _Work:
             quarantine.clear(txn, rrset_id(key, event.rdtype), *mine)
         return txn.set_candidates(key, event.owner, event.rdtype, before=before, after=after)
 
-    def _reject(self, record: Record, reason: str) -> None:
-        txn = self.txn
+    def _reject(self, record: Record, bad: BadEvent) -> None:
+        txn, reason = self.txn, bad.reason
         topic = txn.topic_index(record.topic)
         subject = b""
         try:
@@ -294,7 +296,7 @@ class _Work:
                 self._list_spelling(record, owner, rdtype, stands=True)
         quarantine.add(txn, record, topic, subject, reason=reason, most=self.writer.quarantine_size)
         txn.state.rejected += 1
-        self.rejections.append(Rejection(record.topic, record.partition, record.position, reason))
+        self.rejections.append(Rejection(record.topic, record.partition, record.position, reason, bad.kind))
 
     def _list_spelling(self, record: Record, owner: bytes, rdtype: int, *, stands: bool) -> None:
         """A key in another spelling is listed until its own tombstone comes, in its own partition."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.harness.peers import Knot, Nsd, Peer, check_zone, require_tools
+from tests.harness.peers import Bind, Knot, Nsd, Peer, check_zone, require_tools
 from tests.harness.process import ROOT, free_port, wait_until
 from tests.harness.server import Server, ServerDied, event_line
 
 __all__ = [
     "ROOT",
+    "Bind",
     "Knot",
     "Nsd",
     "Peer",

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import dns.exception
@@ -21,8 +21,9 @@ from tests.harness.process import clean_environment, end, free_port, spawn, wait
 HOST = "127.0.0.1"
 _PACKAGES = {
     "nsd": "nsd", "knotd": "knot", "kdig": "knot-dnsutils", "dig": "bind9-dnsutils", "named-checkzone": "bind9-utils",
-    "dnsperf": "dnsperf", "unbound": "unbound", "pdns_recursor": "pdns-recursor",
+    "named": "bind9", "dnsperf": "dnsperf", "unbound": "unbound", "pdns_recursor": "pdns-recursor",
     "pdns_server": "pdns-server pdns-backend-sqlite3", "ip": "iproute2", "tc": "iproute2",
+    "prometheus": "prometheus", "promtool": "prometheus", "influxd": "influxdb",
 }
 
 
@@ -189,3 +190,35 @@ class Knot(Peer):
         if self.process is not None:
             end(self.process, signum=signal.SIGKILL)
             self.process = None
+
+
+class Bind(Peer):
+    """BIND, authoritative only; `options` are lines of its options. `more_hosts` are answered at, too.
+
+    It listens only at addresses that an interface has.
+    """
+
+    program = "named"
+
+    def __init__(
+        self, folder: pathlib.Path, zones: Mapping[str, str], *, options: str = "", host: str = HOST, port: int = 0,
+        more_hosts: Sequence[str] = (),
+    ) -> None:
+        super().__init__(folder, zones, options=options, host=host, port=port)
+        self._hosts = (host, *more_hosts)
+
+    def configuration(self) -> str:
+        """named.conf(5) without anything that is kept, controlled or notified."""
+        zones = "".join(f'zone "{o}" {{ type primary; file "{f}"; check-names ignore; }};\n'
+                        for o, f in self.files.items())
+        hosts = " ".join(f"{host};" for host in self._hosts)
+        return (
+            f'options {{\n  directory "{self.folder}";\n  listen-on port {self.port} {{ {hosts} }};\n'
+            "  listen-on-v6 { none; };\n  recursion no;\n  dnssec-validation no;\n  notify no;\n"
+            "  allow-transfer { none; };\n  pid-file none;\n  session-keyfile none;\n  lock-file none;\n"
+            f"  check-integrity no;\n{self.options}}};\ncontrols {{ }};\n{zones}"
+        )
+
+    def command(self, config: pathlib.Path) -> list[str]:
+        """-g stays in the foreground and logs there."""
+        return [str(find_tool("named")), "-g", "-n", "1", "-c", str(config)]

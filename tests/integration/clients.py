@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import dns.message
@@ -34,6 +37,24 @@ ZONE = [
     line("sub.example.org.", "NS", ["ns.sub.example.org."]),
     line("ns.sub.example.org.", "A", ["192.0.2.54"]),
 ]
+
+
+@contextmanager
+def unreadable(server: Server) -> Iterator[None]:
+    """A directory in the way of a partition's file; for the server, it comes and goes in one moment."""
+    file = server.partition(0)
+    aside = server.folder / "aside.jsonl"
+    server.signal(signal.SIGSTOP)
+    file.rename(aside)
+    file.mkdir()
+    server.signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        server.signal(signal.SIGSTOP)
+        file.rmdir()
+        aside.rename(file)
+        server.signal(signal.SIGCONT)
 
 
 class Client:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 
+import dns.edns
 import pytest
 
 from streamdns.view.view import open_readonly
@@ -35,6 +36,12 @@ def consumer(server: Server) -> tuple[str, str]:
 
 def is_full(server: Server) -> bool:
     return consumer(server)[0] == "view-full"
+
+
+def is_stale(server: Server) -> bool:
+    """Whether answers come with extended error 3 (RFC 8914)."""
+    options = server.ask("www.example.org", use_edns=0).options
+    return any(isinstance(option, dns.edns.EDEOption) and option.code == 3 for option in options)
 
 
 def check_whole(server: Server) -> None:
@@ -87,7 +94,7 @@ def small_disk(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
 def test_a_full_disk_stops_the_consumer_and_nothing_else(
     serve: Callable[..., Server], small_disk: pathlib.Path
 ) -> None:
-    server = serve(start=False, DNS_PATHDB=str(small_disk / "view"))
+    server = serve(start=False, DNS_PATHDB=str(small_disk / "view"), DNS_STALE_AFTER="1")
     server.view = small_disk / "view"
     server.publish("example.org", "SOA", [SOA], timestamp=1)
     server.publish("www.example.org", "A", ["192.0.2.1"], timestamp=1)
@@ -104,6 +111,9 @@ def test_a_full_disk_stops_the_consumer_and_nothing_else(
         assert server.answers("www.example.org") == ["192.0.2.1"]
     assert server.get("/health")[0] == 200
     assert server.status()["lag"]["bytes"] > 0
+    wait_until(lambda: is_stale(server), "answers are marked as stale")
+    assert server.answers("www.example.org") == ["192.0.2.1"]
+    assert "the view has been full for longer than DNS_STALE_AFTER" in server.get("/ready")[1].decode()
     stopped_at = server.positions()[0]
     assert server.status()["digest"] != before or stopped_at > 0
 
@@ -122,6 +132,7 @@ def test_a_full_disk_stops_the_consumer_and_nothing_else(
     ballast.unlink()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     check_whole(server)
+    wait_until(lambda: not is_stale(server), "answers are no longer marked")
     assert "consumer.view_recovered" in server.written()
     assert "Traceback" not in server.written()
 

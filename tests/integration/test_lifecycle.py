@@ -9,8 +9,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import dns.edns
 import dns.message
@@ -19,6 +19,7 @@ import pytest
 
 from tests.harness import Server, event_line, wait_until
 from tests.harness.server import HOST
+from tests.integration.clients import unreadable
 
 SOA = "ns.example.org. host.example.org. 1 2 3 4 5"
 STALE_ANSWER = 3
@@ -40,24 +41,6 @@ def ede(server: Server, name: str = "www.example.org") -> list[int]:
 def state(server: Server) -> str:
     """The consumer's state."""
     return str(server.status()["consumer"]["state"])
-
-
-@contextmanager
-def unreadable(server: Server) -> Iterator[None]:
-    """A directory in the way of a partition's file; for the server, it comes and goes in one moment."""
-    file = server.partition(0)
-    aside = server.folder / "aside.jsonl"
-    server.signal(signal.SIGSTOP)
-    file.rename(aside)
-    file.mkdir()
-    server.signal(signal.SIGCONT)
-    try:
-        yield
-    finally:
-        server.signal(signal.SIGSTOP)
-        file.rmdir()
-        aside.rename(file)
-        server.signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

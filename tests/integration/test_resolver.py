@@ -280,6 +280,16 @@ def test_forwarding(tree: Tree, serve: Callable[..., Server], resolver: Server) 
     assert records(server.ask("alias.example.org"))[-1] == "www.example.org. 192.0.2.1"
     assert records(server.ask("www.sub.mine.test")) == ["www.sub.mine.test. 192.0.2.9"]
     assert server.ask("nothing.example.org").rcode() == dns.rcode.NXDOMAIN
+    zone, everything = server.status()["resolver"]["forwards"]
+    assert (zone["zone"], everything["zone"]) == ("sub.mine.test.", ".")
+    by_address = {each["address"]: each for each in everything["servers"]}
+    alive = by_address.pop(f"127.0.0.1:{resolver.port}")
+    assert (alive["left_alone_seconds"], alive["timeouts_in_a_row"]) == (0.0, 0)
+    assert alive["rtt_seconds"] > 0
+    assert set(by_address) == {dead}
+    # Which of the two is asked first is for chance to say; a question or two later the dead one was.
+    wait_until(lambda: server.ask(f"{_CHANCE.random()}.example.org").rcode() == dns.rcode.NXDOMAIN
+               and server.status()["resolver"]["forwards"][1]["servers"][0]["left_alone_seconds"] > 0, "seen as dead")
 
 
 def test_off_is_off(tree: Tree, serve: Callable[..., Server]) -> None:

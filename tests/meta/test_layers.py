@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("view and sources", ("streamdns.view", "streamdns.events.sources")),
     ("services", (
         "streamdns.events.beside", "streamdns.events.consumer", "streamdns.events.contact",
-        "streamdns.events.progress",
+        "streamdns.events.progress", "streamdns.events.propagation",
         "streamdns.events.rebuilding", "streamdns.events.writing", "streamdns.dns.server", "streamdns.dns.tcp",
         "streamdns.dns.mmsg", "streamdns.dns.statistics", "streamdns.admin", "streamdns.local_records",
         "streamdns.resolver",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection
@@ -27,6 +28,7 @@ example. 300 NS ns.elsewhere.invalid.
 ns.example. 300 A 192.0.2.53
 """
 _ORIGIN = Origin(0, 0, 0, 0, b"")
+_versions = itertools.count()
 
 
 class Memory:
@@ -55,6 +57,11 @@ class Memory:
         self.node, self.cut = nodes.get, cuts.get
         self.depths = tuple(sorted({0 if key == b"\0" else key.count(b"\0") for key in cuts}, reverse=True))
         self.ready = ready
+        self._version = next(_versions)
+
+    def version(self) -> int:
+        """Each is another state."""
+        return self._version
 
     def close(self) -> None:
         """Nothing is held."""

@@ -406,6 +406,13 @@ def test_stale_is_counted_from_the_last_contact_or_the_start() -> None:
     assert progress.stale
     assert progress.complete
     assert not progress.ready
+    progress.connected(Memory([]), {})
+    progress.full("the disk is full", None)
+    assert not progress.stale
+    clock.now_s += 11
+    assert progress.stale
+    progress.recovered()
+    assert not progress.stale
 
 
 def test_lag_counts_from_when_the_view_last_had_everything() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamdns.dns.wire import NOERROR, NXDOMAIN, SERVFAIL
+from streamdns.resolver.cache import ANSWER
 from streamdns.resolver.message import Response, RRset
 from streamdns.resolver.resolution import MAX_DELEGATIONS, MAX_PACKETS, Ask
 from streamdns.resolver.servers import Address
@@ -217,6 +218,15 @@ def test_servers_that_moved_are_found_above() -> None:
         assert tries < 4, at.trace
 
 
+def test_servers_whose_addresses_nobody_has_said_yet() -> None:
+    """Who has parent and zone answers for the zone's NS records at once, without a referral and its glue."""
+    at = world()
+    names = (wire("ns1.example.org."), wire("ns2.example.org."))
+    at.known.cache.put(wire("example.org."), 2, names, trust=ANSWER, ttl_s=3600, now_s=at.now_s)
+    found = at.resolve("www.example.org.")
+    assert (found.rcode, found.packets <= 6) == (NOERROR, True), at.trace
+
+
 def test_a_revoked_delegation_does_not_live_on() -> None:
     """Ghost domains: the zone's own NS records do not reach beyond the time that the parent gave."""
     at = world()
@@ -279,6 +289,25 @@ def test_addresses_that_may_not_be_asked_are_not() -> None:
     found = at.resolve("www.example.org.")
     assert (found.rcode, asked_of(at, ONE)) == (SERVFAIL, [])
     assert "may be asked" in found.detail
+
+
+def test_one_lost_packet_that_many_wait_for_is_one() -> None:
+    """What became of a query that was sent for somebody else says nothing new of the server."""
+    at = world()
+    address = at.known.roots[0]
+    for number in range(10):
+        resolution = at.resolution(f"www.example{number}.org.")
+        (ask,) = resolution.start(at.now_s)
+        resolution.joined(ask.token)
+        resolution.hurry(ask.token, at.now_s + 0.3)
+        resolution.failed(ask.token, "no response", at.now_s + 1.6)
+    assert not at.known.servers.is_dead(address, at.now_s + 1.6)
+    before = at.known.servers.of(address).rtt_s
+    resolution = at.resolution("www.example.org.")
+    (ask,) = resolution.start(at.now_s)
+    resolution.joined(ask.token)
+    resolution.responded(ask.token, at.answer(ask), at.now_s + 3.0)
+    assert at.known.servers.of(address).rtt_s == before
 
 
 def test_a_second_good_answer_after_the_first() -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import pathlib
+import random
+from typing import cast
 
 import pytest
 
 from streamdns.dns import name
 from streamdns.errors import ConfigError
+from streamdns.resolver.cache import Cache
 from streamdns.resolver.configured import MayAsk, WithoutPrivate, knowledge_of
 from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.question import Outcome, Question
+from streamdns.resolver.priming import Priming
+from streamdns.resolver.question import Ask, Knowledge, Outcome, Question
 from streamdns.resolver.roots import ROOT_SERVERS, known_roots, primed, read_hints
-from streamdns.resolver.servers import Address
+from streamdns.resolver.servers import Address, Servers
 from streamdns.resolver.special import GROUPS
+from streamdns.resolver.transport import Events, Transport
 from streamdns.settings import load
 from streamdns.settings_resolver import SPECIAL_GROUPS
 from tests.harness.hierarchy import Zone
@@ -66,11 +71,53 @@ def response(*, rcode: int = 0, aa: bool = True, owner: bytes = b"\0", glue: byt
 def test_what_a_root_server_says_of_the_roots() -> None:
     found = primed(response(), 53)
     assert found is not None
-    addresses, lasts_s = found
-    assert [address.is_ipv6 for address in addresses] == [False, True]
-    assert lasts_s == 1000.0
-    for useless in (response(rcode=2), response(aa=False), response(owner=b"\3org\0"), response(glue=b"\1c\0")):
+    assert found.names == (b"\1a\0", b"\1b\0")
+    assert {name: [each.is_ipv6 for each in here] for name, here in found.addresses.items()} == {
+        b"\1a\0": [False, True]
+    }
+    assert found.lasts_s == 1000.0
+    without = primed(response(glue=b"\1c\0"), 53)
+    assert without is not None
+    assert without.addresses == {}
+    for useless in (response(rcode=2), response(aa=False), response(owner=b"\3org\0")):
         assert primed(useless, 53) is None
+
+
+class Roots:
+    """A transport to root servers that have no addresses in what they say of themselves."""
+
+    def __init__(self, *silent: bytes) -> None:
+        self.asked: list[tuple[bytes, int]] = []
+        self._silent = silent
+
+    def send(self, ask: Ask, events: Events) -> None:
+        self.asked.append((ask.qname, ask.qtype))
+        found = response(glue=b"\1c\0")
+        if ask.qname != b"\0":
+            rdata = bytes((192, 0, 2, ask.qname[1])) if ask.qtype == 1 else bytes(15) + ask.qname[1:2]
+            found = found._replace(answer=(RRset(ask.qname, ask.qtype, 60, (rdata,)),))
+        if ask.qname in self._silent:
+            events.failed(ask.token, "no response")
+        else:
+            events.responded(ask.token, found)
+
+
+@pytest.mark.parametrize(("silent", "expected"), [
+    ((), ["192.0.2.97", "::61", "192.0.2.98", "::62"]),
+    ((b"\1b\0",), ["192.0.2.97", "::61"]),
+    ((b"\1a\0",), ["198.41.0.4"]),
+])
+def test_root_servers_whose_addresses_are_missing_are_asked_for_them(
+    silent: tuple[bytes, ...], expected: list[str]
+) -> None:
+    """RFC 9609 §4.2; as many as are told, and the old ones stay where none are."""
+    rng = random.Random(1)
+    known = Knowledge(Cache(1 << 20), Servers(rng), (Address("198.41.0.4"),), rng)
+    roots = Roots(*silent)
+    lasts_s = Priming(known, cast(Transport, roots), lambda: 1.0).run()
+    assert [address.host for address in known.roots] == expected
+    assert lasts_s == (None if len(expected) == 1 else 1000.0)
+    assert roots.asked[:2] == [(b"\0", 2), (b"\1a\0", 1)]
 
 
 def test_whom_it_may_ask() -> None:

@@ -56,6 +56,7 @@ class Told:
 
     def __init__(self) -> None:
         self.hurried = 0
+        self.joins: list[int] = []
         self._end: AsyncResult = AsyncResult()
 
     def responded(self, token: int, response: Response) -> None:
@@ -69,6 +70,9 @@ class Told:
 
     def distrusted(self, token: int, *, case: bool) -> None:
         self._end.set(("distrusted", token, case))
+
+    def joined(self, token: int) -> None:
+        self.joins.append(token)
 
     def wait(self) -> tuple[object, ...]:
         end: tuple[object, ...] = self._end.get(timeout=_PATIENCE_S)
@@ -189,8 +193,8 @@ def test_every_query_has_an_id_a_port_and_a_case_of_its_own(transport: Transport
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
     sock.settimeout(_PATIENCE_S)
-    for _ in range(24):
-        transport.send(ask(Address("127.0.0.1", sock.getsockname()[1])), Told())
+    for number in range(24):
+        transport.send(ask(Address("127.0.0.1", sock.getsockname()[1]))._replace(qtype=number + 1), Told())
         gevent.sleep(0.001)  # A few are sent at once; for more the loop has to turn.
         packet, peer = sock.recvfrom(4096)
         seen.append((packet[:2], packet[12:29]))
@@ -209,11 +213,81 @@ def test_a_flood_is_sent_turn_by_turn() -> None:
     looks = itertools.count()
     transport = Transport(Registry(), pace=Pace(turn_s=20, clock=lambda: float(next(looks)), cpu_clock=float))
     with udp_server(lambda packet: [good(packet)]) as address:
-        for each in told:
-            transport.send(ask(address), each)
+        for number, each in enumerate(told):
+            transport.send(ask(address)._replace(qtype=number + 1), each)
         assert 0 < len(transport.open) < 50
         assert [each.wait()[0] for each in told] == ["responded"] * 100
     assert not transport.open
+
+
+@pytest.mark.parametrize(("script", "end"), [
+    (lambda packet: [good(packet)], ("responded", 0, 1)),
+    (lambda packet: [good(packet)[:30]], ("failed", "its response is malformed", False)),
+    (lambda packet: [other_id(packet)] * 3, ("distrusted", False)),
+    (lambda packet: [], ("failed", "no response", False)),
+], ids=["good", "cut", "forged", "silent"])
+def test_the_same_is_not_sent_twice_at_a_time(transport: Transport, script: Script, end: tuple[object, ...]) -> None:
+    """A forger who has many questions asked at once gets no more ids to guess (birthday attack)."""
+    seen: list[bytes] = []
+    told = [Told() for _ in range(50)]
+
+    def remember(packet: bytes) -> list[bytes]:
+        seen.append(packet)
+        return script(packet)
+
+    with udp_server(remember) as address:
+        for token, each in enumerate(told):
+            transport.send(ask(address, timeout_s=0.3)._replace(token=token), each)
+        assert [(each.wait()[0], *each.wait()[2:]) for each in told] == [end] * 50
+    assert len(seen) == 1
+    assert [each.joins for each in told] == [[], *[[token] for token in range(1, 50)]]
+    assert not transport.joinable
+
+
+def test_what_differs_is_sent_apart(transport: Transport) -> None:
+    seen: list[bytes] = []
+
+    def remember(packet: bytes) -> list[bytes]:
+        seen.append(packet)
+        return [good(packet)]
+
+    with udp_server(remember) as address:
+        first = ask(address)
+        asks = [first, first._replace(qtype=28), first._replace(options=Options(do=True)),
+                first._replace(keep_case=True), first._replace(qname=b"\3ww2\7example\3org\0")]
+        told = [Told() for _ in asks]
+        for each, its in zip(asks, told, strict=True):
+            transport.send(each, its)
+        assert {its.wait()[0] for its in told} == {"responded"}
+    assert len(seen) == len(asks)
+
+
+def test_what_takes_long_may_be_sent_again(transport: Transport) -> None:
+    """Its packet may be lost: all who wait for it are told that it is slow, and the next one is sent anew."""
+    seen: list[bytes] = []
+
+    def second(packet: bytes) -> list[bytes]:
+        seen.append(packet)
+        return [good(packet)] if len(seen) == 2 else []
+
+    with udp_server(second) as address:
+        first, joined, again = Told(), Told(), Told()
+        transport.send(ask(address, patience_s=0.02, timeout_s=0.5), first)
+        transport.send(ask(address, patience_s=0.02, timeout_s=0.5), joined)
+        while not joined.hurried:
+            gevent.sleep(0.001)
+        transport.send(ask(address), again)
+        assert again.wait()[0] == "responded"
+        assert [first.wait()[0], joined.wait()[0]] == ["failed", "failed"]
+    assert [first.hurried, joined.hurried, len(seen), again.joins] == [1, 1, 2, []]
+
+
+def test_queries_do_not_heed_what_is_said_of_smaller_packets(transport: Transport) -> None:
+    """Forged messages about a path's MTU must not lead to fragments, which can be forged as well."""
+    transport.send(ask(Address("127.0.0.1", 9)), Told())
+    (flight,) = transport.open
+    assert flight.socket is not None
+    assert flight.socket.getsockopt(socket.IPPROTO_IP, 10) == 5  # IP_MTU_DISCOVER, IP_PMTUDISC_OMIT: linux/in.h
 
 
 def test_scrambling_changes_letters_alone() -> None:

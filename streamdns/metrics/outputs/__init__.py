@@ -1,6 +1,6 @@
 """The outputs of metrics: each is one module here and one line in this table.
 
-docs/metrics-outputs.md says what each sends and how another one is added.
+docs/metrics-outputs.md says what each sends, and how another one is added.
 """
 
 from __future__ import annotations

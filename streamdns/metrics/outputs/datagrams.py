@@ -23,12 +23,16 @@ _LISTEN_S = 0.01
 
 
 class Datagrams:
-    """Sends to a host by name or address; the name is resolved again once a minute and whenever nobody listens."""
+    """Sends to a host by name or address; the name is resolved again once a minute and whenever nobody listens.
+
+    Of several addresses that a name has, the one where nobody listened the last time comes last.
+    """
 
     def __init__(self, host: str, port: int, *, elapsed_s: Callable[[], float] = time.monotonic) -> None:
         self._host, self._port, self._elapsed_s = host, port, elapsed_s
         self._socket: Any = None
         self._address: Any = None
+        self._refused: Any = None
         self._resolved_s = 0.0
 
     def send(self, datagrams: Sequence[bytes]) -> None:
@@ -43,6 +47,7 @@ class Datagrams:
                     gevent.sleep(_LISTEN_S)
                     _raise_pending(sock)
             except OSError as err:
+                self._refused = self._address
                 self.close()
                 if number == 0:
                     raise
@@ -53,18 +58,30 @@ class Datagrams:
     def _open(self) -> Any:
         if self._socket is not None and (_is_address(self._host) or self._elapsed_s() < self._resolved_s):
             return self._socket
-        family, kind, protocol, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
-        self._resolved_s = self._elapsed_s() + _RESOLVE_AGAIN_S
-        if self._socket is None or address != self._address:
-            self.close()
-            made = socket.socket(family, kind, protocol)
-            try:
-                made.connect(address)
-            except OSError:
-                made.close()
+        try:
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
+        except OSError:
+            if self._socket is None:
                 raise
-            self._socket, self._address = made, address
+            found = []  # The address that is known may still be right.
+        self._resolved_s = self._elapsed_s() + _RESOLVE_AGAIN_S
+        known = [each for each in found if each[4] == self._address]
+        if self._socket is None or (found and not known):
+            self._connect(min(found, key=lambda each: each[4] == self._refused))
         return self._socket
+
+    def _connect(self, found: Any) -> None:
+        self.close()
+        family, kind, protocol, _, address = found
+        made = socket.socket(family, kind, protocol)
+        self._address = address
+        try:
+            made.connect(address)
+        except OSError:
+            self._refused = address
+            made.close()
+            raise
+        self._socket = made
 
     def close(self) -> None:
         """Close the socket; the next send() resolves the name again."""

@@ -55,10 +55,18 @@ class _Connection(http.client.HTTPConnection):
         try:
             sock.settimeout(_ANSWER_S)
             if self._tls:
-                from gevent import ssl
-
-                sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self.host)
+                sock = _tls_context().wrap_socket(sock, server_hostname=self.host)
         except BaseException:
             sock.close()
             raise
         self.sock = sock
+
+
+def _tls_context() -> Any:
+    """One that looks at the certificate and its name; loaded where it is wanted, and waiting in gevent's way."""
+    from gevent import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_default_certs()
+    return context

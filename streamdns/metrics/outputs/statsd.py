@@ -39,9 +39,24 @@ class _Tagged(Pipeline):  # type: ignore[misc] # the package has no types
 
     suffix = ""
 
+    def pipeline(self) -> Any:
+        """What gauge() puts both lines of a negative value into, so that they stay together."""
+        inner = _Tagged(self)
+        inner.suffix = self.suffix
+        return inner
+
     def _prepare(self, stat: str, value: str, rate: float) -> str | None:
         prepared: str | None = super()._prepare(stat, value, rate)
         return None if prepared is None else prepared + self.suffix
+
+
+class _Plain(float):
+    """A number as every statsd reads it: never with an exponent, and zero without a sign."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"{self + 0.0:.9f}".rstrip("0").rstrip(".")
 
 
 class Statsd:
@@ -55,6 +70,9 @@ class Statsd:
     def send(self, flush: Flush) -> None:
         """Send all figures but those of which there is nothing new. Raises OSError and Unwanted."""
         self._datagrams.send(self.datagrams(flush))
+
+    def close(self) -> None:
+        self._datagrams.close()
 
     def datagrams(self, flush: Flush) -> list[bytes]:
         """The datagrams of a flush, none of more than MAX_OCTETS."""
@@ -97,9 +115,8 @@ def _add_timings(pipeline: Any, name: str, summary: Summary) -> None:
         pipeline._send_stat(name, f"{milliseconds:.6f}|ms{rate}", 1)  # noqa: SLF001
 
 
-def _plain(value: float) -> float | str:
-    """A number as statsd reads it: never with an exponent."""
-    return value if isinstance(value, int) else f"{value:.9f}".rstrip("0").rstrip(".")
+def _plain(value: float) -> float:
+    return value if isinstance(value, int) else _Plain(round(value, 9))
 
 
 def output(target: Target) -> Statsd:

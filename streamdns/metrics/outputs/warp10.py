@@ -31,7 +31,8 @@ def lines(flush: Flush, instance: str) -> list[str]:
     stamp = f"{int(flush.time_s * 1_000_000)}//"
     found = []
     for figure in flush.figures:
-        labels = ",".join(f"{key}={_encoded(value)}" for key, value in [("instance", instance), *pairs(figure)])
+        named = [("instance", instance), *pairs(figure)]
+        labels = ",".join(f"{key}={_encoded(value)}" for key, value in named if value)
         for suffix, value in _values(figure):
             found.append(f"{stamp} streamdns.{_encoded(figure.metric.name)}{suffix}{{{labels}}} {value}")
     return found

@@ -1,0 +1,88 @@
+"""How long events take to be seen: from their timestamp to the commit, and to the first answer that could show them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from streamdns.events.sources.base import Record
+from streamdns.metrics.registry import Counter, Histogram, Registry
+from streamdns.view.writer import Rejection
+
+#: So many events wait for an answer at most; the oldest are not counted there when there are more.
+_MOST_UNSEEN = 4096
+
+
+class _Source:
+    """The instruments of one source: a topic, or the file log."""
+
+    def __init__(self, registry: Registry, source: str) -> None:
+        self.committed = registry.histogram("propagation.committed_seconds", source=source)
+        self.answered = registry.histogram("propagation.answered_seconds", source=source)
+        self.skewed = registry.counter("propagation.skewed", source=source)
+        self.unseen: deque[int] = deque(maxlen=_MOST_UNSEEN)
+
+
+class Propagation:
+    """Counts a batch at a time, all within the event loop's thread.
+
+    What was written with a clock that is ahead of this one's is counted apart: it would say less than nothing.
+    """
+
+    def __init__(self, registry: Registry, now_s: Callable[[], float]) -> None:
+        self._registry, self._now_s = registry, now_s
+        self._sources: dict[str, _Source] = {}
+        self.unseen = False
+        """Whether there is anything that no answer could show yet."""
+
+    def expects(self, names: Iterable[str]) -> None:
+        """Have figures of these sources, 0 as long as nothing comes: so growth is seen from the first event on."""
+        for name in names:
+            self._source(name)
+
+    def _source(self, name: str) -> _Source:
+        source = self._sources.get(name)
+        if source is None:
+            source = self._sources[name] = _Source(self._registry, name)
+        return source
+
+    def committed(self, records: Sequence[Record], rejections: Sequence[Rejection]) -> None:
+        """These records are in the view that serves from now on, but for those that were rejected."""
+        if not records:
+            return
+        now_ms = self._now_s() * 1000
+        if rejections:
+            rejected = {(each.topic, each.partition, each.position) for each in rejections}
+            records = [record for record in records if record[:3] not in rejected]
+        for name in {record.topic for record in records}:
+            timestamps = [record.timestamp for record in records if record.timestamp > 0 and record.topic == name]
+            source = self._source(name)
+            _observe(source.committed, source.skewed, timestamps, now_ms)
+            source.unseen.extend(timestamps)
+            self.unseen = self.unseen or bool(timestamps)
+
+    def answered(self) -> None:
+        """An answer was sent that was made after the last commit."""
+        self.unseen = False
+        now_ms = self._now_s() * 1000
+        for source in self._sources.values():
+            if source.unseen:
+                _observe(source.answered, None, source.unseen, now_ms)
+                source.unseen.clear()
+
+
+def _observe(histogram: Histogram, skewed: Counter | None, timestamps: Collection[int], now_ms: float) -> None:
+    """Add the time from each timestamp until now; a thousand at once take little more than to sort them."""
+    ordered = sorted(timestamps)
+    end = bisect_right(ordered, now_ms)
+    if end < len(ordered):
+        if skewed is not None:
+            skewed.add(len(ordered) - end)
+        del ordered[end:]
+    counts, above = [], end
+    for bound in histogram.bounds:
+        at = bisect_left(ordered, now_ms - bound * 1000)  # What is as old as the bound counts below it.
+        counts.append(above - at)
+        above = at
+    histogram.add([*counts, above], (now_ms * end - sum(ordered)) / 1000)
