@@ -256,6 +256,8 @@ def test_peers_are_asked_with_a_token(nodes: MakeNodes, tmp_path: pathlib.Path) 
     first.settings["DNS_PEERS_TOKEN_FILE"] = str(file)
     first.start()
     wait_until(lambda: seen(first, second)["diverges"] is False, "it is let in")
+    compared = first.command("compare", f"{HOST}:{second.admin_port}")
+    assert (compared.returncode, compared.stdout) == (0, "no differences\n"), compared
     end = first.ends()[0]
     first.publish("www.example.org", "A", ["192.0.2.9"])
     assert ask(first, "/v1/wait", offset=end, timeout=60, nodes="all")[0] == 200
