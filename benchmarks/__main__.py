@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 
 from benchmarks import admin, answers, ingest, kafka, latency, machine, report, resolver, start
-from benchmarks.options import RESOLVER_PARTS, Options, cores
+from benchmarks.options import KAFKA_READERS, RESOLVER_PARTS, Options, cores
 from tests.harness.process import ROOT
 
 NAMES = ("answers", "ingest", "start", "latency")
@@ -41,6 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--events", type=int, dest="log_events", help="the length of the log of ingest (1000000)")
     parser.add_argument("--parts", nargs="+", choices=RESOLVER_PARTS, dest="resolver_parts",
                         help="only these workloads of resolver (all)")
+    parser.add_argument("--readers", nargs="+", choices=KAFKA_READERS, dest="kafka_readers",
+                        help="only these brokers and clients of kafka (all)")
+    parser.add_argument("--changes", type=int, dest="latency_events",
+                        help="how many changes are timed in latency and kafka (500)")
     parser.add_argument("--names", type=int, dest="zone_names", help="the size of the zone of answers (100000)")
     return parser
 

@@ -20,7 +20,7 @@ from benchmarks.zone import TTL, event
 from tests.harness import free_port
 from tests.harness.peers import find_tool
 
-_SECRET = "the secret of a benchmark, which is long enough"  # noqa: S105 - of a server that lives for a minute
+_SECRET = "the secret of a benchmark, which is long enough"
 _KEY = "the key of a benchmark"
 _SCHEMA = pathlib.Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
 NEEDLE = "needle"

@@ -14,10 +14,10 @@ import msgspec
 
 from benchmarks import machine
 from benchmarks.changes import produced
-from benchmarks.latency import loaded_by, times_of, times_row
-from benchmarks.load import Producer
+from benchmarks.latency import Times, loaded_by, times_of, times_row
+from benchmarks.load import Producer, Receiver
 from benchmarks.options import Options
-from benchmarks.report import Result
+from benchmarks.report import Result, percentile
 from benchmarks.servers import Streamdns, wait_serving
 from benchmarks.zone import Zone
 from tests.harness import wait_until
@@ -29,11 +29,12 @@ _COLUMNS = (
     ("cpu_us_per_event", "CPU us/event"), ("hub_late_p50_ms", "hub late: p50 ms"), ("hub_late_p99_ms", "p99"),
     ("anon_mb_peak", "MB resident, peak"),
     ("idle_whole_p50_ms", "lone event: p50 ms"), ("idle_whole_p99_ms", "p99"),
+    ("idle_bare_p50_ms", "bare: p50 ms"), ("idle_bare_p99_ms", "p99"),
     ("idle_after_p50_ms", "from ack: p50 ms"), ("idle_after_p99_ms", "p99"),
     ("loaded_whole_p50_ms", "under load: p50 ms"), ("loaded_whole_p99_ms", "p99"),
+    ("loaded_bare_p50_ms", "bare: p50 ms"), ("loaded_bare_p99_ms", "p99"),
     ("loaded_changes_per_s", "changes/s"),
 )
-CLIENTS = (("3.9.2", "pykafka"), ("3.9.2", "confluent"), ("4.4.0", "confluent"))
 _PARTITIONS = 4
 _CATCH_UP_S = 900.0
 _WARM_UP = 3  # times as many changes before those that are timed: a broker compiles itself while it runs
@@ -79,14 +80,15 @@ def run(options: Options) -> Result:
     log = folder / "log.jsonl"
     events = zone.write_log(log)
     zone.write_queries(folder / "hit.queries", workload="hit", count=options.queries)
-    for version in dict.fromkeys(version for version, _ in CLIENTS):
+    readers = [tuple(reader.split("-")) for reader in options.kafka_readers]
+    for version in dict.fromkeys(version for version, _ in readers):
         print(f"kafka: filling a topic of Kafka {version}", flush=True)
         with Broker(folder / version, version) as broker:
             topic = Topic(broker, partitions=_PARTITIONS)
             _fill(broker, topic.name, log)
             bare = _bare(broker, topic.name, events, options)
             result.rows.append({"broker": version, "client": "bare confluent loop", "cpu_ratio": 1.0} | bare)
-            for client in [client for of, client in CLIENTS if of == version]:
+            for client in [client for of, client in readers if of == version]:
                 print(f"kafka: {version}, {client}", flush=True)
                 # The changes of one measurement must not be what the next one has to catch up with.
                 topic = Topic(broker, partitions=_PARTITIONS)
@@ -134,16 +136,34 @@ def _client(
         server.launch()
         row = _catch_up(server, events, began)
         wait_serving(server, zone)
-        change = produced(broker.address(), topic)
-        warm_up = _WARM_UP * options.latency_events
-        row |= times_row("idle", times_of(server.port, change, zone, options, pause_s=_PAUSE_S, untimed=warm_up))
-        producer = Producer(folder, "kafka", f"{broker.address()}/{topic}", str(zone.names), str(options.event_rate),
-                            options=options)
+        target = f"{broker.address()}/{topic}"
+        change, warm_up = produced(broker.address(), topic), _WARM_UP * options.latency_events
+
+        def measured(what: str, untimed: int = 0) -> dict[str, Any]:
+            receiver = Receiver(folder, broker.address(), topic, str(_PARTITIONS), options=options)
+            received: dict[str, float] = {}
+            try:
+                times = times_of(server.port, change, zone, options, pause_s=_PAUSE_S, untimed=untimed)
+            finally:
+                received |= receiver.stop()
+            return times_row(what, times) | _bare_row(what, times, received)
+
+        row |= measured("idle", warm_up)
+        producer = Producer(folder, "kafka", target, str(zone.names), str(options.event_rate), options=options)
         with loaded_by(server.port, options.work / "kafka", producer, options=options, figures=row):
-            row |= times_row("loaded", times_of(server.port, change, zone, options, pause_s=_PAUSE_S))
+            row |= measured("loaded")
         row["loaded_changes_per_s"] = row.pop("changes_per_s")
     shutil.rmtree(server.view)
     return row
+
+
+def _bare_row(what: str, times: Times, received: dict[str, float]) -> dict[str, Any]:
+    """How long the same changes took to a consumer that does nothing with them, and what that makes of the whole."""
+    bare = [1000 * (received[address] - began) for address, began in times.began_s.items()]
+    figures = {f"{what}_bare_p50_ms": percentile(bare, 0.5), f"{what}_bare_p99_ms": percentile(bare, 0.99)}
+    for name, share in (("p50", 0.5), ("p99", 0.99)):
+        figures[f"{what}_ratio_{name}"] = percentile(times.whole, share) / figures[f"{what}_bare_{name}_ms"]
+    return figures
 
 
 def _catch_up(server: Streamdns, events: int, began: float) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Times:
     change: list[float] = field(default_factory=list)
     after: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
+    began_s: dict[str, float] = field(default_factory=dict)
+    """The moment before each change, by the address that it sets (the monotonic clock)."""
 
 
 def run(options: Options) -> Result:
@@ -141,14 +143,15 @@ def times_of(
                 address = f"11.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
                 message, wanted = question(owner), evidence(address)
                 time.sleep(rng.uniform(*_SPREAD_MS) / 1000)  # So that every change meets a server at rest.
-                began = time.perf_counter()
+                began = time.monotonic()
                 change([(owner, address)])
-                changed = time.perf_counter()
+                changed = time.monotonic()
                 seen = asker.until_shown(message, wanted, timeout_s=_SHOWN_WITHIN_S, pause_s=pause_s)
-                shown = time.perf_counter()
+                shown = time.monotonic()
                 assert seen, f"{owner} is not shown as {address}"
                 if number < untimed:
                     continue
+                times.began_s[address] = began
                 times.change.append(1000 * (changed - began))
                 times.after.append(1000 * (shown - changed))
                 times.whole.append(1000 * (shown - began))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 import signal
@@ -181,3 +182,22 @@ class Producer:
             raise AssertionError(f"the producer failed\n{self._output.read_text()[-2000:]}")
         count, seconds = lines[1].split()
         return int(count) / float(seconds)
+
+
+class Receiver:
+    """Another process, on the server's core, that only notes when it received the events: benchmarks.receiver."""
+
+    def __init__(self, folder: pathlib.Path, *arguments: str, options: Options) -> None:
+        self._output = folder / f"receiver-{time.monotonic_ns()}.txt"
+        command = [sys.executable, "-m", "benchmarks.receiver", *arguments]
+        with self._output.open("wb") as output, machine.on_cores([options.server_core]):
+            self._process = spawn(command, env=clean_environment({}), output=output)
+        wait_until(lambda: self._process.poll() is not None or b"ready" in self._output.read_bytes(), "a receiver")
+
+    def stop(self) -> dict[str, float]:
+        """End it; the address in each event, and when it was there (the monotonic clock)."""
+        end(self._process)
+        lines = self._output.read_text().splitlines()
+        if len(lines) != 2 or lines[0] != "ready":
+            raise AssertionError(f"the receiver failed\n{self._output.read_text()[-2000:]}")
+        return dict(json.loads(lines[1]))

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 #: Groups of workloads of the resolver: nothing is wrong, packets get lost, servers are dead.
 RESOLVER_PARTS = ("quiet", "lossy", "dead")
 
+#: The Kafka brokers that are measured, each with a client that it can serve.
+KAFKA_READERS = ("3.9.2-pykafka", "3.9.2-confluent", "4.4.0-confluent")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -27,6 +30,7 @@ class Options:
     latency_events: int = 500
     resolver_zones: int = 1_000
     resolver_parts: tuple[str, ...] = RESOLVER_PARTS
+    kafka_readers: tuple[str, ...] = KAFKA_READERS
     dead_waiting: int = 5_000
     admin_zones: int = 10_000
     admin_rate: int = 20_000

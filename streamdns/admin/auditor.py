@@ -20,10 +20,10 @@ from streamdns.view.keys import owner_of, subtree
 from streamdns.view.view import View
 
 _log = logs.get("nodes")
-_CHUNK_NAMES = 100
+_CHUNK_NAMES = 20
 #: Of one processor at the most a quarter.
 _REST = 3.0
-_LEAST_REST_S = 0.001
+_LEAST_REST_S = 0.0002
 _TRIES = 3
 _MOST_ZONES = 100
 

@@ -10,8 +10,7 @@ from streamdns.admin.schema.state import NodeStatus
 from streamdns.admin.status import Status
 from streamdns.metrics import prometheus
 from streamdns.metrics.registry import Registry
-
-_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+from streamdns.turns import take_turn
 
 
 def routes(status: Status, registry: Registry) -> tuple[Route, ...]:
@@ -28,13 +27,19 @@ def routes(status: Status, registry: Registry) -> tuple[Route, ...]:
         done = status.resolver.flush(call.query.name, below=call.query.below)
         return Flushed(done["flushed"])
 
+    def text(call: Call) -> Reply:
+        pages = []
+        for page in prometheus.pages(registry):
+            pages.append(page)
+            take_turn()
+        return Reply("".join(pages).encode(), content_type=prometheus.CONTENT_TYPE)
+
     return (
         Route("GET", "/health", lambda call: Health("ok"), "Whether the process does its work", Health,
               role=Role.PUBLIC),
         Route("GET", "/ready", ready, "Whether this node should get queries (503: not), and why not", Ready,
               role=Role.PUBLIC),
-        Route("GET", "/metrics", lambda call: Reply(prometheus.render(registry).encode(), content_type=_TEXT),
-              "Every metric in Prometheus's text format", str,
+        Route("GET", "/metrics", text, "Every metric in Prometheus's text format", str,
               unscoped=True),
         Route("GET", "/v1/status", lambda call: status.summary(), "What this node is doing", NodeStatus,
               unscoped=True),

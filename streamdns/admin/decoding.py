@@ -18,6 +18,8 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`(?: - at `\$\.?(.*)`)?", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_OF_ANOTHER_KIND: Final = re.compile(r"Expected `(\w+)`, got ")
+_KINDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 _ELSEWHERE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 
 
@@ -99,6 +101,8 @@ def _sentence(text: str, what: str) -> str:
     if found := _MISSING.fullmatch(text):
         return f"the {what} {_where(found[2], found[1])} is missing"
     if (found := _ELSEWHERE.fullmatch(text)) and found[2]:
+        if kind := _OF_ANOTHER_KIND.match(found[1]):
+            return f"{found[2]} has to be {_KINDS.get(kind[1], kind[1])}"
         return f"{found[2]}: {found[1][:1].lower()}{found[1][1:]}"
     return text[:1].lower() + text[1:]
 

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Final
 
 import gevent
-from gevent.lock import BoundedSemaphore
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 from gevent.ssl import SSLContext
@@ -24,7 +23,7 @@ from streamdns.admin.request import MAX_LINE_BYTES, Body, Head, read_head
 from streamdns.admin.routes import CODES, SECURITY_HEADERS, error_document
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
-from streamdns.turns import give_way
+from streamdns.turns import take_turn
 
 CONNECTIONS: Final = 64
 #: Without a request; for the whole head once it has begun; for the whole body; for a piece of an answer to be taken.
@@ -76,7 +75,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
             return False
         self.head, self.command, self.path, self.requestline = head, head.method, head.path, ""
         self.request_version, self.close_connection = head.version, head.closes
-        self.wsgi_input = Body(self.rfile, head.length, reading=self._reading_body, give_way=give_way)
+        self.wsgi_input = Body(self.rfile, head.length, reading=self._reading_body, give_way=take_turn)
         self.environ = self.get_environ()
         self.application = self.server.application
         self.server.requests.add()
@@ -91,8 +90,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
                 begin = self.rfile.peek(1)
             if not begin:
                 return None
-            with self.server.turn:
-                give_way()
+            take_turn()
             with gevent.Timeout(HEAD_S, ApiError(408, CODES[408], f"the head took longer than {HEAD_S:g} s")):
                 line = self.rfile.readline(MAX_LINE_BYTES + 1)
                 # One empty line may be left from the request before (RFC 9112 §2.2).
@@ -142,6 +140,11 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         if not self.headers_sent:
             self._refuse(ApiError(500, CODES[500], "this request met a fault; the log of the server says more"))
 
+    def _sendall(self, data: bytes) -> None:
+        # Who does not take what was asked for makes room, too.
+        with self.server.waiting():
+            super()._sendall(data)
+
     def log_request(self) -> None:
         """There is no log of requests."""
 
@@ -161,7 +164,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         with self.server.waiting(), gevent.Timeout(_LINGER_S, False):
             while left > 0 and (data := self.socket.recv(65536)):
                 left -= len(data)
-                give_way()
+                take_turn()
 
 
 class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
@@ -176,7 +179,6 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
                          environ={"SERVER_NAME": "", "SERVER_PORT": ""})
         self.context: SSLContext | None = None
         """May be replaced while running: connections from then on have it."""
-        self.turn = BoundedSemaphore(1)
         self.requests = registry.counter("admin.requests")
         self.refused = registry.counter("admin.refused")
         self._waiting: dict[gevent.Greenlet, None] = {}
@@ -203,8 +205,7 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         if self.context is None:
             return client
         with contextlib.suppress(OSError), self.waiting(), gevent.Timeout(_HANDSHAKE_S, False):
-            with self.turn:
-                give_way()
+            take_turn()
             wrapped = self.context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
             wrapped.do_handshake()
             return wrapped

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import bottle
 import msgspec
@@ -15,13 +16,13 @@ from streamdns.admin.route import Call, Principal, Route, Stream
 from streamdns.admin.schema.data import Change, JournalPage, StreamPosition
 from streamdns.admin.schema.queries import JournalQuery, StreamQuery
 from streamdns.errors import ApiError
-from streamdns.turns import give_way
+from streamdns.turns import Stint
 from streamdns.view.keys import node_key, subtree
 from streamdns.view.pages import Pages
 from streamdns.view.store import Store
 from streamdns.view.writer import JournalEntry
 
-_CHUNK = 100
+_CHUNK = 20
 _MOST_LOOKED_AT = 5000
 _LAST = (1 << 63) - 1
 #: So often a stream says that it is still there.
@@ -50,10 +51,10 @@ class _Filter:
 
 
 class Journal:
-    """The handlers of the journal."""
+    """The handlers of the journal; `elapsed_s` never jumps."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, elapsed_s: Callable[[], float] = time.monotonic) -> None:
+        self._node, self._elapsed_s = node, elapsed_s
 
     def page(self, call: Call) -> JournalPage:
         """A page of changes, newest first; an empty one with a next is one where none was found so far."""
@@ -61,6 +62,7 @@ class Journal:
         wanted = _Filter(call.principal, query)
         before = cursors.number(query.cursor, _LAST)
         found: list[Change] = []
+        stint = Stint()
         for _ in range(_MOST_LOOKED_AT // _CHUNK):
             with Pages(self._node.view.store) as view:
                 first, end = view.journal_first, view.state.journal_next
@@ -74,9 +76,9 @@ class Journal:
                     return JournalPage(changes=found, first=first, end=end, next=None)
                 if wanted.takes(entry):
                     found.append(showing.change(number, entry))
+                stint()
             if not entries or before <= first:
                 return JournalPage(changes=found, first=first, end=end, next=None)
-            give_way()
         return JournalPage(changes=found, first=first, end=end, next=str(before))
 
     def stream(self, call: Call) -> Stream:
@@ -91,9 +93,15 @@ class Journal:
 
     def _events(self, wanted: _Filter, after: str) -> Iterator[bytes]:
         store, following = self._begin(after)
+        stint = Stint()
         # Without data it is no event, but says where to go on should nothing come before the connection ends.
         yield b"id: %d-%d\n\n" % (_generation(store), max(0, following))
+        said_s = self._elapsed_s()
         while True:
+            if self._elapsed_s() - said_s >= _ALIVE_S:
+                # Also where changes come that this client does not want: only writing tells that it is gone.
+                yield b": still there\n\n"
+                said_s = self._elapsed_s()
             if store is not self._node.view.store:
                 # A rebuilt view serves. That its journal was filled anew is no change of the data.
                 store = self._node.view.store
@@ -110,10 +118,10 @@ class Journal:
                 following = number + 1
                 if wanted.takes(entry):
                     yield _changed(_generation(store), number, entry)
-            if following < end:
-                give_way()
-            elif not self._node.commits.wait(_ALIVE_S):
-                yield b": still there\n\n"
+                    said_s = self._elapsed_s()
+                stint()
+            if following >= end:
+                self._node.commits.wait(max(0.0, said_s + _ALIVE_S - self._elapsed_s()))
 
     def _begin(self, after: str) -> tuple[Store, int]:
         """The view that serves, and the change to begin with, as an id has it; -1 where it is of another view."""

@@ -9,6 +9,7 @@ from streamdns.errors import ApiError, ViewError
 from streamdns.metrics.catalogue import Metric
 from streamdns.metrics.registry import Histogram
 from streamdns.settings_table import SETTINGS
+from streamdns.turns import Stint
 from streamdns.view import request
 
 
@@ -32,13 +33,14 @@ class Operating:
 
     def metrics(self, _: Call) -> Metrics:
         """Every metric that has a value."""
-        found = [
-            MetricSeries(
+        found = []
+        stint = Stint()
+        for metric, series in self._node.registry.collect():
+            found.append(MetricSeries(
                 name=metric.name, kind=metric.kind, unit=metric.unit, description=metric.description,
                 series=[_series(metric, values, value) for values, value in series],
-            )
-            for metric, series in self._node.registry.collect()
-        ]
+            ))
+            stint()
         return Metrics(time=int(self._node.now_s() * 1000), metrics=found)
 
     def rebuild(self, call: Call) -> RebuildAsked:

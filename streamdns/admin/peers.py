@@ -20,13 +20,14 @@ from streamdns.admin.schema.peers import Mark, NodeReport, Nodes, NodeSeen, Posi
 from streamdns.dns import name
 from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
-from streamdns.turns import give_way
+from streamdns.turns import Stint
 from streamdns.view.keys import owner_of
 from streamdns.view.pages import Pages
 
 _log = logs.get("nodes")
 _SHOWN_ZONES = 20
 _PAGE_ZONES = 500
+_CHUNK_ZONES = 20
 _MOST_PAGES = 100
 
 
@@ -161,11 +162,12 @@ class Peers(Service):
             return []
         start: bytes | None = b""
         mine: dict[str, str] = {}
+        stint = Stint()
         while start is not None and len(mine) < _MOST_PAGES * _PAGE_ZONES:
             with Pages(self._node.view.store) as view:
-                lines, start = view.zone_lines(start, most=_PAGE_ZONES // 5)
+                lines, start = view.zone_lines(start, most=_CHUNK_ZONES)
             mine |= {name.to_text(owner_of(line.apex)): line.row.digest.hex() for line in lines}
-            give_way()
+            stint()
         return [each for each in {**mine, **theirs} if mine.get(each) != theirs.get(each)][:_SHOWN_ZONES]
 
 

@@ -66,7 +66,10 @@ def read_head(source: Source, line: bytes) -> Head:
         raise _bad("the first line is not of the form METHOD /path HTTP/1.1")
     if found[3] != b"1":
         raise ApiError(505, "version_not_supported", "only HTTP/1.1 and HTTP/1.0 are spoken here")
-    target = found[2].decode("ascii")
+    method, target = found[1].decode("ascii"), found[2].decode("ascii")
+    if method != method.upper():
+        # Bottle would take it for one that it knows.
+        raise ApiError(501, "not_implemented", "methods are written in capital letters")
     if not target.startswith("/") or "#" in target:
         raise _bad("the target has to begin with a slash, and to have no #")
     headers = _headers(source)
@@ -76,7 +79,7 @@ def read_head(source: Source, line: bytes) -> Head:
     path, _, query = target.partition("?")
     connection = {word.strip().lower() for word in headers.get("connection", "").split(",")}
     return Head(
-        found[1].decode("ascii"), path, query, "HTTP/1.1" if newer else "HTTP/1.0", headers, _length(headers, newer),
+        method, path, query, "HTTP/1.1" if newer else "HTTP/1.0", headers, _length(headers, newer),
         closes=not newer or "close" in connection, expects=newer and _expects(headers),
     )
 

@@ -19,6 +19,7 @@ from streamdns.admin.route import Call, Principal, Reply, Role, Route, Stream
 from streamdns.admin.schema.edge import Error, ErrorDetail
 from streamdns.dns import name
 from streamdns.errors import ApiError, ViewError
+from streamdns.turns import take_turn
 
 _log = logs.get("admin")
 CODES: Final = {
@@ -116,6 +117,7 @@ class _Served:
         principal = self._gate.principal(environ, route.role)
         if route.unscoped and principal.zones is not None:
             raise ApiError(403, "forbidden", "this is about the whole node, and you may see only some zones")
+        take_turn()
         path = {key: decoding.path_part(part) for key, part in parts.items()}
         query = decoding.query(environ.get("QUERY_STRING", ""), route.query)
         _check_scope(route, principal, path, query)

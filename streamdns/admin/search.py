@@ -7,16 +7,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from streamdns.admin import asked, cursors, showing
+from streamdns.admin import asked, cursors, firstversion, showing
 from streamdns.admin.node import Node
 from streamdns.admin.route import Call, Principal, Route
-from streamdns.admin.schema.data import RRset, RRsetPage
+from streamdns.admin.schema.data import FirstRecord, RRsetPage
 from streamdns.admin.schema.queries import PatternQuery, SearchQuery
-from streamdns.admin.zones import CHUNK_DOCUMENTS, PAGE_OCTETS, page_of
+from streamdns.admin.zones import CHUNK_TAKEN, PAGE_OCTETS, page_of
 from streamdns.dns import name
 from streamdns.dns import node as nodes
 from streamdns.errors import ApiError
-from streamdns.turns import give_way
+from streamdns.turns import Stint
 from streamdns.view.keys import owner_of
 from streamdns.view.pages import Pages
 from streamdns.view.reader import Entry
@@ -25,7 +25,8 @@ from streamdns.view.reader import Entry
 _CHUNK_NAMES = 100
 _PAGE_NAMES = 20_000
 _PATTERN_NAMES = 2_000_000
-_PATTERN_RRSETS = 1000
+_PATTERN_RRSETS = 10_000
+_PATTERN_OCTETS = 8 << 20
 _plain = re.compile(r"[a-z0-9_-]+").fullmatch
 
 #: Whether a name may be one that is looked for, from its key and its node.
@@ -68,50 +69,60 @@ class Search:
         found, looked, following = self._look(
             call.principal, query.zone, cursors.decode(query.cursor), wanted_of(query.name, query.glob, rdtype),
             keep=lambda entry: rdtype in (None, entry.rrset.rdtype) and (not content or _has(entry, content)),
-            most_found=query.limit, most_looked=_PAGE_NAMES,
+            most_found=query.limit, most_looked=_PAGE_NAMES, most_octets=PAGE_OCTETS,
         )
         return page_of(found, looked, following)
 
-    def pattern(self, call: Call) -> list[RRset]:
-        """All RRsets whose name contains the pattern; raises ApiError where they are too many for one answer."""
+    def pattern(self, call: Call) -> list[list[FirstRecord]]:
+        """All RRsets whose name contains the pattern, in the form and order of the first version.
+
+        Raises ApiError where they are too many for one answer.
+        """
         query: PatternQuery = call.query
         found, looked, following = self._look(
             call.principal, "", b"", wanted_of(query.pattern, "", None), keep=lambda entry: True,
-            most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES,
+            most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES, most_octets=_PATTERN_OCTETS,
         )
         if following is not None:
             raise ApiError(
                 422, "too_many", f"there is more than this answer holds: {len(found)} RRsets in the first {looked} "
                 f"names; /v1/search?name= gives them page by page"
             )
-        return page_of(found, looked, None).rrsets
+        found.sort(key=firstversion.order)
+        made = []
+        stint = Stint()
+        for entry in found:
+            made.append(showing.piece(firstversion.records(entry)))
+            stint()
+        return made
 
     def _look(
         self, principal: Principal, below: str, start: bytes, wanted: Wanted, *,
-        keep: Callable[[Entry], bool], most_found: int, most_looked: int,
+        keep: Callable[[Entry], bool], most_found: int, most_looked: int, most_octets: int,
     ) -> tuple[list[Entry], int, bytes | None]:
         """RRsets, the number of names that were looked at, and the key to go on with."""
         found: list[Entry] = []
         looked = octets = 0
+        stint = Stint()
         for prefix in asked.prefixes(principal, below):
             if asked.behind(prefix, start):
                 continue
             at: bytes | None = max(start, prefix)
             while at is not None:
-                if len(found) >= most_found or looked >= most_looked or octets >= PAGE_OCTETS:
+                if len(found) >= most_found or looked >= most_looked or octets >= most_octets:
                     return found, looked, at
                 with Pages(self._node.view.store) as view:
                     page = view.names(
-                        at, prefix, wanted, most=min(_CHUNK_NAMES, most_looked - looked), enough=most_found - len(found)
+                        at, prefix, wanted, most=min(_CHUNK_NAMES, most_looked - looked),
+                        enough=min(CHUNK_TAKEN, most_found - len(found)), over=stint.over,
                     )
                 at, looked = page.next, looked + page.looked
-                for index, entry in enumerate(page.entries):
-                    if index % CHUNK_DOCUMENTS == 0:
-                        give_way()
+                for entry in page.entries:
                     if keep(entry):
                         found.append(entry)
                         octets += len(entry.rrset.records)
-                give_way()
+                    stint()
+                stint()
         return found, looked, None
 
 
@@ -123,7 +134,7 @@ def _has(entry: Entry, content: str) -> bool:
 def routes(node: Node) -> tuple[Route, ...]:
     """What is served of searches."""
     search = Search(node)
-    answers: Any = list[RRset]
+    answers: Any = list[list[FirstRecord]]
     return (
         Route("GET", "/v1/search", search.search, "RRsets by name, glob, type and content, page by page",
               RRsetPage, query=SearchQuery),

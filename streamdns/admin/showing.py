@@ -10,10 +10,12 @@ import msgspec
 from streamdns.admin.schema.data import Change, Data, RRset, Soa
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, ttl_of, unpack_rdatas
+from streamdns.turns import Stint
 from streamdns.view.reader import Entry
 from streamdns.view.writer import JournalEntry
 
 _NUMBERS = struct.Struct(">IIIII")
+_RECORDS_A_LOOK = 16
 
 
 def rrset(entry: Entry) -> RRset:
@@ -38,9 +40,20 @@ def rrset(entry: Entry) -> RRset:
     )
 
 
+def piece(document: Any) -> Any:
+    """A document as JSON that stands in another one as it is: so a large one is not made in one go."""
+    return msgspec.Raw(msgspec.json.encode(document))
+
+
 def records(rdtype: int, packed: bytes) -> list[str]:
-    """Records in presentation format, from the form in which a node holds them."""
-    return [rdata.to_text(rdtype, wire) for wire in unpack_rdatas(packed)]
+    """Records in presentation format, from the form in which a node holds them; gives way where they are many."""
+    made = []
+    stint = Stint()
+    for number, wire in enumerate(unpack_rdatas(packed)):
+        made.append(rdata.to_text(rdtype, wire))
+        if number % _RECORDS_A_LOOK == _RECORDS_A_LOOK - 1:
+            stint()
+    return made
 
 
 def decoded(raw: bytes) -> Any:

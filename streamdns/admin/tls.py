@@ -18,6 +18,8 @@ def tls_context(settings: Settings) -> SSLContext | None:
         return None
     context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # In TLS 1.2 a client could have the key used again and again over one connection.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     for name, path in (("DNS_ADMIN_TLS_CERT", certificate), ("DNS_ADMIN_TLS_KEY", key)):
         if path and not os.access(path, os.R_OK):

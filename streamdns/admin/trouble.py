@@ -10,12 +10,12 @@ from streamdns.admin.schema.queries import PageQuery
 from streamdns.dns import name, rdata
 from streamdns.errors import BadEvent
 from streamdns.events.event import decode_key
-from streamdns.turns import give_way
+from streamdns.turns import Stint
 from streamdns.view import quarantine
 from streamdns.view import transaction as stored
 from streamdns.view.pages import Pages
 
-_CHUNK = 100
+_CHUNK = 20
 _MOST_LOOKED_AT = 2000
 _LAST = (1 << 63) - 1
 
@@ -31,6 +31,7 @@ class Trouble:
         query: PageQuery = call.query
         before = cursors.number(query.cursor, _LAST)
         found: list[Quarantined] = []
+        stint = Stint()
         for _ in range(_MOST_LOOKED_AT // _CHUNK):
             with Pages(self._node.view.store) as view:
                 entries = view.quarantine_before(before, most=_CHUNK)
@@ -42,7 +43,7 @@ class Trouble:
                     found.append(_quarantined(number, entry))
             if len(entries) < _CHUNK:
                 return self._quarantine_page(call, found, None)
-            give_way()
+            stint()
         return self._quarantine_page(call, found, before)
 
     def _quarantine_page(self, call: Call, found: list[Quarantined], before: int | None) -> QuarantinePage:
@@ -54,13 +55,14 @@ class Trouble:
         query: PageQuery = call.query
         start: bytes | None = cursors.decode(query.cursor)
         found: list[Conflict] = []
+        stint = Stint()
         looked = 0
         while start is not None and len(found) < query.limit and looked < _MOST_LOOKED_AT:
             with Pages(self._node.view.store) as view:
                 entries, start = view.conflicts_from(start, most=min(_CHUNK, query.limit - len(found)))
             looked += len(entries)
             found += [_conflict(entry) for entry in entries if call.principal.may_see(entry.owner)]
-            give_way()
+            stint()
         total = self._node.progress.view.conflicts if call.principal.zones is None else None
         return ConflictPage(conflicts=found, total=total, next=cursors.encode(start))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 from gevent.threadpool import ThreadPool
 
 from streamdns import logs
@@ -13,7 +16,13 @@ from streamdns.settings import Settings
 
 #: Passwords are looked at one after the other, in a native thread of their own; so many may wait.
 _MOST_WAITING = 8
+_NICE = 10
 _log = logs.get("admin")
+
+
+def _step_back() -> None:
+    """Have this thread yield the processor to the one that answers queries (Linux: a nice value is a thread's own)."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 class Userbook:
@@ -53,6 +62,7 @@ class Userbook:
         try:
             if self._thread is None:
                 self._thread = ThreadPool(1)
+                self._thread.apply(_step_back)
             if self._password and self._own is None:
                 self._own = User(self._name, Role.ADMIN, self._thread.apply(users.hashed, (self._password,)))
             user = self.find(name)

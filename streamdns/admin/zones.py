@@ -11,14 +11,14 @@ from streamdns.admin.schema.data import NameRecords, RRsetPage, Zone, ZonePage
 from streamdns.admin.schema.queries import NamesQuery, PageQuery, RecordsQuery
 from streamdns.dns import name
 from streamdns.errors import ApiError
-from streamdns.turns import give_way
+from streamdns.turns import Stint
 from streamdns.view.keys import node_key, owner_of, subtree
 from streamdns.view.pages import Pages, ZoneLine
 from streamdns.view.reader import Entry
 
-#: Names that are read in one transaction, documents that are made before the event loop has its turn.
+#: Of names that are read in one transaction: most that are looked at, and that are taken.
 CHUNK_NAMES = 100
-CHUNK_DOCUMENTS = 20
+CHUNK_TAKEN = 20
 PAGE_OCTETS = 1 << 20
 """A page ends behind so many octets of records, however few RRsets they are."""
 _MOST_LOOKED_AT = 10_000
@@ -35,16 +35,17 @@ class Zones:
         query: NamesQuery = call.query
         lines, following = self._lines(asked.prefixes(call.principal, query.below), query)
         zones = []
-        for index, line in enumerate(lines):
-            if index % CHUNK_DOCUMENTS == CHUNK_DOCUMENTS - 1:
-                give_way()
+        stint = Stint()
+        for line in lines:
             zones.append(self._zone(line))
+            stint()
         total = self._node.progress.view.zones if call.principal.zones is None else None
         return ZonePage(zones=zones, total=total, next=cursors.encode(following))
 
     def _lines(self, prefixes: Iterable[bytes], query: NamesQuery) -> tuple[list[ZoneLine], bytes | None]:
         start = cursors.decode(query.cursor)
         lines: list[ZoneLine] = []
+        stint = Stint()
         for prefix in prefixes:
             if asked.behind(prefix, start):
                 continue
@@ -53,9 +54,9 @@ class Zones:
                 if len(lines) >= query.limit:
                     return lines, at
                 with Pages(self._node.view.store) as view:
-                    found, at = view.zone_lines(at, within=prefix, most=min(CHUNK_NAMES, query.limit - len(lines)))
+                    found, at = view.zone_lines(at, within=prefix, most=min(CHUNK_TAKEN, query.limit - len(lines)))
                 lines += found
-                give_way()
+                stint()
         return lines, None
 
     def one(self, call: Call) -> Zone:
@@ -73,13 +74,15 @@ class Zones:
         start: bytes | None = cursors.decode(query.cursor)
         found: list[Entry] = []
         looked = octets = 0
+        stint = Stint()
         while start is not None and len(found) < query.limit and octets < PAGE_OCTETS and looked < _MOST_LOOKED_AT:
             with Pages(self._node.view.store) as view:
-                page = view.zone_names(apex, start, most=CHUNK_NAMES, enough=query.limit - len(found))
+                enough = min(CHUNK_TAKEN, query.limit - len(found))
+                page = view.zone_names(apex, start, most=CHUNK_NAMES, enough=enough)
             found += page.entries
             octets += sum(len(entry.rrset.records) for entry in page.entries)
             looked, start = looked + page.looked, page.next
-            give_way()
+            stint()
         return page_of(found, looked, start)
 
     def name(self, call: Call) -> NameRecords:
@@ -129,10 +132,10 @@ def apex_of(view: Pages, text: str) -> bytes:
 def page_of(entries: list[Entry], looked: int, following: bytes | None) -> RRsetPage:
     """RRsets as a page; gives way in between."""
     rrsets = []
-    for index, entry in enumerate(entries):
-        if index % CHUNK_DOCUMENTS == CHUNK_DOCUMENTS - 1:
-            give_way()
-        rrsets.append(showing.rrset(entry))
+    stint = Stint()
+    for entry in entries:
+        rrsets.append(showing.piece(showing.rrset(entry)))
+        stint()
     return RRsetPage(rrsets=rrsets, looked_at=looked, next=cursors.encode(following))
 
 

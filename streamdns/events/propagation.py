@@ -52,16 +52,15 @@ class Propagation:
         if not records:
             return
         now_ms = self._now_s() * 1000
-        rejected = {(each.topic, each.partition, each.position) for each in rejections}
-        by_source: dict[str, list[int]] = {}
-        for record in records:
-            if record.timestamp > 0 and not (rejected and record[:3] in rejected):
-                by_source.setdefault(record.topic, []).append(record.timestamp)
-        for name, timestamps in by_source.items():
+        if rejections:
+            rejected = {(each.topic, each.partition, each.position) for each in rejections}
+            records = [record for record in records if record[:3] not in rejected]
+        for name in {record.topic for record in records}:
+            timestamps = [record.timestamp for record in records if record.timestamp > 0 and record.topic == name]
             source = self._source(name)
             _observe(source.committed, source.skewed, timestamps, now_ms)
             source.unseen.extend(timestamps)
-            self.unseen = True
+            self.unseen = self.unseen or bool(timestamps)
 
     def answered(self) -> None:
         """An answer was sent that was made after the last commit."""
@@ -75,15 +74,15 @@ class Propagation:
 
 def _observe(histogram: Histogram, skewed: Counter | None, timestamps: Collection[int], now_ms: float) -> None:
     """Add the time from each timestamp until now; a thousand at once take little more than to sort them."""
-    ages_s = sorted([(now_ms - each) / 1000 for each in timestamps])
-    negative = bisect_left(ages_s, 0.0)
-    if negative:
-        del ages_s[:negative]
+    ordered = sorted(timestamps)
+    end = bisect_right(ordered, now_ms)
+    if end < len(ordered):
         if skewed is not None:
-            skewed.add(negative)
-    counts, below = [], 0
+            skewed.add(len(ordered) - end)
+        del ordered[end:]
+    counts, above = [], end
     for bound in histogram.bounds:
-        at = bisect_right(ages_s, bound)  # A value that equals a bound counts below it.
-        counts.append(at - below)
-        below = at
-    histogram.add([*counts, len(ages_s) - below], sum(ages_s))
+        at = bisect_left(ordered, now_ms - bound * 1000)  # What is as old as the bound counts below it.
+        counts.append(above - at)
+        above = at
+    histogram.add([*counts, above], (now_ms * end - sum(ordered)) / 1000)

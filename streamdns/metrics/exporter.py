@@ -20,7 +20,7 @@ from streamdns.turns import give_way
 
 _log = logs.get("metrics")
 _CONNECTIONS = 16
-_IDLE_S = 10.0
+_IDLE_S = 5.0
 
 
 class _Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it

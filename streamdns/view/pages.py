@@ -22,6 +22,7 @@ from streamdns.view.zones import ZoneRow, decode_zone
 
 #: A page ends behind so many octets, however few RRsets they are.
 _PAGE_OCTETS = 1 << 20
+_NAMES_A_LOOK = 16
 
 
 class ZoneLine(NamedTuple):
@@ -71,16 +72,20 @@ class Pages(Inspector):
         return None if raw is None else self._line(apex, raw)
 
     def names(
-        self, start: bytes, within: bytes, wanted: Callable[[bytes, bytes], bool], *, most: int, enough: int
+        self, start: bytes, within: bytes, wanted: Callable[[bytes, bytes], bool], *, most: int, enough: int,
+        over: Callable[[], bool],
     ) -> Names:
         """RRsets of the names below `within` that `wanted` takes, by their keys and nodes.
 
-        Ends when `most` names were looked at, or with the name that makes them `enough`, or large.
+        Ends when `most` names were looked at, or with the name that makes them `enough`, or large, or when it is
+        `over`, which is asked now and then.
         """
         found: list[Entry] = []
         looked = octets = 0
         for key, raw in self.walk(max(start, within), within):
             if looked == most or len(found) >= enough or octets > _PAGE_OCTETS:
+                return Names(found, looked, key)
+            if looked and not looked % _NAMES_A_LOOK and over():
                 return Names(found, looked, key)
             looked += 1
             if wanted(key, raw):

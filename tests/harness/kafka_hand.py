@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from typing import Self
 
 from tests.harness.kafka import LISTENERS, PASSWORD, USER, VERSIONS, Broker, not_installed
 from tests.harness.kafka_topics import Topic
@@ -20,6 +22,9 @@ from tests.harness.process import ROOT, end, spawn
 _TOPIC, _PARTITIONS = "zones", 4
 _CONFIG = {"cleanup.policy": "compact", "delete.retention.ms": str(14 * 86_400_000)}
 _STREAMDNS = ".venv/bin/streamdns"
+#: A broker that was killed is away for so long.
+_AWAY_S = 5.0
+_LOOK_S = 0.2
 
 
 def main() -> int:
@@ -41,12 +46,55 @@ def main() -> int:
         return 0
 
 
+class _Kept:
+    """Starts a broker again some seconds after it was killed, unless it cannot start any more; a context manager."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Return when it is not kept any more."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            process = self._broker.process
+            assert process is not None
+            while process.poll() is None:
+                if self._stop.wait(_LOOK_S):
+                    return
+            print(f"\nthe broker has ended ({process.returncode}); it is started again in {_AWAY_S:g} s", flush=True)
+            if self._stop.wait(_AWAY_S):
+                return
+            try:
+                self._broker.start()
+            except AssertionError as error:
+                print(error, file=sys.stderr, flush=True)
+                return
+            print(f"\nthe broker is there again, {_how_to_kill(self._broker)}\n", flush=True)
+
+
+def _how_to_kill(broker: Broker) -> str:
+    assert broker.process is not None
+    return f"and goes away for {_AWAY_S:g} s with: kill -9 {broker.process.pid}"
+
+
 def _hand(folder: pathlib.Path, version: str, *, run: bool) -> int:
     with Broker(folder / "broker", version) as broker:
         Topic(broker, name=_TOPIC, partitions=_PARTITIONS, config=_CONFIG)
         settings = {"DNS_SOURCE": "kafka", "DNS_KAFKA_ADDRESS": broker.address(), "DNS_KAFKA_TOPICS": _TOPIC}
         if run:
-            return _run(settings, view=folder / "view")
+            return _run(settings, view=folder / "view", broker=broker)
         listening = "\n".join(
             f"  {name:8} {broker.address(name):17} {kind}{' with a client certificate' if certificate else ''}"
             for name, (kind, certificate) in LISTENERS.items() if name in broker.ports and name != "CONTROLLER"
@@ -54,24 +102,25 @@ def _hand(folder: pathlib.Path, version: str, *, run: bool) -> int:
         print(_TEXT.format(
             version=version, topic=_TOPIC, partitions=_PARTITIONS, address=broker.address(), streamdns=_STREAMDNS,
             settings=" ".join(f"{name}={value}" for name, value in settings.items()), listening=listening,
-            user=USER, password=PASSWORD, files=broker.folder,
+            user=USER, password=PASSWORD, files=broker.folder, kill=_how_to_kill(broker),
         ), flush=True)
-        assert broker.process is not None
-        code = broker.process.wait()
-        print(f"the broker ended with {code}\n{broker.written()}", file=sys.stderr)
+        with _Kept(broker) as kept:
+            kept.wait()
         return 1
 
 
-def _run(settings: dict[str, str], *, view: pathlib.Path) -> int:
+def _run(settings: dict[str, str], *, view: pathlib.Path, broker: Broker) -> int:
     """Fill the topic, and run streamdns until it ends, as examples/run.sh does."""
     env = {"DNS_PATHDB": str(view), **os.environ, **settings}
     fill = [_STREAMDNS, "import", "examples/example.org.zone", "--origin", "example.org."]
     if subprocess.run(fill, cwd=ROOT, env=env, check=False).returncode:
         return 1
     # In a process group of its own: what ends it is this process, once, whether Ctrl-C or `kill` ended this one.
-    process = spawn(["sh", "examples/run.sh", _END], env=env, output=sys.stdout.buffer, own_group=True)
+    words = f"The broker is there, {_how_to_kill(broker)}\n{_END}"
+    process = spawn(["sh", "examples/run.sh", words], env=env, output=sys.stdout.buffer, own_group=True)
     try:
-        return process.wait()
+        with _Kept(broker):
+            return process.wait()
     finally:
         end(process)
 
@@ -92,6 +141,7 @@ Try in another terminal, from this directory:
 
   kcat -b {address} -t {topic} -C -e -f '%p %o %k %s\\n'
 
+The broker is there, {kill}
 Ctrl-C ends the broker, and its topics go with it."""
 
 

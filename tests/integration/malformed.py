@@ -37,6 +37,8 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
     "large headers": (b"GET /health HTTP/1.1\r\n" + HOST + b"".join(b"X%d: " % n + b"a" * 8000 + b"\r\n"
                                                                     for n in range(5)) + b"\r\n", 431),
     "TLS to a port without": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40) + b"\r\n\r\n", 400),
+    "a method in small letters": (b"post /signin HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\n{}", 501),
+    "a method in some small letters": (b"Get /health HTTP/1.1\r\n" + HOST + b"\r\n", 501),
     "an unknown method": (b"BREW /health HTTP/1.1\r\n" + HOST + b"\r\n", 405),
     "another method": (b"DELETE /health HTTP/1.1\r\n" + HOST + b"\r\n", 405),
     "an unknown path": (b"GET /health/../v1 HTTP/1.1\r\n" + HOST + b"\r\n", 404),

@@ -162,11 +162,30 @@ def test_search_finds(filled: Server, parameters: dict[str, str], names: list[st
 
 
 def test_the_search_of_the_first_version(filled: Server) -> None:
+    """Lists of records with the names of fields and the order that scripts for it expect."""
+    filled.append(event_line("mail.host1.example.org.|MX", [
+        {"name": "mail.host1.example.org.", "type": "MX", "content": "a.example.org.", "priority": 10, "ttl": 60,
+         "metadatas": {"createdAt": 1579024540, "producer": "deployd"}},
+        {"name": "mail.host1.example.org.", "type": "MX", "content": "20 b.example.org.", "ttl": 60,
+         "metadatas": {"producer": "other"}},
+    ], 1))
+    filled.wait_applied()
     found = ask(filled, "/search", pattern="host1")
-    assert isinstance(found, list)
-    assert [rrset["name"] for rrset in found] == [f"host{number}.example.org." for number in range(10, 20)]
-    assert refused(filled, "/search") == (400, "bad_request")
-
+    names = [f"host{number}.example.org." for number in range(10, 20)]
+    assert [[record["Name"] for record in rrset] for rrset in found] == [
+        *([name] for name in names), ["mail.host1.example.org."] * 2,
+    ]
+    nothing = {"CreatedAt": 0, "Producer": ""}
+    assert found[0] == [{"Name": "host10.example.org.", "Type": "A", "Content": "192.0.2.10", "Ttl": 70, "Priority": 0,
+                         "Metadatas": nothing}]
+    first, second = found[-1]
+    assert first == {"Name": "mail.host1.example.org.", "Type": "MX", "Content": "a.example.org.", "Ttl": 60,
+                     "Priority": 10, "Metadatas": {"CreatedAt": 1579024540, "Producer": "deployd"}}
+    assert (second["Content"], second["Priority"], second["Metadatas"]) == (
+        "b.example.org.", 20, nothing | {"Producer": "other"},
+    )
+    assert ask(filled, "/search", pattern="nothing-at-all") == []
+    assert refused(filled, "/search") == refused(filled, "/search", pattern="") == (400, "bad_request")
 
 def test_parameters_are_looked_at(filled: Server) -> None:
     for parameters in ({"limit": 0}, {"limit": 501}, {"limit": "x"}, {"cursr": ""}, {"cursor": "x" * 3000}):

@@ -40,12 +40,15 @@ def test_make_run_kafka_answers_changes_and_ends(tmp_path: Path) -> None:
 
 
 def test_make_kafka_has_a_topic_and_ends(tmp_path: Path) -> None:
-    """The printed publish writes to the topic, and the printed kcat finds it there."""
+    """The printed publish writes to the topic, the printed kcat finds it there; the printed kill is survived."""
     with Foreground(tmp_path, "kafka", "KAFKA=3.9.2", TMPDIR=str(tmp_path)) as make:
         publish = make.printed(r"^ +.*streamdns publish .*$", timeout_s=DEADLINE_S)
         written = shell(publish)
         assert "offset 0" in written
         if shutil.which("kcat"):
             assert "www.example.org.|A" in shell(make.printed(r"^ +kcat .*$"))
+        shell(make.printed(r"kill -9 \d+$"))
+        make.printed(r"^the broker is there again", timeout_s=DEADLINE_S)
+        assert "offset 1" in shell(publish)
         make.interrupt(within_s=10)
     assert not list(tmp_path.glob("kafka-*")), "nothing stays"

@@ -11,9 +11,12 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from streamdns.errors import LogReplaced, SourceError
+from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka import KafkaSource
+from streamdns.events.sources.kafka_config import KafkaConfig
 from streamdns.events.sources.kafka_confluent import ConfluentClient
+from streamdns.events.sources.kafka_probe import Cluster
 from streamdns.events.sources.kafka_pykafka import PykafkaClient
 from tests.harness.kafka import VERSIONS, Broker, missing
 from tests.harness.kafka_topics import DEADLINE_S, Event, Topic, read_to_end, read_until, seen
@@ -122,6 +125,26 @@ def test_a_broker_that_says_nothing_any_more(broker: Broker, client: str) -> Non
     finally:
         broker.process.send_signal(signal.SIGCONT)
         source.close()
+
+
+def test_a_question_that_was_broken_off(broker: Broker) -> None:
+    """The reply comes when nobody waits for it any more: the next question is not answered with it."""
+    topic = Topic(broker)
+    topic.produce(events(0, 7))
+    cluster = Cluster(KafkaConfig(addresses=(broker.address(),), topics=(topic.name,)))
+    partition = (topic.name, 0)
+    assert broker.process is not None
+    try:
+        assert cluster.offsets([partition], at=wire.LATEST, committed=False) == {partition: 7}
+        broker.process.send_signal(signal.SIGSTOP)
+        asked = gevent.spawn(cluster.offsets, [partition], at=wire.EARLIEST, committed=False)
+        gevent.sleep(0)  # It has its turn, and waits for the reply.
+        asked.kill()
+        broker.process.send_signal(signal.SIGCONT)
+        assert cluster.offsets([partition], at=wire.LATEST, committed=False) == {partition: 7}
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+        cluster.close()
 
 
 @pytest.mark.slow

@@ -11,8 +11,20 @@ import pytest
 from tests.harness import Server, wait_until
 from tests.harness.kafka import VERSIONS, Broker, missing
 from tests.harness.kafka_network import TwoWays, missing_network
-from tests.harness.kafka_node import Resumption, applied, changes, check, foundation, observed, settings, state
-from tests.harness.kafka_topics import DEADLINE_S, Topic
+from tests.harness.kafka_node import (
+    ZONE,
+    Prober,
+    Resumption,
+    applied,
+    changes,
+    check,
+    event,
+    foundation,
+    observed,
+    settings,
+    state,
+)
+from tests.harness.kafka_topics import COMPACTED, DEADLINE_S, Topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(300)]
 #: After so long the node says that it reconnects; what is promised is 18 s, machines of tests are slow.
@@ -80,6 +92,30 @@ def test_an_address_that_says_nothing(beyond: Beyond, serve: Callable[..., Serve
         assert server.metrics()["streamdns_consumer_reconnects_total"] == 0
     finally:
         beyond.ways.pass_on()
+
+
+def test_a_log_that_is_cut_during_an_outage(beyond: Beyond, serve: Callable[..., Server]) -> None:
+    """The node runs on without its broker, and retention takes away what it has not read: rebuilt, and it says so."""
+    config = COMPACTED | {"cleanup.policy": "compact,delete", "retention.ms": "-1"}
+    topic = Topic(beyond.broker, partitions=2, config=config)
+    old = event(f"old.{ZONE}", "A", ["192.0.2.1"])
+    topic.produce([*foundation(partitions=2), *changes(300, partitions=2, seed=1), old])
+    server = serve(**settings(topic, beyond.client) | {"DNS_KAFKA_ADDRESS": beyond.broker.address("FAR")})
+    check(server, topic)
+    before = server.positions()
+    with Prober(server):
+        beyond.ways.drop()
+        try:
+            wait_until(lambda: state(server) == "reconnecting", "it says that it reconnects", timeout_s=SAID_S)
+            topic.produce(changes(300, partitions=2, seed=2))
+            topic.cut({number: at + 50 for number, at in before.items()})
+            topic.produce(foundation(partitions=2))
+            assert server.answers(f"old.{ZONE}") == ["192.0.2.1"]
+        finally:
+            beyond.ways.pass_on()
+        wait_until(lambda: server.answers(f"old.{ZONE}") == [], "what is left of the log", timeout_s=DEADLINE_S)
+        check(server, topic)
+    assert "was cut" in server.status()["consumer"]["alarm"]["reason"]
 
 
 def _cut(ways: TwoWays, resumption: Resumption, what: str, noticed: Callable[[], bool], *, least_s: float) -> None:

@@ -83,6 +83,7 @@ def test_a_broker_that_is_killed_under_a_node(broker: Broker, client: str, serve
     topic = filled(broker, partitions=4)
     server = serve(**settings(topic, client))
     check(server, topic)
+    open_before = descriptors(server)
     resumption = Resumption(topic, server)
     with observed(server, topic, seed=7):
         for away_s in AWAY_S[broker.version, client]:
@@ -95,6 +96,12 @@ def test_a_broker_that_is_killed_under_a_node(broker: Broker, client: str, serve
                 broker.start()
             resumption.measure(f"{away_s} s without Kafka {broker.version}, {client}", partition=3)
     assert not server.status()["consumer"]["alarm"]
+    wait_until(lambda: descriptors(server) <= open_before + 3, "old connections are closed", timeout_s=DEADLINE_S)
+
+
+def descriptors(server: Server) -> int:
+    assert server.process is not None
+    return len(list(pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir()))
 
 
 def test_partitions_that_are_added_are_answered(broker: Broker, client: str, serve: Callable[..., Server]) -> None:

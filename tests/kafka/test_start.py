@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import dns.edns
 import dns.exception
 import dns.rcode
 import pytest
 
-from tests.harness import Server, wait_until
-from tests.harness.kafka import Broker
+from tests.harness import Server, free_port, wait_until
+from tests.harness.kafka import HOST, PASSWORD, USER, Broker
 from tests.harness.kafka_node import ZONE, changes, check, event, foundation, settings, state
 from tests.harness.kafka_topics import DEADLINE_S, Event, Topic
 
@@ -21,6 +21,8 @@ LAST = f"last.{ZONE}"
 STAYS = f"stays0.{ZONE}"
 #: Enough for a node to be busy with for a second or so.
 MANY = 10_000
+#: What is promised.
+SAID_WITHIN_S = 10.0
 
 
 @pytest.fixture
@@ -107,3 +109,49 @@ def test_a_view_answers_at_once_and_shows_how_far_behind_it_is(
     assert max(lags) > 0
     check(server, topic)
     assert server.status()["lag"]["events"] == 0
+
+
+def wrong(broker: Broker, what: str) -> tuple[Mapping[str, str], str]:
+    """Settings that cannot work, and what is said of them."""
+    login = {"DNS_KAFKA_ADDRESS": broker.address("SASL"), "DNS_KAFKA_SASL_ENABLE": "true", "DNS_KAFKA_USER": USER,
+             "DNS_KAFKA_SASL_MECHANISM": "sha256", "DNS_KAFKA_PASSWORD": PASSWORD[:-1]}
+    tls = {"DNS_KAFKA_ADDRESS": broker.address("TLS"), "DNS_KAFKA_TLS_ENABLE": "true",
+           "DNS_KAFKA_TLS_CA": broker.file("ca.pem")}
+    nobody = f"{HOST}:{free_port()}"
+    return {
+        "password": (login, f"authentication as {USER} failed"),
+        "CA": (tls | {"DNS_KAFKA_TLS_CA": broker.file("other-ca.pem")}, "certificate is not accepted"),
+        "host name": (tls | {"DNS_KAFKA_ADDRESS": f"[::ffff:{HOST}]:{broker.ports['TLS']}"},
+                      "certificate is not accepted"),
+        "topic": ({"DNS_KAFKA_TOPICS": "nope"}, "Kafka topic nope: there is no such topic"),
+        "address": ({"DNS_KAFKA_ADDRESS": nobody}, f"{nobody}: connection refused"),
+    }[what]
+
+
+@pytest.mark.parametrize("what", ["password", "CA", "host name", "topic", "address"])
+def test_what_is_wrong_is_a_state_and_a_view_answers_meanwhile(
+    broker: Broker, serve: Callable[..., Server], what: str
+) -> None:
+    """A node with a view is started with settings that cannot work, then with the right ones again."""
+    topic = Topic(broker, partitions=2)
+    topic.produce(foundation(partitions=2))
+    right = settings(topic, "auto")
+    server = serve(**right)
+    check(server, topic)
+    assert server.stop() == 0
+    given, said = wrong(broker, what)
+    server.settings.update(given)
+    server.start()
+    assert reply(server, STAYS) == "192.0.2.1"
+    wait_until(lambda: said in server.status()["consumer"]["error"], said, timeout_s=SAID_WITHIN_S)
+    assert state(server) == "reconnecting"
+    assert reply(server, STAYS) == "192.0.2.1"
+    assert server.get("/ready")[0] == 200
+    assert server.stop() == 0
+    for name in given:
+        server.settings.pop(name)
+    server.settings.update(right)
+    topic.produce([event(LAST, "A", ["192.0.2.99"])])
+    server.start()
+    wait_until(lambda: reply(server, LAST) == "192.0.2.99", "it reads on", timeout_s=DEADLINE_S)
+    check(server, topic)

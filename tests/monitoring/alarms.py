@@ -37,6 +37,8 @@ def buckets(name: str, quick: str, all_: str, *, le: str, labels: str = "") -> S
 
 _SERVFAIL, _NOERROR = ('dns_queries_total{transport="udp",qtype="A",rcode="' + each + '"}' for each in
                        ("SERVFAIL", "NOERROR"))
+#: Over before an hour is.
+_REBUILDING = state("rebuilding", "1+0x40 0+0x50")
 _UPTIME = "process_uptime_seconds"
 _NOT_SENT = 'dns_dropped_total{reason="not sent"}'
 _LIMITED = 'resolver_limited_total{limit="client"}'
@@ -59,7 +61,7 @@ ALARMS: dict[str, Alarm] = {
     "StreamdnsStale": Alarm({"consumer_stale": "1+0x90"}, {"consumer_stale": "0+0x90"}),
     "StreamdnsBehind": Alarm(
         {"consumer_lag_seconds": "0+60x90", **state("rebuilding", "0+0x90")},
-        {"consumer_lag_seconds": "0+60x90", **state("rebuilding")},
+        {"consumer_lag_seconds": "0+60x90", **_REBUILDING},
     ),
     "StreamdnsPropagationSlow": Alarm(
         buckets(_COMMITTED, "0+50x90", "0+100x90", le="60.0", labels='source="file",'),
@@ -77,7 +79,7 @@ ALARMS: dict[str, Alarm] = {
     ),
     "StreamdnsNoRoomForRebuild": Alarm(
         {"view_free_bytes": "10+0x90", "view_size_bytes": "10+0x90", **state("rebuilding", "0+0x90")},
-        {"view_free_bytes": "10+0x90", "view_size_bytes": "10+0x90", **state("rebuilding")},
+        {"view_free_bytes": "10+0x90", "view_size_bytes": "10+0x90", **_REBUILDING},
     ),
     "StreamdnsRebuildRefused": alarm_counter("no-room"),
     "StreamdnsRebuildLong": Alarm(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -45,6 +47,51 @@ def test_prometheus_shows_the_sums_that_were_caused(
     quantile = 'histogram_quantile(0.99, streamdns_dns_latency_seconds_bucket{transport="udp"})'
     assert all(0 < value < 1 for _, value in scraper.query(quantile))
     assert len(scraper.query(quantile)) == 2
+
+
+def exchange(port: int, request: bytes) -> bytes:
+    """All that the server says to these octets until it closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(request)
+        found = b""
+        while data := connection.recv(65536):
+            found += data
+        return found
+
+
+def test_the_address_of_its_own_has_nothing_but_figures(serve: Callable[..., Server]) -> None:
+    """Other paths, other methods and what is no HTTP are refused; whoever stays silent is sent away."""
+    own = free_port()
+    server = served(serve, DNS_METRICS_ADDRESS=f"127.0.0.1:{own}")
+    head = b"HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert exchange(own, b"GET /metrics " + head).startswith(b"HTTP/1.1 200 ")
+    assert exchange(own, b"GET /metrics?x=1 " + head).startswith(b"HTTP/1.1 200 ")
+    headers, _, body = exchange(own, b"HEAD /metrics " + head).partition(b"\r\n\r\n")
+    assert headers.startswith(b"HTTP/1.1 200 ")
+    assert not body
+    for path in (b"/", b"/v1/status", b"/metrics/", b"/ready", b"/../etc/passwd"):
+        assert exchange(own, b"GET " + path + b" " + head).startswith(b"HTTP/1.1 404 "), path
+    for method in (b"POST", b"DELETE", b"PUT"):
+        assert exchange(own, method + b" /metrics " + head).startswith(b"HTTP/1.1 405 "), method
+    assert b" 400 " in exchange(own, b"\x16\x03\x01 this is no HTTP\r\n\r\n").partition(b"\r\n")[0]
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", own), timeout=20)) for _ in range(20)]
+        server.answers("www.example.org")
+        assert {each.recv(100) for each in silent[:16]} == {b""}
+    assert page(own)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{taken}", "192.0.2.1:9153", "nowhere", "127.0.0.1:99999"])
+def test_an_address_that_cannot_be_had_ends_the_start_with_a_sentence(
+    serve: Callable[..., Server], address: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        text = address.format(taken=taken.getsockname()[1])
+        server = serve(start=False, DNS_METRICS_ADDRESS=text).start(wait=False)
+        assert server.process is not None
+        assert server.process.wait(20) == 78
+    assert "DNS_METRICS_ADDRESS" in server.written()
+    assert "Traceback" not in server.written()
 
 
 @pytest.mark.peers("promtool")

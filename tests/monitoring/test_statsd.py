@@ -94,7 +94,5 @@ def test_a_last_flush_comes_at_the_stop(serve: Callable[..., Server], statsd: St
     server = served(serve, DNS_STATSD_ADDRESS=f"localhost:{statsd.port}", DNS_METRICS_FLUSH_INTERVAL="3600000")
     ask(server)
     assert server.stop() == 0
-    sums = Sums(carbon, "plain")
     name = "stats.counters.streamdns.dns.queries.udp.A.NOERROR.count"
     wait_until(lambda: carbon.sum(name) == ROUND[0][0], "the last flush")
-    assert sums.seen == [0] * len(ROUND)

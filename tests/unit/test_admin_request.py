@@ -108,7 +108,7 @@ def test_parameters() -> None:
     [
         ("what=1", "there is no parameter what"),
         ("name=a&name=b", "name is given twice"),
-        ("limit=x", "limit: expected `int`, got `str`"),
+        ("limit=x", "limit has to be a whole number"),
         ("limit", "the query is not made of name=value"),
         ("name=%zz", "not followed by two hexadecimal digits"),
         ("name=%ff", "the query is not UTF-8"),

@@ -132,6 +132,46 @@ def test_damaged_compressed_data_are_found(codec: str) -> None:
         list(decode.messages(broken))
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_small_message_that_would_fill_the_memory(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before it is unpacked as a whole."""
+    monkeypatch.setattr(decode, "_MAX_PLAIN_BYTES", 1_000)
+    items = [Message(5, 0, b"k", bytes(900))]
+    assert list(decode.messages(wrapped(items, codec))) == items
+    with pytest.raises(DecodeError, match="unpack to more than 1000 octets"):
+        list(decode.messages(wrapped([Message(5, 0, b"k", bytes(1_000))], codec)))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_compressed_data_that_end_too_early(codec: str) -> None:
+    number, compress = CODECS[codec]
+    octets = compress(message_set([Message(0, 0, b"k", bytes(range(256)))]))
+    with pytest.raises(DecodeError):
+        list(decode.messages(message(Message(5, 0, None, octets[:-9]), attributes=number)))
+
+
+def test_nothing_is_decoded_before_it_is_wanted() -> None:
+    """Thousands that are compressed in one must not keep the event loop: here all but the first are damaged."""
+    items = [Message(at, 0, b"k", b"v") for at in range(5)]
+    inner = message_set(items[:1]) + b"".join(message(item)[:-1] + b"x" for item in items[1:])
+    found = decode.messages(message(Message(104, 0, None, gzip.compress(inner)), attributes=1))
+    assert next(found) == items[0]._replace(offset=100)
+    with pytest.raises(DecodeError, match="wrong checksum"):
+        next(found)
+
+
+def test_who_asks_may_unpack_elsewhere() -> None:
+    asked = []
+
+    def elsewhere(codec: int, octets: bytes) -> bytes:
+        asked.append(codec)
+        return decode.plain(codec, octets)
+
+    items = [Message(5, 1, b"a", b"1"), Message(9, 2, b"b", None)]
+    assert list(decode.messages(wrapped(items, "snappy"), elsewhere)) == items
+    assert asked == [2]
+
+
 def test_zstd_is_for_another_client() -> None:
     with pytest.raises(CannotServe, match="zstd"):
         list(decode.messages(message(Message(3, 0, None, b"x"), attributes=4)))

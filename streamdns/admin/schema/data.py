@@ -36,6 +36,24 @@ class RRsetPage(msgspec.Struct, kw_only=True):
     next: str | None
 
 
+class FirstMetadatas(msgspec.Struct, kw_only=True, rename="pascal"):
+    """Who made a record, and when (seconds since 1970): "" and 0 where its event does not say."""
+
+    created_at: int
+    producer: str
+
+
+class FirstRecord(msgspec.Struct, kw_only=True, rename="pascal"):
+    """A record as the first version had it; `Priority` is that of MX and SRV, and 0 for others."""
+
+    name: str
+    type: str
+    content: str
+    ttl: int
+    priority: int
+    metadatas: FirstMetadatas
+
+
 class NameRecords(msgspec.Struct, kw_only=True):
     """The RRsets of one name; `zone` is the zone it belongs to."""
 

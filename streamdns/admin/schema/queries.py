@@ -46,9 +46,9 @@ class SearchQuery(PageQuery, frozen=True):
 
 
 class PatternQuery(Query, frozen=True):
-    """The search of the first version."""
+    """The search of the first version: `pattern` is a part of the name."""
 
-    pattern: Annotated[str, msgspec.Meta(max_length=255)]
+    pattern: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class RecordsQuery(Query, frozen=True):

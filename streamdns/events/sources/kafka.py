@@ -126,9 +126,11 @@ class KafkaSource:
     def _reset(self) -> None:
         self._prints: dict[Partition, str] = {}
         self._positions: dict[Partition, int] = {}
+        self._told: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._targets: dict[Partition, int] = {}
         self._new: dict[Partition, int] = {}
+        self._unready: set[Partition] = set()
         self._committed: dict[Partition, int] = {}
         self._failure: SourceError | None = None
         self._look: _Look | None = None
@@ -254,7 +256,7 @@ class KafkaSource:
             client.close()
             self.client, self.client_reason = "confluent", str(error)
             self._start_client(cluster)
-            return Batch([], moved, False)
+            return Batch([], self._news(moved), False)
         except OutOfRange as error:
             self._verify(cluster)
             raise SourceError(str(error)) from error
@@ -264,7 +266,13 @@ class KafkaSource:
         self._positions |= got.positions
         at_end = got.at_end
         caught_up = all(at_end.get(partition, -1) >= end for partition, end in self._targets.items())
-        return Batch(got.records, moved, caught_up, self._whole_since())
+        return Batch(got.records, self._news(moved), caught_up, self._whole_since())
+
+    def _news(self, moved: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Positions without those that were told before: that a partition is at its end is no reason for a commit."""
+        news = {partition: at for partition, at in moved.items() if self._told.get(partition) != at}
+        self._told |= news
+        return news
 
     def _whole_since(self) -> float | None:
         """When the ends were asked for that all partitions have been read up to by now, the first time they have."""
@@ -316,6 +324,9 @@ class KafkaSource:
             except SourceError as error:
                 self._failure = error
                 return
+            except Exception as error:  # noqa: BLE001 - who looks no more would never see a stall or another log
+                self._failure = SourceError(f"looking at the Kafka cluster failed: {type(error).__name__}: {error}")
+                return
 
     def _pause_s(self) -> float:
         if self.retention_s is None:
@@ -328,14 +339,26 @@ class KafkaSource:
         for partition, before in self._prints.items():
             if now.get(partition) != before:
                 raise LogReplaced(_replaced(partition, before, now.get(partition, "gone")))
-        added = [partition for partition in now if partition not in self._prints]
         asked_s = self._clock()
-        starts, self._ends = self._limits(cluster, dict(self._positions), list(now))
+        known = {partition: now[partition] for partition in self._prints}
+        ends = self._limits(cluster, dict(self._positions), list(known)).ends
+        added = self._added(cluster, [partition for partition in now if partition not in known])
+        self._ends = ends | added.ends
         if self._look is None:  # One that is not reached yet stands, or what is always behind would never reach one.
             self._look = _Look(asked_s, self._ends)
-        self._prints = now
-        self._new |= {partition: starts[partition] for partition in added}
-        self._targets |= {partition: self._ends[partition] for partition in added}
+        self._prints = known | {partition: now[partition] for partition in added.starts}
+        self._new |= added.starts
+        self._targets |= added.ends
+
+    def _added(self, cluster: Cluster, partitions: list[Partition]) -> _Limits:
+        """Where new partitions begin and end; none where their leaders do not know yet that they lead them."""
+        waited, self._unready = self._unready, set(partitions)
+        try:
+            return self._limits(cluster, {}, partitions) if partitions else _Limits({}, {})
+        except SourceError:
+            if waited & self._unready:
+                raise
+            return _Limits({}, {})
 
     def _raise_if_stalled(self) -> None:
         behind = [p for p, end in self._ends.items() if end > self._positions.get(p, 0)]

@@ -191,11 +191,8 @@ class ConfluentClient:
         if pool is None:
             return
         closed: AsyncResult = pool.spawn(_outcome, self._close, ())
-        with gevent.Timeout(_CLOSE_S, False):
-            closed.get()
-            pool.kill()
-            return
-        # A close that hangs must not keep anybody waiting; its thread ends with it.
+        # A close that hangs must not keep anybody waiting; the thread is given back whenever it is over.
+        gevent.spawn(_give_back, pool, closed).join(_CLOSE_S)
 
     def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -312,6 +309,11 @@ class ConfluentProducer:
             self._producer.poll(0)
         except ck.KafkaException:
             return  # As above.
+
+
+def _give_back(pool: ThreadPool, closed: AsyncResult) -> None:
+    closed.wait()
+    pool.kill()
 
 
 def _outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | None, Exception | None]:

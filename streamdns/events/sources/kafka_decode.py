@@ -5,7 +5,6 @@ Batches of format 2 are converted by the broker, and what compaction left of the
 
 from __future__ import annotations
 
-import gzip
 import importlib
 import struct
 import zlib
@@ -69,10 +68,13 @@ def partitions(reply: bytes) -> Iterator[tuple[str, int, PartitionData]]:
         raise DecodeError("the reply ends too early") from None
 
 
-def messages(data: memoryview | bytes) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
+def messages(
+    data: memoryview | bytes, unpack_with: Callable[[int, bytes], bytes] | None = None
+) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
     """Every whole message of a set, in order, as a Message's tuple; a partial one at the end is left out.
 
-    Raises DecodeError where octets are damaged, CannotServe for a codec that is not here.
+    Raises DecodeError where octets are damaged, CannotServe for a codec that is not here. `unpack_with` is called for
+    what is compressed, in place of `plain`. No message is decoded before it is asked for.
     """
     view = memoryview(data)
     head, unpack, length, checksum = _HEAD.unpack_from, _MESSAGE.unpack_from, _LENGTH.unpack_from, zlib.crc32
@@ -109,7 +111,8 @@ def messages(data: memoryview | bytes) -> Iterator[tuple[int, int, bytes | None,
         if body > at:
             raise DecodeError(f"the message at {offset} is shorter than its key and value")
         if attributes & _CODEC:
-            yield from _packed(Message(offset, stamp, key, value), form, attributes)
+            octets_within = (unpack_with or plain)(attributes & _CODEC, value or b"")
+            yield from _packed(Message(offset, stamp, key, value), octets_within, form, attributes)
         else:
             yield offset, stamp, key, value
 
@@ -126,56 +129,98 @@ def settled(data: memoryview | bytes) -> bool:
 
 
 def _packed(
-    outer: Message, form: int, attributes: int
+    outer: Message, octets: bytes, form: int, attributes: int
 ) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
     """The messages that are compressed in one."""
-    inner = list(messages(_plain(attributes & _CODEC, outer.value or b"")))
-    if not inner:
-        return
     # Format 1: offsets within are relative, and the outer one is that of the last; with gaps, only the last one tells.
-    base = outer.offset - inner[-1][0] if form else 0
-    for offset, stamp, key, value in inner:
+    base = outer.offset - _last_offset(octets) if form else 0
+    for offset, stamp, key, value in messages(octets):
         yield base + offset, outer.timestamp if attributes & _LOG_APPEND_TIME else stamp, key, value
 
 
-def _plain(codec: int, data: bytes) -> bytes:
+def _last_offset(data: bytes) -> int:
+    """The offset of the last whole message of a set, by the heads alone."""
+    head, at, end, last = _HEAD.unpack_from, 0, len(data), 0
+    while end - at >= 12:
+        offset, size = head(data, at)
+        at += 12 + size
+        if at > end or offset < 0 or size < 0:
+            break
+        last = offset
+    return int(last)
+
+
+def plain(codec: int, data: bytes) -> bytes:
     """What was compressed; raises DecodeError and CannotServe."""
     unpack = {1: _gunzip, 2: _unsnappy, 3: _unlz4}.get(codec)
     name = _CODEC_NAMES.get(codec, f"codec {codec}")
     if unpack is None:
         raise CannotServe(f"pykafka does not read {name}")
     try:
-        plain = unpack(data)
+        return unpack(data)
     except ImportError as error:
         raise CannotServe(f"the library for {name} is not installed: {error}") from error
+    except _TooLarge:
+        raise DecodeError(f"{name} data that unpack to more than {_MAX_PLAIN_BYTES} octets") from None
     except Exception as error:  # Each library has exceptions of its own; whatever it is, the octets are no good.
         raise DecodeError(f"damaged {name} data: {error}") from error
-    if len(plain) > _MAX_PLAIN_BYTES:
-        raise DecodeError(f"{name} data of {len(plain)} octets")
-    return plain
+
+
+class _TooLarge(Exception):
+    """Octets that would fill the memory."""
+
+
+def _bounded(parts: list[bytes]) -> bytes:
+    if sum(map(len, parts)) > _MAX_PLAIN_BYTES:
+        raise _TooLarge
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _gunzip(data: bytes) -> bytes:
-    return gzip.decompress(data)
+    parts: list[bytes] = []
+    while data or not parts:
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        parts.append(unpacker.decompress(data, _MAX_PLAIN_BYTES + 1))
+        _bounded(parts)
+        if not unpacker.eof:
+            raise EOFError("it ends too early")
+        data = unpacker.unused_data
+    return _bounded(parts)
 
 
 def _unsnappy(data: bytes) -> bytes:
     """Snappy, bare or in the blocks of Java's library (xerial): magic, two versions, then length and block."""
     decompress: Callable[[bytes], bytes] = _library("snappy").decompress
     if not data.startswith(_XERIAL):
-        return decompress(data)
-    parts = []
-    at = len(_XERIAL) + 8
-    while at < len(data):
-        (length,) = _LENGTH.unpack_from(data, at)
-        at += _LENGTH.size
-        parts.append(decompress(data[at : at + length]))
-        at += length
-    return b"".join(parts)
+        blocks = [data]
+    else:
+        blocks, at = [], len(_XERIAL) + 8
+        while at < len(data):
+            (length,) = _LENGTH.unpack_from(data, at)
+            at += _LENGTH.size
+            blocks.append(data[at : at + length])
+            at += length
+    if sum(map(_snappy_length, blocks)) > _MAX_PLAIN_BYTES:
+        raise _TooLarge
+    return b"".join(map(decompress, blocks))
+
+
+def _snappy_length(block: bytes) -> int:
+    """The length of what is in a block, which stands at its beginning as a varint."""
+    length = 0
+    for index, octet in enumerate(block[:5]):
+        length |= (octet & 127) << 7 * index
+        if octet < 128:
+            break
+    return length
 
 
 def _unlz4(data: bytes) -> bytes:
-    return bytes(_library("lz4.frame").decompress(data))
+    unpacker = _library("lz4.frame").LZ4FrameDecompressor()
+    part = bytes(unpacker.decompress(data, _MAX_PLAIN_BYTES + 1))
+    if not unpacker.eof and len(part) <= _MAX_PLAIN_BYTES:
+        raise EOFError("it ends too early")
+    return _bounded([part])
 
 
 def _library(name: str) -> Any:

@@ -51,11 +51,18 @@ class Holder:
 class Member:
     """Keeps a membership alive in a greenlet of its own; one that does not own all partitions in time is built anew.
 
+    `partitions` are the numbers of those there are, as who reads knows them: pykafka does not look again by itself.
     `owned` is the number of partitions it has now; `builds` how often it was built.
     """
 
-    def __init__(self, config: KafkaConfig, topic: str, connect: Callable[[KafkaConfig], Connected]) -> None:
-        self._config, self._topic, self._connect = config, topic, connect
+    def __init__(
+        self,
+        config: KafkaConfig,
+        topic: str,
+        connect: Callable[[KafkaConfig], Connected],
+        partitions: Callable[[], set[int]],
+    ) -> None:
+        self._config, self._topic, self._connect, self._partitions = config, topic, connect, partitions
         self._connections: Connected | None = None
         self._consumer: Any = None
         self.owned = self.builds = 0
@@ -89,11 +96,11 @@ class Member:
         """Returns when it does not own every partition for JOIN_S."""
         missing_s = 0.0
         while missing_s < JOIN_S:
-            consumer, connections = self._consumer, self._connections
-            if consumer is None or connections is None:
+            consumer = self._consumer
+            if consumer is None:
                 return
             self.owned = len(consumer.partitions)
-            complete = set(consumer.partitions) == set(connections.topic(self._topic).partitions)
+            complete = set(consumer.partitions) == self._partitions()
             missing_s = 0.0 if complete else missing_s + _LOOK_S
             gevent.sleep(_LOOK_S)
 
@@ -107,5 +114,6 @@ class Member:
                     consumer.stop()
         except (Exception, gevent.Timeout):  # noqa: BLE001, S110 - the broker that is told may be gone
             pass
-        if connections is not None:
-            connections.close()
+        finally:  # Also where this greenlet is ended meanwhile.
+            if connections is not None:
+                connections.close()

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import gevent
 from gevent import Timeout
 from gevent import socket as gsocket
 from gevent import ssl as gssl
@@ -31,13 +32,34 @@ class Refused(SourceError):
     """The broker, or we, will have none of it: another address of the same cluster would say the same."""
 
 
+def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
+    """What TLS wants, None where there is none; made in a native thread, for reading the system's CAs takes 40 ms.
+
+    It is made anew for each connection: certificates are replaced while we run. Raises SourceError.
+    """
+    if not config.tls:
+        return None
+    context, failure = gevent.get_hub().threadpool.apply(_make_context, (config,))
+    if failure is not None:
+        raise failure
+    return context
+
+
+def _make_context(config: KafkaConfig) -> tuple[gssl.SSLContext | None, SourceError | None]:
+    # The pool prints what is raised in its threads, even where it is expected: so it is handed over as a value.
+    try:
+        return tls_context(config, gssl.SSLContext), None
+    except SourceError as failure:
+        return None, failure
+
+
 class Connection:
     """One connection to one broker, logged in and ready; raises SourceError, after which it is of no more use."""
 
     def __init__(self, config: KafkaConfig, host: str, port: int) -> None:
         self.name = f"{host}:{port}"
         self._config, self._correlation = config, 0
-        context = tls_context(config, gssl.SSLContext) if config.tls else None
+        context = context_of(config)
         self._sock = None
         try:
             with Timeout(TIMEOUT_S, TimeoutError("no answer")):
@@ -65,6 +87,14 @@ class Connection:
         except (OSError, wire.WireError) as error:
             self.close()
             raise self._failure(error) from error
+        except BaseException:
+            self.close()  # Who asked was ended: the reply may still come, and belongs to nobody.
+            raise
+
+    @property
+    def open(self) -> bool:
+        """Whether it can be asked."""
+        return self._sock is not None
 
     def _exchange(self, request: wire.Request) -> bytes:
         if self._sock is None:
@@ -82,7 +112,8 @@ class Connection:
     def _exactly(self, size: int) -> bytes:
         parts = bytearray()
         while len(parts) < size:
-            assert self._sock is not None
+            if self._sock is None:
+                raise ConnectionError("the connection is closed")
             part = self._sock.recv(size - len(parts))
             if not part:
                 raise ConnectionError("the broker closed the connection")
@@ -229,7 +260,7 @@ class Cluster:
 
     def _anyone(self) -> Connection:
         """A connection to one of the addresses in the settings: the one that is open, or the first that answers."""
-        if self._bootstrap is not None:
+        if self._bootstrap is not None and self._bootstrap.open:
             return self._bootstrap
         failures: list[SourceError] = []
         for address, (host, port) in zip(self._config.addresses, self._config.hosts(), strict=True):
@@ -257,7 +288,7 @@ class Cluster:
 
     def _ask(self, address: tuple[str, int], request: wire.Request) -> bytes:
         connection = self._others.get(address)
-        if connection is None:
+        if connection is None or not connection.open:
             connection = self._others[address] = Connection(self._config, *address)
         try:
             return connection.ask(request)

@@ -10,11 +10,11 @@ import logging
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import gevent
 from gevent import socket as gsocket
-from gevent import ssl as gssl
 from gevent.queue import Empty, JoinableQueue, Queue
 from pykafka.cluster import Cluster as PykafkaCluster
 from pykafka.exceptions import KafkaException
@@ -27,9 +27,9 @@ from streamdns.events.sources import kafka_decode as decode
 from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka_client import CannotServe, Fetched, OutOfRange
-from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
+from streamdns.events.sources.kafka_config import KafkaConfig
 from streamdns.events.sources.kafka_member import Holder, Member
-from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster
+from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster, context_of
 from streamdns.events.sources.kafka_topic import in_transactions
 from streamdns.turns import give_way
 
@@ -38,6 +38,7 @@ _REPLY_S: Final = 15.0
 _CONNECT_S: Final = 10.0
 _PAUSE_RECORDS: Final = 100
 _QUEUED_CHUNKS: Final = 128
+_UNPACK_HERE_BYTES: Final = 1 << 14
 _LEAST_FETCH_BYTES: Final = 1 << 16
 _UNSUPPORTED_FORMAT: Final = 43
 
@@ -86,7 +87,7 @@ class Connections:
     """pykafka's view of the cluster over connections of its own; raises SourceError."""
 
     def __init__(self, config: KafkaConfig) -> None:
-        handler = _Handler(tls_context(config, gssl.SSLContext) if config.tls else None)
+        handler = _Handler(context_of(config))
         try:
             with gevent.Timeout(_CONNECT_S, SourceError(f"pykafka did not connect within {_CONNECT_S:g} s")):
                 self.cluster = PykafkaCluster(
@@ -148,24 +149,32 @@ class PykafkaClient:
         self._first_bytes = config.fetch_bytes
 
     def start(self, positions: Mapping[Partition, int]) -> None:
-        grown = bool(self._positions)
-        self._positions |= {p: at for p, at in positions.items() if p not in self._positions}
-        self._first_bytes = max(_LEAST_FETCH_BYTES, self._config.fetch_bytes // max(1, len(self._positions)))
+        wanted = {p: at for p, at in positions.items() if p not in self._positions} | self._positions
         connections = self._connections
         if connections is None:
             connections = self._connections = self._connect(self._config)
-        if grown:
+        elif self._positions:
             try:
                 connections.cluster.update()
             except Exception as error:
                 raise SourceError(f"pykafka cannot look at the cluster again: {_sentence(error)}") from error
-        for topic in {topic for topic, _ in self._positions}:
+        for topic in {topic for topic, _ in wanted}:
             self._topics[topic] = connections.topic(topic)
-        for leader in {self._leader(partition) for partition in self._positions}:
+        leaders = {self._leader(partition) for partition in wanted}
+        # Not before their leaders are known: fetchers may run already, and look at this in every round.
+        self._positions = wanted
+        self._first_bytes = max(_LEAST_FETCH_BYTES, self._config.fetch_bytes // max(1, len(wanted)))
+        for leader in leaders:
             if leader not in self._fetchers:
                 self._fetchers[leader] = gevent.spawn(self._run, leader)
         if not self._members:
-            self._members = [Member(self._config, topic, self._connect) for topic in self._topics]
+            self._members = [
+                Member(self._config, topic, self._connect, partial(self._numbers, topic)) for topic in self._topics
+            ]
+
+    def _numbers(self, topic: str) -> set[int]:
+        """The partitions of a topic that are read."""
+        return {number for of, number in self._positions if of == topic}
 
     def _connect(self, config: KafkaConfig) -> Connections:
         return Connections(replace(config, addresses=self._cluster.addresses()))
@@ -267,7 +276,7 @@ class PykafkaClient:
         topic, number = partition
         position = self._positions[partition]
         records: list[Record] = []
-        for offset, stamp, key, value in decode.messages(data):
+        for offset, stamp, key, value in decode.messages(data, _unpacked):
             if offset < position:
                 continue  # A batch comes whole, also where only its end was asked for.
             records.append(Record(topic, number, offset, stamp, key, value))
@@ -299,6 +308,23 @@ class PykafkaClient:
             )
         else:
             self._sizes[partition] = min(2 * size, self._config.fetch_max_bytes)
+
+
+def _unpacked(codec: int, octets: bytes) -> bytes:
+    """As decode.plain; what takes long is done in a native thread, where these libraries give up the GIL."""
+    if len(octets) < _UNPACK_HERE_BYTES:
+        return decode.plain(codec, octets)
+    plain, failure = gevent.get_hub().threadpool.apply(_outcome, (codec, octets))
+    if failure is not None:
+        raise failure
+    return bytes(plain)
+
+
+def _outcome(codec: int, octets: bytes) -> tuple[bytes, SourceError | decode.DecodeError | None]:
+    try:
+        return decode.plain(codec, octets), None
+    except (SourceError, decode.DecodeError) as failure:
+        return b"", failure
 
 
 def _failure(partition: Partition, error: int) -> SourceError:

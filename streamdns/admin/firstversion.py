@@ -1,0 +1,42 @@
+"""RRsets as the search of the first version gives them: a list of records each, with the fields of its events."""
+
+from __future__ import annotations
+
+from streamdns.admin import showing
+from streamdns.admin.schema.data import FirstMetadatas, FirstRecord
+from streamdns.dns import name, rdata
+from streamdns.dns.node import ttl_of
+from streamdns.view.reader import Entry
+
+_WITH_PRIORITY = (rdata.type_from_text("MX"), rdata.type_from_text("SRV"))
+
+
+def order(entry: Entry) -> bytes:
+    """Its RRsets came in the order of their keys, which are names as they are written, and types."""
+    return f"{name.to_text(entry.owner)}|{rdata.type_to_text(entry.rrset.rdtype)}".encode()
+
+
+def records(entry: Entry) -> list[FirstRecord]:
+    """The records of an RRset, each with metadatas of its own."""
+    found = entry.rrset
+    contents = showing.records(found.rdtype, found.records)
+    metadatas = showing.decoded(found.origin.metadatas)
+    each = metadatas if isinstance(metadatas, list) else [metadatas] * len(contents)
+    owner, rdtype, ttl = name.to_text(entry.owner), rdata.type_to_text(found.rdtype), ttl_of(found.records)
+    made = []
+    for content, about in zip(contents, each, strict=False):
+        priority = "0"
+        if found.rdtype in _WITH_PRIORITY:
+            priority, _, content = content.partition(" ")
+        made.append(FirstRecord(name=owner, type=rdtype, content=content, ttl=ttl, priority=int(priority),
+                                metadatas=_metadatas(about)))
+    return made
+
+
+def _metadatas(about: object) -> FirstMetadatas:
+    known = about if isinstance(about, dict) else {}
+    created, producer = known.get("createdAt"), known.get("producer")
+    return FirstMetadatas(
+        created_at=created if isinstance(created, int) else 0, producer=producer if isinstance(producer, str) else "",
+    )
+
