@@ -100,17 +100,16 @@ class RecursiveAnswerer(FlatteningAnswerer):
 
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to one message, None where there is none or it comes later (counted in `deferred`)."""
-        client = self.asker = self.client(slot)
-        self.slot, self._leaves = slot, False
-        if not self._allowed[client]:
-            self._may, self.ra = False, 0
-            return super().reply(packet, tcp, slot)
-        made = self._at_once(packet, tcp) if self._version >= 0 and len(packet) > _LEAST_QUERY else None
-        if made is not None:
-            return made
-        self._may, self.ra = True, RA
+        client = self.client(slot)
+        self._may = self._allowed[client]
+        if self._may and self._version >= 0 and len(packet) > _LEAST_QUERY:
+            made = self._at_once(packet, tcp)
+            if made is not None:
+                return made
+        self.asker, self.slot, self._leaves = client, slot, False
+        self.ra = RA if self._may else 0
         made = super().reply(packet, tcp, slot)
-        if made is None or made[3] & RA:
+        if made is None or not self.ra or made[3] & RA:
             return made
         return b"%b%c%b" % (made[:3], made[3] | RA, made[4:])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamdns.dns.wire import HEADER_SIZE, QR, RA, RD, skip_name
 
 #: What an entry takes beside its octets: object, key, dictionary slot, offsets.
-_ENTRY_BYTES = 650
+_ENTRY_BYTES = 480
 _OFFSET_BYTES = 40
 _LEAST_REFRESHED_S = 10
 

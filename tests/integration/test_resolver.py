@@ -59,8 +59,8 @@ class Tree:
         self.leaf = stack.enter_context(
             Nsd(folder / "leaf", {"example.org.": example, "sub.mine.test.": child}, host=self.at(3), port=port)
         )
-        silent = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        silent.bind((self.at(8), port))
+        self.silent = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.silent.bind((self.at(8), port))
         self.hints = folder / "hints.zone"
         self.hints.write_text(f". 3600 NS a.root.\na.root. 3600 A {self.at(1)}\n")
 
@@ -109,6 +109,14 @@ def has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+def datagram(sock: socket.socket) -> bytes:
+    """The next one; nothing where there is none."""
+    try:
+        return sock.recv(4096)
+    except BlockingIOError:
+        return b""
 
 
 def sample(server: Server, name: str) -> float:
@@ -268,6 +276,28 @@ def test_limits_of_a_client(tree: Tree, serve: Callable[..., Server]) -> None:
         assert sorted(reply.id for reply in early) == [2, 3, 4]
         assert {(reply.rcode(), *errors(reply)) for reply in early} == {(dns.rcode.SERVFAIL, 0)}
         assert server.metrics()['streamdns_resolver_limited_total{limit="client"}'] == 3
+
+
+def test_the_same_query_is_not_sent_for_each_question(tree: Tree, resolver: Server) -> None:
+    """Many names of one zone at once: what all of them have to know first is asked for a few times, not for each."""
+    count = 40
+    tree.silent.setblocking(False)
+    while datagram(tree.silent):
+        pass  # What earlier tests have sent there.
+    tree.silent.settimeout(20)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", resolver.port))
+        for number in range(count):
+            sock.send(dns.message.make_query(f"x{number}.birthday.silent.org", "A", id=number).to_wire())
+        above, whole = 0, set()
+        # A server that is silent is shown the whole name after a while, one for each question.
+        while len(whole) < count:
+            name = dns.message.from_wire(datagram(tree.silent)).question[0].name.to_text().lower()
+            if name == "birthday.silent.org.":
+                above += 1
+            elif name.endswith(".birthday.silent.org."):
+                whole.add(name)
+    assert 1 <= above < count / 2
 
 
 def test_forwarding(tree: Tree, serve: Callable[..., Server], resolver: Server) -> None:
