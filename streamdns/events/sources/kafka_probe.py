@@ -287,14 +287,18 @@ class Cluster:
             return self._anyone().ask(request)
 
     def _ask(self, address: tuple[str, int], request: wire.Request) -> bytes:
-        connection = self._others.get(address)
-        if connection is None or not connection.open:
-            connection = self._others[address] = Connection(self._config, *address)
-        try:
-            return connection.ask(request)
-        except SourceError:
-            self._others.pop(address, None)
-            raise
+        old = self._others.pop(address, None)
+        if old is not None and old.open:
+            try:
+                reply = old.ask(request)
+                self._others[address] = old
+                return reply
+            except SourceError:
+                pass  # Brokers hang up on who was silent, or logged in, for long: that is no failure of theirs.
+        connection = Connection(self._config, *address)
+        reply = connection.ask(request)
+        self._others[address] = connection
+        return reply
 
 
 def _text(partition: Partition) -> str:
