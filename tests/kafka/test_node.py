@@ -96,8 +96,8 @@ def test_a_broker_that_is_killed_under_a_node(broker: Broker, client: str, serve
                 wait_until(lambda at=back_s: time.monotonic() > at, "the broker was away", timeout_s=DEADLINE_S)
             finally:
                 broker.start()
-            check_between(server, topic)
             resumption.measure(f"{away_s} s without Kafka {broker.version}, {client}", partition=3)
+            check_between(server, topic)
     assert not server.status()["consumer"]["alarm"]
     wait_until(lambda: descriptors(server) <= open_before + 3, "old connections are closed", timeout_s=DEADLINE_S)
 
