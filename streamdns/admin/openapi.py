@@ -121,6 +121,7 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {
         "name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1},
         "description": "A domain name in presentation form, with or without the trailing dot.",
+        "example": "www.example.org." if name == "name" else "example.org.",
     }
 
 

@@ -19,6 +19,7 @@ SECRET = "a secret of the tests, of more than 32 octets"
 SCHEMATHESIS = pathlib.Path(sys.executable).with_name("schemathesis")
 #: An endless answer; one that waits; and the one that ends the token which all others are asked with.
 LEFT_OUT = ("/v1/journal/stream", "/v1/wait", "/signout")
+LEAST_CASES = 500
 #: Too long a query is refused by its length, before anything looks at what it says.
 REFUSALS = [400, 401, 403, 404, 405, 409, 414, 415, 429, 431]
 CONFIGURATION = f"""\
@@ -83,7 +84,7 @@ def test_schemathesis_finds_no_fault(start: Callable[..., Server], tmp_path: pat
     done = subprocess.run(
         [
             str(SCHEMATHESIS), "--config-file", str(configuration), "run", f"http://127.0.0.1:{server.admin_port}/v1/openapi.json",
-            "--header", f"Authorization: Bearer {token}", *left_out, "--max-examples", "8", "--no-color",
+            "--header", f"Authorization: Bearer {token}", *left_out, "--max-examples", "12", "--no-color",
             "--exclude-checks", "positive_data_acceptance", "--generation-deterministic", "--request-timeout", "20",
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False,
@@ -95,6 +96,11 @@ def test_schemathesis_finds_no_fault(start: Callable[..., Server], tmp_path: pat
     operations = sum(len(methods) for methods in _described_by(server, token)["paths"].values())
     # What it was given as the description is not among what it tests.
     assert int(tested[1]) == operations - len(LEFT_OUT) - 1
+    cases = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert cases is not None
+    assert int(cases[1]) == int(cases[2]) > LEAST_CASES
+    # The examples of the description are there, so that what is asked of zones and names is not all in vain.
+    assert re.search(r"Examples \(in [^)]*\)\s+.\s+[1-9]\d* passed", done.stdout), told
 
 
 def _described_by(server: Server, token: str) -> dict[str, Any]:
