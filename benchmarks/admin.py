@@ -30,6 +30,7 @@ _ALONE = "nothing"
 _OUTSTANDING = 20_000
 _PATIENCE_S = 5
 _CROWD = 8
+_WALKED_ZONES = 10
 #: One piece of work through the API; raises AssertionError where it does not give what it should.
 Task = Callable[[Api], None]
 
@@ -181,6 +182,7 @@ def _servers(scene: Scene, result: Result) -> Iterator[tuple[Administered, list[
         Work(f"the rare name, {_CROWD} clients", _searching(own), clients=_CROWD),
         Work("the rare name in one answer (/search)", _at_once),
         Work(f"zones, {_CROWD} clients", _listing(own, min(100, scene.data.zones)), clients=_CROWD),
+        Work(f"the records of {_WALKED_ZONES} zones", _walking(own, scene.data)),
     ]
     log.unlink()
     reason = missing(PowerDns.program)
@@ -217,6 +219,17 @@ def _searching(server: Administered) -> Task:
     return lambda api: _one(server.find(api))
 
 
+def _walking(server: GuardedStreamdns, data: ManyZones) -> Task:
+    """All records of a zone after the other, in the largest pages."""
+
+    def task(api: Api) -> None:
+        for zone in range(min(data.zones, _WALKED_ZONES)):
+            found = server.records(api, data.apex(zone))
+            assert found == data.hosts + 2, f"{found} records in a zone instead of {data.hosts + 2}"
+
+    return task
+
+
 def _at_once(api: Api) -> None:
     """The search of the first version."""
     _one(api.get(f"/search?pattern={NEEDLE}").count(b"Content"))
@@ -228,7 +241,7 @@ def _one(found: int) -> None:
 
 def _row(scene: Scene, server: str, name: str, *, queries: bool) -> dict[str, Any]:
     turns, alone = scene.found[server, name, queries], scene.found[server, _ALONE, True]
-    row: dict[str, Any] = {
+    row: dict[str, Any] = dict.fromkeys(key for key, _ in _COLUMNS) | {
         "server": server, "beside": name if queries else f"{name}; no queries",
         "core_busy": sum(turns.cpu_s) / sum(turns.seconds),
     }

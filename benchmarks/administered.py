@@ -156,6 +156,12 @@ class GuardedStreamdns(Streamdns):
         """Page by page."""
         return sum(len(page.rrsets) for page in self.pages(api))
 
+    def records(self, api: Api, apex: str) -> int:
+        """All records of a zone; how many RRsets came."""
+        page = msgspec.json.decode(api.get(f"/v1/zones/{apex}/records?limit=500"), type=_Page)
+        assert page.next is None
+        return len(page.rrsets)
+
     def pages(self, api: Api) -> Iterator[_Page]:
         """The pages of the search."""
         cursor = ""

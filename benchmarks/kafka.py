@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from benchmarks.zone import Zone
 from tests.harness import wait_until
 from tests.harness.kafka import Broker
 from tests.harness.kafka_topics import Topic
+from tests.harness.process import ROOT, clean_environment
 
 _COLUMNS = (
     ("broker", "Kafka"), ("client", "client"), ("cpu_ratio", "CPU x bare loop"), ("events_per_s", "events/s"),
@@ -85,7 +87,8 @@ def run(options: Options) -> Result:
         print(f"kafka: filling a topic of Kafka {version}", flush=True)
         with Broker(folder / version, version) as broker:
             topic = Topic(broker, partitions=_PARTITIONS)
-            _fill(broker, topic.name, log)
+            result.rows.append({"broker": version, "client": "streamdns publish"}
+                               | _publish(broker, topic.name, log, events, options))
             bare = _bare(broker, topic.name, events, options)
             result.rows.append({"broker": version, "client": "bare confluent loop", "cpu_ratio": 1.0} | bare)
             for client in [client for of, client in readers if of == version]:
@@ -114,6 +117,18 @@ def _fill(broker: Broker, topic: str, log: pathlib.Path) -> None:
                 except BufferError:
                     producer.poll(0.1)
     assert producer.flush(120) == 0, "the topic could not be filled"
+
+
+def _publish(broker: Broker, topic: str, log: pathlib.Path, events: int, options: Options) -> dict[str, Any]:
+    """The same with the command, by the clock from its start to its end."""
+    settings = {"DNS_SOURCE": "kafka", "DNS_KAFKA_ADDRESS": broker.address(), "DNS_KAFKA_TOPICS": topic}
+    command = [options.python, "-m", "streamdns", "publish", "--json", str(log)]
+    began, before = time.monotonic(), os.times()
+    with machine.on_cores([options.server_core]):
+        subprocess.run(command, env=clean_environment(settings), capture_output=True, cwd=ROOT, check=True)
+    seconds, used = time.monotonic() - began, os.times()
+    cpu_s = sum(used[2:4]) - sum(before[2:4])
+    return {"events_per_s": events / seconds, "cpu_us_per_event": 1e6 * cpu_s / events}
 
 
 def _bare(broker: Broker, topic: str, events: int, options: Options) -> dict[str, Any]:

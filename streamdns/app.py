@@ -171,7 +171,8 @@ class App:
         )
         auditor = peers = None
         if node.peers:
-            interval_s = settings.peers_interval_s
+            # One pass may just have gone by when a record is spoilt, and its peers may just have asked.
+            interval_s = settings.peers_interval_s / 3
             auditor = Auditor(self.view, progress, registry=self.registry, interval_s=interval_s)
             peers = Peers(node, auditor=auditor, registry=self.registry, interval_s=interval_s)
             self.status.divergence = peers.divergence

@@ -41,6 +41,10 @@ class SourceError(StreamDNSError):
     """The log cannot be read now; caught by the consumer, which backs off and connects again."""
 
 
+class SourceStalled(SourceError):
+    """The log goes on and nothing of it came for a while; caught by the consumer like SourceError, and an alarm."""
+
+
 class LogReplaced(SourceError):
     """The log is not the one the view was made from (cut, re-created, another one); caught by the consumer: rebuild."""
 

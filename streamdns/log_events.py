@@ -40,6 +40,9 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("consumer.reconnecting", "warning", "The log cannot be read now; it is tried again after `retry_s` "
              "seconds, and answers go on from the last good view.",
              "Look at the error in the fields: the file's permissions, or the broker and the way to it."),
+    LogEvent("consumer.stalled", "error", "The log went on and nothing of it came, from a client that said nothing "
+             "was wrong. It was thrown away, and a new one reads on.",
+             "Look at the broker and the way to it. If it happens again and the broker is well, report it."),
     LogEvent("consumer.log_unwise", "warning", "Something about the log is not as it should be for a name server.",
              "Do what the sentence says, or know what it costs: docs/kafka.md has the reasons."),
     LogEvent("consumer.caught_up", "info", "The view has caught up with the log."),

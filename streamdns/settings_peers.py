@@ -88,8 +88,8 @@ PEERS: Final = (
         allowed="a path of a file",
     ),
     seconds_row("DNS_PEERS_INTERVAL", "peers_interval_s", (0.1, 86400), "60",
-                "How often DNS_PEERS are compared with this node, and this node's records with its digests. Only where "
-                "DNS_PEERS is set."),
+                "Within how long it is found that DNS_PEERS do not hold the same data, or that this node's records are "
+                "not what its digests say; each is looked at three times as often. Only where DNS_PEERS is set."),
 )
 
 

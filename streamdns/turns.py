@@ -11,7 +11,7 @@ import gevent
 from gevent.hub import Waiter
 
 #: What a query may have to wait for: about as long as a batch of queries takes.
-_STINT_S: Final = 0.0001
+_STINT_S: Final = 0.00005
 
 
 def give_way() -> None:

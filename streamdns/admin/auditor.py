@@ -33,15 +33,16 @@ class _Swapped(Exception):
 
 
 class Auditor(Service):
-    """Makes one pass after the other; `last` is what the last one found."""
+    """Begins a pass every `interval_s`, but rests as long as the last one took; `last` is what that found."""
 
     name = "audit"
 
     def __init__(
         self, view: View, progress: Progress, *, registry: Registry, interval_s: float,
-        now_s: Callable[[], float] = time.time,
+        now_s: Callable[[], float] = time.time, elapsed_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._view, self._progress, self._interval_s, self._now_s = view, progress, interval_s, now_s
+        self._view, self._progress, self._interval_s = view, progress, interval_s
+        self._now_s, self._elapsed_s = now_s, elapsed_s
         self._stopping = Event()
         self.last: Report | None = None
         self._audits = registry.counter("view.audits")
@@ -51,6 +52,7 @@ class Auditor(Service):
         """Audit until stop()."""
         self._stopping.clear()
         while not self._stopping.is_set():
+            began_s = self._elapsed_s()
             if self._progress.complete:
                 try:
                     self._audit()
@@ -58,7 +60,8 @@ class Auditor(Service):
                     continue
                 except ViewError as err:
                     _log.error("view.audit_failed", zones="", error=str(err))
-            self._stopping.wait(self._interval_s)
+            took_s = self._elapsed_s() - began_s
+            self._stopping.wait(max(self._interval_s - took_s, took_s))
 
     def stop(self) -> None:
         """End after the names that are being looked at."""

@@ -1,7 +1,7 @@
 """The edge of the admin interface: gevent's WSGI server with limits of size, number and time, and JSON for every error.
 
-Reading is done here and not by gevent's own code, which takes much that RFC 9112 forbids. One request begins in each
-turn of the event loop, so a flood of them leaves DNS its turns.
+Reading is done here and not by gevent's own code, which takes much that RFC 9112 forbids. In each turn of the event
+loop one request goes on, by one step, so a flood of them leaves DNS its turns.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         self.environ = self.get_environ()
         self.application = self.server.application
         self.server.requests.add()
+        take_turn()
         self.handle_one_response()
         return not self.close_connection and not self.wsgi_input.pending
 

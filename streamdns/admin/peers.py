@@ -62,7 +62,7 @@ def report(node: Node, auditor: Auditor | None) -> NodeReport:
 
 
 class Peers(Service):
-    """Asks every peer at an interval; `seen` is what is known of each, in the order of the setting."""
+    """Asks every peer every `interval_s`; `seen` is what is known of each, in the order of the setting."""
 
     name = "peers"
 
@@ -80,15 +80,22 @@ class Peers(Service):
     def run(self) -> None:
         """Ask until stop()."""
         self._stopping.clear()
-        while not self._stopping.is_set():
-            self._asking = [gevent.spawn(self._look, peer) for peer in self._node.peers]
-            gevent.joinall(self._asking)
-            self._stopping.wait(self._interval_s)
+        self._asking = [gevent.spawn(self._again, peer) for peer in self._node.peers]
+        try:
+            gevent.joinall(self._asking, raise_error=True)
+        finally:
+            gevent.killall(self._asking, block=False)
 
     def stop(self) -> None:
         """Ask nobody any more, and wait for no answer."""
         self._stopping.set()
         gevent.killall(self._asking, block=False)
+
+    def _again(self, peer: Client) -> None:
+        """Each by itself: one that does not answer keeps none of the others waiting."""
+        while not self._stopping.is_set():
+            self._look(peer)
+            self._stopping.wait(self._interval_s)
 
     def divergence(self) -> list[str]:
         """One sentence for each node, this one included, whose data are not what they should be."""

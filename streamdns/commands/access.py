@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from streamdns.admin import users
 from streamdns.admin.files import Watched
 from streamdns.admin.revoked import Entry, Revoked
-from streamdns.admin.tokens import BadToken, keyring_of
+from streamdns.admin.tokens import MAX_TOKEN, BadToken, keyring_of
 from streamdns.admin.users import MAX_PASSWORD_BYTES, MIN_PASSWORD, User, role_of
 from streamdns.commands import CommandError
 from streamdns.commands.output import moment, note, print_json, print_lines, printable
@@ -106,6 +106,8 @@ def _create(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int
         args.name or "token", role_of(args.role), now_s=now_ms / 1000, expires_s=args.expires or _DEFAULT_S,
         zones=tuple(zones) or None,
     )
+    if len(token) > MAX_TOKEN:
+        raise CommandError(f"a token for so many zones is longer than {MAX_TOKEN} characters, which no node takes")
     if args.json:
         print_json({
             "token": token, "id": claims.jti, "expires": claims.exp, "role": claims.role, "zones": zones or None,

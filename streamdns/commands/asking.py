@@ -15,23 +15,27 @@ from streamdns.settings_peers import parse_node, parse_token, read_token
 
 def client_of(
     args: argparse.Namespace, settings: Settings, *, node: str | None = None, role: Role = Role.VIEWER,
-    timeout_s: float = 30.0,
+    timeout_s: float = 30.0, prefer_own: bool = False,
 ) -> Client:
     """The node that is named (`node`, --node, STREAMDNS_NODE), or else the one of these settings.
 
-    The latter is asked with a token that these settings can sign, where no other is given. Raises CommandError.
+    Where no token is given, one of DNS_PEERS is asked with the token for those, and the node of these settings with one
+    that they can sign: with `prefer_own` in any case. Raises CommandError.
     """
     named = node or getattr(args, "node", None) or settings.client_node
     token = _token(args, settings)
     ca = getattr(args, "ca", None) or settings.peers_ca
     if named:
-        return Client(_url(named), token=token, ca=ca, timeout_s=timeout_s)
+        url = _url(named)
+        return Client(url, token=token or (settings.peers_token if url in settings.peers else ""), ca=ca,
+                      timeout_s=timeout_s)
     address = settings.admin_address
     if address is None:
         raise CommandError("DNS_ADMIN_ADDRESS is off here: say which node with --node")
     scheme = "https" if settings.admin_tls_cert else "http"
     url = str(address) if isinstance(address, UnixAddress) else parse_node(f"{scheme}://{address}")
-    token = token or local.token_of(settings, role)
+    if prefer_own or not token:
+        token = local.token_of(settings, role) or token
     return Client(url, token=token, ca=ca or settings.admin_tls_cert, timeout_s=timeout_s)
 
 

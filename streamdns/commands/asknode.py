@@ -15,7 +15,7 @@ from streamdns.admin.client import Client, Event, NodeError, part
 from streamdns.commands import CommandError
 from streamdns.commands.asking import client_of
 from streamdns.commands.output import moment, note, print_json, printable
-from streamdns.commands.tables import octets, print_array, print_pairs, print_table, span
+from streamdns.commands.tables import Table, octets, print_array, print_pairs, print_table, span
 from streamdns.settings import Settings
 
 _PAGE = 500
@@ -118,6 +118,9 @@ def search(args: argparse.Namespace, client: Client) -> int:
     rows = _rows(client, "/v1/search", "rrsets", wanted, args.limit)
     return _list(args, rows, _RRSET, _rrset, "nothing was found", empty=1)
 
+
+#: Columns of lists and of nodes that a narrow terminal has no room for; the first ones go first.
+_OPTIONAL = ("NOTES", "PRODUCER", "TIMESTAMP", "READ", "WHERE", "FROM", "DIGEST", "VERSION", "INSTANCE")
 
 _RRSET = ("NAME", "TTL", "TYPE", "FROM", "TIMESTAMP", "NOTES", "RECORDS")
 
@@ -243,6 +246,7 @@ def nodes(args: argparse.Namespace, client: Client) -> int:
         ("NODE", "INSTANCE", "VERSION", "STATE", "POSITIONS", "LAG", "DIGEST", "AGREES"),
         [_node(client.url, found["node"], "itself"), *(_node(each["url"], each["report"], _agrees(each))
                                                       for each in peers)],
+        optional=_OPTIONAL,
     )
     return int(wrong)
 
@@ -286,10 +290,9 @@ def _list(
         note(nothing)
         return empty
     rows = itertools.chain(some, rows)
-    with_head = True
+    table = Table(head, optional=_OPTIONAL)
     while chunk := list(itertools.islice(rows, _PAGE)):
-        print_table(head, [cells(row) for row in chunk], with_head=with_head)
-        with_head = False
+        table.write(cells(row) for row in chunk)
     return 0
 
 

@@ -19,7 +19,8 @@ _RRset = Mapping[str, Any]
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Zones whose digests differ first, then their records; exit 1 where anything differs. Raises NodeError."""
-    here, there = client_of(args, settings), client_of(args, settings, node=args.other)
+    # A token that is given is for the other node, unless this one needs it, too.
+    here, there = client_of(args, settings, prefer_own=True), client_of(args, settings, node=args.other)
     try:
         one, other = here.get("/v1/nodes/self"), there.get("/v1/nodes/self")
         if one["positions"] != other["positions"] and not args.json:

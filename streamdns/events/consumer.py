@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from streamdns import logs
 from streamdns.dns import rdata
-from streamdns.errors import LogReplaced, SourceError, ViewCorrupt, ViewFull
+from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
 from streamdns.events.beside import Reader, Readers
 from streamdns.events.contact import Contact, span
 from streamdns.events.progress import Progress
@@ -118,6 +118,9 @@ class Consumer(Service):
                     if time.monotonic() - began_s > self._backoff_max_s:
                         pause_s = _BACKOFF_FIRST_S
                     self.progress.disconnected(str(err))
+                    if isinstance(err, SourceStalled):
+                        self.progress.alarm("stalled", str(err))
+                        _log.error("consumer.stalled", error=str(err))
                     jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                     retry_s = round(min(pause_s * jitter, self._backoff_max_s), 2)
                     _log.warning("consumer.reconnecting", error=str(err), retry_s=retry_s)

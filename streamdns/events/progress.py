@@ -17,7 +17,7 @@ from streamdns.view.store import Position, State
 from streamdns.view.writer import Applied
 
 STATES = ("connecting", "catching-up", "following", "reconnecting", "rebuilding", "view-full")
-ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "view-damaged", "no-room")
+ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "stalled", "view-damaged", "no-room")
 _LOOK_EVERY_S = 1.0
 _MARKS_KEPT = 256
 

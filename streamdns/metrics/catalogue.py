@@ -75,8 +75,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("consumer.stale", "gauge", "Whether the log has been out of reach, or the view full, for longer than "
            "DNS_STALE_AFTER: 1 or 0."),
     Metric("consumer.alarms", "counter", "What an administrator must know: the log was replaced or cut, was not read "
-           "for longer than it keeps deletes, took too long to read; the view was damaged; there is no room for a "
-           "rebuild.", ("reason",)),
+           "for longer than it keeps deletes, took too long to read, went on while nothing of it came; the view was "
+           "damaged; there is no room for a rebuild.", ("reason",)),
     Metric("propagation.committed_seconds", "histogram", "Time from an event's timestamp until it was in the view that "
            "serves. What fills a view that does not serve yet is not counted.", ("source",), "seconds", _PROPAGATION),
     Metric("propagation.answered_seconds", "histogram", "Time from an event's timestamp until the first answer that "

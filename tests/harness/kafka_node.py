@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -175,9 +175,11 @@ class Feeder:
         self._left = producer.flush(DEADLINE_S)
 
 
-def expected(topic: Topic) -> tuple[oracle.Expected, int]:
-    """The fold of all of the log, and how many events that is."""
+def expected(topic: Topic, before: Mapping[int, int] | None = None) -> tuple[oracle.Expected, int]:
+    """The fold of all of the log, or of what is before these positions, and how many events that is."""
     log = topic.read()
+    if before is not None:
+        log = [each for each in log if each.offset < before.get(each.partition, 0)]
     fold = oracle.fold(
         oracle.Event(each.partition, each.timestamp, None if each.key is None else each.key.decode(),
                      None if each.value is None else each.value.decode()) for each in log
@@ -236,6 +238,14 @@ def check(server: Server, topic: Topic) -> None:
         data = fold.served.get((oracle.wire_name(f"h{number}.{ZONE}"), "A"))
         found = server.answers(f"h{number}.{ZONE}")
         assert found == ([] if data is None else sorted(".".join(map(str, rdata)) for rdata in data.rdatas))
+
+
+def check_between(server: Server, topic: Topic) -> None:
+    """While it is fed: the digest is that of the fold of the log up to the positions of the same moment."""
+    status = server.status()
+    fold, count = expected(topic, {each["partition"]: each["position"] for each in status["positions"]})
+    assert int(status["digest"], 16) == fold.digest, f"not the fold of the first {count} events"
+    print(f"the digest is that of the first {count} events")
 
 
 def state(server: Server) -> str:

@@ -173,8 +173,8 @@ def test_who_takes_no_answer_keeps_nobody_out(start: Callable[..., Server]) -> N
 def test_silent_clients_of_tls_keep_nobody_out(start: Callable[..., Server], tmp_path: pathlib.Path) -> None:
     """Connections that never begin their handshake, or stop in the middle of it."""
     make_certificate(tmp_path, 1)
-    files = {"DNS_ADMIN_TLS_CERT": tmp_path / "cert.pem", "DNS_ADMIN_TLS_KEY": tmp_path / "key.pem"}
-    server = start(run=False, **{name: str(path) for name, path in files.items()})
+    files = {"DNS_ADMIN_TLS_CERT": str(tmp_path / "cert.pem"), "DNS_ADMIN_TLS_KEY": str(tmp_path / "key.pem")}
+    server = start(run=False, **files)
     server.start(wait=False)
     wait_until(lambda: "app.ready" in server.written(), "it is ready")
     context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
@@ -211,6 +211,12 @@ def test_streams_that_nobody_hears_any_more_are_closed(start: Callable[..., Serv
     assert server.get("/health")[0] == 200
     before = len(os.listdir(descriptors))
     numbers = iter(range(10_000))
+
+    def closed() -> bool:
+        server.publish(f"n{next(numbers)}.example.org", "A", ["192.0.2.1"])
+        server.wait_applied()
+        return len(os.listdir(descriptors)) <= before + 2
+
     for _ in range(3):
         held = [socket.create_connection(("127.0.0.1", server.admin_port), timeout=30) for _ in range(16)]
         for connection in held:
@@ -219,10 +225,4 @@ def test_streams_that_nobody_hears_any_more_are_closed(start: Callable[..., Serv
         assert judged(exchange(server.admin_port, request)) == 503
         for connection in held:
             connection.close()
-
-        def closed() -> bool:
-            server.publish(f"n{next(numbers)}.example.org", "A", ["192.0.2.1"])
-            server.wait_applied()
-            return len(os.listdir(descriptors)) <= before + 2
-
         wait_until(closed, "the streams are closed")

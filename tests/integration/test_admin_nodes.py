@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.harness import Server, event_line, free_port, wait_until
+from tests.harness import ROOT, Server, event_line, free_port, wait_until
 from tests.harness.server import HOST
 
 SOA = "ns.example.org. host.example.org. 7 2 3 4 5"
@@ -22,17 +24,21 @@ MakeNodes = Callable[..., list[Server]]
 
 @pytest.fixture
 def nodes(serve: Callable[..., Server]) -> MakeNodes:
-    """A function that starts nodes that follow the log of the first and know all others; `last`: the last one's own."""
+    """A function that starts nodes that follow the log of the first and know all others.
 
-    def make(number: int, *, last: dict[str, str] | None = None) -> list[Server]:
+    `last` has settings of the last one; `apart`: it follows a copy of the log, which is as new as catch_up() makes it.
+    """
+
+    def make(number: int, *, last: dict[str, str] | None = None, apart: bool = False, interval_s: float = 0.6
+             ) -> list[Server]:
         ports = [free_port() for _ in range(number)]
         found: list[Server] = []
         for index, port in enumerate(ports):
             others = " ".join(f"{HOST}:{other}" for other in ports if other != port)
-            shared = {"DNS_FILE_LOG": str(found[0].log)} if found else {}
+            shared = {"DNS_FILE_LOG": str(found[0].log)} if found and not (apart and index == number - 1) else {}
             shared |= last or {} if index == number - 1 else {}
             server = serve(
-                start=False, DNS_ADMIN_ADDRESS=f"{HOST}:{port}", DNS_PEERS=others, DNS_PEERS_INTERVAL="0.2",
+                start=False, DNS_ADMIN_ADDRESS=f"{HOST}:{port}", DNS_PEERS=others, DNS_PEERS_INTERVAL=str(interval_s),
                 DNS_INSTANCE_ID=f"node{index}", **shared,
             )
             server.admin_port = port
@@ -41,11 +47,26 @@ def nodes(serve: Callable[..., Server]) -> MakeNodes:
             found.append(server)
         found[0].publish("example.org", "SOA", [SOA])
         found[0].publish("www.example.org", "A", ["192.0.2.77"])
+        if apart:
+            catch_up(found[-1], found[0])
         for server in found:
             server.start()
         return found
 
     return make
+
+
+def catch_up(late: Server, first: Server) -> None:
+    """Give a node with a copy of the log what the log has more."""
+    late.append(first.log.read_bytes()[late.log.stat().st_size :])
+
+
+def dig(server: Server, name: str = "www.example.org") -> str:
+    """What dig shows."""
+    done = subprocess.run(
+        ["dig", "+short", f"@{HOST}", "-p", str(server.port), name, "A"], capture_output=True, text=True, check=True,
+    )
+    return done.stdout.strip()
 
 
 def positions(server: Server) -> dict[int, int]:
@@ -96,6 +117,58 @@ def test_waiting_for_all_nodes_ends_when_the_last_has_it(nodes: MakeNodes) -> No
     assert answers == [["192.0.2.5"]] * 3
 
 
+@pytest.mark.peers("dig")
+def test_waiting_for_all_nodes_ends_when_dig_shows_it_on_all(nodes: MakeNodes) -> None:
+    """One node is late on purpose, and answers with the old data meanwhile: it is named, and it is waited for."""
+    first, second, late = everyone = nodes(3, apart=True)
+    late_url = f"http://{HOST}:{late.admin_port}"
+    wait_until(lambda: [dig(server) for server in everyone] == ["192.0.2.77"] * 3, "all have the first address")
+    done = first.command("publish", "www.example.org", "A", "192.0.2.88", "--wait", "--wait-timeout", "1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("streamdns: published, but ")
+    assert late_url in done.stderr
+    assert str(second.admin_port) not in done.stderr
+    position = int(done.stdout.rsplit(" ", 1)[1])
+    ways: list[dict[str, Any]] = [
+        {"offset": position}, {"name": "www.example.org", "type": "A", "content": "192.0.2.88"},
+    ]
+    for way in ways:
+        status, document = ask(first, "/v1/wait", timeout=0.5, nodes="all", **way)
+        assert status == 504
+        (not_there,) = [each["node"] for each in document["nodes"] if not each["applied"]]
+        assert late_url in not_there
+        assert not_there in document["error"]["message"]
+    assert [dig(server) for server in everyone] == ["192.0.2.88", "192.0.2.88", "192.0.2.77"]
+    results: list[tuple[int, list[str]]] = []
+
+    def wait(way: dict[str, Any]) -> None:
+        status, _ = ask(first, "/v1/wait", timeout=60, nodes="all", **way)
+        results.append((status, [dig(server) for server in everyone]))
+
+    waiters = [threading.Thread(target=wait, args=(way,)) for way in ways]
+    for waiter in waiters:
+        waiter.start()
+    for _ in range(20):
+        assert dig(late) == "192.0.2.77"
+        assert not results
+    catch_up(late, first)
+    for waiter in waiters:
+        waiter.join(90)
+    assert results == [(200, ["192.0.2.88"] * 3)] * 2
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "streamdns", "publish", "www.example.org", "A", "192.0.2.99", "--wait"],
+        env=first.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )
+    wait_until(lambda: dig(first) == "192.0.2.99", "it is published")
+    assert waiting.poll() is None
+    catch_up(late, first)
+    told, _ = waiting.communicate(timeout=60)
+    assert [dig(server) for server in everyone] == ["192.0.2.99"] * 3
+    assert waiting.returncode == 0
+    assert "applied after" in told
+    assert late_url in told
+
+
 def test_nodes_know_each_other_and_who_is_away(nodes: MakeNodes) -> None:
     first, second = nodes(2)
     wait_until(lambda: seen(first, second)["diverges"] is False, "they were compared")
@@ -126,13 +199,18 @@ def spoil(server: Server, octets: bytes, other: bytes) -> None:
 
 
 def test_a_byte_that_changed_on_one_node_is_found_and_named(nodes: MakeNodes) -> None:
+    """By the audit that is under way, or the next; by its peer when that asks for the second time from then on."""
     first, second = nodes(2)
     wait_until(lambda: seen(first, second)["diverges"] is False, "they were compared")
+    audits = second.metrics()["streamdns_view_audits_total"]
     spoil(second, bytes((192, 0, 2, 77)), bytes((192, 0, 2, 78)))
     assert second.answers("www.example.org") == ["192.0.2.78"]
-    wait_until(lambda: seen(first, second)["diverges"], "the first node sees it")
+    wait_until(lambda: second.metrics()["streamdns_view_audits_total"] >= audits + 2, "its records were looked at")
+    assert second.status()["divergence"]
+    asked = seen(first, second)["asked"]
+    wait_until(lambda: seen(first, second)["asked"] > asked, "the first node has asked it")
+    assert seen(first, second)["diverges"]
     assert seen(first, second)["zones"] == ["example.org."]
-    wait_until(lambda: second.status()["divergence"], "the second node sees it, too")
     assert first.status()["divergence"]
     assert first.metrics()["streamdns_nodes_diverged"] == 1
     assert second.metrics()["streamdns_view_audit_wrong"] == 1
@@ -178,6 +256,8 @@ def test_peers_are_asked_with_a_token(nodes: MakeNodes, tmp_path: pathlib.Path) 
     first.settings["DNS_PEERS_TOKEN_FILE"] = str(file)
     first.start()
     wait_until(lambda: seen(first, second)["diverges"] is False, "it is let in")
+    compared = first.command("compare", f"{HOST}:{second.admin_port}")
+    assert (compared.returncode, compared.stdout) == (0, "no differences\n"), compared
     end = first.ends()[0]
     first.publish("www.example.org", "A", ["192.0.2.9"])
     assert ask(first, "/v1/wait", offset=end, timeout=60, nodes="all")[0] == 200

@@ -29,6 +29,8 @@ ROWS = {
 }
 RESOLVER = {"workload", "server", "cpu_ratio_unbound", "cpu_ratio_recursor", "cpu_us_per_query", "packets_out",
             "p50_ms", "p99_ms", "anon_mb", "of_alone", "waiting", "lost", "right"}
+ADMIN = {"server", "beside", "p99_ratio", "p50_ms", "p99_ms", "max_ms", "queries_per_s", "lost", "core_busy", "tasks",
+         "task_p50_ms", "task_p99_ms", "task_max_ms"}
 INGEST = {"used_bytes_per_record", "disk_bytes_per_record", "anon_mb_peak", "anon_mb", "records"}
 MACHINE = {"cpu", "cores", "kernel", "python", "python_path", "python_build", "tools", "load_average", "memory_bytes"}
 
@@ -73,6 +75,32 @@ def _judge(results: dict[str, dict[str, list[dict[str, object]]]]) -> None:
     own = next(row for row in results["ingest"]["rows"] if row["what"] == "streamdns")
     assert own.keys() >= INGEST
     assert own["records"] == 20_006  # 20,000 hosts, SOA, two NS, their addresses and the wildcard
+
+
+@pytest.mark.slow
+@pytest.mark.peers("dnsperf")
+def test_a_quick_run_of_the_admin_api(tmp_path: pathlib.Path) -> None:
+    """Every kind of work is done, alone and beside queries, and PowerDNS has its rows where it is installed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "admin", "--quick", "--results", tmp_path, "--work", tmp_path / "work"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=170,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = tmp_path.glob("*.json")
+    result = json.loads(path.read_text())["results"]["admin"]
+    assert result["parameters"]["records"] == 5000
+    rows: dict[str, list[dict[str, object]]] = {}
+    for row in result["rows"]:
+        assert row.keys() >= ADMIN
+        rows.setdefault(row["server"], []).append(row)
+    assert rows.keys() == {"streamdns"} | ({"PowerDNS"} if find_tool("pdns_server") else set())
+    assert next(row["beside"] for row in rows["streamdns"] if row["queries_per_s"]) == "nothing"
+    for server, count in {"streamdns": 6, "PowerDNS": 2}.items():
+        with_queries = [row for row in rows.get(server, ()) if row["queries_per_s"] and row["beside"] != "nothing"]
+        alone = [row for row in rows.get(server, ()) if not row["queries_per_s"]]
+        assert len(with_queries) == len(alone) == (count if server in rows else 0)
+        assert all(row["tasks"] for row in (*with_queries, *alone))
+        assert all(row["p99_ratio"] for row in with_queries)
 
 
 @pytest.mark.slow

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable
 
@@ -63,6 +67,47 @@ def test_tables(node: Server) -> None:
     assert "bad.example.org.|A" in out(node, "quarantine", "--node", f"{HOST}:{node.admin_port}")
     assert "bad.example.org.|A" in out(node, "quarantine")
     assert out(node, "nodes").splitlines()[1].endswith("itself")
+
+
+def on_terminal(server: Server, *arguments: str, columns: int = 80) -> list[str]:
+    """The lines that a command writes on a terminal of so many columns."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with os.fdopen(ours, "rb", buffering=0) as reader:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamdns", *arguments], env=server.environment, cwd=ROOT, stdin=its, stdout=its,
+            stderr=subprocess.STDOUT,
+        )
+        os.close(its)
+        written = b""
+        try:
+            while part := reader.read(4096):
+                written += part
+        except OSError:
+            pass  # The other end is closed: Linux says so with EIO.
+        assert process.wait(30) in (0, 1)
+    return written.decode().splitlines()
+
+
+def test_tables_fit_on_a_terminal(node: Server) -> None:
+    """Eighty columns: no line is longer, every head stands in one line, and nothing of a record is lost."""
+    long = " ".join(f'"{number:03d} {"x" * 60}"' for number in range(5))
+    node.publish("a-name-of-some-length.and-then-some-more.example.org", "TXT", [long])
+    node.append(event_line("worse.example.org.|A", [{"name": "worse.example.org.", "type": "A", "content": "x" * 90}]))
+    node.wait_applied()
+    other = f"{HOST}:{node.admin_port}"
+    for arguments, head in (
+        (("status",), "node "), (("zones",), "ZONE  "), (("zones", "example.org"), "zone "),
+        (("records", "example.org"), "NAME  "), (("search", "www"), "NAME  "), (("consumer",), "source  "),
+        (("journal",), "TIME  "), (("nodes",), "NODE  "), (("quarantine", "--node", other), "WHERE  "),
+        (("quarantine", "--node", other, "--payload"), "KEY  "),
+    ):
+        lines = on_terminal(node, *arguments)
+        assert lines[0].startswith(head), (arguments, lines[:3])
+        assert max(map(len, lines)) <= 80, (arguments, max(lines, key=len))
+    shown = "".join(line.rsplit("  ", 1)[-1].strip() for line in on_terminal(node, "search", "some-length"))
+    assert [piece for piece in ("000 xxx", "004 xxx") if piece in shown] == ["000 xxx", "004 xxx"]
+    assert shown.count("x") >= 5 * 60
 
 
 @pytest.mark.parametrize(("arguments", "length"), [

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from tests.harness import Server, free_port, wait_until
 from tests.harness.kafka import HOST, VERSIONS, missing
 from tests.harness.kafka_cluster import Cluster
-from tests.harness.kafka_node import Resumption, changes, check, foundation, observed, settings
+from tests.harness.kafka_node import Resumption, changes, check, check_between, foundation, observed, settings
 from tests.harness.kafka_topics import DEADLINE_S, Topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
@@ -90,10 +90,12 @@ def test_leaders_that_move(cluster: Cluster, topic: Topic, client: str, serve: C
             with without(cluster, topic, broker):
                 wait_until(lambda gone=broker: not led_by(topic, gone), "others lead", timeout_s=DEADLINE_S)
                 resumption.measure(f"broker {broker} was killed and others lead, {client}", partition=led[0])
+                check_between(server, topic)
             assert not led_by(topic, broker)
             go_home(topic)
             wait_until(lambda back=broker, led=led: led_by(topic, back) == led, "leaders as before")
             resumption.measure(f"its partitions went back to broker {broker}, {client}", partition=led[0])
+            check_between(server, topic)
     assert not server.status()["consumer"]["alarm"]
 
 

@@ -13,8 +13,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from streamdns.errors import SourceError
-from tests.harness.kafka import Broker
-from tests.harness.kafka_topics import DEADLINE_S, Event, Topic, read_to_end
+from tests.harness.kafka import PASSWORD, USER, VERSIONS, Broker, missing
+from tests.harness.kafka_topics import DEADLINE_S, Event, Topic, read_to_end, read_until
 from tests.harness.process import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
@@ -54,6 +54,11 @@ def nothing_stays(before: Held) -> None:
         raise AssertionError(f"{error}: {last}, before {before}") from None
 
 
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.mark.slow
 def test_reconnecting_leaves_nothing_behind(broker: Broker, client: str) -> None:
     """Descriptors, threads and greenlets, after fifty connections that read and fifty that nobody took."""
@@ -81,6 +86,35 @@ def test_reconnecting_leaves_nothing_behind(broker: Broker, client: str) -> None
         nothing_stays(before)
     finally:
         broker.start()
+
+
+def test_brokers_that_hang_up_now_and_then(tmp_path: pathlib.Path, version: str) -> None:
+    """On who was silent, or logged in, for a while: none of it ends the reading."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    limits = {"connections.max.idle.ms": "1500", "connections.max.reauth.ms": "3000"}
+    with Broker(tmp_path / "kafka", version, **limits) as broker:
+        topic = Topic(broker, partitions=2)
+        login = {"mechanism": "SCRAM-SHA-256", "user": USER, "password": PASSWORD}
+        # Looks that are further apart than a broker bears silence, and others that are closer.
+        sources = [topic.source(check_s=2.5, addresses=(broker.address("SASL"),), **login),
+                   topic.source(check_s=0.5, addresses=(broker.address("SASL"),), **login),
+                   topic.source(check_s=2.5)]
+        try:
+            for source in sources:
+                source.connect({}, {})
+            end_s = time.monotonic() + 10.0
+            number = 0
+            while time.monotonic() < end_s:
+                topic.produce([Event(b"k", b"%d" % number, number % 2)])
+                number += 1
+                for source in sources:
+                    assert [record.value for record in read_until(source, 1)] == [b"%d" % (number - 1)]
+            assert number > 3
+        finally:
+            for source in sources:
+                source.close()
 
 
 def test_an_end_that_was_told_is_no_news(broker: Broker, client: str) -> None:

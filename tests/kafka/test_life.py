@@ -10,7 +10,7 @@ import gevent
 import pytest
 from confluent_kafka import TopicPartition
 
-from streamdns.errors import LogReplaced, SourceError
+from streamdns.errors import LogReplaced, SourceError, SourceStalled
 from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka import KafkaSource
@@ -335,6 +335,8 @@ def test_a_stall_is_no_quiet_topic(broker: Broker, client: str) -> None:
         wait_until(lambda: not source.read(max_records=1, timeout_s=0.1).records and time.monotonic() > quiet, "quiet")
         deafen(source, (topic.name, 0))
         topic.produce(events(0, 5))
-        assert "nothing came for 1 s, though the log goes to 5" in str(fails(source))
+        error = fails(source)
+        assert isinstance(error, SourceStalled)
+        assert "nothing came for 1 s, though the log goes to 5" in str(error)
     finally:
         source.close()

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "streamdns.settings_peers",
         "streamdns.settings_row", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
         "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",
+        "streamdns.native",
         "streamdns.turns",
     )),
     ("names and wire", (

@@ -71,6 +71,7 @@ ALARMS: dict[str, Alarm] = {
     "StreamdnsLogReplaced": alarm_counter("log-replaced"),
     "StreamdnsAwayTooLong": alarm_counter("away-too-long"),
     "StreamdnsLogTooSlow": alarm_counter("log-too-slow"),
+    "StreamdnsSourceStalled": alarm_counter("stalled"),
     "StreamdnsViewDamaged": alarm_counter("view-damaged"),
     "StreamdnsViewFull": Alarm(state("view-full"), state("view-full", "0+0x90"), {"state": "view-full"}),
     "StreamdnsMapAlmostFull": Alarm(

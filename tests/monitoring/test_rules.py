@@ -16,7 +16,8 @@ from streamdns.events.progress import ALARMS as REASONS
 from streamdns.events.progress import STATES
 from streamdns.log_events import LOG_EVENTS
 from streamdns.metrics.catalogue import LABEL_VALUES, METRICS, Metric, prometheus_name
-from tests.harness import ROOT, Server, free_port, wait_until
+from streamdns.settings_table import BY_NAME
+from tests.harness import ROOT, Server, event_line, free_port, wait_until
 from tests.harness.monitoring import Prometheus
 from tests.harness.peers import find_tool
 from tests.monitoring.alarms import ALARMS, Series
@@ -124,7 +125,7 @@ def test_every_error_in_the_log_is_in_the_operations_page() -> None:
 
 
 def test_the_operations_page_names_what_exists() -> None:
-    """Alarms, log events and metrics, and no others."""
+    """Alarms, log events, metrics, settings, commands and sections, and no others."""
     text = OPERATIONS.read_text(encoding="utf-8")
     assert set(re.findall(r"`(Streamdns\w+)`", text)) == set(ALERTS)
     assert set(re.findall(r"\bstreamdns_\w+", text)) <= set(EXPOSED)
@@ -132,6 +133,12 @@ def test_the_operations_page_names_what_exists() -> None:
     components = {name.partition(".")[0] for name in events | metrics}
     dotted = {each for each in re.findall(r"`([a-z]+\.[a-z_]+)`", text) if each.partition(".")[0] in components}
     assert dotted <= events | metrics, dotted - events - metrics
+    assert set(re.findall(r"\b(?:DNS|LOG)_[A-Z_]+", text)) <= set(BY_NAME)
+    commands = set(re.findall(r"^## streamdns (\w+)", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`streamdns (\w+)", text)) <= commands
+    assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= anchors()
+    pages = {page for page in re.findall(r"\]\(([\w-]+\.md)", text) if not (OPERATIONS.parent / page).exists()}
+    assert not pages
 
 
 def test_every_alarm_has_figures_at_which_it_sounds() -> None:
@@ -254,6 +261,8 @@ def test_prometheus_takes_the_rules_and_understands_the_dashboard(
             expression = target["expr"].replace("$instance", ".*").replace("$__rate_interval", "1m")
             if not scraper.query(expression):
                 empty += re.findall(r"streamdns_(\w+)", expression)
+    server.log.write_bytes(event_line("other.example.org.|A", None, 1))
+    wait_until(lambda: rules()["StreamdnsLogReplaced"]["state"] == "firing", "the alarm of the log sounds")
     # There are no resolver and no other nodes here.
     others = {each for each in empty if not each.startswith(("resolver_", "nodes_"))}
     assert others <= {"view_audit_wrong", "admin_signins_total"}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.harness import Server, free_port, wait_until
 from tests.harness.metrics_formats import parsed_statsd
-from tests.monitoring.asking import ROUND, ask, served
+from tests.harness.process import spawn
+from tests.monitoring.asking import ROUND, ZONE, ask, served
 
 HOST = "127.0.0.1"
 
@@ -102,3 +107,34 @@ def test_answers_and_other_outputs_go_on(
     # What it has lost is what others are told, too.
     wait_until(lambda: receiver.sums["streamdns.metrics.lost.warp10"] > 100, "the losses of one output in another")
     assert server.stop() == 0
+
+
+def test_standard_output_that_nobody_reads(tmp_path: Path) -> None:
+    """A pipe that is full: its output loses figures, queries are answered, and the stop waits for nobody."""
+    server = Server(
+        tmp_path, DNS_ZONES="example.org", DNS_METRICS_OUTPUTS="stdout", DNS_METRICS_FLUSH_INTERVAL="100",
+        DNS_METRICS_BUFFER_SIZE="2",
+    )
+    for owner, rdtype, content in ZONE:
+        server.publish(owner, rdtype, [content])
+    server._choose_ports(again=False)
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as unread, os.fdopen(writer, "wb") as full, server.output.open("wb"):
+        command = ["sh", "-c", 'exec "$0" -m streamdns run 2>"$1"', sys.executable, str(server.output)]
+        server.process = spawn(command, env=server.environment, output=full)
+        full.close()
+        try:
+            wait_until(server.is_ready, "it is ready")
+            lost = 'streamdns_metrics_lost_total{output="stdout"}'
+            rounds = 0
+            while server.metrics()[lost] < 200:
+                ask(server)
+                rounds += 1
+                assert rounds < 2000, "figures are lost"
+            assert server.metrics()["streamdns_process_ready"] == 1
+            assert server.stop() == 0
+        finally:
+            server.kill()
+        lines = unread.read().splitlines()
+    assert all(json.loads(line)["metric"] for line in lines[:-1])
+    assert "Traceback" not in server.written()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from streamdns.admin.tokens import BadToken, Key, Keyring, keyring_of, random_ke
 from streamdns.dns import name
 from streamdns.errors import ConfigError
 from streamdns.settings import load
+from tests.harness import wait_until
 
 SECRET = "a secret of more than thirty-two octets"
 FAR_S = 4_000_000_000.0
@@ -116,6 +118,30 @@ def test_a_token_says_what_was_put_in() -> None:
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": "secret"}
     with pytest.raises(BadToken):
         random_keyring().verify(token)
+
+
+def test_a_token_that_was_taken_ends_in_time_and_a_change_of_it_is_seen() -> None:
+    """However often it was taken before."""
+    ring = random_keyring()
+    token, _ = ring.issue("ci", Role.VIEWER, now_s=time.time() - 100, expires_s=96.5)
+    other, _ = ring.issue("ci", Role.ADMIN, now_s=time.time(), expires_s=600)
+    head, said, signature = token.split(".")
+    for _ in range(3):
+        assert ring.verify(token).role == "viewer"
+        for forged in (f"{head}.{other.split('.')[1]}.{signature}", f"{head}.{said}.{other.split('.')[2]}"):
+            with pytest.raises(BadToken, match="not valid"):
+                ring.verify(forged)
+
+    def ended() -> bool:
+        try:
+            ring.verify(token)
+        except BadToken as error:
+            return "ended" in str(error)
+        return False
+
+    wait_until(ended, "the token has ended")
+    for number in range(1000):
+        assert ring.verify(ring.issue(str(number), Role.VIEWER, now_s=time.time(), expires_s=60)[0]).sub == str(number)
 
 
 def test_ed25519_private_and_public(tmp_path: Path) -> None:

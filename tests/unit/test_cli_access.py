@@ -122,6 +122,10 @@ def test_tokens_that_are_refused(run: Commands) -> None:
     assert "not taken as an argument" in run("token", "revoke", token).err
     assert "needs no revoking" in run("token", "revoke", "-", stdin=b"a.b.c").err
     assert "is no zone" in run("token", "create", "--role", "viewer", "--zone", "a..b").err
+    many = [word for number in range(100) for word in ("--zone", f"{'x' * 50}{number}.example.")]
+    done = run("token", "create", "--role", "viewer", *many)
+    assert (done.code, done.out) == (1, "")
+    assert "which no node takes" in done.err
     run.set(DNS_ADMIN_JWTSECRET="")
     done = run("token", "create", "--role", "viewer")
     assert (done.code, done.err.count("\n")) == (78, 1)

@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 import pytest
 
-from streamdns.errors import LogReplaced, SourceError, ViewCorrupt, ViewFull
+from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
 from streamdns.events.consumer import Consumer
 from streamdns.events.progress import Progress
 from streamdns.events.sources.base import Batch, Partition, Record, Source
@@ -176,7 +176,12 @@ def test_a_failure_of_the_log_is_a_state_and_passes(tmp_path: pathlib.Path) -> N
         assert made.progress.ready
         made.follows()
         assert made.progress.summary()["error"] == ""
-    assert len(log.connects) == 2
+        assert made.progress.last_alarm is None
+        log.fail = [SourceStalled("nothing came")]  # More than an outage.
+        until(lambda: made.progress.last_alarm is not None, "it is an alarm")
+        made.follows()
+        assert made.progress.summary()["alarm"]["reason"] == "nothing came"
+    assert len(log.connects) == 3
 
 
 def test_after_an_unexpected_exception_it_can_be_started_again(tmp_path: pathlib.Path) -> None:

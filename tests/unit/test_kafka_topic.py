@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from streamdns.errors import SourceError
@@ -52,18 +54,19 @@ def test_names_that_would_be_lost(policy: str) -> None:
     assert not findings({"cleanup.policy": policy, "retention.ms": "-1", "retention.bytes": "-1"})[1]
 
 
-def config(**more: str) -> KafkaConfig:
-    return KafkaConfig(addresses=("k:9092",), topics=("zones",), **more)
+def config(**more: Any) -> KafkaConfig:
+    return KafkaConfig(**{"addresses": ("k:9092",), "topics": ("zones",)} | more)
 
 
 @pytest.mark.parametrize(
     ("fetch", "more", "settings", "reason"),
     [((4, 18), {}, {}, "Fetch 4–18"), ((0, 17), {"mechanism": "PLAIN"}, {}, "SASL"),
+     ((0, 17), {"addresses": ("kafka.example:9092", "[2001:db8::1]:9092")}, {}, "IPv6"),
      ((0, 17), {}, {"compression.type": "zstd"}, "zstd"),
      ((0, 17), {}, {"message.downconversion.enable": "false"}, "downconversion")],
 )
 def test_pykafka_is_not_taken_where_it_cannot(
-    fetch: tuple[int, int], more: dict[str, str], settings: dict[str, str], reason: str
+    fetch: tuple[int, int], more: dict[str, Any], settings: dict[str, str], reason: str
 ) -> None:
     client, why = choose_client(config(**more), fetch, {"zones": settings})
     assert client == "confluent"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from streamdns.metrics.catalogue import METRICS
 from streamdns.metrics.flush import Count, Figure, Flush, Level, Summary
-from streamdns.metrics.outputs import OUTPUTS, Target, make, parse
+from streamdns.metrics.outputs import OUTPUTS, Target, Unwanted, make, parse
 from streamdns.metrics.outputs.datagrams import MAX_OCTETS, Datagrams, packed
 from streamdns.metrics.outputs.influx import lines as influx_lines
 from streamdns.metrics.outputs.statsd import Statsd
@@ -163,6 +163,27 @@ def test_who_does_not_read_standard_output_keeps_nobody_waiting() -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_a_flush_that_is_broken_off_leaves_whole_lines_and_is_not_written_twice() -> None:
+    """One that had begun is given up; one of which nothing was written may come again."""
+    reader, writer = os.pipe()
+    try:
+        output = Stdout(writer)
+        many = Flush(1.0, 1.0, FIGURES * 1000)
+        with gevent.Timeout(0.2, TimeoutError("it took nothing")), pytest.raises(Unwanted, match="it took nothing"):
+            output.send(many)
+        with gevent.Timeout(0.2, TimeoutError("it took nothing")), pytest.raises(TimeoutError):
+            output.send(Flush(2.0, 1.0, FIGURES))
+        data = os.read(reader, 1 << 20)
+        output.send(Flush(3.0, 1.0, FIGURES))
+        data += os.read(reader, 1 << 20)
+    finally:
+        os.close(reader)
+        os.close(writer)
+    times = [json.loads(line)["time"] for line in data.splitlines()]
+    assert 0 < times.count(1.0) < 3000
+    assert (times.count(2.0), times.count(3.0)) == (0, 3)
 
 
 @pytest.mark.parametrize("name", sorted(OUTPUTS))

@@ -13,6 +13,7 @@ import gevent
 import pytest
 from gevent import socket
 from gevent.pywsgi import WSGIServer
+from gevent.ssl import SSLContext
 
 from streamdns.metrics.outputs import Target, Unwanted, make, parse
 from streamdns.metrics.outputs.datagrams import Datagrams
@@ -89,7 +90,9 @@ def test_over_tls_only_to_whom_the_certificate_names(tmp_path: Path, monkeypatch
         asked.append(body)
         return "200 OK"
 
-    with web(answer, keyfile=str(key), certfile=str(certificate)) as server:
+    context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with web(answer, ssl_context=context) as server:
         target = Target(parse(f"warp10s://localhost:{server.server_port}"), "ns1")
         with pytest.raises(ssl.SSLError):
             make(target).send(FLUSH)
@@ -203,6 +206,17 @@ def test_a_name_is_resolved_again_as_soon_as_nobody_listens(monkeypatch: pytest.
             datagrams.send([b"two"])
         datagrams.send([b"two"])
         assert new.recv(100) == b"two"
+        datagrams.close()
+
+
+def test_what_may_have_been_taken_is_not_sent_again() -> None:
+    """Time is up right behind the first datagram: sent a second time, it could count twice."""
+    with listeners(1) as (there,):
+        datagrams = Datagrams(*there.getsockname())
+        datagrams.send([b"zero"])
+        with gevent.Timeout(0, TimeoutError("time is up")), pytest.raises(Unwanted, match="after 1 datagrams"):
+            datagrams.send([b"one", b"two"])
+        assert [there.recv(100), there.recv(100)] == [b"zero", b"one"]
         datagrams.close()
 
 

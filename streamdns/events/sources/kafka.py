@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import gevent
 
-from streamdns.errors import LogReplaced, SourceError
+from streamdns.errors import LogReplaced, SourceError, SourceStalled
 from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Batch, Partition
 from streamdns.events.sources.kafka_client import CannotServe, KafkaClient, OutOfRange
@@ -71,6 +71,8 @@ def choose_client(
         reason = f"this Kafka serves Fetch {fetch[0]}–{fetch[1]}, pykafka speaks ≤ {_PYKAFKA_FETCH}"
     elif config.mechanism:
         reason = "pykafka does not speak SASL"
+    elif any(":" in host for host, _ in config.hosts()):
+        reason = "pykafka takes no IPv6 addresses"
     else:
         for topic, values in settings.items():
             why = needs_confluent(values)
@@ -366,7 +368,7 @@ class KafkaSource:
             self._moved_s = self._clock()
         elif self._clock() - self._moved_s > self._stall_s:
             partition = behind[0]
-            raise SourceError(
+            raise SourceStalled(
                 f"{_text(partition)}: nothing came for {self._stall_s:g} s, though the log goes to "
                 f"{self._ends[partition]} and was read up to {self._positions.get(partition, 0)}"
             )

@@ -18,6 +18,7 @@ from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka_client import Fetched, OutOfRange
 from streamdns.events.sources.kafka_config import KafkaConfig
+from streamdns.native import in_thread, outcome
 
 _T = TypeVar("_T")
 _POLL_S: Final = 0.25  # As long as close() may have to wait for a read.
@@ -180,17 +181,13 @@ class ConfluentClient:
     def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
         if self._pool is None:
             raise SourceError("the Kafka client is closed")
-        # The pool prints what is raised in its thread, even where it is expected: so it is handed over as a value.
-        result, failure = self._pool.apply(_outcome, (work, arguments))
-        if failure is not None:
-            raise failure
-        return result  # type: ignore[no-any-return]
+        return in_thread(work, *arguments, pool=self._pool)
 
     def close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        closed: AsyncResult = pool.spawn(_outcome, self._close, ())
+        closed: AsyncResult = pool.spawn(outcome, self._close, ())
         # A close that hangs must not keep anybody waiting; the thread is given back whenever it is over.
         gevent.spawn(_give_back, pool, closed).join(_CLOSE_S)
 
@@ -314,13 +311,6 @@ class ConfluentProducer:
 def _give_back(pool: ThreadPool, closed: AsyncResult) -> None:
     closed.wait()
     pool.kill()
-
-
-def _outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | None, Exception | None]:
-    try:
-        return work(*arguments), None
-    except Exception as error:  # noqa: BLE001 - raised again where it is waited for
-        return None, error
 
 
 def _failure(error: ck.KafkaError, topic: str, number: int) -> SourceError:

@@ -12,7 +12,6 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import gevent
 from gevent import Timeout
 from gevent import socket as gsocket
 from gevent import ssl as gssl
@@ -23,6 +22,7 @@ from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition
 from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
 from streamdns.events.sources.kafka_sasl import Scram, ScramError, plain
+from streamdns.native import in_thread
 
 _MAX_REPLY_BYTES: Final = 64 << 20
 TIMEOUT_S: Final = 4.0  # Twice that, where a broker falls silent, until it is said: the next one is tried.
@@ -39,18 +39,7 @@ def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
     """
     if not config.tls:
         return None
-    context, failure = gevent.get_hub().threadpool.apply(_make_context, (config,))
-    if failure is not None:
-        raise failure
-    return context
-
-
-def _make_context(config: KafkaConfig) -> tuple[gssl.SSLContext | None, SourceError | None]:
-    # The pool prints what is raised in its threads, even where it is expected: so it is handed over as a value.
-    try:
-        return tls_context(config, gssl.SSLContext), None
-    except SourceError as failure:
-        return None, failure
+    return in_thread(tls_context, config, gssl.SSLContext)
 
 
 class Connection:
@@ -130,7 +119,8 @@ class Connection:
             return
         scram = Scram(mechanism, user=user, password=password, nonce=secrets.token_urlsafe(24))
         try:
-            proof = scram.final(self._authenticate(scram.first()))
+            # The broker says how long this takes: 4096 rounds of hashing are 3 ms, and there may be many more.
+            proof = in_thread(scram.final, self._authenticate(scram.first()))
             scram.verify(self._authenticate(proof))
         except ScramError as failure:
             raise Refused(f"authentication failed: {failure}") from failure
@@ -287,14 +277,18 @@ class Cluster:
             return self._anyone().ask(request)
 
     def _ask(self, address: tuple[str, int], request: wire.Request) -> bytes:
-        connection = self._others.get(address)
-        if connection is None or not connection.open:
-            connection = self._others[address] = Connection(self._config, *address)
-        try:
-            return connection.ask(request)
-        except SourceError:
-            self._others.pop(address, None)
-            raise
+        old = self._others.pop(address, None)
+        if old is not None and old.open:
+            try:
+                reply = old.ask(request)
+                self._others[address] = old
+                return reply
+            except SourceError:
+                pass  # Brokers hang up on who was silent, or logged in, for long: that is no failure of theirs.
+        connection = Connection(self._config, *address)
+        reply = connection.ask(request)
+        self._others[address] = connection
+        return reply
 
 
 def _text(partition: Partition) -> str:

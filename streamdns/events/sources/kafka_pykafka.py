@@ -31,6 +31,7 @@ from streamdns.events.sources.kafka_config import KafkaConfig
 from streamdns.events.sources.kafka_member import Holder, Member
 from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster, context_of
 from streamdns.events.sources.kafka_topic import in_transactions
+from streamdns.native import in_thread
 from streamdns.turns import give_way
 
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
@@ -314,17 +315,7 @@ def _unpacked(codec: int, octets: bytes) -> bytes:
     """As decode.plain; what takes long is done in a native thread, where these libraries give up the GIL."""
     if len(octets) < _UNPACK_HERE_BYTES:
         return decode.plain(codec, octets)
-    plain, failure = gevent.get_hub().threadpool.apply(_outcome, (codec, octets))
-    if failure is not None:
-        raise failure
-    return bytes(plain)
-
-
-def _outcome(codec: int, octets: bytes) -> tuple[bytes, SourceError | decode.DecodeError | None]:
-    try:
-        return decode.plain(codec, octets), None
-    except (SourceError, decode.DecodeError) as failure:
-        return b"", failure
+    return in_thread(decode.plain, codec, octets)
 
 
 def _failure(partition: Partition, error: int) -> SourceError:

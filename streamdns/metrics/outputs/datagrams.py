@@ -40,20 +40,23 @@ class Datagrams:
         that turns out after the first ones may have been taken: these must not be sent a second time.
         """
         sock = self._open()
+        sent = 0
         for number, datagram in enumerate(datagrams):
             try:
                 sock.send(datagram)
+                sent += 1
                 if number == 0:
                     gevent.sleep(_LISTEN_S)
                     _raise_pending(sock)
+                elif number % _BURST == 0:
+                    give_way()
             except OSError as err:
                 self._refused = self._address
                 self.close()
-                if number == 0:
+                # Of the first one somebody has said that it was not taken, where the error has a number.
+                if not sent or (number == 0 and err.errno):
                     raise
-                raise Unwanted(f"after {number} datagrams: {err.strerror}") from err
-            if number % _BURST == _BURST - 1:
-                give_way()
+                raise Unwanted(f"after {sent} datagrams: {err.strerror or err}") from err
 
     def _open(self) -> Any:
         if self._socket is not None and (_is_address(self._host) or self._elapsed_s() < self._resolved_s):

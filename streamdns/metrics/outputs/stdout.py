@@ -9,7 +9,7 @@ import gevent
 import msgspec
 
 from streamdns.metrics.flush import QUANTILES, Count, Figure, Flush, Level, pairs
-from streamdns.metrics.outputs import Target
+from streamdns.metrics.outputs import Target, Unwanted
 
 _STDOUT_FD = 1
 #: What a pipe that can be written to takes at once without keeping the writer waiting (pipe(7)).
@@ -22,23 +22,41 @@ class Stdout:
 
     def __init__(self, fd: int = _STDOUT_FD) -> None:
         self._fd = fd
+        self._rest = b""
+        """What is left of a line that was begun."""
 
     def send(self, flush: Flush) -> None:
-        """Write the lines; counters and histograms without anything new are left out. Raises OSError."""
+        """Write the lines; counters and histograms without anything new are left out.
+
+        Raises OSError where nothing of it could be written, and Unwanted where that turns out in the middle: what was
+        written must not be a second time.
+        """
+        self._finish()
+        begun = False
         for figure in flush.figures:
             document = _document(figure)
-            if document is not None:
-                self._write(msgspec.json.encode({"time": round(flush.time_s, 3), **document}) + b"\n")
+            if document is None:
+                continue
+            line = self._rest = msgspec.json.encode({"time": round(flush.time_s, 3), **document}) + b"\n"
+            try:
+                self._finish()
+            except OSError as err:
+                if begun or len(self._rest) < len(line):
+                    raise Unwanted(f"in the middle of it: {err}") from err
+                self._rest = b""
+                raise
+            begun = True
 
-    def _write(self, data: bytes) -> None:
+    def _finish(self) -> None:
+        """Write what is left of a line; raises OSError."""
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
-        while data:
+        while self._rest:
             # A wait for this descriptor by way of the loop would make it non-blocking for all who share it.
             if not poll.poll(0):
                 gevent.sleep(_LOOK_AGAIN_S)
                 continue
-            data = data[os.write(self._fd, data[:_PIECE_OCTETS]) :]
+            self._rest = self._rest[os.write(self._fd, self._rest[:_PIECE_OCTETS]) :]
 
     def close(self) -> None:
         """It is not ours to close."""
