@@ -229,8 +229,8 @@ class Resolution(Walk):
         job.spent.add(address)
         minimised = ask.qname != job.qname
         job.bad = job.bad or minimised
-        if not job.recursive:
-            for_s = LAME_S if found.kind == says.LAME and not minimised else FAILING_S
+        if found.kind == says.LAME or not job.recursive:  # What a forwarder cannot answer may be for the name to blame.
+            for_s = LAME_S if found.kind == says.LAME and not (minimised or job.recursive) else FAILING_S
             servers.lame(address, ask.zone, now_s, for_s=for_s)
         job.reasons.append(f"{address.host}: {found.reason}")
         self._next(job, now_s)
