@@ -25,6 +25,7 @@ from streamdns.resolver.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Ou
 from streamdns.resolver.resolution import MAX_S, Resolution
 from streamdns.resolver.stale import EDE_STALE_NXDOMAIN, stale_outcome
 from streamdns.resolver.transport import Transport
+from streamdns.resolver.walk import LIMITS
 
 _log = logs.get("resolver")
 _PRIMING_AGAIN_S = 60.0
@@ -181,6 +182,7 @@ class Recursor(Service):
         self._failures = registry.counter("resolver.failures")
         self._exceptions = registry.counter("resolver.exceptions")
         self._limited = {each: registry.counter("resolver.limited", limit=each) for each in ("all", "client")}
+        self._given_up = {each: registry.counter("resolver.given_up", reason=each) for each in LIMITS}
         cache = known.cache
         registry.callback("resolver.running", lambda: len(self._running))
         registry.callback("dns.in_flight", lambda: self._all_waiting)
@@ -280,6 +282,8 @@ class Recursor(Service):
             del self._running[running.question]
         if running.outcome is not None and running.outcome.rcode == SERVFAIL:
             self._failures.add()
+        for limit in running.resolution.limits:
+            self._given_up[limit].add()
 
     def released(self, waiting: list[tuple[bytes, Waiter[Outcome]]]) -> None:
         """These do not wait any more."""
