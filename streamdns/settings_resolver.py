@@ -128,7 +128,8 @@ RESOLVER: Final[tuple[Setting, ...]] = (
         allowed="a size in bytes from 1M to 1T (K, M, G, T: powers of 1024)",
     ),
     integer_row("DNS_RECURSION_LIMIT", "recursion_limit", (1, 100_000), "5000",
-                "The most questions that are being resolved at a time; past it SERVFAIL is the answer."),
+                "The most questions that are being resolved at a time, while twice as many queries may wait for them; "
+                "past it SERVFAIL is the answer."),
     integer_row("DNS_RECURSION_CLIENT_LIMIT", "recursion_client_limit", (1, 100_000), "500",
                 "The most queries of one client address that wait for the resolver at a time; past it SERVFAIL is the "
                 "answer."),

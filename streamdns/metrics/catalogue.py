@@ -94,6 +94,8 @@ METRICS: tuple[Metric, ...] = (
            (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5)),
     Metric("resolver.limited", "counter", "Queries that were answered with SERVFAIL because too many were being "
            "resolved: in all, or of the client.", ("limit",)),
+    Metric("resolver.given_up", "counter", "Resolutions in which a limit of one question was met: its time, queries "
+           "sent, delegations on the way, aliases in a row.", ("reason",)),
     Metric("resolver.stale", "counter", "Answers with what was known last, because no name server of the zone "
            "answered."),
     Metric("resolver.prefetches", "counter", "Resolutions of what is asked for often, begun shortly before its end."),

@@ -25,9 +25,11 @@ from streamdns.resolver.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Ou
 from streamdns.resolver.resolution import MAX_S, Resolution
 from streamdns.resolver.stale import EDE_STALE_NXDOMAIN, stale_outcome
 from streamdns.resolver.transport import Transport
+from streamdns.resolver.walk import LIMITS
 
 _log = logs.get("resolver")
 _PRIMING_AGAIN_S = 60.0
+_WAIT_FOR_EACH = 2  # queries, for each question that may be resolved at a time
 _STALE_AFTER_S = 1.8  # what a client waits before it gets what was known last (RFC 8767 §5)
 
 
@@ -147,7 +149,8 @@ class Running:
 
 
 class Recursor(Service):
-    """Resolves questions; `limit` is the most at a time, `client_limit` the most queries of one client that wait.
+    """Resolves questions; `limit` is the most at a time, and half of the most queries that wait for them;
+    `client_limit` is the most queries of one client that wait.
 
     `polish` has the last word on what is given out. With `serve_stale` it is what was known last where nothing else
     can be found out.
@@ -168,6 +171,7 @@ class Recursor(Service):
         self._limit, self._client_limit = limit, client_limit
         self._running: dict[Question, Running] = {}
         self._waiting: dict[bytes, int] = {}
+        self._all_waiting = 0
         self._stopped = Event()
         self.primed_s: float | None = None
         self._priming: Priming | None = None
@@ -178,9 +182,10 @@ class Recursor(Service):
         self._failures = registry.counter("resolver.failures")
         self._exceptions = registry.counter("resolver.exceptions")
         self._limited = {each: registry.counter("resolver.limited", limit=each) for each in ("all", "client")}
+        self._given_up = {each: registry.counter("resolver.given_up", reason=each) for each in LIMITS}
         cache = known.cache
         registry.callback("resolver.running", lambda: len(self._running))
-        registry.callback("dns.in_flight", lambda: sum(self._waiting.values()))
+        registry.callback("dns.in_flight", lambda: self._all_waiting)
         registry.callback("resolver.hits", lambda: self._hits + messages.hits)
         registry.callback("resolver.queries", lambda: self._hits + messages.hits + self._misses.value)
         registry.callback("resolver.cache_bytes", lambda: cache.bytes + messages.bytes)
@@ -194,7 +199,7 @@ class Recursor(Service):
         running = self._running.get(question)
         if running is not None:
             self._misses.add()
-            return running if self._waiting.get(client, 0) < self._client_limit else self._refuse("client")
+            return self._no_room(client) or running
         paced = self.pace.enter(STARTING)
         try:
             return self._start(question, client, look=paced or self._is_cached(question))
@@ -216,14 +221,21 @@ class Recursor(Service):
         self._misses.add()
         if len(self._running) >= self._limit:
             return self._refuse("all")
-        if self._waiting.get(client, 0) >= self._client_limit:
-            return self._refuse("client")
+        refused = self._no_room(client)
+        if refused is not None:
+            return refused
         running = self._running[question] = Running(self, question, resolution)
         if look:
             running.launch(asks)
         else:
             self.pace.put(STARTING, running.begin)
         return running.outcome or running
+
+    def _no_room(self, client: bytes) -> Outcome | None:
+        """Why another query of a client may not wait. Many clients may ask the same, and each has to be held."""
+        if self._all_waiting >= _WAIT_FOR_EACH * self._limit:
+            return self._refuse("all")
+        return self._refuse("client") if self._waiting.get(client, 0) >= self._client_limit else None
 
     def resolve(self, question: Question, client: bytes = b"") -> Outcome:
         """The outcome; the calling greenlet waits for it."""
@@ -262,6 +274,7 @@ class Recursor(Service):
     def waits(self, client: bytes) -> None:
         """One more query of a client waits."""
         self._waiting[client] = self._waiting.get(client, 0) + 1
+        self._all_waiting += 1
 
     def ended(self, running: Running) -> None:
         """A resolution is over."""
@@ -269,9 +282,12 @@ class Recursor(Service):
             del self._running[running.question]
         if running.outcome is not None and running.outcome.rcode == SERVFAIL:
             self._failures.add()
+        for limit in running.resolution.limits:
+            self._given_up[limit].add()
 
     def released(self, waiting: list[tuple[bytes, Waiter[Outcome]]]) -> None:
         """These do not wait any more."""
+        self._all_waiting -= len(waiting)
         for client, _ in waiting:
             left = self._waiting[client] - 1
             if left:

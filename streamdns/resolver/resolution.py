@@ -167,6 +167,7 @@ class Resolution(Walk):
         if self.outcome is None:
             self._now_s = max(self._now_s, self._ends_s)
             reasons = "; ".join(dict.fromkeys(self._top.reasons[-3:]))
+            self.limits.add("time")
             self._give_up(self._top, f"no answer within {MAX_S:g} s" + (f" ({reasons})" if reasons else ""))
 
     def _take(self) -> list[Ask]:
@@ -182,6 +183,7 @@ class Resolution(Walk):
 
     def _send(self, job: Job, address: Address, now_s: float, *, tcp: bool = False) -> None:
         if self.packets >= MAX_PACKETS:
+            self.limits.add("packets")
             self._give_up(self._top, f"more than {MAX_PACKETS} queries")
             return
         known = self._known
@@ -229,8 +231,8 @@ class Resolution(Walk):
         job.spent.add(address)
         minimised = ask.qname != job.qname
         job.bad = job.bad or minimised
-        if not job.recursive:
-            for_s = LAME_S if found.kind == says.LAME and not minimised else FAILING_S
+        if found.kind == says.LAME or not job.recursive:  # What a forwarder cannot answer may be for the name to blame.
+            for_s = LAME_S if found.kind == says.LAME and not (minimised or job.recursive) else FAILING_S
             servers.lame(address, ask.zone, now_s, for_s=for_s)
         job.reasons.append(f"{address.host}: {found.reason}")
         self._next(job, now_s)
@@ -243,6 +245,7 @@ class Resolution(Walk):
         if found.kind == says.REFERRAL:
             job.referrals += 1
             if job.referrals > MAX_DELEGATIONS:
+                self.limits.add("delegations")
                 self._give_up(job, f"more than {MAX_DELEGATIONS} delegations")
                 return
             self._go_down(job, found, now_s, cached=not job.recursive)
@@ -268,6 +271,7 @@ class Resolution(Walk):
             if self._go_on_with(job, found.target, links):
                 self._advance(job, now_s)
         elif job.aliases + links > MAX_CHAIN and len(rrsets) > 1:
+            self.limits.add("aliases")
             self._end(job, EDE_OTHER, f"more than {MAX_CHAIN} aliases")
         else:
             self._finish(job, YXDOMAIN if found.kind == says.TOO_LONG else NOERROR, rrsets, ())

@@ -21,6 +21,7 @@ MAX_NS_NAMES = 5  # resolved for one delegation (NXNSAttack)
 MAX_DEPTH = 6  # of name servers whose names need name servers whose names ...
 UDP_EACH = 3  # queries to one server for one thing
 MOST_AT_ONCE = 8  # servers that are waited for, before time-outs make room for others
+LIMITS = ("time", "packets", "delegations", "aliases")
 _NAMES_KEPT, _ADDRESSES_KEPT = 20, 10  # of a delegation, and of each of its names
 _MAY_HAVE_CHANGED_S = 60.0
 
@@ -40,6 +41,7 @@ class Walk(Known):
         self._tokens = 0
         self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
         self._joined: set[int] = set()  # of the queries that were asked
+        self.limits: set[str] = set()  # the limits of one question that were met, as LIMITS has them
         self._out: list[Ask] = []
         self._ready: list[Job] = []
         self._now_s = self._ends_s = 0.0
@@ -67,6 +69,7 @@ class Walk(Known):
         job.aliases += links
         if job.aliases > MAX_CHAIN or job.has_alias_at(target):
             circle = job.has_alias_at(target)
+            self.limits.add("aliases")
             self._end(job, EDE_OTHER, "the aliases go in a circle" if circle else f"more than {MAX_CHAIN} aliases")
             return False
         if self._trace is not None:

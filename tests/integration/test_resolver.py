@@ -51,7 +51,8 @@ class Tree:
         )
         example = _HEAD.format(ttl=300) + (
             f"@ NS ns\nns A {self.at(3)}\nwww A 192.0.2.1\nwww AAAA 2001:db8::1\nalias CNAME www\n"
-            f"short 1 A 192.0.2.99\nback CNAME www.mine.test.\nWWW.Case A 192.0.2.7\n{_BIG}"
+            f"short 1 A 192.0.2.99\nback CNAME www.mine.test.\nWWW.Case A 192.0.2.7\n"
+            f"round CNAME about\nabout CNAME round\n{_BIG}"
         )
         child = _HEAD.format(ttl=300) + f"@ NS ns\nns A {self.at(3)}\nwww A 192.0.2.9\n"
         self.root = stack.enter_context(Nsd(folder / "root", {".": root}, host=self.at(1), port=port))
@@ -262,6 +263,13 @@ def test_stale_answers_while_the_servers_are_away(tree: Tree, serve: Callable[..
         tree.leaf.start()
     wait_until(lambda: not errors(server.ask("short.example.org", use_edns=0)), "the servers are asked again")
     assert sample(server, "stale_total") >= 2
+
+
+def test_aliases_in_a_circle(resolver: Server) -> None:
+    """It is said why there is no answer, and counted that a question met one of its limits."""
+    reply = resolver.ask("round.example.org", use_edns=0)
+    assert (reply.rcode(), errors(reply)) == (dns.rcode.SERVFAIL, [0])
+    assert [sample(resolver, f'given_up_total{{reason="{each}"}}') for each in ("aliases", "time")] == [1, 0]
 
 
 def test_limits_of_a_client(tree: Tree, serve: Callable[..., Server]) -> None:

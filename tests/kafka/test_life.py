@@ -196,6 +196,34 @@ def test_partitions_that_are_added(broker: Broker, client: str) -> None:
         source.close()
 
 
+def test_what_comes_while_partitions_are_added(old_broker: Broker) -> None:
+    """pykafka looks at the cluster again, which takes a moment: what is read meanwhile is not read once more."""
+    topic = Topic(old_broker, partitions=1)
+    topic.produce(events(0, 10))
+    source = topic.source("pykafka", check_s=OFTEN_S)
+    try:
+        source.connect({}, {})
+        records, _ = read_to_end(source)
+        client = source._client
+        assert isinstance(client, PykafkaClient)
+        assert client._connections is not None
+        look_again = client._connections.cluster.update
+
+        def look() -> None:
+            topic.produce(events(10, 10))
+            wait_until(lambda: gevent.sleep(0.01) or client._positions[topic.name, 0] == 20, "ten more are read")
+            look_again()
+
+        client._connections.cluster.update = look
+        topic.grow(2)
+        topic.produce([Event(b"new", b"value", 1)])
+        records += read_until(source, 11)
+        records += read_to_end(source)[0]
+        assert seen(records) == topic.read()
+    finally:
+        source.close()
+
+
 @pytest.mark.parametrize("count", [50, 500], ids=["shorter", "longer"])
 def test_a_topic_that_is_made_again(broker: Broker, client: str, count: int) -> None:
     topic = Topic(broker)

@@ -336,3 +336,20 @@ def test_forward_mode_fails_over() -> None:
         at.known.cache.flush()
     assert {ask.options.rd for ask in at.asked} == {True}
     assert at.resolve("nothing.example.org.").rcode == NXDOMAIN
+
+
+def test_a_forwarder_that_refuses_is_left_alone_for_a_while() -> None:
+    at = world()
+    everything = Zone(".").add("www.example.org.", "A", "192.0.2.1")
+    at.hosts.clear()
+    at.host("10.9.9.1", everything, rtt_s=0.001, behave=lambda ask, response: response._replace(rcode=5, answer=()))
+    at.host("10.9.9.2", everything, rtt_s=0.1)
+    at.known.forwards = (Forward(b"\0", (Address("10.9.9.1"), Address("10.9.9.2"))),)
+    for _ in range(20):
+        assert at.resolve("www.example.org.").rcode == NOERROR, at.trace
+        at.known.cache.flush()
+    asked = [ask.address.host for ask in at.asked]
+    assert (asked.count("10.9.9.1") <= 1, asked.count("10.9.9.2")) == (True, 20)
+    del at.hosts["10.9.9.2"]
+    at.hosts["10.9.9.1"].behave = lambda ask, response: response
+    assert at.resolve("www.example.org.").rcode == NOERROR, "it is asked when there is nobody else"

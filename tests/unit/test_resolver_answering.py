@@ -251,6 +251,21 @@ def test_limits_are_told_at_once(bench: Bench) -> None:
     assert bench.recursor.summary()["clients_waiting"] == 0
 
 
+def test_not_everybody_may_wait_for_the_same(bench: Bench) -> None:
+    """However many clients ask one question, those that are held have a bound."""
+    bench.known.may_ask = lambda address: True
+    waiting = []
+    for number in range(30):
+        found = bench.recursor.begin(Question(wire("n."), 1), b"%d" % number)
+        waiting.append(None if isinstance(found, Outcome) else gevent.spawn(found.join(b"%d" % number).get))
+    assert [each is None for each in waiting] == [False] * 20 + [True] * 10
+    bench.recursor.stop()
+    gevent.joinall([each for each in waiting if each], timeout=10)
+    assert bench.recursor.summary()["clients_waiting"] == 0
+    assert not isinstance(bench.recursor.begin(Question(wire("m."), 1), b"c"), Outcome)
+    bench.recursor.stop()
+
+
 def test_the_loop_is_shared_with_those_who_are_answered_at_once(bench: Bench) -> None:
     """But not because of those who wait."""
     shared: list[bool] = []

@@ -39,6 +39,7 @@ _MESSAGE_MAX_BYTES: Final = 4 << 20  # More than any event may have.
 _TIMED_OUT: Final = ck.KafkaError._MSG_TIMED_OUT  # noqa: SLF001
 #: What may have reached the log all the same: the broker wrote it, or may have, and its word did not get here.
 _UNKNOWN: Final = (_TIMED_OUT, ck.KafkaError._PURGE_INFLIGHT, ck.KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND)  # noqa: SLF001
+_NOT_SENT: Final = ck.KafkaError._PURGE_QUEUE  # noqa: SLF001
 _REFUSED: Final = {
     ck.KafkaError.MSG_SIZE_TOO_LARGE: "it is larger than the topic takes (max.message.bytes)",
     ck.KafkaError.TOPIC_AUTHORIZATION_FAILED: "no permission to write to the topic",
@@ -46,7 +47,7 @@ _REFUSED: Final = {
     ck.KafkaError.INVALID_TIMESTAMP: "its timestamp is further from now than the topic takes",
     ck.KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic or partition any more",
     ck.KafkaError._UNKNOWN_TOPIC: "there is no such topic any more",  # noqa: SLF001
-    ck.KafkaError._PURGE_QUEUE: "it was not sent",  # noqa: SLF001
+    _NOT_SENT: "it was not sent",
 }
 
 
@@ -230,6 +231,7 @@ class ConfluentProducer:
     ) -> None:
         self._topic, self._delivered, self._timeout_s = topic, delivered, config.delivery_timeout_s
         self._trouble = ""
+        self._resent = False
         options = connection_options(config) | {
             "client.id": "streamdns",
             "enable.idempotence": True,
@@ -249,6 +251,7 @@ class ConfluentProducer:
             raise SourceError(f"the Kafka client does not start: {error.args[0].str()}") from error
 
     def _note(self, error: ck.KafkaError) -> None:
+        self._resent = True
         self._trouble = f"{_GONE.get(error.code(), 'the client failed')} ({error.str()})"
 
     def put(self, number: int, event: tuple[bytes, bytes | None, int]) -> bool:
@@ -271,7 +274,10 @@ class ConfluentProducer:
             assert offset is not None
             self._delivered(Delivery(number, key, partition, offset))
             return
-        unknown = error.code() in _UNKNOWN
+        code = error.code()
+        self._resent |= code == _TIMED_OUT
+        # After trouble what has been sent waits among what has not, to be sent once more: it may be in the log.
+        unknown = code in _UNKNOWN or (code == _NOT_SENT and self._resent)
         self._delivered(Delivery(number, key, -1, -1, self._reason(error), unknown))
 
     def _reason(self, error: ck.KafkaError) -> str:

@@ -150,7 +150,8 @@ class PykafkaClient:
         self._first_bytes = config.fetch_bytes
 
     def start(self, positions: Mapping[Partition, int]) -> None:
-        wanted = {p: at for p, at in positions.items() if p not in self._positions} | self._positions
+        new = {p: at for p, at in positions.items() if p not in self._positions}
+        wanted = new.keys() | self._positions.keys()
         connections = self._connections
         if connections is None:
             connections = self._connections = self._connect(self._config)
@@ -162,8 +163,8 @@ class PykafkaClient:
         for topic in {topic for topic, _ in wanted}:
             self._topics[topic] = connections.topic(topic)
         leaders = {self._leader(partition) for partition in wanted}
-        # Not before their leaders are known: fetchers may run already, and look at this in every round.
-        self._positions = wanted
+        # Fetchers may run already: they look at this in every round, so leaders must be known, and they move it.
+        self._positions |= new
         self._first_bytes = max(_LEAST_FETCH_BYTES, self._config.fetch_bytes // max(1, len(wanted)))
         for leader in leaders:
             if leader not in self._fetchers:
