@@ -149,7 +149,7 @@ class Broker:
                 env=clean_environment({}), output=output, cwd=self.folder, own_group=True,
             )
 
-    def wait_ready(self, *, timeout_s: float = 90.0) -> None:
+    def wait_ready(self, *, timeout_s: float = 180.0) -> None:
         """Return when a broker is in its own metadata, and when a controller listens."""
         process = self.process
         assert process is not None, "not started"
