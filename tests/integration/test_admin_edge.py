@@ -143,6 +143,9 @@ def test_who_is_slow_is_told_and_left(server: Server) -> None:
             except TimeoutError:
                 continue
     for kind, connection in connections.items():
+        connection.settimeout(30)
+        while more := connection.recv(4096):
+            answers[kind] += more
         assert judged(answers[kind]) == 408, kind
         connection.close()
 
