@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
 from streamdns.events.sources.base import Partition
 from streamdns.events.sources.file import FileSource
 from tests.harness.filelog import NEVER_S, Opener
+
+
+@pytest.fixture(autouse=True)
+def _now() -> None:
+    """The clock of the event loop stands still while nothing runs in it: time-outs would be over at once."""
+    gevent.get_hub().loop.update_now()
 
 
 @pytest.fixture
