@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import confluent_kafka as ck
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, TopicMetadata
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec, TopicMetadata
 
 from streamdns.events.sources.base import Batch, Partition, Record
 from streamdns.events.sources.kafka import KafkaSource
@@ -121,8 +121,19 @@ class Topic:
         found = self._metadata()
         return (
             found is not None and found.error is None and len(found.partitions) == self.partitions
-            and all(each.leader >= 0 for each in found.partitions.values())
+            and all(each.leader >= 0 for each in found.partitions.values()) and self._is_led()
         )
+
+    def _is_led(self) -> bool:
+        """Whether the leaders know that they lead: a broker may tell it before it does."""
+        wanted = {ck.TopicPartition(self.name, number): OffsetSpec.latest() for number in range(self.partitions)}
+        admin = self._admin()  # It must live as long as what it asks.
+        try:
+            for future in admin.list_offsets(wanted, request_timeout=_REQUEST_S).values():
+                future.result(DEADLINE_S)
+        except ck.KafkaException:
+            return False
+        return True
 
     def _is_gone(self) -> bool:
         found = self._metadata()
