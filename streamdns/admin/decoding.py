@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
@@ -87,6 +88,7 @@ def _decoded(raw: str, what: str) -> str:
     return text
 
 
+@functools.cache
 def _repeatable(wanted: type[msgspec.Struct]) -> set[str]:
     sequences = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType, msgspec.inspect.SetType)
     found = msgspec.inspect.type_info(wanted)

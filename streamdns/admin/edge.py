@@ -36,6 +36,8 @@ _HANDSHAKE_S: Final = 5.0
 _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 2 << 20
 _ACCEPTS_A_TURN: Final = 8
+#: A piece of an answer that goes out together with the head.
+_HELD_BYTES: Final = 65536
 _REASONS: Final = {
     400: "Bad Request", 408: "Request Timeout", 413: "Content Too Large", 414: "URI Too Long",
     417: "Expectation Failed", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
@@ -50,6 +52,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
     server: Edge
     head: Head
     close_connection: bool
+    _held: bytearray | None = None
 
     def handle(self) -> None:
         """Serve requests until either side has had enough."""
@@ -126,6 +129,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
         """As WSGI says; a request whose body was not read is the last of its connection."""
+        take_turn()
         if self.wsgi_input.pending or self.head.closes:
             headers = [*headers, ("Connection", "close")]
         write: Callable[[bytes], None] = super().start_response(status, headers, exc_info)
@@ -141,7 +145,22 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         if not self.headers_sent:
             self._refuse(ApiError(500, CODES[500], "this request met a fault; the log of the server says more"))
 
-    def _sendall(self, data: bytes) -> None:
+    def _write_with_headers(self, data: bytes) -> None:
+        # One packet for a small answer: the body would wait for the acknowledgement of its head (RFC 896).
+        self._held = bytearray()
+        super()._write_with_headers(data)
+        held, self._held = self._held, None
+        if held:
+            self._sendall(held)
+
+    def _sendall(self, data: bytes | bytearray) -> None:
+        if self._held is not None:
+            if len(data) <= _HELD_BYTES:
+                self._held += data
+                return
+            held, self._held = self._held, None
+            self._sendall(held)
+        take_turn()
         # Who does not take what was asked for makes room, too.
         with self.server.waiting():
             super()._sendall(data)

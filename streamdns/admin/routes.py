@@ -121,7 +121,10 @@ class _Served:
         path = {key: decoding.path_part(part) for key, part in parts.items()}
         query = decoding.query(environ.get("QUERY_STRING", ""), route.query)
         _check_scope(route, principal, path, query)
-        result = route.handle(Call(path, query, _body(route, environ), principal))
+        body = _body(route, environ)
+        take_turn()
+        result = route.handle(Call(path, query, body, principal))
+        take_turn()
         if route.role > Role.VIEWER and route.method != "GET":
             _log.info("admin.changed", by=principal.name, what=f"{route.method} {route.path}")
         if isinstance(result, Stream):

@@ -64,14 +64,15 @@ class Search:
     def search(self, call: Call) -> RRsetPage:
         """A page of RRsets; one that is empty and has a next is one where nothing was found so far."""
         query: SearchQuery = call.query
+        stint = Stint()
         rdtype = asked.rdtype(query.type)
         content = query.content.lower()
         found, looked, following = self._look(
             call.principal, query.zone, cursors.decode(query.cursor), wanted_of(query.name, query.glob, rdtype),
-            keep=lambda entry: rdtype in (None, entry.rrset.rdtype) and (not content or _has(entry, content)),
-            most_found=query.limit, most_looked=_PAGE_NAMES, most_octets=PAGE_OCTETS,
+            lambda entry: rdtype in (None, entry.rrset.rdtype) and (not content or _has(entry, content)),
+            stint, most_found=query.limit, most_looked=_PAGE_NAMES, most_octets=PAGE_OCTETS,
         )
-        return page_of(found, looked, following)
+        return page_of(found, looked, following, stint)
 
     def pattern(self, call: Call) -> list[list[FirstRecord]]:
         """All RRsets whose name contains the pattern, in the form and order of the first version.
@@ -79,9 +80,10 @@ class Search:
         Raises ApiError where they are too many for one answer.
         """
         query: PatternQuery = call.query
+        stint = Stint()
         found, looked, following = self._look(
-            call.principal, "", b"", wanted_of(query.pattern, "", None), keep=lambda entry: True,
-            most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES, most_octets=_PATTERN_OCTETS,
+            call.principal, "", b"", wanted_of(query.pattern, "", None), lambda entry: True,
+            stint, most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES, most_octets=_PATTERN_OCTETS,
         )
         if following is not None:
             raise ApiError(
@@ -90,20 +92,18 @@ class Search:
             )
         found.sort(key=firstversion.order)
         made = []
-        stint = Stint()
         for entry in found:
             made.append(showing.piece(firstversion.records(entry)))
             stint()
         return made
 
     def _look(
-        self, principal: Principal, below: str, start: bytes, wanted: Wanted, *,
-        keep: Callable[[Entry], bool], most_found: int, most_looked: int, most_octets: int,
+        self, principal: Principal, below: str, start: bytes, wanted: Wanted, keep: Callable[[Entry], bool],
+        stint: Stint, *, most_found: int, most_looked: int, most_octets: int,
     ) -> tuple[list[Entry], int, bytes | None]:
         """RRsets, the number of names that were looked at, and the key to go on with."""
         found: list[Entry] = []
         looked = octets = 0
-        stint = Stint()
         for prefix in asked.prefixes(principal, below):
             if asked.behind(prefix, start):
                 continue

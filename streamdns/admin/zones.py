@@ -33,19 +33,20 @@ class Zones:
     def all(self, call: Call) -> ZonePage:
         """A page of zones in canonical order."""
         query: NamesQuery = call.query
-        lines, following = self._lines(asked.prefixes(call.principal, query.below), query)
-        zones = []
         stint = Stint()
+        lines, following = self._lines(asked.prefixes(call.principal, query.below), query, stint)
+        zones = []
         for line in lines:
-            zones.append(self._zone(line))
+            zones.append(showing.piece(self._zone(line)))
             stint()
         total = self._node.progress.view.zones if call.principal.zones is None else None
         return ZonePage(zones=zones, total=total, next=cursors.encode(following))
 
-    def _lines(self, prefixes: Iterable[bytes], query: NamesQuery) -> tuple[list[ZoneLine], bytes | None]:
+    def _lines(
+        self, prefixes: Iterable[bytes], query: NamesQuery, stint: Stint
+    ) -> tuple[list[ZoneLine], bytes | None]:
         start = cursors.decode(query.cursor)
         lines: list[ZoneLine] = []
-        stint = Stint()
         for prefix in prefixes:
             if asked.behind(prefix, start):
                 continue
@@ -54,7 +55,9 @@ class Zones:
                 if len(lines) >= query.limit:
                     return lines, at
                 with Pages(self._node.view.store) as view:
-                    found, at = view.zone_lines(at, within=prefix, most=min(CHUNK_TAKEN, query.limit - len(lines)))
+                    found, at = view.zone_lines(
+                        at, within=prefix, most=min(CHUNK_TAKEN, query.limit - len(lines)), over=stint.over
+                    )
                 lines += found
                 stint()
         return lines, None
@@ -69,21 +72,21 @@ class Zones:
     def records(self, call: Call) -> RRsetPage:
         """A page of the records of a zone, without those of zones below it."""
         query: PageQuery = call.query
+        stint = Stint()
         with Pages(self._node.view.store) as view:
             apex = apex_of(view, call.path["zone"])
         start: bytes | None = cursors.decode(query.cursor)
         found: list[Entry] = []
         looked = octets = 0
-        stint = Stint()
         while start is not None and len(found) < query.limit and octets < PAGE_OCTETS and looked < _MOST_LOOKED_AT:
             with Pages(self._node.view.store) as view:
                 enough = min(CHUNK_TAKEN, query.limit - len(found))
-                page = view.zone_names(apex, start, most=CHUNK_NAMES, enough=enough)
+                page = view.zone_names(apex, start, most=CHUNK_NAMES, enough=enough, over=stint.over)
             found += page.entries
             octets += sum(len(entry.rrset.records) for entry in page.entries)
             looked, start = looked + page.looked, page.next
             stint()
-        return page_of(found, looked, start)
+        return page_of(found, looked, start, stint)
 
     def name(self, call: Call) -> NameRecords:
         """The RRsets of one name of a zone, or the one of a type."""
@@ -129,10 +132,9 @@ def apex_of(view: Pages, text: str) -> bytes:
     return key
 
 
-def page_of(entries: list[Entry], looked: int, following: bytes | None) -> RRsetPage:
+def page_of(entries: list[Entry], looked: int, following: bytes | None, stint: Stint) -> RRsetPage:
     """RRsets as a page; gives way in between."""
     rrsets = []
-    stint = Stint()
     for entry in entries:
         rrsets.append(showing.piece(showing.rrset(entry)))
         stint()

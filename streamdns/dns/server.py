@@ -145,7 +145,8 @@ class UdpServer(Service):
         self._datagrams = Datagrams(sock, self._batch, packet_info=everywhere)
         self._answerer.client = self._datagrams.client
         self._answerer.later = self._later
-        self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)
+        loop = gevent.get_hub().loop
+        self._watcher = loop.io(sock.fileno(), 1, priority=loop.MAXPRI)
         self._watcher.start(self._readable)
         _log.info("dns.listening", transport="udp", address=str(self.address))
 

@@ -79,6 +79,7 @@ class Consumer(Service):
         self._rebuilds = Rebuilds(view, self._thread, self.progress, now_s)
         self._contact = Contact(now_s, elapsed_s)
         self._least_absence_s = 0.0
+        self._warned: set[str] = set()
 
     def start(self) -> None:
         """See whether the view is one to go on with. Raises ViewError: without its view there is nothing to serve."""
@@ -237,7 +238,9 @@ class Consumer(Service):
         self.progress.connected(source, positions)
         _log.info("consumer.connected", source=source.describe(), partitions=len(source.ends()))
         for warning in source.details()["warnings"]:
-            _log.warning("consumer.log_unwise", warning=warning)
+            if warning not in self._warned:
+                _log.warning("consumer.log_unwise", warning=warning)
+        self._warned = set(source.details()["warnings"])
         self._raise_if_away(source, contact.absence_s() if complete else contact.pause_s())
         self._least_absence_s = _LEAST_ABSENCE_S
 

@@ -22,7 +22,13 @@ from streamdns.view.zones import ZoneRow, decode_zone
 
 #: A page ends behind so many octets, however few RRsets they are.
 _PAGE_OCTETS = 1 << 20
+#: How many names are looked at, and how many things are taken, before it is asked whether the time is over.
 _NAMES_A_LOOK = 16
+_ENTRIES_A_LOOK = 4
+
+
+def _never() -> bool:
+    return False
 
 
 class ZoneLine(NamedTuple):
@@ -51,13 +57,15 @@ class Pages(Inspector):
             with reported(self.store.path):
                 raise error
 
-    def zone_lines(self, start: bytes, *, within: bytes = b"", most: int) -> tuple[list[ZoneLine], bytes | None]:
-        """Zones from a key on, and the key of the one behind them."""
+    def zone_lines(
+        self, start: bytes, *, within: bytes = b"", most: int, over: Callable[[], bool] = _never
+    ) -> tuple[list[ZoneLine], bytes | None]:
+        """Zones from a key on, and the key of the one behind them; ends when it is `over`, too, as `names` does."""
         lines: list[ZoneLine] = []
         for apex, raw in self.rows("zones", max(start, within)):
             if not apex.startswith(within):
                 return lines, None
-            if len(lines) == most:
+            if len(lines) == most or (lines and not len(lines) % _ENTRIES_A_LOOK and over()):
                 return lines, apex
             lines.append(self._line(apex, raw))
         return lines, None
@@ -85,7 +93,7 @@ class Pages(Inspector):
         for key, raw in self.walk(max(start, within), within):
             if looked == most or len(found) >= enough or octets > _PAGE_OCTETS:
                 return Names(found, looked, key)
-            if looked and not looked % _NAMES_A_LOOK and over():
+            if looked and (found or not looked % _NAMES_A_LOOK) and over():
                 return Names(found, looked, key)
             looked += 1
             if wanted(key, raw):
@@ -93,7 +101,9 @@ class Pages(Inspector):
                 octets += len(raw)
         return Names(found, looked, None)
 
-    def zone_names(self, apex: bytes, start: bytes, *, most: int, enough: int) -> Names:
+    def zone_names(
+        self, apex: bytes, start: bytes, *, most: int, enough: int, over: Callable[[], bool] = _never
+    ) -> Names:
         """RRsets of one zone, without those of zones below it; NS and DS at its cuts stay. Ends as `names` does."""
         found: list[Entry] = []
         looked, octets, within, depth = 0, 0, subtree(apex), depth_of(apex)
@@ -104,6 +114,8 @@ class Pages(Inspector):
                 if not key.startswith(within):
                     break
                 if looked == most or len(found) >= enough or octets > _PAGE_OCTETS:
+                    return Names(found, looked, key)
+                if looked and not looked % _ENTRIES_A_LOOK and over():
                     return Names(found, looked, key)
                 looked += 1
                 child = next((each for each in prefixes(key)[depth + 1 :] if self._is_apex(each)), None)

@@ -44,6 +44,7 @@ class Memory:
         self.records, self.identity = list(records), identity
         self.unit, self.retention_s = "events", None
         self.fail: list[Exception] = []
+        self.warnings: list[str] = []
         self.connects: list[dict[Partition, int]] = []
         self._at = 0
         self._open = False
@@ -84,7 +85,7 @@ class Memory:
         return "a list"
 
     def details(self) -> dict[str, Any]:
-        return {"warnings": []}
+        return {"warnings": self._log.warnings}
 
 
 def until(condition: Callable[[], Any], what: str) -> None:
@@ -182,6 +183,33 @@ def test_a_failure_of_the_log_is_a_state_and_passes(tmp_path: pathlib.Path) -> N
         made.follows()
         assert made.progress.summary()["alarm"]["reason"] == "nothing came"
     assert len(log.connects) == 3
+
+
+def test_what_is_unwise_about_a_log_is_said_once(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = Memory([record(0, "a.")])
+
+    def outage() -> None:
+        connects = len(log.connects)
+        log.fail = [SourceError("the broker is away")]
+        until(lambda: len(log.connects) > connects, "it connects again")
+        made.follows()
+
+    def said() -> int:
+        return sum(record.getMessage() == "consumer.log_unwise" for record in caplog.records)
+
+    log.warnings = ["one copy"]
+    with bench(tmp_path, lambda: log) as made:
+        made.follows()
+        outage()
+        assert said() == 1
+        log.warnings = ["one copy", "small messages"]
+        outage()
+        assert said() == 2
+        log.warnings = []
+        outage()
+        log.warnings = ["one copy"]
+        outage()
+        assert said() == 3
 
 
 def test_after_an_unexpected_exception_it_can_be_started_again(tmp_path: pathlib.Path) -> None:
