@@ -26,8 +26,8 @@ _COLUMNS = (
     ("tasks", "times"), ("task_p50_ms", "each: p50 ms"), ("task_p99_ms", "p99 ms"), ("task_max_ms", "max ms"),
 )
 _ALONE = "nothing"
-#: So many that a stall of a tenth of a second does not thin out the load that it delays.
-_OUTSTANDING = 2_000
+#: So many that a stall of a twentieth of a second does not thin out the load that it delays.
+_OUTSTANDING = 1_000
 #: dnsperf holds itself back until it has sent as many as may be outstanding, and then sends what it owes in one burst:
 #: the first quarter of what is answered is not timed.
 _UNTIMED = 0.25

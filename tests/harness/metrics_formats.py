@@ -1,13 +1,29 @@
-"""Strict readers of what outputs of metrics send: what a daemon would forgive is an error here."""
+"""All metrics at once, and strict readers of what their outputs send: what a daemon would forgive is an error here."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import unquote
 
+from streamdns.metrics.catalogue import METRICS
 from streamdns.metrics.outputs.datagrams import MAX_OCTETS
+from streamdns.metrics.registry import Registry
 
 STATSD = re.compile(rb"([A-Za-z0-9_.,=-]+):(-?[0-9]+(?:\.[0-9]+)?)\|(c|g|ms)(?:\|@([0-9.]+))?(?:\|#(.+))?")
+
+
+def every_metric() -> Registry:
+    """A registry that has a value of every metric of the catalogue."""
+    registry = Registry()
+    for metric in METRICS:
+        labels = dict.fromkeys(metric.labels, "x")
+        if metric.kind == "counter":
+            registry.counter(metric.name, **labels).add()
+        elif metric.kind == "gauge":
+            registry.gauge(metric.name, **labels).set(1)
+        else:
+            registry.histogram(metric.name, **labels).observe(1)
+    return registry
 
 
 def parsed_statsd(datagrams: list[bytes]) -> list[tuple[str, float, str, float, str]]:

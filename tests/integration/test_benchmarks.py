@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 
@@ -35,18 +36,24 @@ INGEST = {"used_bytes_per_record", "disk_bytes_per_record", "anon_mb_peak", "ano
 MACHINE = {"cpu", "cores", "kernel", "python", "python_path", "python_build", "tools", "load_average", "memory_bytes"}
 
 
-@pytest.mark.slow
-def test_a_quick_run_of_everything(tmp_path: pathlib.Path) -> None:
-    """Every benchmark gives its rows, or the reason why a row is not there, and leaves nothing behind."""
-    results, work = tmp_path / "results", tmp_path / "work"
+def _quick(what: str, folder: pathlib.Path) -> tuple[dict[str, Any], str]:
+    """What a quick run wrote into its file, and what it said; it leaves nothing else behind."""
+    results, work = folder / "results", folder / "work"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "all", "--quick", "--results", results, "--work", work],
+        [sys.executable, "-m", "benchmarks", what, "--quick", "--results", results, "--work", work],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=170,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = results.iterdir()
     assert f"written: {path}" in done.stdout
-    document = json.loads(path.read_text())
+    assert not list(work.iterdir())
+    return json.loads(path.read_text()), done.stdout
+
+
+@pytest.mark.slow
+def test_a_quick_run_of_everything(tmp_path: pathlib.Path) -> None:
+    """Every benchmark gives its rows, or the reason why a row is not there, and leaves nothing behind."""
+    document, said = _quick("all", tmp_path)
     assert document.keys() >= {"date", "benchmark", "commit", "modified", "machine", "options", "results"}
     assert document["machine"].keys() >= MACHINE
     assert document["options"]["python"] == sys.executable
@@ -56,9 +63,8 @@ def test_a_quick_run_of_everything(tmp_path: pathlib.Path) -> None:
         assert result["rows"] or result["skipped"], name
         assert all(row.keys() >= keys for row in result["rows"]), name
         for skipped in result["skipped"]:
-            assert f"not measured: {skipped['row']}: {skipped['reason']}" in done.stdout
+            assert f"not measured: {skipped['row']}: {skipped['reason']}" in said
     _judge(document["results"])
-    assert not list(work.iterdir())
 
 
 def _judge(results: dict[str, dict[str, list[dict[str, object]]]]) -> None:
@@ -81,13 +87,7 @@ def _judge(results: dict[str, dict[str, list[dict[str, object]]]]) -> None:
 @pytest.mark.peers("dnsperf")
 def test_a_quick_run_of_the_admin_api(tmp_path: pathlib.Path) -> None:
     """Every kind of work is done, alone and beside queries, and PowerDNS has its rows where it is installed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "admin", "--quick", "--results", tmp_path, "--work", tmp_path / "work"],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=170,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = tmp_path.glob("*.json")
-    result = json.loads(path.read_text())["results"]["admin"]
+    result = _quick("admin", tmp_path)[0]["results"]["admin"]
     assert result["parameters"]["records"] == 5000
     rows: dict[str, list[dict[str, object]]] = {}
     for row in result["rows"]:
@@ -108,13 +108,7 @@ def test_a_quick_run_of_the_admin_api(tmp_path: pathlib.Path) -> None:
 @pytest.mark.peers("dnsperf", "nsd", "ip", "tc")
 def test_a_quick_run_of_the_resolver(tmp_path: pathlib.Path) -> None:
     """Every workload has a row of streamdns with right answers; known names are sent no query for."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "resolver", "--quick", "--results", tmp_path, "--work", tmp_path / "work"],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=170,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = tmp_path.glob("*.json")
-    result = json.loads(path.read_text())["results"]["resolver"]
+    result = _quick("resolver", tmp_path)[0]["results"]["resolver"]
     installed = [name for name, program in {"Unbound": "unbound", "PowerDNS Recursor": "pdns_recursor"}.items()
                  if find_tool(program)]
     assert collections.Counter(row["server"] for row in result["rows"]) == dict.fromkeys(["streamdns", *installed], 9)

@@ -11,7 +11,9 @@ from contextlib import ExitStack
 import pytest
 
 from streamdns.metrics.catalogue import METRICS, prometheus_name
+from streamdns.metrics.prometheus import render
 from tests.harness import Server, free_port, wait_until
+from tests.harness.metrics_formats import every_metric
 from tests.harness.monitoring import Prometheus
 from tests.harness.peers import find_tool
 from tests.monitoring.asking import ROUND, ask, served
@@ -131,19 +133,7 @@ def test_promtool_would_find_something() -> None:
 @pytest.mark.peers("promtool")
 def test_promtool_finds_nothing_wrong_with_the_catalogue() -> None:
     """Also with those metrics that one server does not show at once."""
-    from streamdns.metrics.prometheus import render
-    from streamdns.metrics.registry import Registry
-
-    registry = Registry()
-    for metric in METRICS:
-        labels = dict.fromkeys(metric.labels, "x")
-        if metric.kind == "counter":
-            registry.counter(metric.name, **labels).add()
-        elif metric.kind == "gauge":
-            registry.gauge(metric.name, **labels).set(1)
-        else:
-            registry.histogram(metric.name, **labels).observe(1)
-    shown = render(registry).encode()
+    shown = render(every_metric()).encode()
     assert all(f"# TYPE {prometheus_name(metric)} ".encode() in shown for metric in METRICS)
     done = subprocess.run(
         [str(find_tool("promtool")), "check", "metrics"], input=shown, capture_output=True, timeout=60, check=False

@@ -14,7 +14,7 @@ from streamdns.metrics import process
 from streamdns.metrics.catalogue import LABEL_VALUES, MAX_LABEL_VALUES, METRICS, Metric, prometheus_name
 from streamdns.metrics.prometheus import render
 from streamdns.metrics.registry import Registry
-from tests.harness.metrics_formats import samples
+from tests.harness.metrics_formats import every_metric, samples
 
 COMPONENTS = {"dns", "consumer", "propagation", "resolver", "view", "process", "metrics", "admin", "nodes"}
 
@@ -140,16 +140,7 @@ def test_counters_of_few_label_values_are_there_from_the_start() -> None:
 
 
 def test_every_metric_renders() -> None:
-    registry = Registry()
-    for metric in METRICS:
-        labels = dict.fromkeys(metric.labels, "x")
-        if metric.kind == "counter":
-            registry.counter(metric.name, **labels).add()
-        elif metric.kind == "gauge":
-            registry.gauge(metric.name, **labels).set(1)
-        else:
-            registry.histogram(metric.name, **labels).observe(1)
-    text = render(registry)
+    text = render(every_metric())
     assert samples(text)
     for metric in METRICS:
         assert f"# TYPE {prometheus_name(metric)} {metric.kind}\n" in text
