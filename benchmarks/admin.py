@@ -160,7 +160,8 @@ class Scene:
 def run(options: Options) -> Result:
     """Measure and give the table."""
     options = dataclasses.replace(options, seconds=min(options.seconds, _TURN_S))
-    rounds = (1 if options.quick else _ROUNDS_A_RUN) * min(options.runs, 3)
+    runs = min(options.runs, 3)
+    rounds = (1 if options.quick else _ROUNDS_A_RUN) * runs
     scene = Scene(options, options.work / "admin")
     result = Result(f"admin: {scene.data.records:,} records in {scene.data.zones:,} zones, "
                     f"{options.admin_rate:,} queries a second, server on core {options.server_core}", _COLUMNS)
@@ -175,8 +176,9 @@ def run(options: Options) -> Result:
     for server, works in _servers(scene, result):
         scene.named[server.name] = [_ALONE, *(work.name for work in works)]
         with scene.running(server):
-            for number in range(rounds):
-                print(f"admin: {server.name}, round {number + 1} of {rounds}", flush=True)
+            turns = rounds if isinstance(server, GuardedStreamdns) else runs
+            for number in range(turns):
+                print(f"admin: {server.name}, round {number + 1} of {turns}", flush=True)
                 for queries in (False, True):
                     for work in (None, *works) if queries else works:
                         scene.turn(server, work, queries=queries)
