@@ -48,8 +48,9 @@ kafka: .venv/tools
 run-kafka: .venv/tools
 	@exec .venv/bin/python -m tests.harness.kafka_hand --run $(KAFKA)
 
+# Two at a time: most tests wait for servers.
 test: .venv/tools
-	@.venv/bin/python -m pytest --quiet -rs --durations=10
+	@.venv/bin/python -m pytest --quiet -rs --durations=10 --numprocesses=2 --dist=loadfile
 
 lint: .venv/tools
 	@.venv/bin/ruff check .

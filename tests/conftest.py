@@ -18,6 +18,7 @@ from tests.harness.process import children
 
 settings.register_profile("streamdns", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("streamdns")
+_SAID = "said"
 
 # A run in the background of a shell's script ignores Ctrl-C, and all that it starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -37,7 +38,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say the seed, which a quiet run does not."""
+    """What tests said, and the seed, which a quiet run does not tell."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for key, text in getattr(report, "user_properties", ()):
+                if key == _SAID and getattr(report, "when", "") == "call":
+                    terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {text}")
     seed = config.getoption("randomly_seed", None)
     if isinstance(seed, int):
         terminalreporter.write_line(f"random seed of this run: {seed} (again: --randomly-seed={seed})")
@@ -49,6 +55,12 @@ def _no_process_stays() -> Iterator[None]:
     yield
     left = set(children()) - before
     assert not left, f"tests left processes: {sorted(left)}"
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """A function that has a line written at the end of the run, whatever becomes of the test."""
+    return lambda text: record_property(_SAID, text)
 
 
 @pytest.fixture

@@ -16,13 +16,15 @@ from typing import Any, Final
 import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
-from gevent.ssl import SSLContext
+from gevent.socket import wait_read, wait_write
+from gevent.ssl import SSLContext, SSLWantReadError, SSLWantWriteError
 
 from streamdns import logs
 from streamdns.admin.request import MAX_LINE_BYTES, Body, Head, read_head
 from streamdns.admin.routes import CODES, SECURITY_HEADERS, error_document
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
+from streamdns.native import outcome
 from streamdns.turns import take_turn
 
 CONNECTIONS: Final = 64
@@ -187,6 +189,27 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
                 take_turn()
 
 
+def _shake_hands(wrapped: Any) -> None:
+    """The handshake of TLS; its arithmetic, milliseconds for an RSA key, is done in a native thread. Raises OSError."""
+    wrapped.settimeout(0)
+    while True:
+        step = gevent.get_hub().threadpool.spawn(outcome, wrapped.do_handshake, ())
+        try:
+            _, failure = step.get()
+        except BaseException:
+            # The socket must not be closed, and its number given to another one, while the thread writes to it.
+            step.wait()
+            raise
+        if failure is None:
+            return
+        if isinstance(failure, SSLWantReadError):
+            wait_read(wrapped.fileno())
+        elif isinstance(failure, SSLWantWriteError):
+            wait_write(wrapped.fileno())
+        else:
+            raise failure
+
+
 class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
     """Accepts connections, at most CONNECTIONS; with a TLS context each is encrypted."""
 
@@ -227,7 +250,8 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         with contextlib.suppress(OSError), self.waiting(), gevent.Timeout(_HANDSHAKE_S, False):
             take_turn()
             wrapped = self.context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
-            wrapped.do_handshake()
+            _shake_hands(wrapped)
+            wrapped.settimeout(SEND_S)
             return wrapped
         return None
 

@@ -12,6 +12,7 @@ from streamdns import logs
 from streamdns.errors import ViewFull
 from streamdns.events.progress import Progress
 from streamdns.events.sources.base import Source
+from streamdns.native import in_thread
 from streamdns.view.store import MapFull, Store
 
 _log = logs.get("consumer")
@@ -48,11 +49,7 @@ class WritingThread:
         """Do something in the thread. Raises what it raises, and Stopped."""
         if self._pool is None:
             raise Stopped
-        # The pool prints what is raised in its thread, even where it is expected: so it is handed over as a value.
-        result, failure = self._pool.apply(_outcome, (work, arguments))
-        if failure is not None:
-            raise failure
-        return result  # type: ignore[no-any-return]
+        return in_thread(work, *arguments, pool=self._pool)
 
     def with_room(self, store: Store | None, work: Callable[..., _T], *arguments: Any) -> _T:
         """Do what writes in the thread; as long as there is no room for it, wait and try again. Raises Stopped."""
@@ -79,10 +76,3 @@ class WritingThread:
         self._progress.full(str(err), self.source)
         if self.stopping.wait(_FULL_RETRY_S):
             raise Stopped from err
-
-
-def _outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | None, Exception | None]:
-    try:
-        return work(*arguments), None
-    except Exception as err:  # noqa: BLE001 - raised again where it is waited for
-        return None, err

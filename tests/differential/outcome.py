@@ -14,7 +14,9 @@ _ALIASES = (_CNAME, _DNAME)
 _ADDRESSES = (_A, _AAAA)
 # Octets before the names in RDATA, and how many names there are.
 _NAMES = {_NS: (0, 1), _CNAME: (0, 1), _SOA: (0, 2), _PTR: (0, 1), _MX: (2, 1), _SRV: (6, 1), _DNAME: (0, 1)}
-_FLAGS = {0x8000: "QR", 0x0400: "AA", 0x0200: "TC", 0x0100: "RD", 0x0080: "RA", 0x0040: "Z", 0x0020: "AD", 0x0010: "CD"}
+_BITS = {0x8000: "QR", 0x0400: "AA", 0x0200: "TC", 0x0100: "RD", 0x0080: "RA", 0x0040: "Z", 0x0020: "AD", 0x0010: "CD"}
+#: The flags of a header in their order.
+FLAGS = tuple(_BITS.values())
 #: The most pointers on the way to the end of a name: dnspython follows 16, Go's resolver 10.
 MAX_POINTERS = 10
 
@@ -59,7 +61,7 @@ class Message:
             self.sections.append(records)
         if at != len(wire):
             raise ValueError(f"{len(wire) - at} octets after the end")
-        self.flags = tuple(name for bit, name in _FLAGS.items() if int.from_bytes(wire[2:4], "big") & bit)
+        self.flags = tuple(name for bit, name in _BITS.items() if int.from_bytes(wire[2:4], "big") & bit)
         self.rcode = dns.rcode.to_text(dns.rcode.Rcode(wire[3] & 15 | self._extended << 4))
 
     def _name(self, at: int) -> tuple[bytes, int, int]:

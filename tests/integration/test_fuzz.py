@@ -80,7 +80,7 @@ def send_messages(port: int, packets: Iterable[bytes]) -> int:
 
 
 @pytest.mark.slow
-def test_hostile_messages(serve: Callable[..., Server], capsys: pytest.CaptureFixture[str]) -> None:
+def test_hostile_messages(serve: Callable[..., Server], say: Callable[[str], None]) -> None:
     """STREAMDNS_FUZZ_SEED asks for a run again."""
     seed = int(SEED) if SEED else random.SystemRandom().randrange(1 << 32)
     rng = random.Random(seed)
@@ -96,11 +96,8 @@ def test_hostile_messages(serve: Callable[..., Server], capsys: pytest.CaptureFi
     tcp = send_messages(server.port, packets)
     grown = server.rss_anon_bytes() - before
     metrics = server.metrics()
-    with capsys.disabled():
-        print(
-            f"\nfuzz seed {seed}: {udp} of {DATAGRAMS} datagrams and {tcp} of {MESSAGES} messages answered, "
-            f"memory {before >> 10} KiB {grown >> 10:+} KiB"
-        )
+    say(f"seed {seed}: {udp} of {DATAGRAMS} datagrams and {tcp} of {MESSAGES} messages answered, "
+        f"memory {before >> 10} KiB {grown >> 10:+} KiB")
     assert server.alive
     assert metrics["streamdns_dns_exceptions_total"] == 0
     assert udp > DATAGRAMS // 2

@@ -17,8 +17,8 @@ from streamdns.view import contact
 from streamdns.view.store import Store
 from streamdns.view.view import View
 from tests.harness import viewing
+from tests.harness.consuming import TOPIC, Bench, Memory, bench, record, until
 from tests.harness.model import wire_name
-from tests.unit.test_consumer import TOPIC, Bench, Memory, bench, record, until
 
 KEEPS_S = 600.0
 START_S = 1_600_000_000.0

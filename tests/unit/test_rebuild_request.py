@@ -18,8 +18,8 @@ from streamdns.view.request import Request
 from streamdns.view.view import Room, View, room_for
 from streamdns.view.writer import Writer
 from tests.harness import viewing
+from tests.harness.consuming import TOPIC, Memory, bench, record, until
 from tests.harness.model import wire_name
-from tests.unit.test_consumer import TOPIC, Memory, bench, record, until
 
 
 def ask(path: pathlib.Path) -> Request:

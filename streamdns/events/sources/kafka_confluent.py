@@ -24,6 +24,8 @@ _T = TypeVar("_T")
 _POLL_S: Final = 0.25  # As long as close() may have to wait for a read.
 _CLOSE_S: Final = 0.9
 _QUEUE_KBYTES: Final = 16384
+#: Messages that are taken from the library in one call.
+_AT_ONCE: Final = 500
 # librdkafka names the errors of its own with an underscore; they are public.
 _END: Final = ck.KafkaError._PARTITION_EOF  # noqa: SLF001
 _RANGE: Final = (ck.KafkaError._AUTO_OFFSET_RESET, ck.KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
@@ -145,8 +147,12 @@ class ConfluentClient:
             first = consumer.poll(wait_s)
             self._raise_failures()
             messages = [] if first is None else [first]
-            if messages and max_records > 1:
-                messages += consumer.consume(max_records - 1, 0)
+            while messages and (left := max_records - len(messages)) > 0:
+                # Making so many objects keeps the event loop waiting, and in one call nothing can come between.
+                more = consumer.consume(min(left, _AT_ONCE), 0)
+                messages += more
+                if len(more) < _AT_ONCE:
+                    break
         except (ck.KafkaException, RuntimeError) as failure:
             raise SourceError(f"Kafka: the client failed: {failure}") from failure
         records: list[Record] = []
