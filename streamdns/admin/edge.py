@@ -24,7 +24,7 @@ from streamdns.admin.request import MAX_LINE_BYTES, Body, Head, read_head
 from streamdns.admin.routes import CODES, SECURITY_HEADERS, error_document
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
-from streamdns.native import outcome
+from streamdns.native import HumbleThread
 from streamdns.turns import take_turn
 
 CONNECTIONS: Final = 64
@@ -189,25 +189,18 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
                 take_turn()
 
 
-def _shake_hands(wrapped: Any) -> None:
+def _shake_hands(wrapped: Any, thread: HumbleThread) -> None:
     """The handshake of TLS; its arithmetic, milliseconds for an RSA key, is done in a native thread. Raises OSError."""
     wrapped.settimeout(0)
     while True:
-        step = gevent.get_hub().threadpool.spawn(outcome, wrapped.do_handshake, ())
         try:
-            _, failure = step.get()
-        except BaseException:
-            # The socket must not be closed, and its number given to another one, while the thread writes to it.
-            step.wait()
-            raise
-        if failure is None:
-            return
-        if isinstance(failure, SSLWantReadError):
+            thread.run(wrapped.do_handshake)
+        except SSLWantReadError:
             wait_read(wrapped.fileno())
-        elif isinstance(failure, SSLWantWriteError):
+        except SSLWantWriteError:
             wait_write(wrapped.fileno())
         else:
-            raise failure
+            return
 
 
 class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
@@ -225,6 +218,7 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         self.requests = registry.counter("admin.requests")
         self.refused = registry.counter("admin.refused")
         self._waiting: dict[gevent.Greenlet, None] = {}
+        self._hands = HumbleThread()
         self._open = 0
         registry.callback("admin.connections", lambda: self._open)
 
@@ -250,10 +244,19 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         with contextlib.suppress(OSError), self.waiting(), gevent.Timeout(_HANDSHAKE_S, False):
             take_turn()
             wrapped = self.context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
-            _shake_hands(wrapped)
+            try:
+                _shake_hands(wrapped, self._hands)
+            except BaseException:
+                wrapped.close()
+                raise
             wrapped.settimeout(SEND_S)
             return wrapped
         return None
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Close the listener and the connections, and let go of the native thread."""
+        super().stop(timeout=timeout)
+        self._hands.close()
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:

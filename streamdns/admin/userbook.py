@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import threading
-
-from gevent.threadpool import ThreadPool
-
 from streamdns import logs
 from streamdns.admin import files, users
 from streamdns.admin.route import Role
 from streamdns.admin.users import User
 from streamdns.errors import ApiError
+from streamdns.native import HumbleThread
 from streamdns.settings import Settings
 
 #: Passwords are looked at one after the other, in a native thread of their own; so many may wait.
 _MOST_WAITING = 8
-_NICE = 10
 _log = logs.get("admin")
-
-
-def _step_back() -> None:
-    """Have this thread yield the processor to the one that answers queries (Linux: a nice value is a thread's own)."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 class Userbook:
@@ -32,7 +22,7 @@ class Userbook:
         self._file = files.Watched(settings.admin_users, users.parse) if settings.admin_users else None
         self._name, self._password = settings.admin_username, settings.admin_password
         self._own: User | None = None
-        self._thread: ThreadPool | None = None
+        self._thread = HumbleThread()
         self._waiting = 0
 
     @property
@@ -60,20 +50,14 @@ class Userbook:
             raise ApiError(503, "busy", "too many are signing in at the moment")
         self._waiting += 1
         try:
-            if self._thread is None:
-                self._thread = ThreadPool(1)
-                self._thread.apply(_step_back)
             if self._password and self._own is None:
-                self._own = User(self._name, Role.ADMIN, self._thread.apply(users.hashed, (self._password,)))
+                self._own = User(self._name, Role.ADMIN, self._thread.run(users.hashed, self._password))
             user = self.find(name)
             kept = users.nobody() if user is None else user.password
-            right: bool = self._thread.apply(kept.matches, (password,))
-            return user if right else None
+            return user if self._thread.run(kept.matches, password) else None
         finally:
             self._waiting -= 1
 
     def close(self) -> None:
         """Let go of the native thread."""
-        if self._thread is not None:
-            thread, self._thread = self._thread, None
-            thread.kill()
+        self._thread.close()

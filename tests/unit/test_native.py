@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 
+import gevent
 import pytest
 from gevent.threadpool import ThreadPool
 
-from streamdns.native import in_thread
+from streamdns.native import HumbleThread, in_thread
 
 
 def test_in_a_thread_of_the_pool_that_was_given(capfd: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +26,38 @@ def test_in_a_thread_of_the_pool_that_was_given(capfd: pytest.CaptureFixture[str
     finally:
         pool.kill()
     assert capfd.readouterr().err == ""
+
+
+def test_a_humble_thread_steps_back_and_is_one() -> None:
+    thread = HumbleThread()
+    try:
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        number = thread.run(threading.get_native_id)
+        assert number == thread.run(threading.get_native_id) != threading.get_native_id()
+        assert os.getpriority(os.PRIO_PROCESS, number) == max(own, 10)
+        assert os.getpriority(os.PRIO_PROCESS, 0) == own
+        with pytest.raises(ZeroDivisionError):
+            thread.run(divmod, 7, 0)
+    finally:
+        thread.close()
+    assert thread.run(divmod, 7, 2) == (3, 1)
+    thread.close()
+
+
+def test_who_is_killed_goes_when_the_work_is_done() -> None:
+    thread = HumbleThread()
+    begun, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        time.sleep(0.3)
+        done.set()
+
+    caller = gevent.spawn(thread.run, work)
+    try:
+        while not begun.is_set():
+            gevent.sleep(0.01)
+        caller.kill()
+        assert done.is_set()
+    finally:
+        thread.close()
