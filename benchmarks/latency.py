@@ -15,7 +15,7 @@ from benchmarks import changes
 from benchmarks.load import Asker, Dnsperf, Producer
 from benchmarks.options import Options
 from benchmarks.report import Result, percentile
-from benchmarks.servers import Bind, MeasuredPeer, Streamdns, Subject, UpdatedKnot, missing, peer, wait_serving
+from benchmarks.servers import MeasuredPeer, Streamdns, Subject, UpdatedBind, UpdatedKnot, missing, peer, wait_serving
 from benchmarks.zone import Zone, evidence, question
 
 _COLUMNS = (
@@ -55,7 +55,7 @@ def run(options: Options) -> Result:
     zone.write_zone_file(zone_file)
     zone.write_queries(folder / "hit.queries", workload="hit", count=options.queries)
     subjects: list[Subject] = [Streamdns(folder / "streamdns", options=options, log=log)]
-    kinds: tuple[type[MeasuredPeer], ...] = (Bind, UpdatedKnot)
+    kinds: tuple[type[MeasuredPeer], ...] = (UpdatedBind, UpdatedKnot)
     for kind in kinds:
         reason = missing(kind.program)
         if reason:
@@ -176,7 +176,7 @@ def _figures(times: Times) -> dict[str, Any]:
 
 
 def _row(loaded: bool, name: str, found: dict[tuple[bool, str], dict[str, Any]]) -> dict[str, Any]:
-    own, bind = found[loaded, name], found.get((loaded, Bind.name))
+    own, bind = found[loaded, name], found.get((loaded, UpdatedBind.name))
     return {
         "load": "loaded" if loaded else "idle",
         "server": name,
