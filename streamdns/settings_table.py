@@ -117,8 +117,8 @@ SETTINGS: tuple[Setting, ...] = (
     seconds_row("DNS_TCP_MESSAGE_TIMEOUT", "tcp_message_timeout_s", (0.1, 3600), "5",
              "How long one whole message may take to arrive over TCP, or one answer to be taken.", reload=True),
     seconds_row("DNS_STALE_AFTER", "stale_after_s", (0.1, 31536000), "3600",
-             "How long the log may be out of reach, or the view full, before answers are marked as stale and the node "
-             "is not ready.", reload=True),
+             "How long the log may be out of reach or empty, or the view full, before answers are marked as stale and "
+             "the node is not ready.", reload=True),
     integer_row("DNS_JOURNAL_SIZE", "journal_size", (0, 10_000_000), "10000",
              "The most entries in the journal of changes."),
     integer_row("DNS_QUARANTINE_SIZE", "quarantine_size", (1, 10_000_000), "1000",

@@ -32,6 +32,6 @@ class Node:
         """For how long changes of the log may be missing in the view, seconds."""
         progress = self.progress
         silent_s = 0.0
-        if progress.state == "reconnecting" and progress.last_contact_s is not None:
+        if (progress.held or progress.state == "reconnecting") and progress.last_contact_s is not None:
             silent_s = self.now_s() - progress.last_contact_s
         return round(max(0.0, silent_s, progress.lag_s()), 3)

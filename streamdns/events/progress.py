@@ -62,6 +62,8 @@ class Progress:
         self.error = ""
         self.last_alarm: tuple[float, str] | None = None
         self.last_contact_s: float | None = None
+        self.held = False
+        """Whether a rebuilt view waits for the first event of an empty log."""
         self.whole_s: float | None = None
         self.last_rebuild: LastRebuild | None = None
         self.last_refusal: tuple[str, str] | None = None
@@ -130,6 +132,7 @@ class Progress:
     def reads(self, state: State, *, rebuilding: bool) -> None:
         """The log is read from now on into a view in this state: the one that serves, or one beside it."""
         self._reading, self.rebuilding = state, rebuilding
+        self.held = self.held and rebuilding
 
     def _busy(self) -> str:
         return "rebuilding" if self.rebuilding else "catching-up"
@@ -138,9 +141,10 @@ class Progress:
         """The log is open and is read on from these positions."""
         self._enter(self._busy())
         self.describe, self.details, self.unit = source.describe(), source.details(), source.unit
-        self.last_contact_s = self._now_s()
+        if not self.held:
+            self.last_contact_s = self._now_s()
         self._at(positions)
-        self.connected_at = self.last_contact_s, sum(self.positions.values())
+        self.connected_at = self._now_s(), sum(self.positions.values())
         self._look(source)
         self.propagation.expects({topic for topic, _ in self.ends})
 
@@ -169,7 +173,8 @@ class Progress:
         self._enter(self._busy())
 
     def holds(self, why: str) -> None:
-        """The rebuilt view is not swapped in yet."""
+        """The rebuilt view is not swapped in yet; what is read is not of the log that the one which serves is of."""
+        self.held = True
         self._enter("rebuilding", why)
 
     def alarm(self, why: str, error: str) -> None:
@@ -179,6 +184,7 @@ class Progress:
 
     def rebuilt(self, rebuild: LastRebuild) -> None:
         """A rebuilt view serves from now on."""
+        self.held = False
         self.last_rebuild = rebuild
 
     def refused(self, request: str, why: str) -> None:
@@ -214,7 +220,8 @@ class Progress:
     def contact(self, source: Source, caught_up: bool) -> None:
         """A read of the log came back."""
         now_s = self._now_s()
-        self.last_contact_s = now_s
+        if not self.held:
+            self.last_contact_s = now_s
         self.details = source.details()
         if caught_up:
             self.behind_since_s = None
@@ -260,9 +267,10 @@ class Progress:
 
     @property
     def stale(self) -> bool:
-        """Whether nothing of the log was read or had room for longer than the limit, counted from the start at most."""
+        """Whether nothing of its log was read or had room for longer than the limit, counted from the start at most."""
         last_s = self._started_s if self.last_contact_s is None else self.last_contact_s
-        return self.state in ("reconnecting", "view-full") and self._now_s() - last_s > self.stale_after_s
+        waits = self.held or self.state in ("reconnecting", "view-full")
+        return waits and self._now_s() - last_s > self.stale_after_s
 
     @property
     def ready(self) -> bool:

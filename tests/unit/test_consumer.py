@@ -6,6 +6,7 @@ import pathlib
 import time
 from typing import Any
 
+import gevent
 import pytest
 
 from streamdns.errors import SourceError, SourceStalled, ViewCorrupt, ViewFull
@@ -329,6 +330,24 @@ def test_stale_is_counted_from_the_last_contact_or_the_start() -> None:
     assert progress.stale
     progress.recovered()
     assert not progress.stale
+
+
+def test_a_view_whose_log_is_gone_grows_stale_though_another_one_is_read(tmp_path: pathlib.Path) -> None:
+    clock = _Clock()
+    with bench(tmp_path, lambda: Memory([record(0, "a.")])) as made:
+        made.follows()
+    empty = Memory([], identity="two")
+    with bench(tmp_path, lambda: empty, now_s=clock) as made:
+        made.progress.stale_after_s = 10
+        until(lambda: "the log is empty" in made.progress.error, "it waits")
+        assert made.progress.ready
+        clock.now_s += 11
+        gevent.sleep(0.05)  # Reads come back meanwhile.
+        assert made.progress.stale
+        assert not made.progress.ready
+        empty.records.append(record(0, "b."))
+        made.follows()
+        assert not made.progress.stale
 
 
 def test_lag_counts_from_when_the_view_last_had_everything() -> None:
