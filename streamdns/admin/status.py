@@ -62,7 +62,8 @@ class Status:
         if not progress.complete:
             reasons.append("the view has not yet caught up with the log")
         if progress.stale:
-            why = "the view has been full" if progress.state == "view-full" else "the log has been out of reach"
+            why = "the log has been empty" if progress.held else "the log has been out of reach"
+            why = "the view has been full" if progress.state == "view-full" else why
             reasons.append(f"{why} for longer than DNS_STALE_AFTER")
         for service in self.supervisor.statuses() if self.supervisor is not None else ():
             if service.essential and not service.ready:
