@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks import machine
@@ -41,7 +41,7 @@ _WALKED_ZONES = 10
 Task = Callable[[Api], None]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Work:
     """What clients of the API do all the time, `clients` of them at once."""
 
@@ -50,14 +50,14 @@ class Work:
     clients: int = 1
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class Turns:
     """All turns of one server at one work, with or without queries beside it."""
 
-    loads: list[Load] = dataclasses.field(default_factory=list)
-    cpu_s: list[float] = dataclasses.field(default_factory=list)
-    seconds: list[float] = dataclasses.field(default_factory=list)
-    task_ms: list[float] = dataclasses.field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    task_ms: list[float] = field(default_factory=list)
 
     @property
     def each_ms(self) -> list[list[float]]:
@@ -159,7 +159,7 @@ class Scene:
 
 def run(options: Options) -> Result:
     """Measure and give the table."""
-    options = dataclasses.replace(options, seconds=min(options.seconds, _TURN_S))
+    options = replace(options, seconds=min(options.seconds, _TURN_S))
     runs = min(options.runs, 3)
     rounds = (1 if options.quick else _ROUNDS_A_RUN) * runs
     scene = Scene(options, options.work / "admin")
@@ -263,10 +263,10 @@ def _row(scene: Scene, server: str, name: str, *, queries: bool) -> dict[str, An
     }
     if queries:
         each_ms = [time_ms for turn in turns.each_ms for time_ms in turn]
-        p99 = turns.p99_ms
-        ratios = [one / other for one, other in zip(p99, alone.p99_ms, strict=True)]
+        p99, alone_p99 = turns.p99_ms, alone.p99_ms
+        ratios = [one / other for one, other in zip(p99, alone_p99, strict=True)]
         row |= {
-            "p99_ratio": ratio(p99, alone.p99_ms), "p99_spread": f"{min(ratios):.2f}..{max(ratios):.2f}",
+            "p99_ratio": ratio(p99, alone_p99), "p99_spread": f"{min(ratios):.2f}..{max(ratios):.2f}",
             "p50_ms": percentile(each_ms, 0.5), "p99_ms": median(p99), "max_ms": max(each_ms),
             "queries_per_s": sum(load.completed for load in turns.loads) / sum(load.elapsed_s for load in turns.loads),
             "lost": sum(load.lost for load in turns.loads),

@@ -19,10 +19,7 @@ def in_thread(work: Callable[..., _T], *arguments: Any, pool: ThreadPool | None 
     """Do something in a native thread of `pool`, or of the event loop's own; raises what it raises."""
     # An idle pool has no length, so it would not be true.
     threads = gevent.get_hub().threadpool if pool is None else pool
-    result, failure = threads.apply(outcome, (work, arguments))
-    if failure is not None:
-        raise failure
-    return result  # type: ignore[no-any-return]
+    return _opened(threads.apply(outcome, (work, arguments)))  # type: ignore[no-any-return]
 
 
 def outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | None, Exception | None]:
@@ -31,6 +28,14 @@ def outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | N
         return work(*arguments), None
     except Exception as error:  # noqa: BLE001 - raised again where it is waited for
         return None, error
+
+
+def _opened(found: tuple[Any, Exception | None]) -> Any:
+    """What is in an outcome; raises what was raised."""
+    result, failure = found
+    if failure is not None:
+        raise failure
+    return result
 
 
 class HumbleThread:
@@ -49,14 +54,12 @@ class HumbleThread:
             self._pool.spawn(_step_back)
         done = self._pool.spawn(outcome, work, arguments)
         try:
-            result, failure = done.get()
+            found = done.get()
         except BaseException:
             # What the thread has in its hands must not be closed under it.
             done.wait()
             raise
-        if failure is not None:
-            raise failure
-        return result  # type: ignore[no-any-return]
+        return _opened(found)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Let go of the thread when what it does is done."""

@@ -172,7 +172,7 @@ class Peers(Service):
         stint = Stint()
         while start is not None and len(mine) < _MOST_PAGES * _PAGE_ZONES:
             with Pages(self._node.view.store) as view:
-                lines, start = view.zone_lines(start, most=_CHUNK_ZONES)
+                lines, start = view.zone_lines(start, most=_CHUNK_ZONES, over=stint.over)
             mine |= {name.to_text(owner_of(line.apex)): line.row.digest.hex() for line in lines}
             stint()
         return [each for each in {**mine, **theirs} if mine.get(each) != theirs.get(each)][:_SHOWN_ZONES]

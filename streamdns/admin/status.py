@@ -62,8 +62,10 @@ class Status:
         if not progress.complete:
             reasons.append("the view has not yet caught up with the log")
         if progress.stale:
-            why = "the log has been empty" if progress.held else "the log has been out of reach"
-            why = "the view has been full" if progress.state == "view-full" else why
+            if progress.state == "view-full":
+                why = "the view has been full"
+            else:
+                why = "the log has been empty" if progress.held else "the log has been out of reach"
             reasons.append(f"{why} for longer than DNS_STALE_AFTER")
         for service in self.supervisor.statuses() if self.supervisor is not None else ():
             if service.essential and not service.ready:

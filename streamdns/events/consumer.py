@@ -237,10 +237,11 @@ class Consumer(Service):
         source.connect(*_as_source_takes(positions))
         self.progress.connected(source, positions)
         _log.info("consumer.connected", source=source.describe(), partitions=len(source.ends()))
-        for warning in source.details()["warnings"]:
+        warnings = source.details()["warnings"]
+        for warning in warnings:
             if warning not in self._warned:
                 _log.warning("consumer.log_unwise", warning=warning)
-        self._warned = set(source.details()["warnings"])
+        self._warned = set(warnings)
         self._raise_if_away(source, contact.absence_s() if complete else contact.pause_s())
         self._least_absence_s = _LEAST_ABSENCE_S
 

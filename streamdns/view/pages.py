@@ -27,10 +27,6 @@ _NAMES_A_LOOK = 16
 _ENTRIES_A_LOOK = 4
 
 
-def _never() -> bool:
-    return False
-
-
 class ZoneLine(NamedTuple):
     """A zone: the key of its apex, its row, and its SOA RRset in the form of a node's records."""
 
@@ -58,7 +54,7 @@ class Pages(Inspector):
                 raise error
 
     def zone_lines(
-        self, start: bytes, *, within: bytes = b"", most: int, over: Callable[[], bool] = _never
+        self, start: bytes, *, within: bytes = b"", most: int, over: Callable[[], bool]
     ) -> tuple[list[ZoneLine], bytes | None]:
         """Zones from a key on, and the key of the one behind them; ends when it is `over`, too, as `names` does."""
         lines: list[ZoneLine] = []
@@ -101,9 +97,7 @@ class Pages(Inspector):
                 octets += len(raw)
         return Names(found, looked, None)
 
-    def zone_names(
-        self, apex: bytes, start: bytes, *, most: int, enough: int, over: Callable[[], bool] = _never
-    ) -> Names:
+    def zone_names(self, apex: bytes, start: bytes, *, most: int, enough: int, over: Callable[[], bool]) -> Names:
         """RRsets of one zone, without those of zones below it; NS and DS at its cuts stay. Ends as `names` does."""
         found: list[Entry] = []
         looked, octets, within, depth = 0, 0, subtree(apex), depth_of(apex)

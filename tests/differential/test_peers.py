@@ -82,7 +82,8 @@ def compare_round(
         over_tcp = [ask_tcp(port, [wires[number] for number in again]) for port in ports]
     for number, reply in zip(again, over_tcp[2], strict=True):
         whole = outcome_of(Message(replies[2][number]))
-        assert "TC" in whole.flags or whole == outcome_of(Message(reply)), "something was left out, and nobody told"
+        asked = f"{text_of(queries[number].name)} {dns.rdatatype.to_text(queries[number].rdtype)}"
+        assert "TC" in whole.flags or whole == outcome_of(Message(reply)), f"{asked}: not whole, without TC"
     compare([queries[n] for n in again], [wires[n] for n in again], over_tcp, "TCP", tally, differences)
     server.stop()
 

@@ -40,6 +40,7 @@ class Memory:
         self.fail: list[Exception] = []
         self.warnings: list[str] = []
         self.connects: list[dict[Partition, int]] = []
+        self.reads = 0
         self._at = 0
         self._open = False
         self._log = self
@@ -54,6 +55,7 @@ class Memory:
         return {(TOPIC, 0): self.identity}
 
     def read(self, *, max_records: int, timeout_s: float) -> Batch:
+        self._log.reads += 1
         deadline_s = time.monotonic() + timeout_s
         while True:
             if self._log.fail:

@@ -144,7 +144,7 @@ def test_rows_that_cannot_be_read_are_a_failure_of_the_view() -> None:
         with store.begin(write=True) as txn:
             txn.put(ZONE, b"\xc1", db=store.tables["zones"])
         with pytest.raises(ViewCorrupt), Pages(store) as view:
-            view.zone_lines(b"", most=10)
+            view.zone_lines(b"", most=10, over=lambda: False)
         with pytest.raises(KeyError), Pages(store) as view:
             raise KeyError(view.state.zones)
         with Pages(store) as view:

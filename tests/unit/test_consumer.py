@@ -6,7 +6,6 @@ import pathlib
 import time
 from typing import Any
 
-import gevent
 import pytest
 
 from streamdns.errors import SourceError, SourceStalled, ViewCorrupt, ViewFull
@@ -342,7 +341,8 @@ def test_a_view_whose_log_is_gone_grows_stale_though_another_one_is_read(tmp_pat
         until(lambda: "the log is empty" in made.progress.error, "it waits")
         assert made.progress.ready
         clock.now_s += 11
-        gevent.sleep(0.05)  # Reads come back meanwhile.
+        begun = empty.reads
+        until(lambda: empty.reads > begun + 2, "reads come back")
         assert made.progress.stale
         assert not made.progress.ready
         empty.records.append(record(0, "b."))

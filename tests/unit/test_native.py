@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 import gevent
 import pytest
@@ -46,18 +45,24 @@ def test_a_humble_thread_steps_back_and_is_one() -> None:
 
 def test_who_is_killed_goes_when_the_work_is_done() -> None:
     thread = HumbleThread()
-    begun, done = threading.Event(), threading.Event()
+    begun, released, done = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
         begun.set()
-        time.sleep(0.3)
+        released.wait(20)
         done.set()
 
     caller = gevent.spawn(thread.run, work)
     try:
         while not begun.is_set():
             gevent.sleep(0.01)
-        caller.kill()
+        caller.kill(block=False)
+        caller.join(0.05)
+        assert not caller.dead
+        released.set()
+        caller.join(20)
+        assert caller.dead
         assert done.is_set()
     finally:
+        released.set()
         thread.close()
