@@ -12,8 +12,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from streamdns import log_events, settings  # noqa: E402 - the checkout has to be on the path first
+from streamdns import settings  # noqa: E402 - the checkout has to be on the path first
 from streamdns.metrics import catalogue  # noqa: E402
+from streamdns.runtime import log_events  # noqa: E402
 
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings.markdown,

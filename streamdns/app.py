@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from streamdns import __version__, local_records, logs
+from streamdns import __version__, local_records
 from streamdns.admin import content
 from streamdns.admin.auditor import Auditor
 from streamdns.admin.client import Client
@@ -33,12 +33,13 @@ from streamdns.dns.tcp import Connections, TcpServer
 from streamdns.errors import ConfigError
 from streamdns.events.consumer import Consumer
 from streamdns.events.sources.base import Source
-from streamdns.lifecycle import Service, Supervisor
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
 from streamdns.metrics.services import services as metrics_services
-from streamdns.sdnotify import Notifier
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service, Supervisor
+from streamdns.runtime.sdnotify import Notifier
 from streamdns.settings import Address, Settings, changed
 from streamdns.settings_admin import UnixAddress
 from streamdns.settings_table import BY_NAME

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from streamdns import logs
 from streamdns.admin.auth import TokenGate
 from streamdns.admin.open import OpenGate
 from streamdns.admin.revoked import Revoked
@@ -18,6 +17,7 @@ from streamdns.admin.throttle import Throttle
 from streamdns.admin.tokens import Keyring, keyring_of, random_keyring
 from streamdns.admin.userbook import Userbook
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
 from streamdns.settings import Settings
 from streamdns.settings_admin import is_local, needs_login
 

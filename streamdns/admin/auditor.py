@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 import gevent
 from gevent.event import Event
 
-from streamdns import logs
 from streamdns.admin.schema.peers import Audit as Report
 from streamdns.dns import name
 from streamdns.errors import ViewError
 from streamdns.events.progress import Progress
-from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
 from streamdns.view.audit import Audit, Verdict
 from streamdns.view.keys import owner_of, subtree
 from streamdns.view.view import View

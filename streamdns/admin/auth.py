@@ -6,7 +6,6 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamdns import logs
 from streamdns.admin.open import refuse_foreign_page
 from streamdns.admin.revoked import Revoked
 from streamdns.admin.route import Principal, Role
@@ -14,6 +13,7 @@ from streamdns.admin.tokens import BadToken, Claims, Keyring
 from streamdns.admin.userbook import Userbook
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
 
 COOKIE: Final = "token"
 CSRF_COOKIE: Final = "csrf"

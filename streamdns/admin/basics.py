@@ -10,7 +10,7 @@ from streamdns.admin.schema.state import NodeStatus
 from streamdns.admin.status import Status
 from streamdns.metrics import prometheus
 from streamdns.metrics.registry import Registry
-from streamdns.turns import take_turn
+from streamdns.runtime.turns import take_turn
 
 
 def routes(status: Status, registry: Registry) -> tuple[Route, ...]:

@@ -19,13 +19,13 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 from gevent.socket import wait_read, wait_write
 from gevent.ssl import SSLContext, SSLWantReadError, SSLWantWriteError
 
-from streamdns import logs
 from streamdns.admin.request import MAX_LINE_BYTES, Body, Head, read_head
 from streamdns.admin.routes import CODES, SECURITY_HEADERS, error_document
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
-from streamdns.native import HumbleThread
-from streamdns.turns import take_turn
+from streamdns.runtime import logs
+from streamdns.runtime.native import HumbleThread
+from streamdns.runtime.turns import take_turn
 
 CONNECTIONS: Final = 64
 #: Without a request; for the whole head once it has begun; for the whole body; for a piece of an answer to be taken.

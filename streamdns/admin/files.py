@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from streamdns.durable import sync_directory
+from streamdns.runtime.durable import sync_directory
 
 T = TypeVar("T")
 _MAX_BYTES = 64 << 20

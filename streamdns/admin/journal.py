@@ -16,7 +16,7 @@ from streamdns.admin.route import Call, Principal, Route, Stream
 from streamdns.admin.schema.data import Change, JournalPage, StreamPosition
 from streamdns.admin.schema.queries import JournalQuery, StreamQuery
 from streamdns.errors import ApiError
-from streamdns.turns import Stint
+from streamdns.runtime.turns import Stint
 from streamdns.view.keys import node_key, subtree
 from streamdns.view.pages import Pages
 from streamdns.view.store import Store

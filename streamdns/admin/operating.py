@@ -8,8 +8,8 @@ from streamdns.admin.schema.state import Metrics, MetricSeries, RebuildAsked, Se
 from streamdns.errors import ApiError, ViewError
 from streamdns.metrics.catalogue import Metric
 from streamdns.metrics.registry import Histogram
+from streamdns.runtime.turns import Stint
 from streamdns.settings_table import SETTINGS
-from streamdns.turns import Stint
 from streamdns.view import request
 
 

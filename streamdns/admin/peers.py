@@ -10,7 +10,7 @@ import gevent
 import msgspec
 from gevent.event import Event
 
-from streamdns import __version__, logs
+from streamdns import __version__
 from streamdns.admin.auditor import Auditor
 from streamdns.admin.client import Client, NodeError
 from streamdns.admin.comparing import compare
@@ -18,9 +18,10 @@ from streamdns.admin.node import Node
 from streamdns.admin.route import Call, Route
 from streamdns.admin.schema.peers import Mark, NodeReport, Nodes, NodeSeen, PositionAt
 from streamdns.dns import name
-from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
-from streamdns.turns import Stint
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.turns import Stint
 from streamdns.view.keys import owner_of
 from streamdns.view.pages import Pages
 

@@ -13,13 +13,13 @@ from typing import Any, Final, Protocol
 import bottle
 import msgspec
 
-from streamdns import logs
 from streamdns.admin import decoding
 from streamdns.admin.route import Call, Principal, Reply, Role, Route, Stream
 from streamdns.admin.schema.edge import Error, ErrorDetail
 from streamdns.dns import name
 from streamdns.errors import ApiError, ViewError
-from streamdns.turns import take_turn
+from streamdns.runtime import logs
+from streamdns.runtime.turns import take_turn
 
 _log = logs.get("admin")
 CODES: Final = {

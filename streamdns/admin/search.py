@@ -16,7 +16,7 @@ from streamdns.admin.zones import CHUNK_TAKEN, PAGE_OCTETS, page_of
 from streamdns.dns import name
 from streamdns.dns import node as nodes
 from streamdns.errors import ApiError
-from streamdns.turns import Stint
+from streamdns.runtime.turns import Stint
 from streamdns.view.keys import owner_of
 from streamdns.view.pages import Pages
 from streamdns.view.reader import Entry

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from gevent.event import Event
 
-from streamdns import logs
 from streamdns.admin import basics
 from streamdns.admin.access import Access
 from streamdns.admin.edge import Edge
@@ -20,8 +19,9 @@ from streamdns.admin.routes import application
 from streamdns.admin.status import Status
 from streamdns.admin.tls import tls_context
 from streamdns.errors import ConfigError
-from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
 from streamdns.settings import Address, Settings
 from streamdns.settings_admin import UnixAddress
 

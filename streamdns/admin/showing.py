@@ -10,7 +10,7 @@ import msgspec
 from streamdns.admin.schema.data import Change, Data, RRset, Soa
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, ttl_of, unpack_rdatas
-from streamdns.turns import Stint
+from streamdns.runtime.turns import Stint
 from streamdns.view.reader import Entry
 from streamdns.view.writer import JournalEntry
 

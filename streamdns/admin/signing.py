@@ -10,7 +10,6 @@ from typing import Any, Final
 import bottle
 import gevent
 
-from streamdns import logs
 from streamdns.admin.auth import CLAIMS, COOKIE, CSRF_COOKIE
 from streamdns.admin.open import refuse_foreign_page
 from streamdns.admin.revoked import MOST_BY_SIGNING_OUT, Entry, Revoked
@@ -21,6 +20,7 @@ from streamdns.admin.tokens import Claims, Keyring
 from streamdns.admin.userbook import Userbook
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
 
 _WRONG: Final = "the name or the password is wrong"
 _log = logs.get("admin")

@@ -20,8 +20,8 @@ from streamdns.admin.schema.state import (
     ViewStatus,
 )
 from streamdns.events.progress import Progress
-from streamdns.lifecycle import Supervisor
 from streamdns.metrics.registry import Registry
+from streamdns.runtime.lifecycle import Supervisor
 from streamdns.settings import Settings
 from streamdns.view.view import View
 

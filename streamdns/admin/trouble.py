@@ -10,7 +10,7 @@ from streamdns.admin.schema.queries import PageQuery
 from streamdns.dns import name, rdata
 from streamdns.errors import BadEvent
 from streamdns.events.event import decode_key
-from streamdns.turns import Stint
+from streamdns.runtime.turns import Stint
 from streamdns.view import quarantine
 from streamdns.view import transaction as stored
 from streamdns.view.pages import Pages

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from streamdns import logs
 from streamdns.admin import files, users
 from streamdns.admin.route import Role
 from streamdns.admin.users import User
 from streamdns.errors import ApiError
-from streamdns.native import HumbleThread
+from streamdns.runtime import logs
+from streamdns.runtime.native import HumbleThread
 from streamdns.settings import Settings
 
 #: Passwords are looked at one after the other, in a native thread of their own; so many may wait.

@@ -11,7 +11,7 @@ from streamdns.admin.schema.data import NameRecords, RRsetPage, Zone, ZonePage
 from streamdns.admin.schema.queries import NamesQuery, PageQuery, RecordsQuery
 from streamdns.dns import name
 from streamdns.errors import ApiError
-from streamdns.turns import Stint
+from streamdns.runtime.turns import Stint
 from streamdns.view.keys import node_key, owner_of, subtree
 from streamdns.view.pages import Pages, ZoneLine
 from streamdns.view.reader import Entry

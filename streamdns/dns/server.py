@@ -11,14 +11,14 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
-from streamdns import logs
 from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.lookup import Snapshot
 from streamdns.dns.mmsg import Datagrams
 from streamdns.dns.statistics import Statistics
 from streamdns.dns.unusual import servfail
 from streamdns.errors import ConfigError, ViewError
-from streamdns.lifecycle import Service
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
 from streamdns.settings import Address
 
 _log = logs.get("dns")

@@ -12,13 +12,13 @@ from gevent import socket
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from streamdns import logs
 from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.server import Responder, TakeSnapshot, bind
 from streamdns.dns.statistics import Statistics
-from streamdns.lifecycle import Service
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.turns import give_way
 from streamdns.settings import Address
-from streamdns.turns import give_way
 
 _log = logs.get("dns")
 

@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
-from streamdns import logs
 from streamdns.dns import rdata
 from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
 from streamdns.events.beside import Reader, Readers
@@ -19,8 +18,9 @@ from streamdns.events.progress import Progress
 from streamdns.events.rebuilding import Rebuilds
 from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.events.writing import Stopped, WritingThread
-from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Position, Store
 from streamdns.view.view import View

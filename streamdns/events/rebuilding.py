@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from streamdns import logs
 from streamdns.errors import ViewCorrupt, ViewFull
 from streamdns.events.progress import LastRebuild, Progress
 from streamdns.events.writing import Stopped, WritingThread
+from streamdns.runtime import logs
 from streamdns.view import request
 from streamdns.view.compare import Differences, differences
 from streamdns.view.reader import Inspector

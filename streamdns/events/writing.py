@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from streamdns import logs
 from streamdns.errors import ViewFull
 from streamdns.events.progress import Progress
 from streamdns.events.sources.base import Source
-from streamdns.native import in_thread
+from streamdns.runtime import logs
+from streamdns.runtime.native import in_thread
 from streamdns.view.store import MapFull, Store
 
 _log = logs.get("consumer")

@@ -10,11 +10,11 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from streamdns import logs
-from streamdns.lifecycle import Service
 from streamdns.metrics.flush import Flush
 from streamdns.metrics.outputs import Output, Unwanted
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
 
 _log = logs.get("metrics")
 _SEND_S = 10.0

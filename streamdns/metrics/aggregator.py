@@ -8,10 +8,10 @@ from typing import Protocol
 
 from gevent.event import Event
 
-from streamdns.lifecycle import Service
 from streamdns.metrics.flush import Flush, Summing
 from streamdns.metrics.registry import Registry
-from streamdns.turns import give_way
+from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.turns import give_way
 
 
 class Taker(Protocol):

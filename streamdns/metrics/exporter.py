@@ -10,13 +10,13 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from streamdns import logs
 from streamdns.errors import ConfigError
-from streamdns.lifecycle import Service
 from streamdns.metrics.prometheus import CONTENT_TYPE, pages
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.turns import give_way
 from streamdns.settings_parsers import Address
-from streamdns.turns import give_way
 
 _log = logs.get("metrics")
 _CONNECTIONS = 16

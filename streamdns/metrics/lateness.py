@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import gevent
 
-from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
+from streamdns.runtime.lifecycle import Service
 
 _EVERY_S = 0.02
 _PARTS, _PART_S = 7, 10.0

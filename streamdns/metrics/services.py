@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
+from streamdns.runtime.lifecycle import Service
 from streamdns.settings import Settings
 
 

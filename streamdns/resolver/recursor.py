@@ -11,10 +11,8 @@ import gevent
 from gevent.event import Event
 from gevent.hub import Waiter
 
-from streamdns import logs
 from streamdns.dns import name as names
 from streamdns.dns.wire import SERVFAIL
-from streamdns.lifecycle import Service
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.greenlets import Greenlets
 from streamdns.resolver.message import Response
@@ -26,6 +24,8 @@ from streamdns.resolver.resolution import MAX_S, Resolution
 from streamdns.resolver.stale import EDE_STALE_NXDOMAIN, stale_outcome
 from streamdns.resolver.transport import Transport
 from streamdns.resolver.walk import LIMITS
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service
 
 _log = logs.get("resolver")
 _PRIMING_AGAIN_S = 60.0

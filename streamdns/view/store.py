@@ -13,8 +13,8 @@ from typing import TypeAlias
 import lmdb
 import msgspec
 
-from streamdns.durable import sync_directory
 from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
+from streamdns.runtime.durable import sync_directory
 from streamdns.view.wholeness import check_whole
 
 #: Values are bytes, copied out of the map: none outlives its transaction as a view into it.

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamdns.durable import sync_directory
 from streamdns.errors import ViewCorrupt, ViewError, ViewLocked
+from streamdns.runtime.durable import sync_directory
 from streamdns.view import request
 from streamdns.view.store import Store, disk_failure
 

@@ -13,16 +13,14 @@ from tests.meta.source import imports, modules, within
 #: From the bottom up; a module belongs to the longest entry that it is in or below, "=" in front means only itself.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
-        "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.durable", "streamdns.errors",
+        "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.runtime", "streamdns.errors",
         "streamdns.settings",
         "streamdns.settings_metrics",
         "streamdns.settings_admin",
         "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver",
         "streamdns.settings_peers",
-        "streamdns.settings_row", "streamdns.settings_table", "streamdns.log_events", "streamdns.logs",
-        "streamdns.metrics", "streamdns.sdnotify", "streamdns.lifecycle",
-        "streamdns.native",
-        "streamdns.turns",
+        "streamdns.settings_row", "streamdns.settings_table",
+        "streamdns.metrics",
     )),
     ("names and wire", (
         "streamdns.dns.name", "streamdns.dns.rdata", "streamdns.dns.rdata_plain", "streamdns.dns.wire",
@@ -52,7 +50,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 PURE = ("names and wire", "events and answers", "resolutions")
 #: What a pure module may not know: the hub, sockets, storage, clocks, logs, the process.
 IMPURE = ("gevent", "socket", "select", "ssl", "lmdb", "time", "datetime", "logging", "os", "threading", "subprocess",
-          "random", "secrets", "streamdns.logs", "streamdns.lifecycle", "streamdns.sdnotify", "streamdns.settings")
+          "random", "secrets", "streamdns.runtime", "streamdns.settings")
 MODULES = modules("streamdns")
 
 

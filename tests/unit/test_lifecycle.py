@@ -18,8 +18,8 @@ import pytest
 from gevent.event import Event
 
 from streamdns.errors import SourceError
-from streamdns.lifecycle import EXIT_FAILED, EXIT_OK, Service, Supervisor
-from streamdns.sdnotify import Notifier
+from streamdns.runtime.lifecycle import EXIT_FAILED, EXIT_OK, Service, Supervisor
+from streamdns.runtime.sdnotify import Notifier
 from tests.harness import ROOT
 from tests.harness.process import wait_until
 
@@ -234,9 +234,10 @@ import sys
 from gevent import monkey; monkey.patch_all()
 import gevent, time
 from gevent.event import Event
-from streamdns import logs, settings
-from streamdns.lifecycle import Service, Supervisor
-from streamdns.sdnotify import Notifier
+from streamdns import settings
+from streamdns.runtime import logs
+from streamdns.runtime.lifecycle import Service, Supervisor
+from streamdns.runtime.sdnotify import Notifier
 
 class Tiny(Service):
     name, essential = "tiny", True

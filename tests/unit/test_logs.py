@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns import logs
-from streamdns.log_events import BY_NAME, LOG_EVENTS, LogEvent
+from streamdns.runtime import logs
+from streamdns.runtime.log_events import BY_NAME, LOG_EVENTS, LogEvent
 from streamdns.settings import Address
 
 TOP = Path(__file__).parents[2]
@@ -292,7 +292,7 @@ def test_threads_and_greenlets_log_at_the_same_time() -> None:
     program = """
 from gevent import monkey; monkey.patch_all()
 import gevent, gevent.threadpool
-from streamdns import logs
+from streamdns.runtime import logs
 logs.setup("debug", "json")
 log = logs.get("service")
 def work(number):

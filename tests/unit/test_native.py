@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent.threadpool import ThreadPool
 
-from streamdns.native import HumbleThread, in_thread
+from streamdns.runtime.native import HumbleThread, in_thread
 
 
 def test_in_a_thread_of_the_pool_that_was_given(capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import gevent
 from gevent.hub import Waiter
 
 from streamdns.resolver.greenlets import Greenlets
-from streamdns.turns import give_way
+from streamdns.runtime.turns import give_way
 
 _PATIENCE_S = 10.0
 

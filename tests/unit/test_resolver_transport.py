@@ -22,7 +22,7 @@ from streamdns.resolver.pace import Pace
 from streamdns.resolver.resolution import Ask
 from streamdns.resolver.servers import Address
 from streamdns.resolver.transport import Transport, scrambled
-from streamdns.turns import give_way
+from streamdns.runtime.turns import give_way
 
 QNAME = b"\3www\7example\3org\0"
 _PATIENCE_S = 10.0

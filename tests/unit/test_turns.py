@@ -6,7 +6,7 @@ import time
 
 import gevent
 
-from streamdns.turns import Stint, give_way, take_turn
+from streamdns.runtime.turns import Stint, give_way, take_turn
 
 
 def test_what_is_due_has_its_turn_each_time() -> None:

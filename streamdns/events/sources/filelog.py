@@ -18,9 +18,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from streamdns.durable import sync_directory
 from streamdns.errors import SourceError
 from streamdns.events.sources.base import Record
+from streamdns.runtime.durable import sync_directory
 
 TOPIC: Final = "file"
 MAX_LINE_BYTES: Final = 8 << 20  # A longer line is a bad event: nobody has to hold it in memory.

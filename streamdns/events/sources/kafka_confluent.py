@@ -18,7 +18,7 @@ from streamdns.events.sources import kafka_wire as wire
 from streamdns.events.sources.base import Partition, Record
 from streamdns.events.sources.kafka_client import Fetched, OutOfRange
 from streamdns.events.sources.kafka_config import KafkaConfig
-from streamdns.native import in_thread, outcome
+from streamdns.runtime.native import in_thread, outcome
 
 _T = TypeVar("_T")
 _POLL_S: Final = 0.25  # As long as close() may have to wait for a read.

@@ -31,8 +31,8 @@ from streamdns.events.sources.kafka_config import KafkaConfig
 from streamdns.events.sources.kafka_member import Holder, Member
 from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster, context_of
 from streamdns.events.sources.kafka_topic import in_transactions
-from streamdns.native import in_thread
-from streamdns.turns import give_way
+from streamdns.runtime.native import in_thread
+from streamdns.runtime.turns import give_way
 
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
 _REPLY_S: Final = 15.0

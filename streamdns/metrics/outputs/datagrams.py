@@ -12,7 +12,7 @@ import gevent
 from gevent import socket
 
 from streamdns.metrics.outputs import Unwanted
-from streamdns.turns import give_way
+from streamdns.runtime.turns import give_way
 
 #: What goes through an Ethernet in one piece, with room for a tunnel (as statsd's own documentation advises).
 MAX_OCTETS = 1432

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import gevent
 from gevent.event import Event
 
-from streamdns import logs
 from streamdns.errors import StreamDNSError
-from streamdns.sdnotify import Notifier
+from streamdns.runtime import logs
+from streamdns.runtime.sdnotify import Notifier
 
 EXIT_OK = 0
 EXIT_FAILED = 1

@@ -141,7 +141,7 @@ def markdown() -> str:
     """The page docs/log-messages.md."""
     head = (
         "# Log messages\n\n"
-        "Made from the table in streamdns/log_events.py by docs/generate.py; change it there.\n\n"
+        "Made from the table in streamdns/runtime/log_events.py by docs/generate.py; change it there.\n\n"
         "Log lines go to stderr, one line an event: with `LOG_FORMAT=json` an object with `ts` (UTC), `level`, "
         "`event`, `component` and then\nfields; with `LOG_FORMAT=plain` the same for people. An event that "
         "repeats too often is summarised: `repeated` says how many\nlines were left out.\n\n"
