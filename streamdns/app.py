@@ -41,8 +41,8 @@ from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service, Supervisor
 from streamdns.runtime.sdnotify import Notifier
 from streamdns.settings import Address, Settings, changed
-from streamdns.settings_admin import UnixAddress
-from streamdns.settings_table import BY_NAME
+from streamdns.settings.admin import UnixAddress
+from streamdns.settings.table import BY_NAME
 from streamdns.view.keys import node_key
 from streamdns.view.reader import snapshot
 from streamdns.view.view import View

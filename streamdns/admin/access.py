@@ -19,7 +19,7 @@ from streamdns.admin.userbook import Userbook
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.settings import Settings
-from streamdns.settings_admin import is_local, needs_login
+from streamdns.settings.admin import is_local, needs_login
 
 _log = logs.get("admin")
 

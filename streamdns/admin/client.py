@@ -46,7 +46,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """Asks one node, whose URL is as settings_peers.parse_node gives it.
+    """Asks one node, whose URL is as settings.peers.parse_node gives it.
 
     `ca` is a file of certificates to trust instead of the system's. Raises NodeError.
     """

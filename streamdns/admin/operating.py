@@ -9,7 +9,7 @@ from streamdns.errors import ApiError, ViewError
 from streamdns.metrics.catalogue import Metric
 from streamdns.metrics.registry import Histogram
 from streamdns.runtime.turns import Stint
-from streamdns.settings_table import SETTINGS
+from streamdns.settings.table import SETTINGS
 from streamdns.view import request
 
 

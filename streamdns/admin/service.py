@@ -23,7 +23,7 @@ from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.settings import Address, Settings
-from streamdns.settings_admin import UnixAddress
+from streamdns.settings.admin import UnixAddress
 
 _log = logs.get("admin")
 _BACKLOG = 128

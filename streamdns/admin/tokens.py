@@ -14,7 +14,7 @@ from streamdns.admin.users import role_of
 from streamdns.dns import name
 from streamdns.errors import ConfigError
 from streamdns.settings import Settings
-from streamdns.settings_admin import MIN_SECRET_BYTES, KeyFile
+from streamdns.settings.admin import MIN_SECRET_BYTES, KeyFile
 
 ISSUER: Final = "streamdns"
 AUDIENCE: Final = "streamdns-admin"

@@ -13,7 +13,7 @@ from typing import Final
 
 from streamdns.admin import files
 from streamdns.admin.route import Role
-from streamdns.settings_admin import parse_user
+from streamdns.settings.admin import parse_user
 
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD_BYTES: Final = 1024

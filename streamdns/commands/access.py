@@ -17,7 +17,7 @@ from streamdns.commands.output import moment, note, print_json, print_lines, pri
 from streamdns.commands.publish import user_at_host
 from streamdns.dns import name
 from streamdns.settings import Settings
-from streamdns.settings_admin import parse_user
+from streamdns.settings.admin import parse_user
 
 _DEFAULT_S = 90 * 86400
 #: An id alone does not say when its token ends; none lives longer.

@@ -9,8 +9,8 @@ from streamdns.admin.client import Client
 from streamdns.admin.route import Role
 from streamdns.commands import CommandError
 from streamdns.settings import Settings
-from streamdns.settings_admin import UnixAddress
-from streamdns.settings_peers import parse_node, parse_token, read_token
+from streamdns.settings.admin import UnixAddress
+from streamdns.settings.peers import parse_node, parse_token, read_token
 
 
 def client_of(

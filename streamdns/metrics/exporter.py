@@ -16,7 +16,7 @@ from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.turns import give_way
-from streamdns.settings_parsers import Address
+from streamdns.settings.parsers import Address
 
 _log = logs.get("metrics")
 _CONNECTIONS = 16

@@ -38,7 +38,7 @@ from streamdns.resolver.message import Options, Response, RRset, parse, query
 from streamdns.resolver.messages import Message, key_of
 from streamdns.resolver.question import Outcome
 from streamdns.resolver.recursor import Recursor
-from streamdns.settings_resolver import Network
+from streamdns.settings.resolver import Network
 
 _CD = 0x10
 _CLIENTS_KEPT = 16_384

@@ -21,7 +21,7 @@ from streamdns.resolver.servers import Address, Servers
 from streamdns.resolver.special import Special, without_private
 from streamdns.resolver.transport import Transport
 from streamdns.settings import Settings
-from streamdns.settings_resolver import ForwardZone, Network
+from streamdns.settings.resolver import ForwardZone, Network
 
 _HOSTS_KEPT: Final = 50_000
 #: Of the memory for the cache, this part is for answers as they are sent.

@@ -15,11 +15,6 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
         "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.runtime", "streamdns.errors",
         "streamdns.settings",
-        "streamdns.settings_metrics",
-        "streamdns.settings_admin",
-        "streamdns.settings_kafka", "streamdns.settings_parsers", "streamdns.settings_resolver",
-        "streamdns.settings_peers",
-        "streamdns.settings_row", "streamdns.settings_table",
         "streamdns.metrics",
     )),
     ("names and wire", (
@@ -106,7 +101,7 @@ def test_who_writes_to_kafka_is_loaded_by_need() -> None:
     """Commands that write to a file log have nothing to do with a client library."""
     code = "import sys; import streamdns.commands.importing; print([m for m in sys.modules if 'kafka' in m])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(["streamdns.settings_kafka"])
+    assert done.stdout.strip() == str(["streamdns.settings.kafka"])
 
 
 @pytest.mark.parametrize("name", modules("console"))

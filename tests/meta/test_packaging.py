@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import streamdns
-from streamdns.settings_table import BY_NAME
+from streamdns.settings.table import BY_NAME
 from tests.harness import ROOT
 from tests.meta.source import imports, modules
 

@@ -16,7 +16,7 @@ from streamdns.events.progress import ALARMS as REASONS
 from streamdns.events.progress import STATES
 from streamdns.metrics.catalogue import LABEL_VALUES, METRICS, Metric, prometheus_name
 from streamdns.runtime.log_events import LOG_EVENTS
-from streamdns.settings_table import BY_NAME
+from streamdns.settings.table import BY_NAME
 from tests.harness import ROOT, Server, event_line, free_port, wait_until
 from tests.harness.monitoring import Prometheus
 from tests.harness.peers import find_tool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamdns.settings_parsers import Address
+from streamdns.settings.parsers import Address
 
 GOOD: dict[str, tuple[str, Any]] = {
     "DNS_METRICS_ADDRESS": ("[::1]:9153", Address("::1", 9153)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from streamdns.settings_admin import KeyFile, UnixAddress
+from streamdns.settings.admin import KeyFile, UnixAddress
 
 #: A file of 36 characters and an end of line, on every Linux.
 SOME_FILE = "/proc/sys/kernel/random/boot_id"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamdns.metrics.outputs import OUTPUTS, Target, make, parse
-from streamdns.settings_metrics import METRICS
+from streamdns.settings.metrics import METRICS
 from tests.harness import ROOT
 from tests.harness.metrics_formats import parsed_gts, parsed_influx, parsed_statsd
 from tests.unit.metrics_examples import FLUSH

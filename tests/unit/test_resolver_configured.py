@@ -21,7 +21,7 @@ from streamdns.resolver.servers import Address, Servers
 from streamdns.resolver.special import GROUPS
 from streamdns.resolver.transport import Events, Transport
 from streamdns.settings import load
-from streamdns.settings_resolver import SPECIAL_GROUPS
+from streamdns.settings.resolver import SPECIAL_GROUPS
 from tests.harness.hierarchy import Zone
 
 HINTS = """

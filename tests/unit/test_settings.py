@@ -13,10 +13,10 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from streamdns import settings, settings_parsers
+from streamdns import settings
 from streamdns.errors import ConfigError
-from streamdns.settings import SETTINGS, Address, load
-from streamdns.settings_resolver import ForwardZone
+from streamdns.settings import SETTINGS, Address, load, parsers
+from streamdns.settings.resolver import ForwardZone
 from tests.unit import settings_examples, settings_examples_admin, settings_examples_peers
 
 # A value that is allowed and is not the default, and what it becomes.
@@ -361,7 +361,7 @@ def test_the_reference_tells_every_setting() -> None:
     ("A=b=c", {"A": "b=c"}),
 ])
 def test_the_syntax_of_environment_files(text: str, expected: dict[str, str]) -> None:
-    assert settings_parsers.parse_env_file(text) == (expected, ())
+    assert parsers.parse_env_file(text) == (expected, ())
 
 
 def test_lines_that_say_nothing_are_warnings(tmp_path: Path) -> None:
@@ -407,13 +407,13 @@ VALUES = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["C
 @given(st.dictionaries(NAMES, st.tuples(VALUES, st.sampled_from([single_quoted, double_quoted])), max_size=5))
 def test_quoted_values_come_back(entries: dict[str, tuple[str, object]]) -> None:
     text = "".join(f"{name}={quote(value)}\n# comment\n" for name, (value, quote) in entries.items())  # type: ignore[operator]
-    assert settings_parsers.parse_env_file(text) == ({name: value for name, (value, _) in entries.items()}, ())
+    assert parsers.parse_env_file(text) == ({name: value for name, (value, _) in entries.items()}, ())
 
 
 @given(st.text(st.sampled_from("AB=\\'\"#; \t\n\rx$"), max_size=40))
 def test_any_text_parses_or_has_an_open_quote(text: str) -> None:
     try:
-        parsed = settings_parsers.parse_env_file(text)
+        parsed = parsers.parse_env_file(text)
     except ValueError:
         event("open quote")
         assert text.count("'") + text.count('"') > 0
@@ -424,18 +424,18 @@ def test_any_text_parses_or_has_an_open_quote(text: str) -> None:
 @given(st.ip_addresses(), st.integers(0, 65535))
 def test_addresses_come_back(address: object, port: int) -> None:
     parsed = Address(str(address), port)
-    assert settings_parsers.parse_address(str(parsed)) == parsed
+    assert parsers.parse_address(str(parsed)) == parsed
 
 
 @given(st.integers(0, 4096), st.sampled_from("KMGTkmgt"))
 def test_sizes(number: int, unit: str) -> None:
     expected = number << {"K": 10, "M": 20, "G": 30, "T": 40}[unit.upper()]
-    assert settings_parsers.size_bytes(0, 1 << 60)(f"{number}{unit}") == expected
+    assert parsers.size_bytes(0, 1 << 60)(f"{number}{unit}") == expected
 
 
 @given(st.decimals(0, 3600, places=3))
 def test_seconds(value: object) -> None:
-    assert settings_parsers.seconds(0, 3600)(f"{value}") == float(str(value))
+    assert parsers.seconds(0, 3600)(f"{value}") == float(str(value))
 
 
 @given(st.text(string.printable, max_size=20))

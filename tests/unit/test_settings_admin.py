@@ -6,7 +6,7 @@ import pytest
 
 from streamdns.errors import ConfigError
 from streamdns.settings import load
-from streamdns.settings_admin import needs_login
+from streamdns.settings.admin import needs_login
 from tests.unit.settings_examples_admin import SOME_FILE, SOME_TEXT, content
 
 LOGINS = {

@@ -7,8 +7,8 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from streamdns import settings_parsers as parsers
-from streamdns.settings_row import Setting, seconds_row
+from streamdns.settings import parsers
+from streamdns.settings.row import Setting, seconds_row
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _plain_address = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}").fullmatch

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streamdns import settings_parsers as parsers
-from streamdns.settings_admin import ADMIN
-from streamdns.settings_kafka import KAFKA
-from streamdns.settings_metrics import METRICS
-from streamdns.settings_peers import PEERS
-from streamdns.settings_resolver import RESOLVER
-from streamdns.settings_row import Setting, bool_row, integer_row, seconds_row
+from streamdns.settings import parsers
+from streamdns.settings.admin import ADMIN
+from streamdns.settings.kafka import KAFKA
+from streamdns.settings.metrics import METRICS
+from streamdns.settings.peers import PEERS
+from streamdns.settings.resolver import RESOLVER
+from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streamdns import settings_parsers as parsers
 from streamdns.metrics import outputs
-from streamdns.settings_parsers import Address
-from streamdns.settings_row import Setting, integer_row
+from streamdns.settings import parsers
+from streamdns.settings.parsers import Address
+from streamdns.settings.row import Setting, integer_row
 
 
 def parse_metrics_address(text: str) -> Address | None:

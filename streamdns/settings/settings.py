@@ -1,4 +1,4 @@
-"""The settings, read from the environment and a file; their table is settings_table.py.
+"""The settings, read from the environment and a file; their table is settings/table.py.
 
 This is the only module that looks at the process environment, and only in from_process().
 """
@@ -13,14 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamdns import settings_admin, settings_kafka, settings_metrics, settings_peers, settings_resolver
-from streamdns import settings_parsers as parsers
 from streamdns.errors import ConfigError
-from streamdns.settings_admin import KeyFile, UnixAddress
-from streamdns.settings_parsers import Address
-from streamdns.settings_resolver import ForwardZone, Network
-from streamdns.settings_row import Setting
-from streamdns.settings_table import BY_NAME, SETTINGS
+from streamdns.settings import admin, kafka, metrics, parsers, peers, resolver
+from streamdns.settings.admin import KeyFile, UnixAddress
+from streamdns.settings.parsers import Address
+from streamdns.settings.resolver import ForwardZone, Network
+from streamdns.settings.row import Setting
+from streamdns.settings.table import BY_NAME, SETTINGS
 
 __all__ = ["SETTINGS", "Address", "Setting", "Settings", "changed", "from_process", "load", "markdown", "reference"]
 
@@ -265,11 +264,11 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
     elif "DNS_SOURCE" not in given and values.get("pulsar_address"):
         reason = "asks for pulsar, which is not in this version"
         problems.append(_problem(BY_NAME["DNS_PULSAR_ADDRESS"], values["pulsar_address"], reason))
-    settings_admin.settle(values, problems=problems, warnings=warnings)
-    settings_peers.settle(values, problems=problems, warnings=warnings)
-    settings_kafka.settle(values, problems=problems, warnings=warnings)
-    settings_resolver.settle(values, warnings=warnings, given=given)
-    settings_metrics.settle(values, problems=problems, warnings=warnings)
+    admin.settle(values, problems=problems, warnings=warnings)
+    peers.settle(values, problems=problems, warnings=warnings)
+    kafka.settle(values, problems=problems, warnings=warnings)
+    resolver.settle(values, warnings=warnings, given=given)
+    metrics.settle(values, problems=problems, warnings=warnings)
     if values.get("udp") is False and values.get("tcp") is False:
         warnings.append("DNS_UDP and DNS_TCP are both false: no query will be answered")
 
@@ -311,7 +310,7 @@ def markdown() -> str:
     """The page docs/settings.md."""
     head = (
         "# Settings\n\n"
-        "Made from the table in streamdns/settings_table.py by docs/generate.py; change it there.\n\n"
+        "Made from the table in streamdns/settings/table.py by docs/generate.py; change it there.\n\n"
         "Settings are environment variables. `--env-file FILE` reads the same names from a file in the syntax of "
         "systemd's EnvironmentFile\n(`NAME=VALUE`, comments with `#` and `;`, single and double quotes, a backslash "
         "at the end of a line continues it, no expansion);\nthe environment wins. An empty value counts as unset. An "

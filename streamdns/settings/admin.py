@@ -6,9 +6,9 @@ import ipaddress
 import re
 from typing import Any, Final, NamedTuple
 
-from streamdns import settings_parsers as parsers
-from streamdns.settings_parsers import Address
-from streamdns.settings_row import Setting, bool_row, seconds_row
+from streamdns.settings import parsers
+from streamdns.settings.parsers import Address
+from streamdns.settings.row import Setting, bool_row, seconds_row
 
 MIN_SECRET_BYTES: Final = 32
 _KID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")

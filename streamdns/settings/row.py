@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from streamdns import settings_parsers as parsers
+from streamdns.settings import parsers
 
 _BOOL = "true or false (also yes/no, on/off, 1/0)"
 

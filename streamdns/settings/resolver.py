@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Final, NamedTuple
 
-from streamdns import settings_parsers as parsers
-from streamdns.settings_parsers import Address
-from streamdns.settings_row import Setting, bool_row, integer_row
+from streamdns.settings import parsers
+from streamdns.settings.parsers import Address
+from streamdns.settings.row import Setting, bool_row, integer_row
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DNS_PORT: Final = 53

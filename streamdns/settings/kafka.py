@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streamdns import settings_parsers as parsers
-from streamdns.settings_row import Setting, bool_row, integer_row, seconds_row
+from streamdns.settings import parsers
+from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row
 
 _MECHANISMS: Final = {
     "scram-sha-256": "SCRAM-SHA-256", "scram-sha-512": "SCRAM-SHA-512", "sha256": "SCRAM-SHA-256",
