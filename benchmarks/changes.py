@@ -13,7 +13,7 @@ import dns.update
 from benchmarks.load import Asker
 from benchmarks.zone import ORIGIN, TTL
 from streamdns.events.event import encode
-from streamdns.events.sources import filelog
+from streamdns.sources import filelog
 
 #: Changes pairs of (owner, address); returns when the other side has them safe.
 Change = Callable[[Sequence[tuple[str, str]]], None]

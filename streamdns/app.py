@@ -32,7 +32,6 @@ from streamdns.dns.statistics import Statistics
 from streamdns.dns.tcp import Connections, TcpServer
 from streamdns.errors import ConfigError
 from streamdns.events.consumer import Consumer
-from streamdns.events.sources.base import Source
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
@@ -43,6 +42,7 @@ from streamdns.runtime.sdnotify import Notifier
 from streamdns.settings import Address, Settings, changed
 from streamdns.settings.admin import UnixAddress
 from streamdns.settings.table import BY_NAME
+from streamdns.sources.base import Source
 from streamdns.view.keys import node_key
 from streamdns.view.reader import snapshot
 from streamdns.view.view import View
@@ -85,8 +85,8 @@ def policy_of(settings: Settings) -> Policy:
 def preload_source(settings: Settings) -> None:
     """Import what the source will need before queries are answered: a client library takes its time."""
     if settings.source == "kafka":
-        from streamdns.events.sources.kafka import preload
-        from streamdns.events.sources.kafka_config import from_settings
+        from streamdns.sources.kafka.config import from_settings
+        from streamdns.sources.kafka.source import preload
 
         preload(from_settings(settings))
 
@@ -94,11 +94,11 @@ def preload_source(settings: Settings) -> None:
 def make_source(settings: Settings) -> Source:
     """The log that the settings name; a client library is imported only here, and only the one that is used."""
     if settings.source == "kafka":
-        from streamdns.events.sources.kafka import KafkaSource
-        from streamdns.events.sources.kafka_config import from_settings
+        from streamdns.sources.kafka.config import from_settings
+        from streamdns.sources.kafka.source import KafkaSource
 
         return KafkaSource(from_settings(settings), check_s=settings.kafka_check_interval_s)
-    from streamdns.events.sources.file import FileSource
+    from streamdns.sources.file import FileSource
 
     return FileSource(settings.file_log)
 

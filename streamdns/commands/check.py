@@ -17,9 +17,9 @@ from streamdns.admin.tokens import keyring_of
 from streamdns.commands.output import note, print_json, print_lines
 from streamdns.dns import name
 from streamdns.errors import ConfigError, SourceError, ViewCorrupt, ViewError
-from streamdns.events.sources.filelog import is_directory, partition_files
 from streamdns.resolver.configured import knowledge_of
 from streamdns.settings import Address, Settings
+from streamdns.sources.filelog import is_directory, partition_files
 from streamdns.view.view import current_generation, holder_of, open_readonly
 
 

@@ -13,8 +13,8 @@ from streamdns.commands.sending import check_target, interruptible, sending
 from streamdns.commands.zonefile import FileRRset, FileRRsets
 from streamdns.dns import name, rdata
 from streamdns.dns.node import CNAME, DNAME, SOA
-from streamdns.events.sources.sink import LogEvent
 from streamdns.settings import Settings
+from streamdns.sources.sink import LogEvent
 
 _SINGLE_TYPES = (CNAME, SOA, DNAME)
 

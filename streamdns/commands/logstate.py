@@ -12,9 +12,9 @@ from streamdns.dns import node as nodes
 from streamdns.dns.node import CONTESTED, SOA, RRset, pack_records
 from streamdns.errors import BadEvent, LogReplaced, SourceError, ViewError
 from streamdns.events import event
-from streamdns.events.sources.base import Partition, Record, Source
-from streamdns.events.sources.file import FileSource
 from streamdns.settings import Settings
+from streamdns.sources.base import Partition, Record, Source
+from streamdns.sources.file import FileSource
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.keys import LOCAL_TOPIC, depth_of, node_key, owner_of, prefixes, subtree
@@ -74,8 +74,8 @@ def standing(settings: Settings, origin: bytes) -> dict[Key, Standing]:
 def _source(settings: Settings) -> Source:
     if settings.source == "file":
         return FileSource(settings.file_log)
-    from streamdns.events.sources.kafka import KafkaSource
-    from streamdns.events.sources.kafka_config import from_settings
+    from streamdns.sources.kafka.config import from_settings
+    from streamdns.sources.kafka.source import KafkaSource
 
     hush_hub()
     # The client that is imported to write anyway; and nothing is written to the server's group.

@@ -17,9 +17,9 @@ from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.sending import check_target, interruptible, sending
 from streamdns.errors import BadEvent
 from streamdns.events import event
-from streamdns.events.sources import filelog
-from streamdns.events.sources.sink import LogEvent, Placed, Sink
 from streamdns.settings import Settings
+from streamdns.sources import filelog
+from streamdns.sources.sink import LogEvent, Placed, Sink
 
 #: Events that are validated, appended and synced together.
 CHUNK_EVENTS = 1000

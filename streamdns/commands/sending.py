@@ -10,8 +10,8 @@ from typing import Any
 from streamdns.commands import CommandError
 from streamdns.commands.output import note
 from streamdns.errors import ConfigError, SourceError
-from streamdns.events.sources.sink import FileSink, Sink
 from streamdns.settings import Settings
+from streamdns.sources.sink import FileSink, Sink
 
 
 class Interrupted(KeyboardInterrupt):
@@ -83,10 +83,10 @@ def _topic(settings: Settings, topic: str | None) -> str:
 def _open(settings: Settings, topic: str | None, ctrl_c: _CtrlC) -> Sink:
     if settings.source == "file":
         return FileSink(settings.file_log)
-    from streamdns.events.sources.kafka_config import from_settings
+    from streamdns.sources.kafka.config import from_settings
 
     try:
-        from streamdns.events.sources.kafka_sink import KafkaSink
+        from streamdns.sources.kafka.sink import KafkaSink
     except ImportError as err:
         raise SourceError(f"confluent-kafka is not installed here: {err}") from err
     hush_hub()

@@ -10,8 +10,8 @@ from streamdns.admin.client import Client, NodeError
 from streamdns.commands import CommandError
 from streamdns.commands.asking import client_of
 from streamdns.commands.output import print_json, printable
-from streamdns.events.sources.sink import Placed
 from streamdns.settings import Settings
+from streamdns.sources.sink import Placed
 
 #: What the node may take beyond the time that it is asked to wait.
 _WAY_S = 10.0

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from streamdns.events.sources.base import Batch, Partition, Source
+from streamdns.sources.base import Batch, Partition, Source
 from streamdns.view.writer import Writer
 
 _LEVEL_S = 10.0

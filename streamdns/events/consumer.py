@@ -16,11 +16,11 @@ from streamdns.events.beside import Reader, Readers
 from streamdns.events.contact import Contact, span
 from streamdns.events.progress import Progress
 from streamdns.events.rebuilding import Rebuilds
-from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.events.writing import Stopped, WritingThread
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
+from streamdns.sources.base import Batch, Partition, Source
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Position, Store
 from streamdns.view.view import View

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from streamdns.errors import BAD_EVENT_KINDS, SourceError
 from streamdns.events.propagation import Propagation
-from streamdns.events.sources.base import Batch, Partition, Source
 from streamdns.metrics.registry import Registry
+from streamdns.sources.base import Batch, Partition, Source
 from streamdns.view.compare import Differences
 from streamdns.view.marks import Mark
 from streamdns.view.store import Position, State

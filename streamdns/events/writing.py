@@ -10,9 +10,9 @@ from gevent.threadpool import ThreadPool
 
 from streamdns.errors import ViewFull
 from streamdns.events.progress import Progress
-from streamdns.events.sources.base import Source
 from streamdns.runtime import logs
 from streamdns.runtime.native import in_thread
+from streamdns.sources.base import Source
 from streamdns.view.store import MapFull, Store
 
 _log = logs.get("consumer")

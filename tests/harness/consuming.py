@@ -15,8 +15,8 @@ import gevent
 from streamdns.errors import LogReplaced, SourceError
 from streamdns.events.consumer import Consumer
 from streamdns.events.progress import Progress
-from streamdns.events.sources.base import Batch, Partition, Record, Source
 from streamdns.metrics.registry import Registry
+from streamdns.sources.base import Batch, Partition, Record, Source
 from streamdns.view.view import View
 
 TOPIC = "zones"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import gevent
 
-from streamdns.events.sources.base import Batch, Partition, Record
-from streamdns.events.sources.file import FileSource
-from streamdns.events.sources.filelog import encode_line
+from streamdns.sources.base import Batch, Partition, Record
+from streamdns.sources.file import FileSource
+from streamdns.sources.filelog import encode_line
 
 #: So long that only a notice of the kernel can end a wait in time; the deadline of a test is DEADLINE_S.
 NEVER_S = 600.0

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec, TopicMetadata
 
-from streamdns.events.sources.base import Batch, Partition, Record
-from streamdns.events.sources.kafka import KafkaSource
-from streamdns.events.sources.kafka_config import KafkaConfig
+from streamdns.sources.base import Batch, Partition, Record
+from streamdns.sources.kafka.config import KafkaConfig
+from streamdns.sources.kafka.source import KafkaSource
 from tests.harness.kafka import Broker
 from tests.harness.kafka_cluster import Cluster
 from tests.harness.process import wait_until

@@ -11,13 +11,13 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from streamdns.errors import LogReplaced, SourceError, SourceStalled
-from streamdns.events.sources import kafka_wire as wire
-from streamdns.events.sources.base import Partition, Record
-from streamdns.events.sources.kafka import KafkaSource
-from streamdns.events.sources.kafka_config import KafkaConfig
-from streamdns.events.sources.kafka_confluent import ConfluentClient
-from streamdns.events.sources.kafka_probe import Cluster
-from streamdns.events.sources.kafka_pykafka import PykafkaClient
+from streamdns.sources.base import Partition, Record
+from streamdns.sources.kafka import wire
+from streamdns.sources.kafka.config import KafkaConfig
+from streamdns.sources.kafka.confluent import ConfluentClient
+from streamdns.sources.kafka.probe import Cluster
+from streamdns.sources.kafka.pykafka import PykafkaClient
+from streamdns.sources.kafka.source import KafkaSource
 from tests.harness.kafka import VERSIONS, Broker, missing
 from tests.harness.kafka_topics import DEADLINE_S, Event, Topic, read_to_end, read_until, seen
 from tests.harness.process import wait_until

@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
 )
 
 from streamdns.errors import LogReplaced, SourceError
-from streamdns.events.sources.kafka import KafkaSource
+from streamdns.sources.kafka.source import KafkaSource
 from tests.harness import Server, wait_until
 from tests.harness.kafka import PASSWORD, USER, VERSIONS, Broker, missing
 from tests.harness.kafka_node import check, event, settings, soa, state

@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "streamdns.resolver.stale", "streamdns.resolver.resolution",
         "streamdns.resolver.special",
     )),
-    ("view and sources", ("streamdns.view", "streamdns.events.sources")),
+    ("view and sources", ("streamdns.view", "streamdns.sources")),
     ("services", (
         "streamdns.events.beside", "streamdns.events.consumer", "streamdns.events.contact",
         "streamdns.events.progress", "streamdns.events.propagation",
@@ -62,7 +62,7 @@ def layer(name: str) -> int:
 
 def test_there_is_something_to_look_at() -> None:
     """A wrong folder would make every other test here pass."""
-    assert {"streamdns.errors", "streamdns.dns.name", "streamdns.events.sources.base"} <= set(MODULES)
+    assert {"streamdns.errors", "streamdns.dns.name", "streamdns.sources.base"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -93,8 +93,8 @@ def test_a_client_library_has_one_module(library: str) -> None:
     assert len(users) == 1, users
     module = users[0]
     loading = {name for name, path in MODULES.items() if module in imports(name, path)}
-    writing = {"streamdns.events.sources.kafka_sink"} if library == "confluent_kafka" else set()
-    assert loading == {"streamdns.events.sources.kafka"} | writing
+    writing = {"streamdns.sources.kafka.sink"} if library == "confluent_kafka" else set()
+    assert loading == {"streamdns.sources.kafka.source"} | writing
 
 
 def test_who_writes_to_kafka_is_loaded_by_need() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import gevent
 import pytest
 
-from streamdns.events.sources.base import Partition
-from streamdns.events.sources.file import FileSource
+from streamdns.sources.base import Partition
+from streamdns.sources.file import FileSource
 from tests.harness.filelog import NEVER_S, Opener
 
 

@@ -18,8 +18,8 @@ import pytest
 
 from streamdns import cli
 from streamdns.commands.output import Progress, moment, printable, printable_octets
-from streamdns.events.sources.base import Batch
-from streamdns.events.sources.file import FileSource
+from streamdns.sources.base import Batch
+from streamdns.sources.file import FileSource
 from streamdns.view.view import View
 from streamdns.view.writer import LocalRRset, Writer
 from tests.harness import ROOT

@@ -13,7 +13,7 @@ import pytest
 
 from streamdns.commands.publish import CHUNK_EVENTS
 from streamdns.errors import SourceError
-from streamdns.events.sources.sink import FileSink, Placed, Tally
+from streamdns.sources.sink import FileSink, Placed, Tally
 from tests.harness import ROOT, free_port, wait_until
 from tests.harness.partitioning import java, murmur2
 from tests.unit.test_cli import Commands

@@ -10,8 +10,8 @@ import pytest
 
 from streamdns.errors import SourceError, SourceStalled, ViewCorrupt, ViewFull
 from streamdns.events.progress import Progress
-from streamdns.events.sources.base import Batch, Record
 from streamdns.metrics.registry import Registry
+from streamdns.sources.base import Batch, Record
 from streamdns.view.reader import Inspector
 from streamdns.view.store import State, encode_state
 from streamdns.view.view import View
@@ -37,7 +37,7 @@ def test_it_follows_and_the_next_start_reads_on(tmp_path: pathlib.Path) -> None:
 
 
 def test_stop_ends_a_read_that_waits_at_once(tmp_path: pathlib.Path) -> None:
-    from streamdns.events.sources.file import FileSource
+    from streamdns.sources.file import FileSource
 
     log = tmp_path / "log.jsonl"
     log.touch()

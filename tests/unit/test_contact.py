@@ -12,7 +12,7 @@ import pytest
 
 from streamdns.errors import SourceError
 from streamdns.events.contact import SAVE_EVERY_S, Contact, span
-from streamdns.events.sources.base import Batch, Partition
+from streamdns.sources.base import Batch, Partition
 from streamdns.view import contact
 from streamdns.view.store import Store
 from streamdns.view.view import View

@@ -11,10 +11,10 @@ import gevent
 import pytest
 
 from streamdns.errors import LogReplaced, SourceError
-from streamdns.events.sources import file as file_module
-from streamdns.events.sources.base import Batch, Source
-from streamdns.events.sources.file import FileSource
-from streamdns.events.sources.filelog import MAX_LINE_BYTES, append, encode_line
+from streamdns.sources import file as file_module
+from streamdns.sources.base import Batch, Source
+from streamdns.sources.file import FileSource
+from streamdns.sources.filelog import MAX_LINE_BYTES, append, encode_line
 from tests.harness.filelog import DEADLINE_S, NEVER_S, Opener, keys, line, read_all, read_when
 
 

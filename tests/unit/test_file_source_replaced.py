@@ -11,9 +11,9 @@ import gevent
 import pytest
 
 from streamdns.errors import LogReplaced
-from streamdns.events.sources.base import Batch
-from streamdns.events.sources.file import FileSource
-from streamdns.events.sources.filelog import append, encode_line
+from streamdns.sources.base import Batch
+from streamdns.sources.file import FileSource
+from streamdns.sources.filelog import append, encode_line
 from tests.harness.filelog import DEADLINE_S, NEVER_S, Opener, keys, line, read_all, read_when
 
 

@@ -13,10 +13,10 @@ import gevent
 import pytest
 
 from streamdns.errors import SourceError
-from streamdns.events.sources import filelog
-from streamdns.events.sources.base import Batch, Record
-from streamdns.events.sources.file import FileSource
-from streamdns.events.sources.filelog import MAX_LINE_BYTES, append, partition_files
+from streamdns.sources import filelog
+from streamdns.sources.base import Batch, Record
+from streamdns.sources.file import FileSource
+from streamdns.sources.filelog import MAX_LINE_BYTES, append, partition_files
 from tests.harness import ROOT
 from tests.harness.filelog import NEVER_S, Opener, keys, line, read_all, where
 
@@ -239,7 +239,7 @@ def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from streamdns.events.sources.filelog import append, partition_files
+from streamdns.sources.filelog import append, partition_files
 path, writer = sys.argv[1], sys.argv[2]
 sys.stdin.read(1)
 for index in range(500):

@@ -13,9 +13,9 @@ import snappy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns.events.sources import kafka_decode as decode
-from streamdns.events.sources.kafka_client import CannotServe
-from streamdns.events.sources.kafka_decode import DecodeError, Message
+from streamdns.sources.kafka import decode
+from streamdns.sources.kafka.client import CannotServe
+from streamdns.sources.kafka.decode import DecodeError, Message
 
 OCTETS = st.none() | st.binary(max_size=40)
 MESSAGES = st.lists(st.tuples(st.integers(1, 5), st.integers(0, 1 << 41), OCTETS, OCTETS), min_size=1, max_size=8)

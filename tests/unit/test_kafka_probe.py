@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from streamdns.errors import SourceError
-from streamdns.events.sources import kafka_probe as probe
-from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
+from streamdns.sources.kafka import probe
+from streamdns.sources.kafka.config import KafkaConfig, tls_context
 
 
 def config(**more: object) -> KafkaConfig:

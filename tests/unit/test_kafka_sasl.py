@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamdns.events.sources.kafka_sasl import Scram, ScramError, plain
+from streamdns.sources.kafka.sasl import Scram, ScramError, plain
 
 #: The exchange in RFC 7677 §3.
 NONCE = "rOprNGfwEbeRWgbNEkqO"

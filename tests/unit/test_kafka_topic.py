@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from streamdns.errors import SourceError
-from streamdns.events.sources.kafka import choose_client
-from streamdns.events.sources.kafka_config import KafkaConfig
-from streamdns.events.sources.kafka_topic import check, keeps_deletes_s
-from streamdns.events.sources.kafka_wire import Topic
+from streamdns.sources.kafka.config import KafkaConfig
+from streamdns.sources.kafka.source import choose_client
+from streamdns.sources.kafka.topic import check, keeps_deletes_s
+from streamdns.sources.kafka.wire import Topic
 
 GOOD = {"cleanup.policy": "compact", "delete.retention.ms": "1209600000", "max.message.bytes": "1048588",
         "retention.ms": "604800000"}

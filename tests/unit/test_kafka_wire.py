@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns.events.sources import kafka_wire as wire
-from streamdns.events.sources.kafka_wire import WireError
+from streamdns.sources.kafka import wire
+from streamdns.sources.kafka.wire import WireError
 
 
 def text(value: str) -> bytes:

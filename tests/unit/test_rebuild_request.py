@@ -11,7 +11,7 @@ import pytest
 
 from streamdns.errors import SourceError, ViewError
 from streamdns.events.beside import Reader, Readers
-from streamdns.events.sources.base import Batch, Partition
+from streamdns.sources.base import Batch, Partition
 from streamdns.view import request
 from streamdns.view.reader import Inspector
 from streamdns.view.request import Request

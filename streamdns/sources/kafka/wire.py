@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
 from streamdns.errors import SourceError
-from streamdns.events.sources.base import Partition
+from streamdns.sources.base import Partition
 
 _T = TypeVar("_T")
 

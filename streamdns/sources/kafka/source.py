@@ -14,12 +14,12 @@ from typing import Any, Final, NamedTuple
 import gevent
 
 from streamdns.errors import LogReplaced, SourceError, SourceStalled
-from streamdns.events.sources import kafka_wire as wire
-from streamdns.events.sources.base import Batch, Partition
-from streamdns.events.sources.kafka_client import CannotServe, KafkaClient, OutOfRange
-from streamdns.events.sources.kafka_config import KafkaConfig
-from streamdns.events.sources.kafka_probe import Cluster, Refused
-from streamdns.events.sources.kafka_topic import check, in_transactions, keeps_deletes_s, needs_confluent
+from streamdns.sources.base import Batch, Partition
+from streamdns.sources.kafka import wire
+from streamdns.sources.kafka.client import CannotServe, KafkaClient, OutOfRange
+from streamdns.sources.kafka.config import KafkaConfig
+from streamdns.sources.kafka.probe import Cluster, Refused
+from streamdns.sources.kafka.topic import check, in_transactions, keeps_deletes_s, needs_confluent
 
 CHECK_S: Final = 10.0
 STALL_S: Final = 30.0
@@ -33,10 +33,10 @@ def make_client(name: str, config: KafkaConfig, cluster: Cluster) -> KafkaClient
     """The client of that name; its library is imported here and not before. Raises SourceError where it is missing."""
     try:
         if name == "pykafka":
-            from streamdns.events.sources.kafka_pykafka import PykafkaClient
+            from streamdns.sources.kafka.pykafka import PykafkaClient
 
             return PykafkaClient(config, cluster)
-        from streamdns.events.sources.kafka_confluent import ConfluentClient
+        from streamdns.sources.kafka.confluent import ConfluentClient
 
         return ConfluentClient(config)
     except ImportError as error:
@@ -48,13 +48,12 @@ def preload(config: KafkaConfig) -> None:
 
     A library that is missing is told when it is used.
     """
-    modules = {"pykafka": ["kafka_pykafka"], "confluent": ["kafka_confluent"]}
-    for module in modules.get(config.client, ["kafka_pykafka", "kafka_confluent"]):
+    for module in ("pykafka", "confluent") if config.client == "auto" else (config.client,):
         try:
             with warnings.catch_warnings():
                 # Of pykafka's, to whoever runs it: nothing that they could do anything about.
                 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-                importlib.import_module(f"streamdns.events.sources.{module}")
+                importlib.import_module(f"streamdns.sources.kafka.{module}")
         except ImportError:
             pass
 

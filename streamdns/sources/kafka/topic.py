@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from streamdns.events.sources.kafka_wire import Topic
+from streamdns.sources.kafka.wire import Topic
 
 _DAY_MS: Final = 86_400_000
 _LEAST_TOMBSTONE_DAYS: Final = 7

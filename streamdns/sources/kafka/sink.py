@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Final
 
 from streamdns.errors import SourceError
-from streamdns.events.sources import kafka_wire as wire
-from streamdns.events.sources.kafka_config import KafkaConfig
-from streamdns.events.sources.kafka_confluent import ConfluentProducer, Delivery
-from streamdns.events.sources.kafka_probe import Cluster
-from streamdns.events.sources.sink import LogEvent, Placed, Tally
+from streamdns.sources.kafka import wire
+from streamdns.sources.kafka.config import KafkaConfig
+from streamdns.sources.kafka.confluent import ConfluentProducer, Delivery
+from streamdns.sources.kafka.probe import Cluster
+from streamdns.sources.sink import LogEvent, Placed, Tally
 
 _QUEUE_EVENTS: Final = 50_000
 _BATCH_BYTES: Final = 1_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from streamdns.events.sources import filelog
+from streamdns.sources import filelog
 
 #: Key, value (None: tombstone) and timestamp in milliseconds.
 LogEvent = tuple[bytes, bytes | None, int]

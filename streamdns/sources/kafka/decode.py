@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-from streamdns.events.sources.kafka_client import CannotServe
+from streamdns.sources.kafka.client import CannotServe
 
 _MAX_PLAIN_BYTES: Final = 256 << 20  # A compressed set that grows beyond this is an attack or damage.
 _HEAD = struct.Struct(">qi")  # offset, size

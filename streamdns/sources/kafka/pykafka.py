@@ -23,16 +23,15 @@ from pykafka.managedbalancedconsumer import ManagedBalancedConsumer
 from pykafka.protocol import FetchRequest, PartitionFetchRequest
 
 from streamdns.errors import SourceError
-from streamdns.events.sources import kafka_decode as decode
-from streamdns.events.sources import kafka_wire as wire
-from streamdns.events.sources.base import Partition, Record
-from streamdns.events.sources.kafka_client import CannotServe, Fetched, OutOfRange
-from streamdns.events.sources.kafka_config import KafkaConfig
-from streamdns.events.sources.kafka_member import Holder, Member
-from streamdns.events.sources.kafka_probe import TIMEOUT_S, Cluster, context_of
-from streamdns.events.sources.kafka_topic import in_transactions
 from streamdns.runtime.native import in_thread
 from streamdns.runtime.turns import give_way
+from streamdns.sources.base import Partition, Record
+from streamdns.sources.kafka import decode, wire
+from streamdns.sources.kafka.client import CannotServe, Fetched, OutOfRange
+from streamdns.sources.kafka.config import KafkaConfig
+from streamdns.sources.kafka.member import Holder, Member
+from streamdns.sources.kafka.probe import TIMEOUT_S, Cluster, context_of
+from streamdns.sources.kafka.topic import in_transactions
 
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
 _REPLY_S: Final = 15.0

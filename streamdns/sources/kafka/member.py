@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import gevent
 
-from streamdns.events.sources.kafka_config import KafkaConfig
+from streamdns.sources.kafka.config import KafkaConfig
 
 JOIN_S: Final = 10.0
 _LOOK_S: Final = 2.0

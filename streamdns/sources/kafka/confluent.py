@@ -14,11 +14,11 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from streamdns.errors import SourceError
-from streamdns.events.sources import kafka_wire as wire
-from streamdns.events.sources.base import Partition, Record
-from streamdns.events.sources.kafka_client import Fetched, OutOfRange
-from streamdns.events.sources.kafka_config import KafkaConfig
 from streamdns.runtime.native import in_thread, outcome
+from streamdns.sources.base import Partition, Record
+from streamdns.sources.kafka import wire
+from streamdns.sources.kafka.client import Fetched, OutOfRange
+from streamdns.sources.kafka.config import KafkaConfig
 
 _T = TypeVar("_T")
 _POLL_S: Final = 0.25  # As long as close() may have to wait for a read.

@@ -18,11 +18,11 @@ from gevent import ssl as gssl
 from gevent.lock import RLock
 
 from streamdns.errors import SourceError
-from streamdns.events.sources import kafka_wire as wire
-from streamdns.events.sources.base import Partition
-from streamdns.events.sources.kafka_config import KafkaConfig, tls_context
-from streamdns.events.sources.kafka_sasl import Scram, ScramError, plain
 from streamdns.runtime.native import in_thread
+from streamdns.sources.base import Partition
+from streamdns.sources.kafka import wire
+from streamdns.sources.kafka.config import KafkaConfig, tls_context
+from streamdns.sources.kafka.sasl import Scram, ScramError, plain
 
 _MAX_REPLY_BYTES: Final = 64 << 20
 TIMEOUT_S: Final = 4.0  # Twice that, where a broker falls silent, until it is said: the next one is tried.

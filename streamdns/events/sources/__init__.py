@@ -1,1 +1,0 @@
-"""Sources: the logs that events are read from, behind one protocol."""
