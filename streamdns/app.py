@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from streamdns import __version__, local_records
+from streamdns import __version__
 from streamdns.admin import content
 from streamdns.admin.auditor import Auditor
 from streamdns.admin.client import Client
@@ -23,6 +23,8 @@ from streamdns.admin.peers import Peers
 from streamdns.admin.resolver import ResolverAdmin
 from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
+from streamdns.consumer import local_records
+from streamdns.consumer.consumer import Consumer
 from streamdns.dns import name
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
@@ -31,7 +33,6 @@ from streamdns.dns.server import UdpServer
 from streamdns.dns.statistics import Statistics
 from streamdns.dns.tcp import Connections, TcpServer
 from streamdns.errors import ConfigError
-from streamdns.events.consumer import Consumer
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry

@@ -9,9 +9,9 @@ import gevent
 from gevent.event import Event
 
 from streamdns.admin.schema.peers import Audit as Report
+from streamdns.consumer.progress import Progress
 from streamdns.dns import name
 from streamdns.errors import ViewError
-from streamdns.events.progress import Progress
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gevent.event import Event
 
-from streamdns.events.progress import Progress
+from streamdns.consumer.progress import Progress
 
 
 class Commits:

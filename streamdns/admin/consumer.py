@@ -6,7 +6,7 @@ from streamdns.admin.node import Node
 from streamdns.admin.route import Call, Route
 from streamdns.admin.schema.state import Alarm, CatchUp, Consumer, ConsumerPartition
 from streamdns.admin.status import lag
-from streamdns.events.progress import Progress
+from streamdns.consumer.progress import Progress
 
 
 def consumer(node: Node) -> Consumer:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from streamdns.admin.client import Client
 from streamdns.admin.commits import Commits
 from streamdns.admin.status import Status
-from streamdns.events.progress import Progress
+from streamdns.consumer.progress import Progress
 from streamdns.metrics.registry import Registry
 from streamdns.settings import Settings
 from streamdns.view.view import View

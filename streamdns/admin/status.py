@@ -19,7 +19,7 @@ from streamdns.admin.schema.state import (
     ServiceState,
     ViewStatus,
 )
-from streamdns.events.progress import Progress
+from streamdns.consumer.progress import Progress
 from streamdns.metrics.registry import Registry
 from streamdns.runtime.lifecycle import Supervisor
 from streamdns.settings import Settings

@@ -9,12 +9,12 @@ import os
 import socket
 from collections.abc import Callable
 
-from streamdns import local_records
 from streamdns.admin import users
 from streamdns.admin.files import Watched
 from streamdns.admin.tls import tls_context
 from streamdns.admin.tokens import keyring_of
 from streamdns.commands.output import note, print_json, print_lines
+from streamdns.consumer import local_records
 from streamdns.dns import name
 from streamdns.errors import ConfigError, SourceError, ViewCorrupt, ViewError
 from streamdns.resolver.configured import knowledge_of

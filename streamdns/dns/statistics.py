@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from streamdns.consumer.propagation import Propagation
 from streamdns.dns.answer import Answerer
 from streamdns.dns.rdata import type_to_text
-from streamdns.events.propagation import Propagation
 from streamdns.metrics.registry import Counter, Registry
 
 _RCODES = {

@@ -12,9 +12,9 @@ from typing import Any
 
 import gevent
 
+from streamdns.consumer.consumer import Consumer
+from streamdns.consumer.progress import Progress
 from streamdns.errors import LogReplaced, SourceError
-from streamdns.events.consumer import Consumer
-from streamdns.events.progress import Progress
 from streamdns.metrics.registry import Registry
 from streamdns.sources.base import Batch, Partition, Record, Source
 from streamdns.view.view import View

@@ -34,10 +34,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     ("view and sources", ("streamdns.view", "streamdns.sources")),
     ("services", (
-        "streamdns.events.beside", "streamdns.events.consumer", "streamdns.events.contact",
-        "streamdns.events.progress", "streamdns.events.propagation",
-        "streamdns.events.rebuilding", "streamdns.events.writing", "streamdns.dns.server", "streamdns.dns.tcp",
-        "streamdns.dns.mmsg", "streamdns.dns.statistics", "streamdns.admin", "streamdns.local_records",
+        "streamdns.consumer", "streamdns.dns.server", "streamdns.dns.tcp",
+        "streamdns.dns.mmsg", "streamdns.dns.statistics", "streamdns.admin",
         "streamdns.resolver",
     )),
     ("app and command line", ("streamdns.app", "streamdns.cli", "streamdns.commands", "streamdns.__main__")),

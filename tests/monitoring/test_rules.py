@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from streamdns.events.progress import ALARMS as REASONS
-from streamdns.events.progress import STATES
+from streamdns.consumer.progress import ALARMS as REASONS
+from streamdns.consumer.progress import STATES
 from streamdns.metrics.catalogue import LABEL_VALUES, METRICS, Metric, prometheus_name
 from streamdns.runtime.log_events import LOG_EVENTS
 from streamdns.settings.table import BY_NAME

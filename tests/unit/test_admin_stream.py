@@ -14,7 +14,7 @@ from streamdns.admin.journal import Journal
 from streamdns.admin.node import Node
 from streamdns.admin.route import Call, Principal, Role
 from streamdns.admin.schema.queries import StreamQuery
-from streamdns.events.progress import Progress
+from streamdns.consumer.progress import Progress
 from streamdns.metrics.registry import Registry
 from tests.harness import viewing
 from tests.harness.model import Event

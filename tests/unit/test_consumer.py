@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from streamdns.consumer.progress import Progress
 from streamdns.errors import SourceError, SourceStalled, ViewCorrupt, ViewFull
-from streamdns.events.progress import Progress
 from streamdns.metrics.registry import Registry
 from streamdns.sources.base import Batch, Record
 from streamdns.view.reader import Inspector

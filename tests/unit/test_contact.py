@@ -10,8 +10,8 @@ from typing import Any
 import gevent
 import pytest
 
+from streamdns.consumer.last_contact import SAVE_EVERY_S, Contact, span
 from streamdns.errors import SourceError
-from streamdns.events.contact import SAVE_EVERY_S, Contact, span
 from streamdns.sources.base import Batch, Partition
 from streamdns.view import contact
 from streamdns.view.store import Store

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from streamdns.consumer.local_records import parse
 from streamdns.errors import ConfigError
-from streamdns.local_records import parse
 
 
 def test_lines_of_one_rrset_become_one_with_the_lowest_ttl() -> None:

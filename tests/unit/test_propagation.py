@@ -7,7 +7,7 @@ from bisect import bisect_left
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns.events.propagation import Propagation
+from streamdns.consumer.propagation import Propagation
 from streamdns.metrics.registry import Registry
 from streamdns.sources.base import Record
 from streamdns.view.writer import Rejection

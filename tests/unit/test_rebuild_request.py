@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import gevent
 import pytest
 
+from streamdns.consumer.serving_view import Reader, Readers
 from streamdns.errors import SourceError, ViewError
-from streamdns.events.beside import Reader, Readers
 from streamdns.sources.base import Batch, Partition
 from streamdns.view import request
 from streamdns.view.reader import Inspector

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
+from streamdns.consumer.progress import Progress
 from streamdns.errors import ViewFull
-from streamdns.events.progress import Progress
 from streamdns.runtime import logs
 from streamdns.runtime.native import in_thread
 from streamdns.sources.base import Source

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from streamdns.consumer.propagation import Propagation
 from streamdns.errors import BAD_EVENT_KINDS, SourceError
-from streamdns.events.propagation import Propagation
 from streamdns.metrics.registry import Registry
 from streamdns.sources.base import Batch, Partition, Source
 from streamdns.view.compare import Differences

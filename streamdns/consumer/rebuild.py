@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from streamdns.consumer.progress import LastRebuild, Progress
+from streamdns.consumer.writing import Stopped, WritingThread
 from streamdns.errors import ViewCorrupt, ViewFull
-from streamdns.events.progress import LastRebuild, Progress
-from streamdns.events.writing import Stopped, WritingThread
 from streamdns.runtime import logs
 from streamdns.view import request
 from streamdns.view.compare import Differences, differences

@@ -10,13 +10,13 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
+from streamdns.consumer.last_contact import Contact, span
+from streamdns.consumer.progress import Progress
+from streamdns.consumer.rebuild import Rebuilds
+from streamdns.consumer.serving_view import Reader, Readers
+from streamdns.consumer.writing import Stopped, WritingThread
 from streamdns.dns import rdata
 from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
-from streamdns.events.beside import Reader, Readers
-from streamdns.events.contact import Contact, span
-from streamdns.events.progress import Progress
-from streamdns.events.rebuilding import Rebuilds
-from streamdns.events.writing import Stopped, WritingThread
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
