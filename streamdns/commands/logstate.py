@@ -12,8 +12,9 @@ from streamdns.dns import node as nodes
 from streamdns.dns.node import CONTESTED, SOA, RRset, pack_records
 from streamdns.errors import BadEvent, LogReplaced, SourceError, ViewError
 from streamdns.events import event
+from streamdns.events.batch import Partition, Record
 from streamdns.settings import Settings
-from streamdns.sources.base import Partition, Record, Source
+from streamdns.sources.base import Source
 from streamdns.sources.file import FileSource
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId

@@ -17,10 +17,11 @@ from streamdns.consumer.serving_view import Reader, Readers
 from streamdns.consumer.writing import Stopped, WritingThread
 from streamdns.dns import rdata
 from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
+from streamdns.events.batch import Batch, Partition
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
-from streamdns.sources.base import Batch, Partition, Source
+from streamdns.sources.base import Source
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Position, Store
 from streamdns.view.view import View

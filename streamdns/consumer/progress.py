@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from streamdns.consumer.propagation import Propagation
 from streamdns.errors import BAD_EVENT_KINDS, SourceError
+from streamdns.events.batch import Batch, Partition
 from streamdns.metrics.registry import Registry
-from streamdns.sources.base import Batch, Partition, Source
+from streamdns.sources.base import Source
 from streamdns.view.compare import Differences
 from streamdns.view.marks import Mark
 from streamdns.view.store import Position, State

@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from streamdns.events.batch import Record
 from streamdns.metrics.registry import Counter, Histogram, Registry
-from streamdns.sources.base import Record
 from streamdns.view.writer import Rejection
 
 #: So many events wait for an answer at most; the oldest are not counted there when there are more.

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from streamdns.sources.base import Batch, Partition, Source
+from streamdns.events.batch import Batch, Partition
+from streamdns.sources.base import Source
 from streamdns.view.writer import Writer
 
 _LEVEL_S = 10.0

@@ -15,8 +15,8 @@ import gevent
 from gevent.event import Event
 
 from streamdns.errors import LogReplaced, SourceError
+from streamdns.events.batch import Batch, Partition, Record
 from streamdns.runtime.turns import give_way
-from streamdns.sources.base import Batch, Partition, Record
 from streamdns.sources.filelog import MAX_LINE_BYTES, TOPIC, decode_line, is_directory, partition_files
 
 CHUNK_BYTES: Final = 1 << 18  # Fits the cache of a core: faster than larger ones, and less memory.

@@ -19,8 +19,8 @@ from typing import Annotated, Final
 import msgspec
 
 from streamdns.errors import SourceError
+from streamdns.events.batch import Record
 from streamdns.runtime.durable import sync_directory
-from streamdns.sources.base import Record
 
 TOPIC: Final = "file"
 MAX_LINE_BYTES: Final = 8 << 20  # A longer line is a bad event: nobody has to hold it in memory.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from streamdns.sources.base import Batch, Partition
+from streamdns.events.batch import Batch, Partition
 from streamdns.view.digest import MODULUS_MASK
 from streamdns.view.keys import position_key
 from streamdns.view.store import Store, Transaction

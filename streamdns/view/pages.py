@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from streamdns.dns import node as nodes
-from streamdns.sources.base import Partition
+from streamdns.events.batch import Partition
 from streamdns.view.digest import to_hex
 from streamdns.view.keys import depth_of, position_key, prefixes, sequence_key, subtree
 from streamdns.view.marks import load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from streamdns.sources.base import Record
+from streamdns.events.batch import Record
 from streamdns.view.keys import candidate_key, sequence_key
 from streamdns.view.transaction import WriteTransaction
 

@@ -9,7 +9,7 @@ import lmdb
 
 from streamdns.dns import node as nodes
 from streamdns.dns.node import HAS_SOA, RRset
-from streamdns.sources.base import Partition
+from streamdns.events.batch import Partition
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.keys import depth_of, node_key, owner_of, partition_of, prefixes, rrset_id, sequence_key, subtree

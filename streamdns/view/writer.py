@@ -13,8 +13,8 @@ import msgspec
 
 from streamdns.dns.node import Origin, RRset, pack_records
 from streamdns.errors import BadEvent
+from streamdns.events.batch import Batch, Partition, Record
 from streamdns.events.event import RRsetEvent, decode, decode_key
-from streamdns.sources.base import Batch, Partition, Record
 from streamdns.view import candidates as rows
 from streamdns.view import quarantine
 from streamdns.view.candidates import Candidate

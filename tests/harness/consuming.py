@@ -15,8 +15,9 @@ import gevent
 from streamdns.consumer.consumer import Consumer
 from streamdns.consumer.progress import Progress
 from streamdns.errors import LogReplaced, SourceError
+from streamdns.events.batch import Batch, Partition, Record
 from streamdns.metrics.registry import Registry
-from streamdns.sources.base import Batch, Partition, Record, Source
+from streamdns.sources.base import Source
 from streamdns.view.view import View
 
 TOPIC = "zones"

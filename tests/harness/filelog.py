@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import gevent
 
-from streamdns.sources.base import Batch, Partition, Record
+from streamdns.events.batch import Batch, Partition, Record
 from streamdns.sources.file import FileSource
 from streamdns.sources.filelog import encode_line
 

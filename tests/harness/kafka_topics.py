@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec, TopicMetadata
 
-from streamdns.sources.base import Batch, Partition, Record
+from streamdns.events.batch import Batch, Partition, Record
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.source import KafkaSource
 from tests.harness.kafka import Broker

@@ -13,7 +13,7 @@ import dns.rdatatype
 
 from streamdns.dns import node as nodes
 from streamdns.dns.name import key as lookup_key
-from streamdns.sources.base import Batch, Partition, Record
+from streamdns.events.batch import Batch, Partition, Record
 from streamdns.view.keys import owner_of
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store

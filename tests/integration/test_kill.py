@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from streamdns.errors import ViewError
-from streamdns.sources.base import Partition
+from streamdns.events.batch import Partition
 from streamdns.view.reader import Inspector
 from streamdns.view.verify import differences
 from streamdns.view.view import open_readonly

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from streamdns.errors import LogReplaced, SourceError, SourceStalled
-from streamdns.sources.base import Partition, Record
+from streamdns.events.batch import Partition, Record
 from streamdns.sources.kafka import wire
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.confluent import ConfluentClient

@@ -22,7 +22,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "streamdns.dns.node", "streamdns.dns.negative", "streamdns.dns.cookies",
     )),
     ("events and answers", (
-        "streamdns.events.event", "streamdns.dns.lookup", "streamdns.dns.outcome", "streamdns.dns.answer",
+        "streamdns.events.event", "streamdns.events.batch", "streamdns.dns.lookup",
+        "streamdns.dns.outcome", "streamdns.dns.answer",
         "streamdns.dns.unusual",
     )),
     ("resolutions", (

@@ -8,7 +8,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from streamdns.sources.base import Partition
+from streamdns.events.batch import Partition
 from streamdns.sources.file import FileSource
 from tests.harness.filelog import NEVER_S, Opener
 

@@ -18,7 +18,7 @@ import pytest
 
 from streamdns import cli
 from streamdns.commands.output import Progress, moment, printable, printable_octets
-from streamdns.sources.base import Batch
+from streamdns.events.batch import Batch
 from streamdns.sources.file import FileSource
 from streamdns.view.view import View
 from streamdns.view.writer import LocalRRset, Writer

@@ -10,8 +10,8 @@ import pytest
 
 from streamdns.consumer.progress import Progress
 from streamdns.errors import SourceError, SourceStalled, ViewCorrupt, ViewFull
+from streamdns.events.batch import Batch, Record
 from streamdns.metrics.registry import Registry
-from streamdns.sources.base import Batch, Record
 from streamdns.view.reader import Inspector
 from streamdns.view.store import State, encode_state
 from streamdns.view.view import View

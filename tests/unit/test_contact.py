@@ -12,7 +12,7 @@ import pytest
 
 from streamdns.consumer.last_contact import SAVE_EVERY_S, Contact, span
 from streamdns.errors import SourceError
-from streamdns.sources.base import Batch, Partition
+from streamdns.events.batch import Batch, Partition
 from streamdns.view import contact
 from streamdns.view.store import Store
 from streamdns.view.view import View

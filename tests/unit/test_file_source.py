@@ -11,8 +11,9 @@ import gevent
 import pytest
 
 from streamdns.errors import LogReplaced, SourceError
+from streamdns.events.batch import Batch
 from streamdns.sources import file as file_module
-from streamdns.sources.base import Batch, Source
+from streamdns.sources.base import Source
 from streamdns.sources.file import FileSource
 from streamdns.sources.filelog import MAX_LINE_BYTES, append, encode_line
 from tests.harness.filelog import DEADLINE_S, NEVER_S, Opener, keys, line, read_all, read_when

@@ -11,7 +11,7 @@ import gevent
 import pytest
 
 from streamdns.errors import LogReplaced
-from streamdns.sources.base import Batch
+from streamdns.events.batch import Batch
 from streamdns.sources.file import FileSource
 from streamdns.sources.filelog import append, encode_line
 from tests.harness.filelog import DEADLINE_S, NEVER_S, Opener, keys, line, read_all, read_when

@@ -13,8 +13,8 @@ import gevent
 import pytest
 
 from streamdns.errors import SourceError
+from streamdns.events.batch import Batch, Record
 from streamdns.sources import filelog
-from streamdns.sources.base import Batch, Record
 from streamdns.sources.file import FileSource
 from streamdns.sources.filelog import MAX_LINE_BYTES, append, partition_files
 from tests.harness import ROOT

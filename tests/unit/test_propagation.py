@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdns.consumer.propagation import Propagation
+from streamdns.events.batch import Record
 from streamdns.metrics.registry import Registry
-from streamdns.sources.base import Record
 from streamdns.view.writer import Rejection
 
 NOW_MS = 1_700_000_000_000

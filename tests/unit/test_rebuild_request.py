@@ -11,7 +11,7 @@ import pytest
 
 from streamdns.consumer.serving_view import Reader, Readers
 from streamdns.errors import SourceError, ViewError
-from streamdns.sources.base import Batch, Partition
+from streamdns.events.batch import Batch, Partition
 from streamdns.view import request
 from streamdns.view.reader import Inspector
 from streamdns.view.request import Request

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from streamdns.dns.node import unpack_rdatas
-from streamdns.sources.base import Batch, Record
+from streamdns.events.batch import Batch, Record
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store
 from streamdns.view.writer import decode_entry

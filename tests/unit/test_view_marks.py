@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from streamdns.sources.base import Batch, Partition, Record
+from streamdns.events.batch import Batch, Partition, Record
 from streamdns.view.marks import Mark, load
 from streamdns.view.store import Store
 from streamdns.view.writer import Writer

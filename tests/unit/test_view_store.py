@@ -12,7 +12,7 @@ import lmdb
 import pytest
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewLocked, ViewTooNew
-from streamdns.sources.base import Batch, Record
+from streamdns.events.batch import Batch, Record
 from streamdns.view.reader import Inspector
 from streamdns.view.store import SCHEMA, MapFull, Store
 from streamdns.view.view import View, current_generation, holder_of

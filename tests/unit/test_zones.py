@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamdns.sources.base import Batch
+from streamdns.events.batch import Batch
 from streamdns.view.reader import Inspector
 from tests.harness import viewing
 from tests.harness.model import Event, fold, wire_name

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from streamdns.errors import SourceError
-from streamdns.sources.base import Partition, Record
+from streamdns.events.batch import Partition, Record
 
 
 class OutOfRange(SourceError):

@@ -14,8 +14,8 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from streamdns.errors import SourceError
+from streamdns.events.batch import Partition, Record
 from streamdns.runtime.native import in_thread, outcome
-from streamdns.sources.base import Partition, Record
 from streamdns.sources.kafka import wire
 from streamdns.sources.kafka.client import Fetched, OutOfRange
 from streamdns.sources.kafka.config import KafkaConfig

@@ -18,8 +18,8 @@ from gevent import ssl as gssl
 from gevent.lock import RLock
 
 from streamdns.errors import SourceError
+from streamdns.events.batch import Partition
 from streamdns.runtime.native import in_thread
-from streamdns.sources.base import Partition
 from streamdns.sources.kafka import wire
 from streamdns.sources.kafka.config import KafkaConfig, tls_context
 from streamdns.sources.kafka.sasl import Scram, ScramError, plain

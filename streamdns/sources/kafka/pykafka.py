@@ -23,9 +23,9 @@ from pykafka.managedbalancedconsumer import ManagedBalancedConsumer
 from pykafka.protocol import FetchRequest, PartitionFetchRequest
 
 from streamdns.errors import SourceError
+from streamdns.events.batch import Partition, Record
 from streamdns.runtime.native import in_thread
 from streamdns.runtime.turns import give_way
-from streamdns.sources.base import Partition, Record
 from streamdns.sources.kafka import decode, wire
 from streamdns.sources.kafka.client import CannotServe, Fetched, OutOfRange
 from streamdns.sources.kafka.config import KafkaConfig

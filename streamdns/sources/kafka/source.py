@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import gevent
 
 from streamdns.errors import LogReplaced, SourceError, SourceStalled
-from streamdns.sources.base import Batch, Partition
+from streamdns.events.batch import Batch, Partition
 from streamdns.sources.kafka import wire
 from streamdns.sources.kafka.client import CannotServe, KafkaClient, OutOfRange
 from streamdns.sources.kafka.config import KafkaConfig

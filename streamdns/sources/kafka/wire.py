@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
 from streamdns.errors import SourceError
-from streamdns.sources.base import Partition
+from streamdns.events.batch import Partition
 
 _T = TypeVar("_T")
 

@@ -1,0 +1,42 @@
+"""What a log gives and a view takes: partitions, records as they were read, and batches of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: A partition is (topic, number): with several topics the number alone says nothing.
+Partition = tuple[str, int]
+
+
+class Record(NamedTuple):
+    """One entry of a log as it was read, not yet decoded.
+
+    `position` is where it starts, `timestamp` milliseconds since 1970. `error` is set when the source could not even
+    split the entry into key and value: it is then a bad event, and `value` holds its raw bytes.
+    """
+
+    topic: str
+    partition: int
+    position: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    error: str | None = None
+
+
+class Batch(NamedTuple):
+    """What one read gave: records in order of each partition, and the next position of each partition that moved.
+
+    `caught_up` is true when, with this batch applied, the ends seen at connect are passed and a read at the end of
+    every partition returned nothing.
+
+    `whole_s` is a moment (time.monotonic) such that everything that was in the log then is applied with this batch;
+    None when no later one than before is known. Only a source that bears no absence of any length has it: it is an end
+    that the broker told, compared with the positions that were read. That reads return nothing proves nothing: a
+    connection that is dead does that, too.
+    """
+
+    records: list[Record]
+    positions: dict[Partition, int]
+    caught_up: bool
+    whole_s: float | None = None
