@@ -29,9 +29,6 @@ from streamdns.dns import name
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Snapshot
-from streamdns.dns.server import UdpServer
-from streamdns.dns.statistics import Statistics
-from streamdns.dns.tcp import Connections, TcpServer
 from streamdns.errors import ConfigError
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
@@ -40,6 +37,9 @@ from streamdns.metrics.services import services as metrics_services
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service, Supervisor
 from streamdns.runtime.sdnotify import Notifier
+from streamdns.serving.statistics import Statistics
+from streamdns.serving.tcp import Connections, TcpServer
+from streamdns.serving.udp import UdpServer
 from streamdns.settings import Address, Settings, changed
 from streamdns.settings.admin import UnixAddress
 from streamdns.settings.table import BY_NAME

@@ -17,7 +17,7 @@ def files(*suffixes: str) -> Iterator[pathlib.Path]:
     for folder, subfolders, names in os.walk(ROOT):
         subfolders[:] = [n for n in subfolders if n not in _SKIPPED and not n.endswith((".egg-info", "_cache"))
                          and n != ".hypothesis"]
-        for name in sorted(names):
+        for name in sorted(set(names) - _SKIPPED):
             path = pathlib.Path(folder, name)
             if (not suffixes or path.suffix in suffixes) and path.is_file():
                 yield path

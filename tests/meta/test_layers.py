@@ -35,8 +35,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     ("view and sources", ("streamdns.view", "streamdns.sources")),
     ("services", (
-        "streamdns.consumer", "streamdns.dns.server", "streamdns.dns.tcp",
-        "streamdns.dns.mmsg", "streamdns.dns.statistics", "streamdns.admin",
+        "streamdns.consumer", "streamdns.serving", "streamdns.admin",
         "streamdns.resolver",
     )),
     ("app and command line", ("streamdns.app", "streamdns.cli", "streamdns.commands", "streamdns.__main__")),

@@ -13,11 +13,11 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from streamdns.dns.answer import Answerer, Deliver
-from streamdns.dns.server import Responder, TakeSnapshot, bind
-from streamdns.dns.statistics import Statistics
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.turns import give_way
+from streamdns.serving.statistics import Statistics
+from streamdns.serving.udp import Responder, TakeSnapshot, bind
 from streamdns.settings import Address
 
 _log = logs.get("dns")

@@ -13,12 +13,12 @@ from gevent.event import Event
 
 from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.lookup import Snapshot
-from streamdns.dns.mmsg import Datagrams
-from streamdns.dns.statistics import Statistics
 from streamdns.dns.unusual import servfail
 from streamdns.errors import ConfigError, ViewError
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
+from streamdns.serving.mmsg import Datagrams
+from streamdns.serving.statistics import Statistics
 from streamdns.settings import Address
 
 _log = logs.get("dns")
