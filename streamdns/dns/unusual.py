@@ -1,14 +1,18 @@
 """Replies to messages that are not plain IN queries: errors, EDNS options, other classes and opcodes.
 
-Everything is refused up front, in the order in which a message is read; what remains goes to `Answerer.resolve`.
+Everything is refused up front, in the order in which a message is read; what remains goes to `Responder.resolve`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Protocol
 
 import dnslib
 
+from streamdns.dns.cookies import Cookies
+from streamdns.dns.lookup import Policy
 from streamdns.dns.wire import (
     ANY,
     AXFR,
@@ -50,9 +54,6 @@ from streamdns.dns.wire import (
     with_option,
 )
 
-if TYPE_CHECKING:
-    from streamdns.dns.answer import Answerer
-
 # Octets that are kept free beside NSID: the rest of the OPT record, cookie, keepalive and extended error.
 _OTHER_OPTIONS = 11 + 4 + 28 + 6 + 6
 
@@ -63,7 +64,22 @@ _INSTANCE_NAMES = (b"\x02id\x06server\0", b"\x08hostname\x04bind\0")
 _VERSION_NAMES = (b"\x07version\x06server\0", b"\x07version\x04bind\0")
 
 
-def reply(answerer: Answerer, packet: bytes, tcp: bool, slot: int) -> bytes | None:
+class Responder(Protocol):
+    """The part of an Answerer (answer.py) that these replies need: its policy, its OPT records, its counters."""
+
+    policy: Policy
+    cookies: Cookies | None
+    client: Callable[[int], bytes]
+    opt_plain: bytes
+    opt_do: bytes
+    tally: defaultdict[int, int]
+
+    def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
+        """The reply to a well-formed query of class IN."""
+        ...
+
+
+def reply(answerer: Responder, packet: bytes, tcp: bool, slot: int) -> bytes | None:
     """The reply to any message, or None where none may be sent: too short for a header, or itself a reply."""
     if len(packet) < HEADER_SIZE or packet[2] & QR:
         return None
@@ -90,7 +106,7 @@ def reply(answerer: Answerer, packet: bytes, tcp: bool, slot: int) -> bytes | No
     return by_class_and_type(answerer, packet, end, limit, opt)
 
 
-def by_class_and_type(answerer: Answerer, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:
+def by_class_and_type(answerer: Responder, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:
     """The reply to a well-formed query."""
     qtype = packet[end - 4] << 8 | packet[end - 3]
     qclass = packet[end - 2] << 8 | packet[end - 1]
@@ -101,14 +117,14 @@ def by_class_and_type(answerer: Answerer, packet: bytes, end: int, limit: int, o
     return answerer.resolve(packet, end, limit, opt, any_class=qclass == CLASS_ANY)
 
 
-def no_data_type(answerer: Answerer, packet: bytes, end: int, qtype: int, opt: bytes) -> bytes:
+def no_data_type(answerer: Responder, packet: bytes, end: int, qtype: int, opt: bytes) -> bytes:
     """The reply to a query for one of NO_DATA_TYPES: there are no zone transfers, the rest has no meaning today."""
     if qtype in (AXFR, IXFR):
         return with_question(answerer, packet, end, REFUSED, opt, EDE_NOT_SUPPORTED)
     return with_question(answerer, packet, end, NOTIMP if qtype in (MAILA, MAILB) else FORMERR, opt)
 
 
-def reply_limit(answerer: Answerer, edns: Edns | None, tcp: bool) -> int:
+def reply_limit(answerer: Responder, edns: Edns | None, tcp: bool) -> int:
     """How long the reply may be (RFC 6891 §6.2.3)."""
     if tcp:
         return MAX_MESSAGE
@@ -130,7 +146,7 @@ def question_end(packet: bytes) -> int:
     return at + 5
 
 
-def answer_edns(answerer: Answerer, edns: Edns, tcp: bool, slot: int, *, room: int) -> bytes:
+def answer_edns(answerer: Responder, edns: Edns, tcp: bool, slot: int, *, room: int) -> bytes:
     """The OPT record of the reply with the options that were asked for; raises FormatError.
 
     A long NSID is left out where `room`, the octets that the reply may have behind the question, is scarce.
@@ -154,13 +170,13 @@ def answer_edns(answerer: Answerer, edns: Edns, tcp: bool, slot: int, *, room: i
     return opt_record(policy.edns_size, edns.do, b"".join([option(code, data) for code, data in options.items()]))
 
 
-def header_only(answerer: Answerer, packet: bytes, rcode: int) -> bytes:
+def header_only(answerer: Responder, packet: bytes, rcode: int) -> bytes:
     """An error without sections: the message could not be read, or is of no kind that is served."""
     count(answerer, 0, rcode)
     return packet[:2] + bytes((QR | packet[2] & (0x78 | RD), rcode)) + b"\0" * 8
 
 
-def servfail(answerer: Answerer, packet: bytes) -> bytes | None:
+def servfail(answerer: Responder, packet: bytes) -> bytes | None:
     """What goes back when answering failed: SERVFAIL without sections, or nothing to what is no query."""
     if len(packet) < HEADER_SIZE or packet[2] & QR:
         return None
@@ -168,7 +184,7 @@ def servfail(answerer: Answerer, packet: bytes) -> bytes | None:
 
 
 def with_question(
-    answerer: Answerer, packet: bytes, end: int, rcode: int, opt: bytes, ede: int | None = None
+    answerer: Responder, packet: bytes, end: int, rcode: int, opt: bytes, ede: int | None = None
 ) -> bytes:
     """An error that repeats the question, with an extended error where the client speaks EDNS."""
     count(answerer, packet[end - 4] << 8 | packet[end - 3], rcode)
@@ -178,13 +194,13 @@ def with_question(
     return made.finish(QR | packet[2] & (0x78 | RD), rcode & 15, opt)
 
 
-def count(answerer: Answerer, qtype: int, rcode: int) -> None:
+def count(answerer: Responder, qtype: int, rcode: int) -> None:
     """Count one reply."""
     kind = qtype << 8 | rcode
     answerer.tally[kind] += 1
 
 
-def chaos(answerer: Answerer, packet: bytes, end: int, qtype: int, opt: bytes) -> bytes:
+def chaos(answerer: Responder, packet: bytes, end: int, qtype: int, opt: bytes) -> bytes:
     """Class CH: which server this is (RFC 4892); everything else there is refused."""
     policy = answerer.policy
     name = packet[HEADER_SIZE : end - 4].lower()
