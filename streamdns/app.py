@@ -33,6 +33,7 @@ from streamdns.errors import ConfigError
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
+from streamdns.metrics.services import Sending
 from streamdns.metrics.services import services as metrics_services
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service, Supervisor
@@ -138,7 +139,7 @@ class App:
         self.recursor = self._recursor()
         self.status = Status(settings, self.view, self.consumer.progress, self.registry)
         # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
-        self.services: list[Service] = [*metrics_services(settings, self.registry), self.consumer]
+        self.services: list[Service] = [*self._metrics(), self.consumer]
         self._comparing: list[Service] = []
         self.admin = None if settings.admin_address is None else self._admin(settings.admin_address)
         if self.admin is not None:
@@ -181,6 +182,20 @@ class App:
             self._comparing = [auditor, peers]
         routes = content.routes(node, peers, auditor)
         return AdminServer(settings, address, status=self.status, registry=self.registry, content=routes)
+
+    def _metrics(self) -> list[Service]:
+        """What carries metrics out of the process."""
+        settings = self.settings
+        sending = Sending(
+            outputs=settings.metrics_outputs,
+            tokens=dict(settings.metrics_tokens),
+            instance=settings.instance_id,
+            prefix=settings.statsd_prefix,
+            tags=settings.statsd_tags,
+            interval_s=settings.metrics_flush_interval_ms / 1000,
+            most_flushes=settings.metrics_buffer_flushes,
+        )
+        return metrics_services(settings.metrics_address, sending, self.registry)
 
     def _recursor(self) -> Recursor | None:
         """The resolver, where anybody may use it."""

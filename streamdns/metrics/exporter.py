@@ -10,13 +10,13 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from streamdns.addresses import Address
 from streamdns.errors import ConfigError
 from streamdns.metrics.prometheus import CONTENT_TYPE, pages
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.turns import give_way
-from streamdns.settings.parsers import Address
 
 _log = logs.get("metrics")
 _CONNECTIONS = 16

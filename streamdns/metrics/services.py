@@ -1,44 +1,58 @@
-"""The services that carry metrics out of the process, as the settings want them; none where they want none."""
+"""The services that carry metrics out of the process; none where nothing is to be sent or served."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from streamdns.addresses import Address, parse_output
 from streamdns.metrics.registry import Registry
 from streamdns.runtime.lifecycle import Service
-from streamdns.settings import Settings
 
 
-def services(settings: Settings, registry: Registry) -> list[Service]:
+class Sending(NamedTuple):
+    """What is sent where: URLs of outputs, tokens by the word that a URL begins with, how names and tags are written.
+
+    A flush is taken every `interval_s` seconds, and each output keeps `most_flushes` of them while its server is away.
+    """
+
+    outputs: Sequence[str]
+    tokens: Mapping[str, str]
+    instance: str
+    prefix: str
+    tags: str
+    interval_s: float
+    most_flushes: int
+
+
+def services(address: Address | None, sending: Sending, registry: Registry) -> list[Service]:
     """In the order in which they are started; stopped in reverse, so that the last flush is still sent.
 
-    What is off is not even loaded.
+    Prometheus is served at `address`, where there is one. What is off is not even loaded.
     """
     found: list[Service] = []
-    if settings.metrics_address is not None:
+    if address is not None:
         from streamdns.metrics.exporter import PrometheusServer
 
-        found.append(PrometheusServer(settings.metrics_address, registry))
-    if settings.metrics_outputs:
-        found += _sending(settings, registry)
+        found.append(PrometheusServer(address, registry))
+    if sending.outputs:
+        found += _senders(sending, registry)
     return found
 
 
-def _sending(settings: Settings, registry: Registry) -> list[Service]:
+def _senders(sending: Sending, registry: Registry) -> list[Service]:
     from streamdns.metrics import outputs
     from streamdns.metrics.agent import OutputService
     from streamdns.metrics.aggregator import Aggregator
 
-    tokens = dict(settings.metrics_tokens)
+    urls = [parse_output(text) for text in sending.outputs]
+    schemes = [url.scheme for url in urls]
     senders: list[OutputService] = []
-    for text in settings.metrics_outputs:
-        url = outputs.parse(text)
+    for url in urls:
         target = outputs.Target(
-            url, settings.instance_id, token=tokens.get(url.scheme, ""), prefix=settings.statsd_prefix,
-            tags=settings.statsd_tags,
+            url, sending.instance, token=sending.tokens.get(url.scheme, ""), prefix=sending.prefix, tags=sending.tags
         )
         # Two outputs of one kind are told apart by where they send.
-        alone = [outputs.parse(other).scheme for other in settings.metrics_outputs].count(url.scheme) == 1
-        name = url.scheme if alone else f"{url.scheme} {url.netloc}"
-        senders.append(
-            OutputService(name, outputs.make(target), registry=registry, most=settings.metrics_buffer_flushes)
-        )
-    return [*senders, Aggregator(registry, senders, interval_s=settings.metrics_flush_interval_ms / 1000)]
+        name = url.scheme if schemes.count(url.scheme) == 1 else f"{url.scheme} {url.netloc}"
+        senders.append(OutputService(name, outputs.make(target), registry=registry, most=sending.most_flushes))
+    return [*senders, Aggregator(registry, senders, interval_s=sending.interval_s)]

@@ -1,6 +1,6 @@
 """The settings of a process: one table with a file for each part, read from the environment and a file."""
 
-from streamdns.settings.parsers import Address
+from streamdns.addresses import Address
 from streamdns.settings.row import Setting
 from streamdns.settings.settings import Settings, changed, from_process, load, markdown, reference
 from streamdns.settings.table import SETTINGS

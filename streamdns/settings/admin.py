@@ -6,8 +6,8 @@ import ipaddress
 import re
 from typing import Any, Final, NamedTuple
 
+from streamdns.addresses import Address
 from streamdns.settings import parsers
-from streamdns.settings.parsers import Address
 from streamdns.settings.row import Setting, bool_row, seconds_row
 
 MIN_SECRET_BYTES: Final = 32

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streamdns.metrics import outputs
+from streamdns.addresses import OUTPUTS, Address, parse_output
 from streamdns.settings import parsers
-from streamdns.settings.parsers import Address
 from streamdns.settings.row import Setting, integer_row
 
 
@@ -19,7 +18,7 @@ def parse_outputs(text: str) -> tuple[str, ...]:
     """URLs of outputs separated by white space."""
     found = tuple(dict.fromkeys(text.split()))
     for url in found:
-        outputs.parse(url)
+        parse_output(url)
     return found
 
 
@@ -28,7 +27,7 @@ def parse_statsd_address(text: str) -> str:
     try:
         if "/" in text or len(text.split()) != 1:
             raise ValueError
-        outputs.parse(f"statsd://{text}")
+        parse_output(f"statsd://{text}")
     except ValueError:
         raise ValueError("is no host and port") from None
     return text
@@ -41,7 +40,7 @@ def parse_tokens(text: str) -> tuple[tuple[str, str], ...]:
         if not piece.strip():
             continue
         name, equals, token = piece.strip().partition("=")
-        if not equals or not token.strip() or name not in outputs.OUTPUTS:
+        if not equals or not token.strip() or name not in OUTPUTS:
             raise ValueError("has what is not of the form OUTPUT=TOKEN")
         found[name] = parsers.parse_text(token.strip())
     return tuple(found.items())
@@ -104,7 +103,7 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
     if values.get("statsd_address"):
         urls.append(f"statsd://{values['statsd_address']}")
     values["metrics_outputs"] = tuple(dict.fromkeys(urls))
-    unused = {name for name, _ in values.get("metrics_tokens") or ()} - {outputs.parse(url).scheme for url in urls}
+    unused = {name for name, _ in values.get("metrics_tokens") or ()} - {parse_output(url).scheme for url in urls}
     warnings += [f"DNS_METRICS_TOKENS has a token for {name}, which is no output in use" for name in sorted(unused)]
 
 

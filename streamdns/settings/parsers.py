@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from streamdns.addresses import Address
+
 _SEPARATORS = re.compile(r"[\s,]+")
 _SIZE = re.compile(r"([0-9]{1,18})([KMGT]?)", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
@@ -22,20 +24,6 @@ _WORDS = {
     **dict.fromkeys(("true", "t", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "off", "0"), False),
 }
-
-
-class Address(NamedTuple):
-    """An IP address and a port to listen on; port 0 lets the kernel choose a free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_ipv6(self) -> bool:
-        return ":" in self.host
 
 
 def parse_bool(text: str) -> bool:

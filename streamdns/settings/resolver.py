@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Final, NamedTuple
 
+from streamdns.addresses import Address
 from streamdns.settings import parsers
-from streamdns.settings.parsers import Address
 from streamdns.settings.row import Setting, bool_row, integer_row
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamdns.addresses import Address
 from streamdns.errors import ConfigError
 from streamdns.settings import admin, kafka, metrics, parsers, peers, resolver
 from streamdns.settings.admin import KeyFile, UnixAddress
-from streamdns.settings.parsers import Address
 from streamdns.settings.resolver import ForwardZone, Network
 from streamdns.settings.row import Setting
 from streamdns.settings.table import BY_NAME, SETTINGS

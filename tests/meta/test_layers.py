@@ -13,7 +13,7 @@ from tests.meta.source import imports, modules, within
 #: From the bottom up; a module belongs to the longest entry that it is in or below, "=" in front means only itself.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base", (
-        "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.runtime", "streamdns.errors",
+        "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.runtime", "streamdns.errors", "streamdns.addresses",
         "streamdns.settings",
         "streamdns.metrics",
     )),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from streamdns.metrics.outputs import OUTPUTS, Target, make, parse
+from streamdns.addresses import OUTPUTS, parse_output
+from streamdns.metrics.outputs import Target, make
 from streamdns.settings.metrics import METRICS
 from tests.harness import ROOT
 from tests.harness.metrics_formats import parsed_gts, parsed_influx, parsed_statsd
@@ -46,7 +47,7 @@ def test_the_output_that_it_shows_is_a_whole_one(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(OUTPUTS, "lines", "lines")  # type: ignore[misc] # a dict behind a Mapping
     file = tmp_path / "counters"
-    output = make(Target(parse(f"lines://here{file}"), "ns1"))
+    output = make(Target(parse_output(f"lines://here{file}"), "ns1"))
     output.send(FLUSH)
     output.send(FLUSH)
     output.close()

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamdns.addresses import OUTPUTS, parse_output
 from streamdns.metrics.catalogue import METRICS
 from streamdns.metrics.flush import Count, Figure, Flush, Level, Summary
-from streamdns.metrics.outputs import OUTPUTS, Target, Unwanted, make, parse
+from streamdns.metrics.outputs import Target, Unwanted, make
 from streamdns.metrics.outputs.datagrams import MAX_OCTETS, Datagrams, packed
 from streamdns.metrics.outputs.influx import lines as influx_lines
 from streamdns.metrics.outputs.statsd import Statsd
@@ -188,7 +189,7 @@ def test_a_flush_that_is_broken_off_leaves_whole_lines_and_is_not_written_twice(
 
 @pytest.mark.parametrize("name", sorted(OUTPUTS))
 def test_every_output_of_the_table_can_be_made(name: str) -> None:
-    made = make(Target(parse(name if name == "stdout" else f"{name}://localhost:1/x"), "ns1"))
+    made = make(Target(parse_output(name if name == "stdout" else f"{name}://localhost:1/x"), "ns1"))
     made.close()
     made.close()
 

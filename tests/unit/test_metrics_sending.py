@@ -15,7 +15,8 @@ from gevent import socket
 from gevent.pywsgi import WSGIServer
 from gevent.ssl import SSLContext
 
-from streamdns.metrics.outputs import Target, Unwanted, make, parse
+from streamdns.addresses import parse_output
+from streamdns.metrics.outputs import Target, Unwanted, make
 from streamdns.metrics.outputs.datagrams import Datagrams
 from streamdns.metrics.outputs.influx import lines as influx_lines
 from streamdns.metrics.outputs.warp10 import lines as warp10_lines
@@ -53,9 +54,9 @@ def test_a_flush_over_http() -> None:
 
     with web(answer) as server:
         influx = f"influx://127.0.0.1:{server.server_port}/write?db=dns"
-        make(Target(parse(influx), "ns1")).send(FLUSH)
-        make(Target(parse(influx), "ns1", token="Basic abc")).send(FLUSH)
-        make(Target(parse(f"warp10://127.0.0.1:{server.server_port}"), "ns1", token="abc")).send(FLUSH)
+        make(Target(parse_output(influx), "ns1")).send(FLUSH)
+        make(Target(parse_output(influx), "ns1", token="Basic abc")).send(FLUSH)
+        make(Target(parse_output(f"warp10://127.0.0.1:{server.server_port}"), "ns1", token="abc")).send(FLUSH)
     assert [each[:3] for each in asked] == [
         ("POST", "/write?db=dns", ""), ("POST", "/write?db=dns", "Basic abc"), ("POST", "/api/v0/update?", "abc"),
     ]
@@ -69,7 +70,7 @@ def test_a_flush_over_http() -> None:
 ])
 def test_what_is_not_taken_over_http(status: str, error: type[Exception]) -> None:
     with web(lambda environ, body: status) as server:
-        output = make(Target(parse(f"influx://127.0.0.1:{server.server_port}/write?db=dns"), "ns1"))
+        output = make(Target(parse_output(f"influx://127.0.0.1:{server.server_port}/write?db=dns"), "ns1"))
         with pytest.raises(error, match=status[:3]):
             output.send(FLUSH)
 
@@ -93,13 +94,13 @@ def test_over_tls_only_to_whom_the_certificate_names(tmp_path: Path, monkeypatch
     context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with web(answer, ssl_context=context) as server:
-        target = Target(parse(f"warp10s://localhost:{server.server_port}"), "ns1")
+        target = Target(parse_output(f"warp10s://localhost:{server.server_port}"), "ns1")
         with pytest.raises(ssl.SSLError):
             make(target).send(FLUSH)
         assert not asked
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         make(target).send(FLUSH)
-        other = target._replace(url=parse(f"warp10s://127.0.0.1:{server.server_port}"))
+        other = target._replace(url=parse_output(f"warp10s://127.0.0.1:{server.server_port}"))
         with pytest.raises(ssl.SSLError):
             make(other).send(FLUSH)
     assert len(asked) == 1
@@ -120,7 +121,7 @@ def test_what_does_not_answer_as_http_is_down(url: str) -> None:
 
     babbling = gevent.spawn(babble)
     try:
-        output = make(Target(parse(url.format(port=listener.getsockname()[1])), "ns1"))
+        output = make(Target(parse_output(url.format(port=listener.getsockname()[1])), "ns1"))
         with pytest.raises(OSError, match=r"HTTP|reset"):
             output.send(FLUSH)
     finally:
@@ -133,7 +134,7 @@ def test_datagrams_to_where_nobody_listens_and_then_somebody_does(scheme: str) -
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
         first.bind(("127.0.0.1", 0))
         port = first.getsockname()[1]
-        output = make(Target(parse(f"{scheme}://127.0.0.1:{port}"), "ns1"))
+        output = make(Target(parse_output(f"{scheme}://127.0.0.1:{port}"), "ns1"))
         output.send(FLUSH)
         assert first.recv(65536)
     with pytest.raises(OSError, match=r"nobody listens|refused"):

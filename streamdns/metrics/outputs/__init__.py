@@ -1,29 +1,18 @@
-"""The outputs of metrics: each is one module here and one line in this table.
+"""The outputs of metrics: each is one module here and one line in the table of addresses.py.
 
 docs/metrics-outputs.md says what each sends, and how another one is added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
+
+from streamdns.addresses import OUTPUTS
 
 if TYPE_CHECKING:
     from streamdns.metrics.flush import Flush
-
-#: The word that a URL begins with -> the module below this one; it is imported when it is used.
-OUTPUTS: Mapping[str, str] = {
-    "stdout": "stdout",
-    "statsd": "statsd",
-    "influx": "influx",
-    "influx+udp": "influx",
-    "influxs": "influx",
-    "warp10": "warp10",
-    "warp10s": "warp10",
-}
-
 
 class Unwanted(Exception):
     """Whoever is at the other end will not take this flush, now or later; the message says why."""
@@ -64,25 +53,6 @@ class Target(NamedTuple):
     def path(self) -> str:
         """What is asked for over HTTP: the path with its query."""
         return (self.url.path or "/") + (f"?{self.url.query}" if self.url.query else "")
-
-
-def parse(text: str) -> SplitResult:
-    """A URL of an output, such as stdout or influx://127.0.0.1:8086/write?db=dns; raises ValueError with a phrase."""
-    scheme, separator, _ = text.partition("://")
-    if scheme not in OUTPUTS:
-        raise ValueError(f"has {text}, which is none of {', '.join(OUTPUTS)}")
-    if not separator and scheme != "stdout":
-        raise ValueError(f"has {text}, which names no host")
-    url = urlsplit(text if separator else f"{text}://")
-    if "@" in url.netloc:
-        raise ValueError("has a password in it; DNS_METRICS_TOKENS is the place for that")
-    try:
-        url.port  # noqa: B018 - it is looked at here, so that it is never wrong later
-    except ValueError:
-        raise ValueError(f"has {text}, whose port is none") from None
-    if scheme != "stdout" and not url.hostname:
-        raise ValueError(f"has {text}, which names no host")
-    return url
 
 
 def make(target: Target) -> Output:
