@@ -50,7 +50,7 @@ from streamdns.view.reader import snapshot
 from streamdns.view.view import View
 
 if TYPE_CHECKING:
-    from streamdns.resolver.recursor import Recursor
+    from streamdns.resolver.service.recursor import Recursor
 
 _log = logs.get("app")
 
@@ -202,9 +202,9 @@ class App:
         if not self.settings.recursion_allow:
             return None
         # Off, its code is not even loaded: a start is mostly that.
-        from streamdns.resolver.answering import Allowed, OwnZones
-        from streamdns.resolver.configured import recursor_of
-        from streamdns.resolver.flattening import OwnAnswerer
+        from streamdns.resolver.service.answering import Allowed, OwnZones
+        from streamdns.resolver.service.flattening import OwnAnswerer
+        from streamdns.resolver.service.from_settings import recursor_of
 
         answerer = OwnAnswerer(self._policy, cookies=None)
         self._answerers.append(answerer)
@@ -216,7 +216,7 @@ class App:
         if self.recursor is None:
             answerer = Answerer(self._policy, cookies=self._cookies)
         else:
-            from streamdns.resolver.answering import RecursiveAnswerer
+            from streamdns.resolver.service.answering import RecursiveAnswerer
 
             answerer = RecursiveAnswerer(
                 self._policy, cookies=self._cookies, recursor=self.recursor, allowed=self._allowed

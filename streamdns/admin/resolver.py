@@ -8,7 +8,7 @@ from streamdns.dns import name, rdata
 from streamdns.errors import ApiError
 
 if TYPE_CHECKING:  # A resolver that is off is not loaded.
-    from streamdns.resolver.recursor import Recursor
+    from streamdns.resolver.service.recursor import Recursor
 
 #: By the kind of an entry of the cache.
 _KINDS = ("records", "no data", "no name", "failure")

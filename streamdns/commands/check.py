@@ -17,7 +17,7 @@ from streamdns.commands.output import note, print_json, print_lines
 from streamdns.consumer import local_records
 from streamdns.dns import name
 from streamdns.errors import ConfigError, SourceError, ViewCorrupt, ViewError
-from streamdns.resolver.configured import knowledge_of
+from streamdns.resolver.service.from_settings import knowledge_of
 from streamdns.settings import Address, Settings
 from streamdns.sources.filelog import is_directory, partition_files
 from streamdns.view.view import current_generation, holder_of, open_readonly

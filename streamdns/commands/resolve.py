@@ -17,13 +17,13 @@ from streamdns.dns import name, rdata
 from streamdns.dns.wire import NOERROR
 from streamdns.errors import ViewError
 from streamdns.metrics.registry import Registry
-from streamdns.resolver.answering import OwnZones
-from streamdns.resolver.configured import WithoutPrivate, knowledge_of
-from streamdns.resolver.flattening import OwnAnswerer
-from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.question import Ask, Knowledge, Local, Outcome, Question
-from streamdns.resolver.resolution import MAX_S, Resolution
-from streamdns.resolver.transport import Transport
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.question import Ask, Knowledge, Local, Outcome, Question
+from streamdns.resolver.resolution.resolution import MAX_S, Resolution
+from streamdns.resolver.service.answering import OwnZones
+from streamdns.resolver.service.flattening import OwnAnswerer
+from streamdns.resolver.service.from_settings import WithoutPrivate, knowledge_of
+from streamdns.resolver.transport.transport import Transport
 from streamdns.settings import Settings
 from streamdns.view.reader import snapshot
 from streamdns.view.view import open_readonly

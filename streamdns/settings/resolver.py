@@ -20,7 +20,7 @@ _NETWORKS: Final = "CIDRs or addresses separated by space or comma, or none"
 _SERVERS: Final = "one or several of 192.0.2.1, 192.0.2.1:5353, 2001:db8::1 or [2001:db8::1]:5353"
 
 
-#: Groups of special-use names, as resolver/special.py has them.
+#: Groups of special-use names, as resolver/resolution/special_names.py has them.
 SPECIAL_GROUPS: Final = (
     "localhost", "invalid", "test", "onion", "alt", "local", "home.arpa", "resolver.arpa", "private-reverse",
     "reserved-reverse",

@@ -11,11 +11,11 @@ from functools import partial
 
 from streamdns.dns import name, rdata
 from streamdns.dns.wire import AAAA, CNAME, DNAME, DS, NS, NXDOMAIN, SERVFAIL, SOA, A
-from streamdns.resolver.cache import Cache
-from streamdns.resolver.message import Options, Response, RRset
-from streamdns.resolver.resolution import MAX_S, Ask, Knowledge, Outcome, Question, Resolution
-from streamdns.resolver.servers import Address, Servers
-from streamdns.resolver.verdict import is_within
+from streamdns.resolver.resolution.cache import Cache
+from streamdns.resolver.resolution.message import Options, Response, RRset
+from streamdns.resolver.resolution.resolution import MAX_S, Ask, Knowledge, Outcome, Question, Resolution
+from streamdns.resolver.resolution.servers import Address, Servers
+from streamdns.resolver.resolution.verdict import is_within
 
 #: What a server makes of the right response; None is silence.
 Behaviour = Callable[[Ask, Response], Response | None]

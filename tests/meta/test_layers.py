@@ -1,61 +1,78 @@
-"""Imports only go down: who may know whom is the table here."""
+"""Imports only go down: the floors of the house are the table here, docs/design.md draws it."""
 
 from __future__ import annotations
 
+import pathlib
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 
 import pytest
 
 from tests.harness import ROOT
 from tests.meta.source import imports, modules, within
 
-#: From the bottom up; a module belongs to the longest entry that it is in or below, "=" in front means only itself.
-LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("base", (
-        "=streamdns", "=streamdns.dns", "=streamdns.events", "streamdns.runtime", "streamdns.errors", "streamdns.addresses",
-        "streamdns.settings",
-        "streamdns.metrics",
-    )),
-    ("names and wire", (
-        "streamdns.dns.name", "streamdns.dns.rdata", "streamdns.dns.rdata_plain", "streamdns.dns.wire",
-        "streamdns.dns.node", "streamdns.dns.negative", "streamdns.dns.cookies",
-    )),
-    ("events and answers", (
-        "streamdns.events.event", "streamdns.events.batch", "streamdns.dns.lookup",
-        "streamdns.dns.outcome", "streamdns.dns.answer",
-        "streamdns.dns.unusual",
-    )),
-    ("resolutions", (
-        "=streamdns.resolver", "streamdns.resolver.message", "streamdns.resolver.cache", "streamdns.resolver.servers",
-        "streamdns.resolver.verdict", "streamdns.resolver.question", "streamdns.resolver.job",
-        "streamdns.resolver.known", "streamdns.resolver.walk", "streamdns.resolver.messages",
-        "streamdns.resolver.stale", "streamdns.resolver.resolution",
-        "streamdns.resolver.special",
-    )),
-    ("view and sources", ("streamdns.view", "streamdns.sources")),
-    ("services", (
-        "streamdns.consumer", "streamdns.serving", "streamdns.admin",
-        "streamdns.resolver",
-    )),
-    ("app and command line", ("streamdns.app", "streamdns.cli", "streamdns.commands", "streamdns.__main__")),
+#: The floors from the bottom up; each room may import rooms on floors below its own.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "addresses", "dns"),
+    ("events", "runtime", "settings"),
+    ("view", "sources", "metrics"),
+    ("consumer", "resolver"),
+    ("serving", "admin"),
+    ("app",),
+    ("commands",),
+    ("cli",),
+    ("__main__",),
 )
-PURE = ("names and wire", "events and answers", "resolutions")
-#: What a pure module may not know: the hub, sockets, storage, clocks, logs, the process.
+#: Rooms that may import one beside them, and why.
+BESIDE: Mapping[str, tuple[str, ...]] = {
+    "dns": ("errors",),     # what cannot be parsed is one of the project's exceptions
+}
+#: Rooms that do without one below them, so that neither has to be loaded for the other.
+APART: Mapping[str, tuple[str, ...]] = {"metrics": ("settings",)}
+#: Within a room, from the bottom up; what is not named here may be imported by all of its room, and imports none of it.
+ROOMS_INSIDE: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "resolver": (("resolution",), ("transport",), ("service",)),
+    "sources": (("base", "filelog"), ("file", "sink"), ("kafka",)),
+}
+#: What is pure: it computes from its arguments, and knows no hub, sockets, storage, clocks, logs, process.
+PURE = ("dns", "events", "resolver.resolution")
 IMPURE = ("gevent", "socket", "select", "ssl", "lmdb", "time", "datetime", "logging", "os", "threading", "subprocess",
           "random", "secrets", "streamdns.runtime", "streamdns.settings")
 MODULES = modules("streamdns")
 
 
-def layer(name: str) -> int:
-    """The number of the layer that a module is in; -1 when the table does not say."""
-    best, found = -1, -1
-    for number, (_, entries) in enumerate(LAYERS):
-        for entry in entries:
-            matches = name == entry[1:] if entry.startswith("=") else within(name, entry)
-            if matches and len(entry) > best:
-                best, found = len(entry), number
-    return found
+def room(name: str) -> str:
+    """The room that a module is in: the first word below streamdns; "" for the package itself, which has no code."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def floor(name: str) -> int:
+    """The number of a module's floor, 0 at the bottom; -1 where the table has none. The package itself is below all."""
+    if not room(name):
+        return 0
+    return next((number for number, rooms in enumerate(FLOORS) if room(name) in rooms), -1)
+
+
+def wrong_imports(name: str, known: Iterable[str]) -> list[str]:
+    """Modules among `known` (what `name` imports) that it may not import: of a higher floor, or of a room beside."""
+    found = []
+    for other in known:
+        if floor(other) > floor(name) or room(other) in APART.get(room(name), ()):
+            found.append(other)
+        elif floor(other) == floor(name) and room(other) and room(other) != room(name):
+            if room(other) not in BESIDE.get(room(name), ()):
+                found.append(other)
+        elif room(other) == room(name) and _inside(other) > _inside(name) >= 0:
+            found.append(other)
+    return sorted(found)
+
+
+def _inside(name: str) -> int:
+    """The floor of a module within its room, -1 where the room has none of its own."""
+    parts = name.split(".")
+    floors = ROOMS_INSIDE.get(room(name), ())
+    return next((number for number, names in enumerate(floors) if len(parts) > 2 and parts[2] in names), -1)
 
 
 def test_there_is_something_to_look_at() -> None:
@@ -64,26 +81,59 @@ def test_there_is_something_to_look_at() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_every_module_has_a_layer(name: str) -> None:
-    """A new module is entered in the table above."""
-    assert layer(name) >= 0, f"{name} is in no layer: enter it in tests/meta/test_layers.py"
+def test_every_module_has_a_floor(name: str) -> None:
+    """A new room is entered in the table above."""
+    assert floor(name) >= 0, f"{name} is on no floor: enter its room in tests/meta/test_layers.py"
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_only_go_down(name: str) -> None:
-    """No module imports one of a higher layer, not even for its types."""
-    mine = layer(name)
-    up = {other for other in imports(name, MODULES[name]) if other in MODULES and layer(other) > mine}
-    assert not up, f"{name} ({LAYERS[mine][0]}) imports {', '.join(sorted(up))} from above it"
+    """No module imports one of a higher floor or of a room beside its own, not even for its types or late."""
+    wrong = wrong_imports(name, imports(name, MODULES[name]) & set(MODULES))
+    assert not wrong, f"{name} (floor {floor(name)}) imports {', '.join(wrong)}, which is not below it"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if LAYERS[layer(name)][0] in PURE])
+@pytest.mark.parametrize(("where", "line"), [
+    ("dns", "from streamdns.serving.udp import UdpServer"),
+    ("view", "from streamdns.consumer import progress"),
+    ("view", "import streamdns.sources.base"),
+    ("settings", "def late() -> None:\n    from streamdns.metrics import registry"),
+    ("metrics", "from streamdns.settings import Settings"),
+    ("runtime", "from streamdns import settings"),
+    ("resolver/resolution", "from streamdns.resolver.transport import udp"),
+    ("admin/routes", "from streamdns.app import App"),
+])
+def test_a_file_on_the_wrong_floor_is_found(tmp_path: pathlib.Path, where: str, line: str) -> None:
+    """A file that imports what is not below its room fails the test above, wherever in it the import stands."""
+    path = tmp_path / "misplaced.py"
+    path.write_text(f"from __future__ import annotations\n\n{line}\n")
+    name = f"streamdns.{where.replace('/', '.')}.misplaced"
+    assert wrong_imports(name, imports(name, path) & set(MODULES))
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """There is no circle of imports, inside a room either; what is imported late or for types counts, too."""
+    known = {name: imports(name, path) & set(MODULES) - {name} for name, path in MODULES.items()}
+    # `from package import module` names the package as well, whose own file imports nothing of it but its face.
+    faces = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    left = {name: others - faces for name, others in known.items() if name not in faces}
+    while free := {name for name, others in left.items() if not others & set(left)}:
+        left = {name: others for name, others in left.items() if name not in free}
+    assert not left, f"circles of imports go through {', '.join(sorted(left))}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if within(name, *(f"streamdns.{each}" for each in PURE))])
 def test_pure_modules_do_nothing_but_compute(name: str) -> None:
-    """Names, wire, events and answers are functions of their arguments."""
+    """The rules of DNS, events and resolutions are functions of their arguments."""
     found = {other for other in imports(name, MODULES[name]) if within(other, *IMPURE)}
     assert not found, f"{name} is pure and imports {', '.join(sorted(found))}"
 
 
+def test_the_design_page_has_every_room() -> None:
+    """docs/design.md speaks of each room of the table."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    missing = [name for rooms in FLOORS for name in rooms if f"`{name}" not in text and f"{name}/" not in text]
+    assert not missing
 @pytest.mark.parametrize("library", ["confluent_kafka", "pykafka"])
 def test_a_client_library_has_one_module(library: str) -> None:
     """Who does not use it never loads it."""

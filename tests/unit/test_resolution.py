@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from streamdns.dns.wire import NOERROR, NXDOMAIN, SERVFAIL
-from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.resolution import MAX_NS_NAMES, MAX_PACKETS, Ask, Forward
-from streamdns.resolver.servers import Address
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.resolution import MAX_NS_NAMES, MAX_PACKETS, Ask, Forward
+from streamdns.resolver.resolution.servers import Address
 from tests.harness.hierarchy import World, Zone, texts, wire
 
 

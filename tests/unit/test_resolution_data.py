@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from streamdns.dns.wire import NOERROR, NXDOMAIN, SERVFAIL, YXDOMAIN
-from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.question import Question
-from streamdns.resolver.resolution import MAX_CHAIN, MAX_PACKETS, Ask, Forward, Resolution
-from streamdns.resolver.servers import Address
-from streamdns.resolver.verdict import is_within
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.question import Question
+from streamdns.resolver.resolution.resolution import MAX_CHAIN, MAX_PACKETS, Ask, Forward, Resolution
+from streamdns.resolver.resolution.servers import Address
+from streamdns.resolver.resolution.verdict import is_within
 from tests.harness.hierarchy import World, Zone, texts, wire
 from tests.unit.test_resolution import world
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from streamdns.dns.wire import NOERROR, REFUSED, SERVFAIL
-from streamdns.resolver.question import Forward
-from streamdns.resolver.resolution import Ask, Resolution
-from streamdns.resolver.servers import Address
+from streamdns.resolver.resolution.question import Forward
+from streamdns.resolver.resolution.resolution import Ask, Resolution
+from streamdns.resolver.resolution.servers import Address
 from tests.harness.hierarchy import World, Zone, wire
 from tests.unit.test_resolution import world
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamdns.dns.wire import NOERROR, NXDOMAIN, SERVFAIL
-from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.resolution import MAX_PACKETS, MAX_S, Ask, Resolution
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.resolution import MAX_PACKETS, MAX_S, Ask, Resolution
 from tests.harness.hierarchy import Behaviour, Host, World, Zone, texts, wire
 
 BREAKS = ("dead", "unreachable", "lame", "refusing", "servfail", "notimp", "upward", "sideways", "garbage", "edns",

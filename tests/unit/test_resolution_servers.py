@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from streamdns.dns.wire import NOERROR, NXDOMAIN, SERVFAIL
-from streamdns.resolver.cache import ANSWER
-from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.resolution import MAX_DELEGATIONS, MAX_PACKETS, Ask
-from streamdns.resolver.servers import Address
+from streamdns.resolver.resolution.cache import ANSWER
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.resolution import MAX_DELEGATIONS, MAX_PACKETS, Ask
+from streamdns.resolver.resolution.servers import Address
 from tests.harness.hierarchy import World, Zone, texts, wire
 from tests.unit.test_resolution import world
 

@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from streamdns.dns.wire import SERVFAIL
-from streamdns.resolver.message import Response, parse, query
-from streamdns.resolver.resolution import MAX_PACKETS, MAX_S, Ask, Outcome
-from streamdns.resolver.servers import Address
+from streamdns.resolver.resolution.message import Response, parse, query
+from streamdns.resolver.resolution.resolution import MAX_PACKETS, MAX_S, Ask, Outcome
+from streamdns.resolver.resolution.servers import Address
 from tests.harness.authority import Authority, Lines, ZoneData, truth
 from tests.harness.hierarchy import Host, World
 

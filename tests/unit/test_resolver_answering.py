@@ -17,17 +17,17 @@ import pytest
 from streamdns.dns import name
 from streamdns.dns.lookup import Policy
 from streamdns.metrics.registry import Registry
-from streamdns.resolver import cache as store
-from streamdns.resolver.answering import Allowed, OwnZones, RecursiveAnswerer, reply_of
-from streamdns.resolver.cache import Cache
-from streamdns.resolver.flattening import OwnAnswerer
-from streamdns.resolver.message import RRset
-from streamdns.resolver.messages import Messages, key_of, ttl_offsets
-from streamdns.resolver.pace import Pace
-from streamdns.resolver.question import Knowledge, Outcome, Question
-from streamdns.resolver.recursor import Recursor
-from streamdns.resolver.servers import Address, Servers
-from streamdns.resolver.transport import Transport
+from streamdns.resolver.resolution import cache as store
+from streamdns.resolver.resolution.cache import Cache
+from streamdns.resolver.resolution.message import RRset
+from streamdns.resolver.resolution.question import Knowledge, Outcome, Question
+from streamdns.resolver.resolution.ready_answers import Messages, key_of, ttl_offsets
+from streamdns.resolver.resolution.servers import Address, Servers
+from streamdns.resolver.service.answering import Allowed, OwnZones, RecursiveAnswerer, reply_of
+from streamdns.resolver.service.flattening import OwnAnswerer
+from streamdns.resolver.service.recursor import Recursor
+from streamdns.resolver.transport.pace import Pace
+from streamdns.resolver.transport.transport import Transport
 from tests.unit.answering import EXAMPLE, Memory, errors, section
 
 OURS = EXAMPLE + """

@@ -8,9 +8,9 @@ import tracemalloc
 
 import pytest
 
-from streamdns.resolver import cache as store
-from streamdns.resolver.cache import Cache
-from streamdns.resolver.servers import Address, Servers, host_of
+from streamdns.resolver.resolution import cache as store
+from streamdns.resolver.resolution.cache import Cache
+from streamdns.resolver.resolution.servers import Address, Servers, host_of
 from tests.harness.hierarchy import wire
 
 NAME = wire("www.example.org.")

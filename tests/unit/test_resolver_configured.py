@@ -11,15 +11,15 @@ import pytest
 
 from streamdns.dns import name
 from streamdns.errors import ConfigError
-from streamdns.resolver.cache import Cache
-from streamdns.resolver.configured import MayAsk, WithoutPrivate, knowledge_of
-from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.priming import Priming
-from streamdns.resolver.question import Ask, Knowledge, Outcome, Question
-from streamdns.resolver.roots import ROOT_SERVERS, known_roots, primed, read_hints
-from streamdns.resolver.servers import Address, Servers
-from streamdns.resolver.special import GROUPS
-from streamdns.resolver.transport import Events, Transport
+from streamdns.resolver.resolution.cache import Cache
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.question import Ask, Knowledge, Outcome, Question
+from streamdns.resolver.resolution.servers import Address, Servers
+from streamdns.resolver.resolution.special_names import GROUPS
+from streamdns.resolver.service.from_settings import MayAsk, WithoutPrivate, knowledge_of
+from streamdns.resolver.service.priming import Priming
+from streamdns.resolver.service.roots import ROOT_SERVERS, known_roots, primed, read_hints
+from streamdns.resolver.transport.transport import Events, Transport
 from streamdns.settings import load
 from streamdns.settings.resolver import SPECIAL_GROUPS
 from tests.harness.hierarchy import Zone

@@ -10,8 +10,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from streamdns.resolver import cache as store
-from streamdns.resolver.message import RRset
+from streamdns.resolver.resolution import cache as store
+from streamdns.resolver.resolution.message import RRset
 from tests.unit.answering import SOA_TEXT, errors, section
 from tests.unit.test_resolver_answering import CLIENT, STRANGER, Bench, wire
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import gevent
 from gevent.hub import Waiter
 
-from streamdns.resolver.greenlets import Greenlets
+from streamdns.resolver.service.greenlets import Greenlets
 from streamdns.runtime.turns import give_way
 
 _PATIENCE_S = 10.0

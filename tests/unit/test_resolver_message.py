@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdns.dns.wire import FormatError
-from streamdns.resolver.message import Options, Response, RRset, parse, query, read_name
+from streamdns.resolver.resolution.message import Options, Response, RRset, parse, query, read_name
 
 _LABEL = st.binary(min_size=1, max_size=12)
 _NAME = st.lists(_LABEL, max_size=6).map(lambda labels: dns.name.Name([*labels, b""]))

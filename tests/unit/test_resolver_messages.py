@@ -13,8 +13,8 @@ import dns.rdatatype
 import pytest
 
 from streamdns.dns.lookup import Policy
-from streamdns.resolver.message import RRset
-from streamdns.resolver.messages import Messages, key_of
+from streamdns.resolver.resolution.message import RRset
+from streamdns.resolver.resolution.ready_answers import Messages, key_of
 from tests.unit.answering import Memory
 from tests.unit.test_resolver_answering import OURS, STRANGER, A, Bench, wire
 

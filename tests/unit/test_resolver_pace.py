@@ -7,7 +7,7 @@ from functools import partial
 
 import gevent
 
-from streamdns.resolver.pace import ANSWERS, SENDING, STARTING, TIME_LIMITS, Deadlines, Pace
+from streamdns.resolver.transport.pace import ANSWERS, SENDING, STARTING, TIME_LIMITS, Deadlines, Pace
 from streamdns.runtime.turns import give_way
 
 _PATIENCE_S = 10.0

@@ -9,8 +9,8 @@ import pytest
 
 from streamdns.dns import name, rdata
 from streamdns.dns.wire import AAAA, ANY, DS, NS, NXDOMAIN, PTR, SOA, TXT, A
-from streamdns.resolver.message import RRset
-from streamdns.resolver.special import GROUPS, Special, is_private, without_private
+from streamdns.resolver.resolution.message import RRset
+from streamdns.resolver.resolution.special_names import GROUPS, Special, is_private, without_private
 
 SPECIAL = Special()
 

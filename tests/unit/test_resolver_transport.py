@@ -17,11 +17,11 @@ from gevent import socket
 from gevent.event import AsyncResult
 
 from streamdns.metrics.registry import Registry
-from streamdns.resolver.message import Options, Response
-from streamdns.resolver.pace import Pace
-from streamdns.resolver.resolution import Ask
-from streamdns.resolver.servers import Address
-from streamdns.resolver.transport import Transport, scrambled
+from streamdns.resolver.resolution.message import Options, Response
+from streamdns.resolver.resolution.resolution import Ask
+from streamdns.resolver.resolution.servers import Address
+from streamdns.resolver.transport.pace import Pace
+from streamdns.resolver.transport.transport import Transport, scrambled
 from streamdns.runtime.turns import give_way
 
 QNAME = b"\3www\7example\3org\0"

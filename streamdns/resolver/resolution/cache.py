@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streamdns.dns.wire import NS
-from streamdns.resolver.message import RRset
+from streamdns.resolver.resolution.message import RRset
 
 #: Trust by origin, more is better (RFC 2181 §5.4.1).
 ADDITIONAL, GLUE_AUTHORITY, ANSWER_NOT_AUTHORITATIVE, AUTHORITY_AUTHORITATIVE, ANSWER = 1, 2, 3, 4, 5

@@ -14,16 +14,16 @@ from gevent.hub import Waiter
 from streamdns.dns import name as names
 from streamdns.dns.wire import SERVFAIL
 from streamdns.metrics.registry import Registry
-from streamdns.resolver.greenlets import Greenlets
-from streamdns.resolver.message import Response
-from streamdns.resolver.messages import Messages
-from streamdns.resolver.pace import ANSWERS, STARTING
-from streamdns.resolver.priming import Priming
-from streamdns.resolver.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Outcome, Question
-from streamdns.resolver.resolution import MAX_S, Resolution
-from streamdns.resolver.stale import EDE_STALE_NXDOMAIN, stale_outcome
-from streamdns.resolver.transport import Transport
-from streamdns.resolver.walk import LIMITS
+from streamdns.resolver.resolution.message import Response
+from streamdns.resolver.resolution.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Outcome, Question
+from streamdns.resolver.resolution.ready_answers import Messages
+from streamdns.resolver.resolution.resolution import MAX_S, Resolution
+from streamdns.resolver.resolution.stale import EDE_STALE_NXDOMAIN, stale_outcome
+from streamdns.resolver.resolution.walk import LIMITS
+from streamdns.resolver.service.greenlets import Greenlets
+from streamdns.resolver.service.priming import Priming
+from streamdns.resolver.transport.pace import ANSWERS, STARTING
+from streamdns.resolver.transport.transport import Transport
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 

@@ -23,7 +23,7 @@ from streamdns.dns.wire import (
     YXDOMAIN,
     A,
 )
-from streamdns.resolver.message import Response, RRset
+from streamdns.resolver.resolution.message import Response, RRset
 
 #: Kinds of verdicts. LAME: it does not serve the zone. BROKEN: it cannot answer this.
 ANSWER, ALIAS, NO_DATA, NO_NAME, REFERRAL, TOO_LONG = "answer", "alias", "no data", "no name", "referral", "too long"

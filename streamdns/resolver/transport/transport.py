@@ -11,13 +11,13 @@ from functools import partial
 import gevent
 
 from streamdns.metrics.registry import Registry
-from streamdns.resolver.flight import Events, Flight, scrambled
-from streamdns.resolver.pace import SENDING, Deadlines, Pace
-from streamdns.resolver.question import Ask
-from streamdns.resolver.resolution import MAX_S
-from streamdns.resolver.servers import Address
-from streamdns.resolver.tcp import TcpFlight
-from streamdns.resolver.udp import UdpFlight
+from streamdns.resolver.resolution.question import Ask
+from streamdns.resolver.resolution.resolution import MAX_S
+from streamdns.resolver.resolution.servers import Address
+from streamdns.resolver.transport.flight import Events, Flight, scrambled
+from streamdns.resolver.transport.pace import SENDING, Deadlines, Pace
+from streamdns.resolver.transport.tcp import TcpFlight
+from streamdns.resolver.transport.udp import UdpFlight
 
 __all__ = ["Events", "Transport", "scrambled"]
 

@@ -9,13 +9,21 @@ from collections.abc import Callable
 
 from streamdns.dns import name as names
 from streamdns.dns.wire import AAAA, NOERROR, NS, SERVFAIL, A
-from streamdns.resolver import cache as store
-from streamdns.resolver.job import Job
-from streamdns.resolver.known import Known
-from streamdns.resolver.message import RRset
-from streamdns.resolver.question import EDE_NETWORK, EDE_NO_AUTHORITY, EDE_OTHER, Ask, Knowledge, Outcome, Question
-from streamdns.resolver.servers import Address, host_of
-from streamdns.resolver.verdict import MAX_CHAIN, Verdict, is_within, labels
+from streamdns.resolver.resolution import cache as store
+from streamdns.resolver.resolution.job import Job
+from streamdns.resolver.resolution.local_data import Known
+from streamdns.resolver.resolution.message import RRset
+from streamdns.resolver.resolution.question import (
+    EDE_NETWORK,
+    EDE_NO_AUTHORITY,
+    EDE_OTHER,
+    Ask,
+    Knowledge,
+    Outcome,
+    Question,
+)
+from streamdns.resolver.resolution.servers import Address, host_of
+from streamdns.resolver.resolution.verdict import MAX_CHAIN, Verdict, is_within, labels
 
 MAX_NS_NAMES = 5  # resolved for one delegation (NXNSAttack)
 MAX_DEPTH = 6  # of name servers whose names need name servers whose names ...

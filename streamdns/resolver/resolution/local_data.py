@@ -21,13 +21,13 @@ from streamdns.dns.wire import (
     YXDOMAIN,
     A,
 )
-from streamdns.resolver import cache as store
-from streamdns.resolver import verdict as says
-from streamdns.resolver.cache import Entry
-from streamdns.resolver.job import Job
-from streamdns.resolver.message import RRset
-from streamdns.resolver.question import EDE_CACHED_ERROR, EDE_OTHER, Knowledge, Question
-from streamdns.resolver.verdict import MAX_NAME_OCTETS, Verdict, judge
+from streamdns.resolver.resolution import cache as store
+from streamdns.resolver.resolution import verdict as says
+from streamdns.resolver.resolution.cache import Entry
+from streamdns.resolver.resolution.job import Job
+from streamdns.resolver.resolution.message import RRset
+from streamdns.resolver.resolution.question import EDE_CACHED_ERROR, EDE_OTHER, Knowledge, Question
+from streamdns.resolver.resolution.verdict import MAX_NAME_OCTETS, Verdict, judge
 
 #: What ANY is answered with when any of it is known: a subset is an answer (RFC 8482 §4.1).
 _COMMON = (CNAME, A, AAAA, MX, NS, SOA, TXT, SRV, PTR, HTTPS, SVCB, NAPTR, DNAME)

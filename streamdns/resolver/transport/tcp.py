@@ -7,8 +7,8 @@ import errno
 from typing import Final
 
 from streamdns.dns.wire import FormatError
-from streamdns.resolver.flight import Carrier, Events, Flight
-from streamdns.resolver.question import Ask
+from streamdns.resolver.resolution.question import Ask
+from streamdns.resolver.transport.flight import Carrier, Events, Flight
 
 _MOST_OCTETS: Final = 65535 + 2
 

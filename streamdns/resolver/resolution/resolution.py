@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from streamdns.dns import name as names
 from streamdns.dns import rdata
 from streamdns.dns.wire import BADVERS, CNAME, DNAME, FORMERR, NOERROR, NOTIMP, NXDOMAIN, YXDOMAIN
-from streamdns.resolver import cache as store
-from streamdns.resolver import verdict as says
-from streamdns.resolver.job import Job
-from streamdns.resolver.message import Options, Response, RRset
-from streamdns.resolver.question import (
+from streamdns.resolver.resolution import cache as store
+from streamdns.resolver.resolution import verdict as says
+from streamdns.resolver.resolution.job import Job
+from streamdns.resolver.resolution.message import Options, Response, RRset
+from streamdns.resolver.resolution.question import (
     EDE_CACHED_ERROR,
     EDE_NETWORK,
     EDE_NO_AUTHORITY,
@@ -31,9 +31,9 @@ from streamdns.resolver.question import (
     Outcome,
     Question,
 )
-from streamdns.resolver.servers import FAILING_S, LAME_S, Address
-from streamdns.resolver.verdict import MAX_CHAIN, Verdict, is_within, judge, labels
-from streamdns.resolver.walk import MAX_NS_NAMES, Walk
+from streamdns.resolver.resolution.servers import FAILING_S, LAME_S, Address
+from streamdns.resolver.resolution.verdict import MAX_CHAIN, Verdict, is_within, judge, labels
+from streamdns.resolver.resolution.walk import MAX_NS_NAMES, Walk
 
 __all__ = [
     "EDE_CACHED_ERROR", "EDE_NETWORK", "EDE_NO_AUTHORITY", "EDE_OTHER", "EDE_STALE", "MAX_CHAIN", "MAX_DELEGATIONS",

@@ -8,12 +8,12 @@ from gevent import Timeout
 from gevent.event import AsyncResult
 
 from streamdns.dns.wire import AAAA, NS, A
-from streamdns.resolver.message import Options, Response
-from streamdns.resolver.question import Ask, Knowledge
-from streamdns.resolver.resolution import MAX_S, TCP_TIMEOUT_S, UDP_TIMEOUT_S
-from streamdns.resolver.roots import Primed, addresses_of, primed
-from streamdns.resolver.servers import Address
-from streamdns.resolver.transport import Transport
+from streamdns.resolver.resolution.message import Options, Response
+from streamdns.resolver.resolution.question import Ask, Knowledge
+from streamdns.resolver.resolution.resolution import MAX_S, TCP_TIMEOUT_S, UDP_TIMEOUT_S
+from streamdns.resolver.resolution.servers import Address
+from streamdns.resolver.service.roots import Primed, addresses_of, primed
+from streamdns.resolver.transport.transport import Transport
 
 _TRIES = 6
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from streamdns.dns.wire import AAAA, CNAME, DS, A
-from streamdns.resolver.message import RRset
-from streamdns.resolver.question import Outcome
-from streamdns.resolver.servers import Address
-from streamdns.resolver.verdict import Verdict, labels
+from streamdns.resolver.resolution.message import RRset
+from streamdns.resolver.resolution.question import Outcome
+from streamdns.resolver.resolution.servers import Address
+from streamdns.resolver.resolution.verdict import Verdict, labels
 
 _MINIMISED_MOST, _MINIMISED_ONE_BY_ONE = 10, 4
 

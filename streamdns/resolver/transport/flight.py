@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from streamdns.resolver.message import Response, parse, query
-from streamdns.resolver.pace import ANSWERS, TIME_LIMITS, Deadlines, Pace
-from streamdns.resolver.question import Ask
-from streamdns.resolver.servers import Address
+from streamdns.resolver.resolution.message import Response, parse, query
+from streamdns.resolver.resolution.question import Ask
+from streamdns.resolver.resolution.servers import Address
+from streamdns.resolver.transport.pace import ANSWERS, TIME_LIMITS, Deadlines, Pace
 
 _SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _AGAIN_S: Final = 0.05

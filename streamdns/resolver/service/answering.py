@@ -32,12 +32,12 @@ from streamdns.dns.wire import (
     Reply,
     with_option,
 )
-from streamdns.resolver import question as asked
-from streamdns.resolver.flattening import FlatteningAnswerer, OwnAnswerer
-from streamdns.resolver.message import Options, Response, RRset, parse, query
-from streamdns.resolver.messages import Message, key_of
-from streamdns.resolver.question import Outcome
-from streamdns.resolver.recursor import Recursor
+from streamdns.resolver.resolution import question as asked
+from streamdns.resolver.resolution.message import Options, Response, RRset, parse, query
+from streamdns.resolver.resolution.question import Outcome
+from streamdns.resolver.resolution.ready_answers import Message, key_of
+from streamdns.resolver.service.flattening import FlatteningAnswerer, OwnAnswerer
+from streamdns.resolver.service.recursor import Recursor
 from streamdns.settings.resolver import Network
 
 _CD = 0x10

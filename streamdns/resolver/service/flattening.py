@@ -14,9 +14,9 @@ from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Question, Zone, from_key
 from streamdns.dns.node import pack_records
 from streamdns.dns.wire import CNAME, NOERROR, NXDOMAIN, SERVFAIL, SOA, Reply
-from streamdns.resolver import question as asked
-from streamdns.resolver.question import Outcome
-from streamdns.resolver.recursor import Recursor
+from streamdns.resolver.resolution import question as asked
+from streamdns.resolver.resolution.question import Outcome
+from streamdns.resolver.service.recursor import Recursor
 
 _MOST_TEXT = 200
 

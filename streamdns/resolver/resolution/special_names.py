@@ -12,8 +12,8 @@ from typing import Final
 
 from streamdns.dns import name
 from streamdns.dns.wire import AAAA, ANY, DS, NS, NXDOMAIN, PTR, SOA, A
-from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.verdict import is_within
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.verdict import is_within
 
 _TTL_S: Final = 10_800
 _LOCALHOST: Final = b"\x09localhost\0"

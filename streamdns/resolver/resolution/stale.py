@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from streamdns.dns.wire import CNAME, NOERROR, NXDOMAIN, SOA
-from streamdns.resolver import cache as store
-from streamdns.resolver import verdict as says
-from streamdns.resolver.cache import Cache, Entry
-from streamdns.resolver.message import RRset
-from streamdns.resolver.question import EDE_STALE, Knowledge, Outcome, Question
-from streamdns.resolver.verdict import MAX_CHAIN, judge
+from streamdns.resolver.resolution import cache as store
+from streamdns.resolver.resolution import verdict as says
+from streamdns.resolver.resolution.cache import Cache, Entry
+from streamdns.resolver.resolution.message import RRset
+from streamdns.resolver.resolution.question import EDE_STALE, Knowledge, Outcome, Question
+from streamdns.resolver.resolution.verdict import MAX_CHAIN, judge
 
 TTL_S: Final = 30
 EDE_STALE_NXDOMAIN: Final = 19

@@ -11,15 +11,15 @@ from typing import Final
 from streamdns.dns import name
 from streamdns.errors import ConfigError
 from streamdns.metrics.registry import Registry
-from streamdns.resolver.cache import Cache
-from streamdns.resolver.message import Response
-from streamdns.resolver.messages import Messages
-from streamdns.resolver.question import Forward, Knowledge, Local, Outcome, Question
-from streamdns.resolver.recursor import Recursor
-from streamdns.resolver.roots import known_roots, read_hints
-from streamdns.resolver.servers import Address, Servers
-from streamdns.resolver.special import Special, without_private
-from streamdns.resolver.transport import Transport
+from streamdns.resolver.resolution.cache import Cache
+from streamdns.resolver.resolution.message import Response
+from streamdns.resolver.resolution.question import Forward, Knowledge, Local, Outcome, Question
+from streamdns.resolver.resolution.ready_answers import Messages
+from streamdns.resolver.resolution.servers import Address, Servers
+from streamdns.resolver.resolution.special_names import Special, without_private
+from streamdns.resolver.service.recursor import Recursor
+from streamdns.resolver.service.roots import known_roots, read_hints
+from streamdns.resolver.transport.transport import Transport
 from streamdns.settings import Settings
 from streamdns.settings.resolver import ForwardZone, Network
 

@@ -8,8 +8,8 @@ import secrets
 from typing import Final
 
 from streamdns.dns.wire import FormatError
-from streamdns.resolver.flight import FIRST_PORT, PORTS, Carrier, Events, Flight
-from streamdns.resolver.question import Ask
+from streamdns.resolver.resolution.question import Ask
+from streamdns.resolver.transport.flight import FIRST_PORT, PORTS, Carrier, Events, Flight
 
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT = 10, 23, 5
 _BIND_TRIES: Final = 8

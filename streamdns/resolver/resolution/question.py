@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streamdns.resolver.cache import Cache
-from streamdns.resolver.message import Options, Response, RRset
-from streamdns.resolver.servers import Address, Chance, Servers
-from streamdns.resolver.verdict import is_within, labels
+from streamdns.resolver.resolution.cache import Cache
+from streamdns.resolver.resolution.message import Options, Response, RRset
+from streamdns.resolver.resolution.servers import Address, Chance, Servers
+from streamdns.resolver.resolution.verdict import is_within, labels
 
 EDE_OTHER, EDE_STALE, EDE_CACHED_ERROR, EDE_NO_AUTHORITY, EDE_NETWORK = 0, 3, 13, 22, 23
 

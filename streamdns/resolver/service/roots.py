@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from streamdns.dns.wire import AAAA, NS, A
 from streamdns.errors import ConfigError
-from streamdns.resolver.message import Response, RRset
-from streamdns.resolver.servers import Address, host_of
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.servers import Address, host_of
 
 _LEAST_PRIMED_S: Final = 60
 _MOST_PRIMED_S: Final = 518_400  # the TTL that the root zone gives its NS records

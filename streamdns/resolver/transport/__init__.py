@@ -1,0 +1,1 @@
+"""Queries to name servers over UDP and TCP, in callbacks of the event loop."""
