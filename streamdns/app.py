@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import gevent
 
 from streamdns import __version__
-from streamdns.admin import content
-from streamdns.admin.auditor import Auditor
-from streamdns.admin.client import Client
 from streamdns.admin.commits import Commits
+from streamdns.admin.fleet.auditor import Auditor
+from streamdns.admin.fleet.client import Client
+from streamdns.admin.fleet.peers import Peers
 from streamdns.admin.node import Node
-from streamdns.admin.peers import Peers
 from streamdns.admin.resolver import ResolverAdmin
+from streamdns.admin.routes import table
 from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
 from streamdns.consumer import local_records
@@ -180,7 +180,7 @@ class App:
             peers = Peers(node, auditor=auditor, registry=self.registry, interval_s=interval_s)
             self.status.divergence = peers.divergence
             self._comparing = [auditor, peers]
-        routes = content.routes(node, peers, auditor)
+        routes = table.routes(node, peers, auditor)
         return AdminServer(settings, address, status=self.status, registry=self.registry, content=routes)
 
     def _metrics(self) -> list[Service]:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from streamdns.admin.client import Client
 from streamdns.admin.commits import Commits
+from streamdns.admin.fleet.client import Client
 from streamdns.admin.status import Status
 from streamdns.consumer.progress import Progress
 from streamdns.metrics.registry import Registry

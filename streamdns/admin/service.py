@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from gevent.event import Event
 
-from streamdns.admin import basics
-from streamdns.admin.access import Access
-from streamdns.admin.edge import Edge
-from streamdns.admin.openapi import described
-from streamdns.admin.route import Route
-from streamdns.admin.routes import application
+from streamdns.admin.access.gate import Access
+from streamdns.admin.http.application import application
+from streamdns.admin.http.edge import Edge
+from streamdns.admin.http.openapi import described
+from streamdns.admin.http.route import Route
+from streamdns.admin.http.tls import tls_context
+from streamdns.admin.routes import state
 from streamdns.admin.status import Status
-from streamdns.admin.tls import tls_context
 from streamdns.errors import ConfigError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
@@ -46,7 +46,7 @@ class AdminServer(Service):
         self._registry = registry
         self._access = Access(settings, registry)
         self._context = tls_context(settings)
-        rows = described((*basics.routes(status, registry), *self._access.routes(), *content))
+        rows = described((*state.routes(status, registry), *self._access.routes(), *content))
         self._application = application(rows, self._access)
         self._server: Edge | None = None
         self._stopped = Event()

@@ -7,11 +7,11 @@ import getpass
 import sys
 from collections.abc import Callable, Mapping
 
-from streamdns.admin import users
-from streamdns.admin.files import Watched
-from streamdns.admin.revoked import Entry, Revoked
-from streamdns.admin.tokens import MAX_TOKEN, BadToken, keyring_of
-from streamdns.admin.users import MAX_PASSWORD_BYTES, MIN_PASSWORD, User, role_of
+from streamdns.admin.access import users
+from streamdns.admin.access.files import Watched
+from streamdns.admin.access.revoked import Entry, Revoked
+from streamdns.admin.access.tokens import MAX_TOKEN, BadToken, keyring_of
+from streamdns.admin.access.users import MAX_PASSWORD_BYTES, MIN_PASSWORD, User, role_of
 from streamdns.commands import CommandError
 from streamdns.commands.output import moment, note, print_json, print_lines, printable
 from streamdns.commands.publish import user_at_host

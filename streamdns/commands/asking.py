@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from streamdns.admin import local
-from streamdns.admin.client import Client
-from streamdns.admin.route import Role
+from streamdns.admin.access import local_token
+from streamdns.admin.fleet.client import Client
+from streamdns.admin.http.route import Role
 from streamdns.commands import CommandError
 from streamdns.settings import Settings
 from streamdns.settings.admin import UnixAddress
@@ -35,7 +35,7 @@ def client_of(
     scheme = "https" if settings.admin_tls_cert else "http"
     url = str(address) if isinstance(address, UnixAddress) else parse_node(f"{scheme}://{address}")
     if prefer_own or not token:
-        token = local.token_of(settings, role) or token
+        token = local_token.token_of(settings, role) or token
     return Client(url, token=token, ca=ca or settings.admin_tls_cert, timeout_s=timeout_s)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from streamdns.admin.client import Client, Event, NodeError, part
+from streamdns.admin.fleet.client import Client, Event, NodeError, part
 from streamdns.commands import CommandError
 from streamdns.commands.asking import client_of
 from streamdns.commands.output import moment, note, print_json, printable

@@ -9,10 +9,10 @@ import os
 import socket
 from collections.abc import Callable
 
-from streamdns.admin import users
-from streamdns.admin.files import Watched
-from streamdns.admin.tls import tls_context
-from streamdns.admin.tokens import keyring_of
+from streamdns.admin.access import users
+from streamdns.admin.access.files import Watched
+from streamdns.admin.access.tokens import keyring_of
+from streamdns.admin.http.tls import tls_context
 from streamdns.commands.output import note, print_json, print_lines
 from streamdns.consumer import local_records
 from streamdns.dns import name

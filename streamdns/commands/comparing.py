@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from streamdns.admin.client import Client, NodeError, part
+from streamdns.admin.fleet.client import Client, NodeError, part
 from streamdns.commands import CommandError
 from streamdns.commands.asking import client_of
 from streamdns.commands.output import note, print_json, printable

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from streamdns.admin.client import Client, NodeError
+from streamdns.admin.fleet.client import Client, NodeError
 from streamdns.commands import CommandError
 from streamdns.commands.asking import client_of
 from streamdns.commands.output import Progress, note, printable

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from streamdns.admin.client import Client, NodeError
+from streamdns.admin.fleet.client import Client, NodeError
 from streamdns.commands import CommandError
 from streamdns.commands.asking import client_of
 from streamdns.commands.output import print_json, printable

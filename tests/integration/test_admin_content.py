@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from streamdns.admin.client import Client, NodeError
+from streamdns.admin.fleet.client import Client, NodeError
 from tests.harness import Server, event_line, wait_until
 from tests.harness.server import HOST
 

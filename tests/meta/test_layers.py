@@ -34,6 +34,8 @@ APART: Mapping[str, tuple[str, ...]] = {"metrics": ("settings",)}
 ROOMS_INSIDE: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "resolver": (("resolution",), ("transport",), ("service",)),
     "sources": (("base", "filelog"), ("file", "sink"), ("kafka",)),
+    "admin": (("schema",), ("http",), ("access",), ("fleet", "node", "status", "commits", "resolver"), ("routes",),
+              ("service",)),
 }
 #: What is pure: it computes from its arguments, and knows no hub, sockets, storage, clocks, logs, process.
 PURE = ("dns", "events", "resolver.resolution")

@@ -13,13 +13,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from streamdns.admin import users
-from streamdns.admin.files import Watched
-from streamdns.admin.local import token_of
-from streamdns.admin.revoked import Entry, Revoked
-from streamdns.admin.route import Principal, Role
-from streamdns.admin.throttle import FREE, Throttle
-from streamdns.admin.tokens import BadToken, Key, Keyring, keyring_of, random_keyring
+from streamdns.admin.access import users
+from streamdns.admin.access.files import Watched
+from streamdns.admin.access.local_token import token_of
+from streamdns.admin.access.revoked import Entry, Revoked
+from streamdns.admin.access.throttle import FREE, Throttle
+from streamdns.admin.access.tokens import BadToken, Key, Keyring, keyring_of, random_keyring
+from streamdns.admin.http.route import Principal, Role
 from streamdns.dns import name
 from streamdns.errors import ConfigError
 from streamdns.settings import load

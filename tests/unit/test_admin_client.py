@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from streamdns import settings
-from streamdns.admin import asked, cursors
-from streamdns.admin.client import Client, NodeError
-from streamdns.admin.route import Principal, Role
-from streamdns.admin.search import wanted_of
+from streamdns.admin.fleet.client import Client, NodeError
+from streamdns.admin.http import cursors
+from streamdns.admin.http.route import Principal, Role
+from streamdns.admin.routes import scope
+from streamdns.admin.routes.search import wanted_of
 from streamdns.commands.tables import octets, print_array, print_pairs, print_table, span
 from streamdns.dns.node import Origin, encode_single, pack_records
 from streamdns.errors import ApiError
@@ -84,7 +85,7 @@ def test_the_schema_and_the_client_need_no_server() -> None:
         "names = [each.name for each in pkgutil.iter_modules(schema.__path__)]\n"
         "for name in names: importlib.import_module(f'streamdns.admin.schema.{name}')\n"
         "print(sorted(name for name in sys.modules if name.partition('.')[0] == 'streamdns'))\n"
-        "import streamdns.admin.client\n"
+        "import streamdns.admin.fleet.client\n"
         "print({'gevent', 'lmdb', 'bottle'} & set(sys.modules))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -140,12 +141,12 @@ def test_what_a_caller_may_look_through() -> None:
     everybody = Principal("x", Role.VIEWER)
     some = Principal("x", Role.VIEWER, tuple(map(wire_name, ("example.org.", "a.example.org.", "example.net."))))
     keys = [node_key(wire_name(name)) for name in ("example.net.", "example.org.")]
-    assert asked.prefixes(everybody, "") == [b""]
-    assert asked.prefixes(everybody, "example.net") == keys[:1]
-    assert asked.prefixes(some, "") == keys
-    assert asked.prefixes(some, "deep.a.example.org") == [node_key(wire_name("deep.a.example.org."))]
+    assert scope.prefixes(everybody, "") == [b""]
+    assert scope.prefixes(everybody, "example.net") == keys[:1]
+    assert scope.prefixes(some, "") == keys
+    assert scope.prefixes(some, "deep.a.example.org") == [node_key(wire_name("deep.a.example.org."))]
     with pytest.raises(ApiError):
-        asked.prefixes(some, "org")
+        scope.prefixes(some, "org")
 
 
 NODE = encode_single(1, 0, 1, pack_records(1, 60, [b"\1\2\3\4"]), Origin(0, 0, 0, 0, b""))

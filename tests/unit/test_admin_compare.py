@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamdns.admin.comparing import compare
+from streamdns.admin.fleet.comparison import compare
 from streamdns.admin.schema.peers import Mark, NodeReport, PositionAt
 from streamdns.dns import node as nodes
 from streamdns.errors import ViewCorrupt

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns.admin import decoding
-from streamdns.admin.open import LOCAL, OpenGate, is_literal
-from streamdns.admin.request import MAX_BODY_BYTES, Body, Head, read_head
-from streamdns.admin.route import Role, Route
-from streamdns.admin.routes import application
+from streamdns.admin.access.unauthenticated import LOCAL, OpenGate, is_literal
+from streamdns.admin.http import decoding
+from streamdns.admin.http.application import application
+from streamdns.admin.http.request import MAX_BODY_BYTES, Body, Head, read_head
+from streamdns.admin.http.route import Role, Route
 from streamdns.errors import ApiError
 
 

@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 
 from streamdns.admin.commits import Commits
-from streamdns.admin.journal import Journal
+from streamdns.admin.http.route import Call, Principal, Role
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Principal, Role
+from streamdns.admin.routes.journal import Journal
 from streamdns.admin.schema.queries import StreamQuery
 from streamdns.consumer.progress import Progress
 from streamdns.metrics.registry import Registry

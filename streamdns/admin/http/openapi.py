@@ -9,8 +9,8 @@ import gevent
 import msgspec
 
 from streamdns import __version__
-from streamdns.admin.route import Call, NoQuery, Reply, Role, Route
-from streamdns.admin.routes import parameters
+from streamdns.admin.http.application import parameters
+from streamdns.admin.http.route import Call, NoQuery, Reply, Role, Route
 from streamdns.admin.schema.edge import Error
 
 _REF: Final = "#/components/schemas/{name}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from streamdns.admin import consumer, digests, journal, operating, search, trouble, wait, zones
-from streamdns.admin import peers as nodes
-from streamdns.admin.auditor import Auditor
+from streamdns.admin.fleet import peers as fleet
+from streamdns.admin.fleet.auditor import Auditor
+from streamdns.admin.fleet.peers import Peers
+from streamdns.admin.http.route import Route
 from streamdns.admin.node import Node
-from streamdns.admin.peers import Peers
-from streamdns.admin.route import Route
+from streamdns.admin.routes import consumer, digests, journal, operation, quarantine, search, wait, zones
 
 
 def routes(node: Node, peers: Peers | None = None, auditor: Auditor | None = None) -> tuple[Route, ...]:
@@ -16,10 +16,10 @@ def routes(node: Node, peers: Peers | None = None, auditor: Auditor | None = Non
         *zones.routes(node),
         *search.routes(node),
         *consumer.routes(node),
-        *trouble.routes(node),
+        *quarantine.routes(node),
         *journal.routes(node),
         *digests.routes(node),
-        *operating.routes(node),
+        *operation.routes(node),
         *wait.routes(node),
-        *nodes.routes(node, peers, auditor),
+        *fleet.routes(node, peers, auditor),
     )

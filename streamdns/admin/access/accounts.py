@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streamdns.admin import files, users
-from streamdns.admin.route import Role
-from streamdns.admin.users import User
+from streamdns.admin.access import files, users
+from streamdns.admin.access.users import User
+from streamdns.admin.http.route import Role
 from streamdns.errors import ApiError
 from streamdns.runtime import logs
 from streamdns.runtime.native import HumbleThread

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamdns.admin.route import Call, Reply, Role, Route
+from streamdns.admin.http.route import Call, Reply, Role, Route
 from streamdns.admin.schema.edge import CacheQuery, Flushed, FlushQuery, Health, Ready
 from streamdns.admin.schema.state import NodeStatus
 from streamdns.admin.status import Status

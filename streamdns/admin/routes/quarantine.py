@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streamdns.admin import cursors
+from streamdns.admin.http import cursors
+from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Route
 from streamdns.admin.schema.data import Conflict, ConflictPage, Quarantined, QuarantinePage
 from streamdns.admin.schema.queries import PageQuery
 from streamdns.dns import name, rdata

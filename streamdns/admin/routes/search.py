@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from streamdns.admin import asked, cursors, firstversion, showing
+from streamdns.admin.http import cursors
+from streamdns.admin.http.route import Call, Principal, Route
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Principal, Route
+from streamdns.admin.routes import documents, legacy_search, scope
+from streamdns.admin.routes.zones import CHUNK_TAKEN, PAGE_OCTETS, page_of
 from streamdns.admin.schema.data import FirstRecord, RRsetPage
 from streamdns.admin.schema.queries import PatternQuery, SearchQuery
-from streamdns.admin.zones import CHUNK_TAKEN, PAGE_OCTETS, page_of
 from streamdns.dns import name
 from streamdns.dns import node as nodes
 from streamdns.errors import ApiError
@@ -65,7 +66,7 @@ class Search:
         """A page of RRsets; one that is empty and has a next is one where nothing was found so far."""
         query: SearchQuery = call.query
         stint = Stint()
-        rdtype = asked.rdtype(query.type)
+        rdtype = scope.rdtype(query.type)
         content = query.content.lower()
         found, looked, following = self._look(
             call.principal, query.zone, cursors.decode(query.cursor), wanted_of(query.name, query.glob, rdtype),
@@ -90,10 +91,10 @@ class Search:
                 422, "too_many", f"there is more than this answer holds: {len(found)} RRsets in the first {looked} "
                 f"names; /v1/search?name= gives them page by page"
             )
-        found.sort(key=firstversion.order)
+        found.sort(key=legacy_search.order)
         made = []
         for entry in found:
-            made.append(showing.piece(firstversion.records(entry)))
+            made.append(documents.piece(legacy_search.records(entry)))
             stint()
         return made
 
@@ -104,8 +105,8 @@ class Search:
         """RRsets, the number of names that were looked at, and the key to go on with."""
         found: list[Entry] = []
         looked = octets = 0
-        for prefix in asked.prefixes(principal, below):
-            if asked.behind(prefix, start):
+        for prefix in scope.prefixes(principal, below):
+            if scope.behind(prefix, start):
                 continue
             at: bytes | None = max(start, prefix)
             while at is not None:
@@ -128,7 +129,7 @@ class Search:
 
 def _has(entry: Entry, content: str) -> bool:
     rdtype, packed = entry.rrset.rdtype, entry.rrset.records
-    return any(content in text.lower() for text in showing.records(rdtype, packed))
+    return any(content in text.lower() for text in documents.records(rdtype, packed))
 
 
 def routes(node: Node) -> tuple[Route, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from streamdns.admin.route import Role
+from streamdns.admin.http.route import Role
 from streamdns.errors import ConfigError
 from streamdns.settings import Settings
 
@@ -19,7 +19,7 @@ def token_of(settings: Settings, role: Role = Role.VIEWER, *, subject: str = "co
     """
     if not settings.admin_jwtsecret and not settings.admin_jwtkeys:
         return ""
-    from streamdns.admin.tokens import keyring_of
+    from streamdns.admin.access.tokens import keyring_of
 
     keyring = keyring_of(settings)
     try:

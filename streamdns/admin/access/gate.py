@@ -7,15 +7,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from streamdns.admin.auth import TokenGate
-from streamdns.admin.open import OpenGate
-from streamdns.admin.revoked import Revoked
-from streamdns.admin.route import Principal, Role, Route
-from streamdns.admin.routes import Gate
-from streamdns.admin.signing import Signing
-from streamdns.admin.throttle import Throttle
-from streamdns.admin.tokens import Keyring, keyring_of, random_keyring
-from streamdns.admin.userbook import Userbook
+from streamdns.admin.access.accounts import Userbook
+from streamdns.admin.access.auth import TokenGate
+from streamdns.admin.access.revoked import Revoked
+from streamdns.admin.access.signing import Signing
+from streamdns.admin.access.throttle import Throttle
+from streamdns.admin.access.tokens import Keyring, keyring_of, random_keyring
+from streamdns.admin.access.unauthenticated import OpenGate
+from streamdns.admin.http.application import Gate
+from streamdns.admin.http.route import Principal, Role, Route
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.settings import Settings

@@ -6,11 +6,11 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamdns.admin.open import refuse_foreign_page
-from streamdns.admin.revoked import Revoked
-from streamdns.admin.route import Principal, Role
-from streamdns.admin.tokens import BadToken, Claims, Keyring
-from streamdns.admin.userbook import Userbook
+from streamdns.admin.access.accounts import Userbook
+from streamdns.admin.access.revoked import Revoked
+from streamdns.admin.access.tokens import BadToken, Claims, Keyring
+from streamdns.admin.access.unauthenticated import refuse_foreign_page
+from streamdns.admin.http.route import Principal, Role
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs

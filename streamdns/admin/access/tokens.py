@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from streamdns.admin.route import Principal, Role
-from streamdns.admin.users import role_of
+from streamdns.admin.access.users import role_of
+from streamdns.admin.http.route import Principal, Role
 from streamdns.dns import name
 from streamdns.errors import ConfigError
 from streamdns.settings import Settings

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from streamdns.admin import files
+from streamdns.admin.access import files
 
 _MOST: Final = 20_000
 #: Whoever signs in and out all the time leaves room for what is revoked on purpose.

@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 import bottle
 import msgspec
 
-from streamdns.admin import decoding
-from streamdns.admin.route import Call, Principal, Reply, Role, Route, Stream
+from streamdns.admin.http import decoding
+from streamdns.admin.http.route import Call, Principal, Reply, Role, Route, Stream
 from streamdns.admin.schema.edge import Error, ErrorDetail
 from streamdns.dns import name
 from streamdns.errors import ApiError, ViewError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamdns.admin.route import Principal
+from streamdns.admin.http.route import Principal
 from streamdns.dns import name, rdata
 from streamdns.errors import ApiError
 from streamdns.view.keys import node_key, subtree

@@ -11,11 +11,11 @@ import msgspec
 from gevent.event import Event
 
 from streamdns import __version__
-from streamdns.admin.auditor import Auditor
-from streamdns.admin.client import Client, NodeError
-from streamdns.admin.comparing import compare
+from streamdns.admin.fleet.auditor import Auditor
+from streamdns.admin.fleet.client import Client, NodeError
+from streamdns.admin.fleet.comparison import compare
+from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Route
 from streamdns.admin.schema.peers import Mark, NodeReport, Nodes, NodeSeen, PositionAt
 from streamdns.dns import name
 from streamdns.metrics.registry import Registry

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 import bottle
 import msgspec
 
-from streamdns.admin import asked, cursors, showing
+from streamdns.admin.http import cursors
+from streamdns.admin.http.route import Call, Principal, Route, Stream
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Principal, Route, Stream
+from streamdns.admin.routes import documents, scope
 from streamdns.admin.schema.data import Change, JournalPage, StreamPosition
 from streamdns.admin.schema.queries import JournalQuery, StreamQuery
 from streamdns.errors import ApiError
@@ -35,8 +36,8 @@ class _Filter:
 
     def __init__(self, principal: Principal, query: JournalQuery | StreamQuery) -> None:
         self._principal = principal
-        self._name = asked.owner(query.name) if query.name else None
-        self._zone = subtree(node_key(asked.owner(query.zone))) if query.zone else None
+        self._name = scope.owner(query.name) if query.name else None
+        self._zone = subtree(node_key(scope.owner(query.zone))) if query.zone else None
         self._producer = query.producer
 
     def takes(self, entry: JournalEntry) -> bool:
@@ -45,7 +46,7 @@ class _Filter:
             return False
         if self._zone is not None and not node_key(entry.owner).startswith(self._zone):
             return False
-        if self._producer and showing.producer(showing.decoded(entry.metadatas)) != self._producer:
+        if self._producer and documents.producer(documents.decoded(entry.metadatas)) != self._producer:
             return False
         return self._principal.may_see(entry.owner)
 
@@ -75,7 +76,7 @@ class Journal:
                 if entry.time_ms < query.since:
                     return JournalPage(changes=found, first=first, end=end, next=None)
                 if wanted.takes(entry):
-                    found.append(showing.change(number, entry))
+                    found.append(documents.change(number, entry))
                 stint()
             if not entries or before <= first:
                 return JournalPage(changes=found, first=first, end=end, next=None)
@@ -142,7 +143,7 @@ def _lost(first: int) -> bytes:
 
 
 def _changed(generation: int, number: int, entry: JournalEntry) -> bytes:
-    document = msgspec.json.encode(showing.change(number, entry))
+    document = msgspec.json.encode(documents.change(number, entry))
     return b"event: change\nid: %d-%d\ndata: %b\n\n" % (generation, number + 1, document)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamdns.admin import showing
+from streamdns.admin.routes import documents
 from streamdns.admin.schema.data import FirstMetadatas, FirstRecord
 from streamdns.dns import name, rdata
 from streamdns.dns.node import ttl_of
@@ -19,8 +19,8 @@ def order(entry: Entry) -> bytes:
 def records(entry: Entry) -> list[FirstRecord]:
     """The records of an RRset, each with metadatas of its own."""
     found = entry.rrset
-    contents = showing.records(found.rdtype, found.records)
-    metadatas = showing.decoded(found.origin.metadatas)
+    contents = documents.records(found.rdtype, found.records)
+    metadatas = documents.decoded(found.origin.metadatas)
     each = metadatas if isinstance(metadatas, list) else [metadatas] * len(contents)
     owner, rdtype, ttl = name.to_text(entry.owner), rdata.type_to_text(found.rdtype), ttl_of(found.records)
     made = []

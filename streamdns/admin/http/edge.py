@@ -19,8 +19,8 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 from gevent.socket import wait_read, wait_write
 from gevent.ssl import SSLContext, SSLWantReadError, SSLWantWriteError
 
-from streamdns.admin.request import MAX_LINE_BYTES, Body, Head, read_head
-from streamdns.admin.routes import CODES, SECURITY_HEADERS, error_document
+from streamdns.admin.http.application import CODES, SECURITY_HEADERS, error_document
+from streamdns.admin.http.request import MAX_LINE_BYTES, Body, Head, read_head
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs

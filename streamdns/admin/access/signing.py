@@ -10,14 +10,14 @@ from typing import Any, Final
 import bottle
 import gevent
 
-from streamdns.admin.auth import CLAIMS, COOKIE, CSRF_COOKIE
-from streamdns.admin.open import refuse_foreign_page
-from streamdns.admin.revoked import MOST_BY_SIGNING_OUT, Entry, Revoked
-from streamdns.admin.route import Call, Reply, Role, Route
+from streamdns.admin.access.accounts import Userbook
+from streamdns.admin.access.auth import CLAIMS, COOKIE, CSRF_COOKIE
+from streamdns.admin.access.revoked import MOST_BY_SIGNING_OUT, Entry, Revoked
+from streamdns.admin.access.throttle import Throttle
+from streamdns.admin.access.tokens import Claims, Keyring
+from streamdns.admin.access.unauthenticated import refuse_foreign_page
+from streamdns.admin.http.route import Call, Reply, Role, Route
 from streamdns.admin.schema.edge import Error, ErrorDetail, SignedIn, SignedOut, SignIn
-from streamdns.admin.throttle import Throttle
-from streamdns.admin.tokens import Claims, Keyring
-from streamdns.admin.userbook import Userbook
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from streamdns.admin.http.route import Call, Role, Route
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Role, Route
 from streamdns.admin.schema.state import Metrics, MetricSeries, RebuildAsked, Series, Setting, SettingsList
 from streamdns.errors import ApiError, ViewError
 from streamdns.metrics.catalogue import Metric

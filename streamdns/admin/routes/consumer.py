@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Route
 from streamdns.admin.schema.state import Alarm, CatchUp, Consumer, ConsumerPartition
 from streamdns.admin.status import lag
 from streamdns.consumer.progress import Progress

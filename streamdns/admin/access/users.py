@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from streamdns.admin import files
-from streamdns.admin.route import Role
+from streamdns.admin.access import files
+from streamdns.admin.http.route import Role
 from streamdns.settings.admin import parse_user
 
 MIN_PASSWORD: Final = 8

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import gevent
 import msgspec
 
-from streamdns.admin import asked
-from streamdns.admin.client import Client, NodeError
+from streamdns.admin.fleet.client import Client, NodeError
+from streamdns.admin.http.route import Call, Principal, Reply, Route
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Principal, Reply, Route
+from streamdns.admin.routes import scope
 from streamdns.admin.schema.peers import NodeWait, Waited
 from streamdns.admin.schema.queries import WaitQuery
 from streamdns.dns import rdata
@@ -76,7 +76,7 @@ class Waiting:
                 raise ApiError(400, "bad_request", "type, content and gone go with name, not with offset")
             topic, offset = query.topic or self._only_topic(), query.offset
             return lambda: self._position(topic, query.partition, offset)
-        owner, rdtype = asked.owner(query.name), asked.rdtype(query.type)
+        owner, rdtype = scope.owner(query.name), scope.rdtype(query.type)
         if rdtype is None:
             raise ApiError(400, "bad_request", "say which type of the name")
         if not principal.may_see(owner):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamdns.admin import asked, cursors, showing
+from streamdns.admin.http import cursors
+from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Route
+from streamdns.admin.routes import documents, scope
 from streamdns.admin.schema.data import NameRecords, RRsetPage, Zone, ZonePage
 from streamdns.admin.schema.queries import NamesQuery, PageQuery, RecordsQuery
 from streamdns.dns import name
@@ -34,10 +35,10 @@ class Zones:
         """A page of zones in canonical order."""
         query: NamesQuery = call.query
         stint = Stint()
-        lines, following = self._lines(asked.prefixes(call.principal, query.below), query, stint)
+        lines, following = self._lines(scope.prefixes(call.principal, query.below), query, stint)
         zones = []
         for line in lines:
-            zones.append(showing.piece(self._zone(line)))
+            zones.append(documents.piece(self._zone(line)))
             stint()
         total = self._node.progress.view.zones if call.principal.zones is None else None
         return ZonePage(zones=zones, total=total, next=cursors.encode(following))
@@ -48,7 +49,7 @@ class Zones:
         start = cursors.decode(query.cursor)
         lines: list[ZoneLine] = []
         for prefix in prefixes:
-            if asked.behind(prefix, start):
+            if scope.behind(prefix, start):
                 continue
             at: bytes | None = max(start, prefix)
             while at is not None:
@@ -91,8 +92,8 @@ class Zones:
     def name(self, call: Call) -> NameRecords:
         """The RRsets of one name of a zone, or the one of a type."""
         query: RecordsQuery = call.query
-        wanted = asked.rdtype(query.type)
-        owner = asked.owner(call.path["name"])
+        wanted = scope.rdtype(query.type)
+        owner = scope.owner(call.path["name"])
         key = node_key(owner)
         with Pages(self._node.view.store) as view:
             apex = apex_of(view, call.path["zone"])
@@ -103,14 +104,14 @@ class Zones:
         return NameRecords(
             name=name.to_text(owner),
             zone=None if zone is None else name.to_text(owner_of(zone)),
-            rrsets=[showing.rrset(entry) for entry in entries if wanted in (None, entry.rrset.rdtype)],
+            rrsets=[documents.rrset(entry) for entry in entries if wanted in (None, entry.rrset.rdtype)],
         )
 
     def _zone(self, line: ZoneLine) -> Zone:
         row, progress = line.row, self._node.progress
         return Zone(
             name=name.to_text(owner_of(line.apex)),
-            soa=showing.soa(line.soa),
+            soa=documents.soa(line.soa),
             rrsets=row.rrsets,
             records=row.records,
             digest=row.digest.hex(),
@@ -123,7 +124,7 @@ class Zones:
 
 def apex_of(view: Pages, text: str) -> bytes:
     """The key of a zone's apex; raises ApiError for what is no zone of the view."""
-    owner = asked.owner(text)
+    owner = scope.owner(text)
     key = node_key(owner)
     if view.zone(key) is None:
         above = view.zone_of(key)
@@ -136,7 +137,7 @@ def page_of(entries: list[Entry], looked: int, following: bytes | None, stint: S
     """RRsets as a page; gives way in between."""
     rrsets = []
     for entry in entries:
-        rrsets.append(showing.piece(showing.rrset(entry)))
+        rrsets.append(documents.piece(documents.rrset(entry)))
         stint()
     return RRsetPage(rrsets=rrsets, looked_at=looked, next=cursors.encode(following))
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamdns.admin.route import Principal, Role
+from streamdns.admin.http.route import Principal, Role
 from streamdns.errors import ApiError
 
 LOCAL: Final = Principal("local", Role.ADMIN)

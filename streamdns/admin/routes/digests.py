@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
-from streamdns.admin.route import Call, Route
+from streamdns.admin.routes.zones import apex_of
 from streamdns.admin.schema.data import ZoneDigest
 from streamdns.admin.schema.peers import Digest, PositionAt
-from streamdns.admin.zones import apex_of
 from streamdns.dns import name
 from streamdns.view.keys import owner_of
 from streamdns.view.pages import Pages

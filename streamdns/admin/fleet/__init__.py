@@ -1,0 +1,1 @@
+"""Several nodes: asking others, comparing them with this one, and checking one's own digests."""
