@@ -121,13 +121,13 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
 
         return publish.run(args, settings, now_ms=now_ms)
     if args.command == "import":
-        from streamdns.commands import importing
+        from streamdns.commands import import_zone
 
-        return importing.run(args, settings, now_ms=now_ms)
+        return import_zone.run(args, settings, now_ms=now_ms)
     if args.command == "export":
-        from streamdns.commands import exporting
+        from streamdns.commands import export_zone
 
-        return exporting.run(args, settings)
+        return export_zone.run(args, settings)
     if args.command == "rebuild":
         from streamdns.commands import rebuild
 
@@ -137,17 +137,17 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
 
         return resolve.run(args, settings)
     if args.command in _ASKING or (args.command == "quarantine" and args.node):
-        from streamdns.commands import asknode
+        from streamdns.commands import node
 
-        return asknode.run(args, settings)
+        return node.run(args, settings)
     if args.command == "wait":
-        from streamdns.commands import waiting
+        from streamdns.commands import wait
 
-        return waiting.run(args, settings)
+        return wait.run(args, settings)
     if args.command == "compare":
-        from streamdns.commands import comparing
+        from streamdns.commands import compare
 
-        return comparing.run(args, settings)
+        return compare.run(args, settings)
     if args.command in ("user", "token"):
         from streamdns.commands import access
 

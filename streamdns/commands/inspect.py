@@ -8,7 +8,7 @@ from typing import Any
 
 from streamdns.commands import CommandError
 from streamdns.commands.output import moment, note, print_json, print_lines, printable, printable_octets
-from streamdns.commands.viewing import (
+from streamdns.commands.view_reader import (
     apex_from_text,
     fields,
     looking,

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from streamdns.commands import CommandError
+from streamdns.commands.log_writer import check_target, interruptible, sending
 from streamdns.commands.output import Progress, note, printable
-from streamdns.commands.sending import check_target, interruptible, sending
 from streamdns.errors import BadEvent
 from streamdns.events import event
 from streamdns.settings import Settings
@@ -55,10 +55,10 @@ def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -
 def _wait(args: argparse.Namespace, settings: Settings, placed: list[Placed]) -> None:
     """With --wait: until the nodes answer with the last event of each partition. Raises CommandError."""
     if args.wait and placed:
-        from streamdns.commands import waiting
+        from streamdns.commands import wait
 
         sys.stdout.flush()
-        waiting.after(args, settings, {(each.topic, each.partition): each for each in placed})
+        wait.after(args, settings, {(each.topic, each.partition): each for each in placed})
 
 
 def metadatas(producer: str | None, now_ms: int) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import Any
 
 from streamdns.admin.fleet.client import Client, NodeError
 from streamdns.commands import CommandError
-from streamdns.commands.asking import client_of
+from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.publish import user_at_host
 from streamdns.errors import ViewCorrupt
 from streamdns.settings import Settings
-from streamdns.view import request
-from streamdns.view.request import Request
+from streamdns.view import rebuild_request
+from streamdns.view.rebuild_request import Request
 from streamdns.view.view import current_generation, holder_of, open_readonly, room_for
 
 _POLL_S = 0.25
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
         raise CommandError(f"there is no view in {path} yet: the first start of the server makes it")
     holder = holder_of(path)
     _check_room(path)
-    asked = request.ask(path, by=user_at_host(), now_ms=now_ms)
+    asked = rebuild_request.ask(path, by=user_at_host(), now_ms=now_ms)
     if holder is None:
         note(f"no server runs on the view in {path}: the next start rebuilds it")
         return 0

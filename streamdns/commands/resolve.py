@@ -12,7 +12,7 @@ from gevent.event import Event
 from streamdns import app
 from streamdns.commands import CommandError
 from streamdns.commands.output import note
-from streamdns.commands.viewing import owner_from_text
+from streamdns.commands.view_reader import owner_from_text
 from streamdns.dns import name, rdata
 from streamdns.dns.wire import NOERROR
 from streamdns.errors import ViewError

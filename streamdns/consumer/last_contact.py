@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from streamdns.view import contact
+from streamdns.view import last_contact
 from streamdns.view.store import Store
 
 SAVE_EVERY_S = 30.0
@@ -40,7 +40,7 @@ class Contact:
         """The view that is written from now on; where it is another one, its own row counts."""
         if store is not self._store:
             self._store = store
-            self.whole_s = self._saved_s = contact.load(store)
+            self.whole_s = self._saved_s = last_contact.load(store)
             self._whole_elapsed_s = self._read_elapsed_s = self._saved_elapsed_s = None
 
     def begins(self) -> None:
@@ -75,7 +75,7 @@ class Contact:
         """Write the row, in the native thread; before that it counts as written, so a full disk is not tried again."""
         self._saved_elapsed_s, self._saved_s = self._elapsed_s(), self.whole_s
         if self.whole_s is not None:
-            contact.save(store, self.whole_s)
+            last_contact.save(store, self.whole_s)
 
 
 def span(seconds: float) -> str:

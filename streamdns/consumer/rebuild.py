@@ -9,10 +9,10 @@ from streamdns.consumer.progress import LastRebuild, Progress
 from streamdns.consumer.writing import Stopped, WritingThread
 from streamdns.errors import ViewCorrupt, ViewFull
 from streamdns.runtime import logs
-from streamdns.view import request
+from streamdns.view import rebuild_request
 from streamdns.view.compare import Differences, differences
 from streamdns.view.reader import Inspector
-from streamdns.view.request import Request
+from streamdns.view.rebuild_request import Request
 from streamdns.view.store import State, Store
 from streamdns.view.view import View
 
@@ -34,13 +34,13 @@ class Rebuilds:
         if self._view.rebuilding is not None or time.monotonic() - self._looked_s < _LOOK_EVERY_S:
             return None  # A rebuild that is under way is what was asked for; its swap takes the request away.
         self._looked_s = time.monotonic()
-        found = request.pending(self._view.path)
+        found = rebuild_request.pending(self._view.path)
         if found is None:
             return None
         missing = self._view.room().missing(self._view.path)
         if not missing:
             return found
-        request.withdraw(self._view.path)
+        rebuild_request.withdraw(self._view.path)
         self._progress.refused(found.id, missing)
         _log.error("consumer.rebuild_refused", by=found.by, error=missing)
         return None
@@ -83,7 +83,7 @@ class Rebuilds:
         before, marker = progress.view, view.rebuild
         assert marker is not None
         found = self._differences(store)
-        asked = request.pending(view.path)
+        asked = rebuild_request.pending(view.path)
         while True:
             try:
                 view.swap()  # In the event loop's thread: here no snapshot is open.

@@ -15,7 +15,7 @@ import msgspec
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
 from streamdns.runtime.durable import sync_directory
-from streamdns.view.wholeness import check_whole
+from streamdns.view.file_length import check_whole
 
 #: Values are bytes, copied out of the map: none outlives its transaction as a view into it.
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"

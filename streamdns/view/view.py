@@ -17,7 +17,7 @@ import msgspec
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewLocked
 from streamdns.runtime.durable import sync_directory
-from streamdns.view import request
+from streamdns.view import rebuild_request as request
 from streamdns.view.store import Store, disk_failure
 
 _LOCK, _CURRENT, _REBUILD = "lock", "current", "rebuild"

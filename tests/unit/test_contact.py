@@ -13,7 +13,7 @@ import pytest
 from streamdns.consumer.last_contact import SAVE_EVERY_S, Contact, span
 from streamdns.errors import SourceError
 from streamdns.events.batch import Batch, Partition
-from streamdns.view import contact
+from streamdns.view import last_contact
 from streamdns.view.store import Store
 from streamdns.view.view import View
 from tests.harness import viewing
@@ -72,21 +72,21 @@ def filled(path: pathlib.Path, log: Memory, clock: Clock) -> None:
 def row(path: pathlib.Path) -> float | None:
     view = View(str(path), max_bytes=1 << 28, holder="this test")
     try:
-        return contact.load(view.store)
+        return last_contact.load(view.store)
     finally:
         view.close()
 
 
 def test_the_row_is_kept_and_another_is_not_taken_for_it(tmp_path: pathlib.Path) -> None:
     with viewing.opened(tmp_path / "v") as store:
-        assert contact.load(store) is None
-        contact.save(store, 1234.567)
-        assert contact.load(store) == 1234.567
-        contact.save(store, -5.0)
-        assert contact.load(store) == 0.0
+        assert last_contact.load(store) is None
+        last_contact.save(store, 1234.567)
+        assert last_contact.load(store) == 1234.567
+        last_contact.save(store, -5.0)
+        assert last_contact.load(store) == 0.0
         with store.begin(write=True) as txn:
             txn.put(b"contact", b"x", db=store.meta)
-        assert contact.load(store) is None
+        assert last_contact.load(store) is None
         viewing.check_derived(store)
 
 
@@ -130,7 +130,7 @@ def test_the_row_is_written_now_and_then_and_only_when_it_is_another(tmp_path: p
         assert len(written) == 1 + 199 // SAVE_EVERY_S
         elapsed.now_s += 1000
         known.read(None)
-        assert known.due() == (known.whole_s != contact.load(store))
+        assert known.due() == (known.whole_s != last_contact.load(store))
         known.save(store)
         elapsed.now_s += 1000
         assert not known.due()
@@ -139,7 +139,7 @@ def test_the_row_is_written_now_and_then_and_only_when_it_is_another(tmp_path: p
 def test_another_view_has_its_own_row(tmp_path: pathlib.Path) -> None:
     now = Clock()
     with viewing.opened(tmp_path / "one") as one, viewing.opened(tmp_path / "two") as two:
-        contact.save(one, START_S - 5)
+        last_contact.save(one, START_S - 5)
         known = Contact(now)
         known.of(one)
         assert known.absence_s() == 5.0
@@ -252,7 +252,7 @@ def test_what_is_no_absence(tmp_path: pathlib.Path, case: str) -> None:
 
 
 def row_in(made: Bench) -> Any:
-    return contact.load(made.view.store)
+    return last_contact.load(made.view.store)
 
 
 def test_a_first_reading_that_is_slow_is_told_and_not_begun_again(tmp_path: pathlib.Path) -> None:
@@ -312,4 +312,4 @@ def test_a_rebuild_that_was_interrupted_for_too_long_is_begun_again(tmp_path: pa
 
 
 def _first(store: Store) -> float | None:
-    return contact.load(store)
+    return last_contact.load(store)

@@ -12,9 +12,9 @@ import pytest
 from streamdns.consumer.serving_view import Reader, Readers
 from streamdns.errors import SourceError, ViewError
 from streamdns.events.batch import Batch, Partition
-from streamdns.view import request
+from streamdns.view import rebuild_request
 from streamdns.view.reader import Inspector
-from streamdns.view.request import Request
+from streamdns.view.rebuild_request import Request
 from streamdns.view.view import Room, View, room_for
 from streamdns.view.writer import Writer
 from tests.harness import viewing
@@ -23,26 +23,26 @@ from tests.harness.model import wire_name
 
 
 def ask(path: pathlib.Path) -> Request:
-    return request.ask(str(path), by="me@here", now_ms=5)
+    return rebuild_request.ask(str(path), by="me@here", now_ms=5)
 
 
 def test_a_request_is_there_until_it_is_taken_away(tmp_path: pathlib.Path) -> None:
-    assert request.pending(str(tmp_path)) is None
+    assert rebuild_request.pending(str(tmp_path)) is None
     first = ask(tmp_path)
     assert (first.by, first.time_ms, len(first.id)) == ("me@here", 5, 16)
-    assert request.pending(str(tmp_path)) == first
-    assert request.ask(str(tmp_path), by="another", now_ms=6) == first, "one rebuild does for both"
+    assert rebuild_request.pending(str(tmp_path)) == first
+    assert rebuild_request.ask(str(tmp_path), by="another", now_ms=6) == first, "one rebuild does for both"
     assert os.listdir(tmp_path) == ["rebuild-request"]
-    request.withdraw(str(tmp_path))
-    request.withdraw(str(tmp_path))
-    assert request.pending(str(tmp_path)) is None
+    rebuild_request.withdraw(str(tmp_path))
+    rebuild_request.withdraw(str(tmp_path))
+    assert rebuild_request.pending(str(tmp_path)) is None
     assert ask(tmp_path).id != first.id
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"id": 5}', b"\xff" * 9000])
 def test_any_file_of_that_name_is_a_request(tmp_path: pathlib.Path, content: bytes) -> None:
     (tmp_path / "rebuild-request").write_bytes(content)
-    assert request.pending(str(tmp_path)) == Request("", "somebody", 0)
+    assert rebuild_request.pending(str(tmp_path)) == Request("", "somebody", 0)
     assert ask(tmp_path).by == "me@here"
 
 
@@ -80,7 +80,7 @@ def test_what_was_asked_for_is_done_and_told(tmp_path: pathlib.Path) -> None:
         assert made.view.store.path != old
         made.follows()
         assert set(viewing.found(made.view.store).served) == {(wire_name("a."), "A"), (wire_name("c."), "A")}
-        assert request.pending(str(tmp_path)) is None
+        assert rebuild_request.pending(str(tmp_path)) is None
         assert made.registry.counter("consumer.rebuilds").value == 1
 
 
@@ -174,10 +174,10 @@ def test_a_request_waits_for_a_server_and_for_its_log(tmp_path: pathlib.Path) ->
     log.fail = [SourceError("the broker is away")]
     with bench(tmp_path, lambda: log) as made:
         until(lambda: made.progress.state == "reconnecting", "the log is out of reach")
-        assert request.pending(str(tmp_path)) == asked
+        assert rebuild_request.pending(str(tmp_path)) == asked
         until(lambda: made.progress.last_rebuild is not None, "rebuilt")
         made.follows()
-        assert request.pending(str(tmp_path)) is None
+        assert rebuild_request.pending(str(tmp_path)) is None
 
 
 def test_a_rebuild_that_is_under_way_is_what_is_asked_for(tmp_path: pathlib.Path) -> None:
@@ -193,7 +193,7 @@ def test_a_rebuild_that_is_under_way_is_what_is_asked_for(tmp_path: pathlib.Path
         assert made.progress.last_rebuild.request == asked.id
         made.follows()
         assert made.registry.counter("consumer.rebuilds").value == 1
-        assert request.pending(str(tmp_path)) is None
+        assert rebuild_request.pending(str(tmp_path)) is None
 
 
 def test_a_request_that_is_honoured_already_is_not_honoured_again(tmp_path: pathlib.Path) -> None:
@@ -202,11 +202,11 @@ def test_a_request_that_is_honoured_already_is_not_honoured_again(tmp_path: path
     asked = ask(tmp_path)
     view.begin_rebuild("reason", 1, asked.id)
     view.swap()
-    assert request.pending(str(tmp_path)) is None
+    assert rebuild_request.pending(str(tmp_path)) is None
     view.close()
     (tmp_path / "rebuild-request").write_text(f'{{"id": "{asked.id}", "by": "x", "time_ms": 1}}')
     view = View(str(tmp_path), max_bytes=1 << 28, holder="this test")
-    assert request.pending(str(tmp_path)) is None
+    assert rebuild_request.pending(str(tmp_path)) is None
     assert view.rebuilding is None
     view.close()
 
@@ -227,7 +227,7 @@ def test_without_room_a_request_is_refused_and_the_log_read_on(
         assert "1.0 MiB are free" in why
         log.records.append(record(1, "b."))
         until(lambda: made.progress.view.records == 2, "it reads on")
-        assert request.pending(str(tmp_path)) is None
+        assert rebuild_request.pending(str(tmp_path)) is None
         assert made.registry.counter("consumer.rebuilds").value == 0
 
 

@@ -10,9 +10,9 @@ import lmdb
 import pytest
 
 from streamdns.errors import ViewCorrupt
+from streamdns.view.file_length import check_whole
 from streamdns.view.store import Store
 from streamdns.view.view import View
-from streamdns.view.wholeness import check_whole
 from tests.harness import viewing
 from tests.harness.model import Event
 

@@ -10,7 +10,7 @@ from streamdns.metrics.catalogue import Metric
 from streamdns.metrics.registry import Histogram
 from streamdns.runtime.turns import Stint
 from streamdns.settings.table import SETTINGS
-from streamdns.view import request
+from streamdns.view import rebuild_request
 
 
 class Operating:
@@ -50,7 +50,7 @@ class Operating:
             missing = view.room().missing(view.path)
             if missing:
                 raise ApiError(507, "no_room", missing)
-            asked = request.ask(view.path, by=call.principal.name, now_ms=int(self._node.now_s() * 1000))
+            asked = rebuild_request.ask(view.path, by=call.principal.name, now_ms=int(self._node.now_s() * 1000))
         except ViewError as err:
             raise ApiError(507, "no_room", str(err)) from err
         return RebuildAsked(id=asked.id, by=asked.by, time=asked.time_ms)

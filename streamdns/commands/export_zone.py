@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 
 from streamdns.commands.output import print_json
-from streamdns.commands.viewing import apex_from_text, fields, looking, records
+from streamdns.commands.view_reader import apex_from_text, fields, looking, records
 from streamdns.dns import name, rdata
 from streamdns.dns.node import DS, LOCAL, SOA, ttl_of, unpack_rdatas
 from streamdns.settings import Settings

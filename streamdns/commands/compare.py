@@ -8,7 +8,7 @@ from typing import Any
 
 from streamdns.admin.fleet.client import Client, NodeError, part
 from streamdns.commands import CommandError
-from streamdns.commands.asking import client_of
+from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import note, print_json, printable
 from streamdns.commands.tables import print_table
 from streamdns.settings import Settings

@@ -6,10 +6,10 @@ import argparse
 from typing import NamedTuple
 
 from streamdns.commands import CommandError, zonefile
-from streamdns.commands.logstate import Key, Standing, of_zone, standing
+from streamdns.commands.log_reader import Key, Standing, of_zone, standing
+from streamdns.commands.log_writer import check_target, interruptible, sending
 from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.publish import CHUNK_EVENTS, encode, metadatas
-from streamdns.commands.sending import check_target, interruptible, sending
 from streamdns.commands.zonefile import FileRRset, FileRRsets
 from streamdns.dns import name, rdata
 from streamdns.dns.node import CNAME, DNAME, SOA

@@ -13,7 +13,7 @@ from typing import Any
 
 from streamdns.admin.fleet.client import Client, Event, NodeError, part
 from streamdns.commands import CommandError
-from streamdns.commands.asking import client_of
+from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import moment, note, print_json, printable
 from streamdns.commands.tables import Table, octets, print_array, print_pairs, print_table, span
 from streamdns.settings import Settings

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from streamdns.commands.sending import hush_hub
+from streamdns.commands.log_writer import hush_hub
 from streamdns.dns import node as nodes
 from streamdns.dns.node import CONTESTED, SOA, RRset, pack_records
 from streamdns.errors import BadEvent, LogReplaced, SourceError, ViewError

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamdns.admin.fleet.client import Client, NodeError
 from streamdns.commands import CommandError
-from streamdns.commands.asking import client_of
+from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import print_json, printable
 from streamdns.settings import Settings
 from streamdns.sources.sink import Placed
