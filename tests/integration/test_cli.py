@@ -15,7 +15,7 @@ import pytest
 from streamdns.dns import rdata
 from tests.harness import ROOT, Server
 from tests.harness.process import wait_until
-from tests.unit.test_rdata import EXAMPLES
+from tests.unit.dns.test_rdata import EXAMPLES
 
 HEAD = "$TTL 300\n@ SOA ns1 host 1 7200 3600 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n"
 

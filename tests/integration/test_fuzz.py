@@ -13,7 +13,7 @@ import pytest
 
 from tests.harness import Server, event_line
 from tests.harness.server import HOST
-from tests.unit.packets import ZONE, stream
+from tests.unit.dns.packets import ZONE, stream
 
 DATAGRAMS, MESSAGES, WARM_UP = 160_000, 40_000, 20_000
 BURST = 64

@@ -14,7 +14,7 @@ from streamdns.metrics.outputs import Target, make
 from streamdns.settings.metrics import METRICS
 from tests.harness import ROOT
 from tests.harness.metrics_formats import parsed_gts, parsed_influx, parsed_statsd
-from tests.unit.metrics_examples import FLUSH
+from tests.unit.metrics.examples import FLUSH
 
 TEXT = (ROOT / "docs" / "metrics-outputs.md").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ import pytest
 from streamdns.errors import ConfigError
 from streamdns.settings import load
 from streamdns.settings.admin import needs_login
-from tests.unit.settings_examples_admin import SOME_FILE, SOME_TEXT, content
+from tests.unit.settings.examples_admin import SOME_FILE, SOME_TEXT, content
 
 LOGINS = {
     "DNS_ADMIN_USERS": "/etc/users", "DNS_ADMIN_PASSWORD": "x", "DNS_ADMIN_JWTSECRET": SOME_TEXT,

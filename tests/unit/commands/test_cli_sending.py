@@ -16,8 +16,8 @@ from streamdns.errors import SourceError
 from streamdns.sources.sink import FileSink, Placed, Tally
 from tests.harness import ROOT, free_port, wait_until
 from tests.harness.partitioning import java, murmur2
-from tests.unit.test_cli import Commands
-from tests.unit.test_cli_publish import a_record, line
+from tests.unit.commands.test_cli import Commands
+from tests.unit.commands.test_cli_publish import a_record, line
 
 EVENT = (b"a.example.org.|A", None, 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.settings_examples_admin import SOME_FILE
+from tests.unit.settings.examples_admin import SOME_FILE
 
 GOOD: dict[str, tuple[str, Any]] = {
     "DNS_PEERS": (

@@ -11,7 +11,7 @@ import pytest
 
 from streamdns.commands.publish import CHUNK_EVENTS
 from streamdns.events import event
-from tests.unit.test_cli import Commands
+from tests.unit.commands.test_cli import Commands
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from streamdns.dns import name
 from streamdns.view.writer import LocalRRset
-from tests.unit.test_cli import Commands
+from tests.unit.commands.test_cli import Commands
 
 SOA = "ns1.example.org. host.example.org. 1 2 3 4 5"
 

@@ -11,7 +11,7 @@ from streamdns.resolver.resolution.resolution import MAX_CHAIN, MAX_PACKETS, Ask
 from streamdns.resolver.resolution.servers import Address
 from streamdns.resolver.resolution.verdict import is_within
 from tests.harness.hierarchy import World, Zone, texts, wire
-from tests.unit.test_resolution import world
+from tests.unit.resolver.test_resolution import world
 
 ONE, TWO = "10.0.0.2", "10.0.0.3"
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy
-from tests.unit.answering import EXAMPLE, Memory, answerer, zones
-from tests.unit.packets import ZONE, stream
+from tests.unit.dns.answering import EXAMPLE, Memory, answerer, zones
+from tests.unit.dns.packets import ZONE, stream
 
 PACKETS = 50_000
 SEED = os.environ.get("STREAMDNS_FUZZ_SEED", "")

@@ -13,8 +13,8 @@ import pytest
 
 from streamdns.dns import name, rdata
 from streamdns.view.writer import LocalRRset
-from tests.unit.test_cli import Commands
-from tests.unit.test_rdata import EXAMPLES
+from tests.unit.commands.test_cli import Commands
+from tests.unit.dns.test_rdata import EXAMPLES
 
 HEAD = """\
 $TTL 300

@@ -22,7 +22,7 @@ from streamdns.metrics.outputs.statsd import Statsd
 from streamdns.metrics.outputs.stdout import Stdout
 from streamdns.metrics.outputs.warp10 import lines as warp10_lines
 from tests.harness.metrics_formats import parsed_gts, parsed_influx, parsed_statsd
-from tests.unit.metrics_examples import COUNTER, FIGURES, FLUSH, GAUGE, TIMES
+from tests.unit.metrics.examples import COUNTER, FIGURES, FLUSH, GAUGE, TIMES
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 numbers = st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))

@@ -15,8 +15,8 @@ import pytest
 from streamdns.dns.lookup import Policy
 from streamdns.resolver.resolution.message import RRset
 from streamdns.resolver.resolution.ready_answers import Messages, key_of
-from tests.unit.answering import Memory
-from tests.unit.test_resolver_answering import OURS, STRANGER, A, Bench, wire
+from tests.unit.dns.answering import Memory
+from tests.unit.resolver.test_answering import OURS, STRANGER, A, Bench, wire
 
 MANY = RRset(wire("many.elsewhere."), 1, 300, tuple(bytes((10, 0, 0, each)) for each in range(60)))
 HTTPS = RRset(wire("www.elsewhere."), 65, 300, (b"\0\1\0",))

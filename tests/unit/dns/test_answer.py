@@ -9,7 +9,7 @@ import dns.rcode
 import pytest
 
 from streamdns.dns.outcome import MAX_CHAIN
-from tests.unit.answering import EXAMPLE, SOA_TEXT, Memory, answerer, ask, errors, section, zones
+from tests.unit.dns.answering import EXAMPLE, SOA_TEXT, Memory, answerer, ask, errors, section, zones
 
 SOA = f"example. SOA {SOA_TEXT}"
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED, YXDOMAIN = (

@@ -109,7 +109,7 @@ import resource, sys
 from streamdns.errors import ViewFull
 from streamdns.view.store import MapFull
 from tests.harness import viewing
-from tests.unit.test_view_store import event
+from tests.unit.view.test_store import event
 import pathlib
 with viewing.opened(pathlib.Path(sys.argv[1])) as store:
     to, reading = viewing.writer(store), viewing.Reading()

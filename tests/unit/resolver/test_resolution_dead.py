@@ -7,7 +7,7 @@ from streamdns.resolver.resolution.question import Forward
 from streamdns.resolver.resolution.resolution import Ask, Resolution
 from streamdns.resolver.resolution.servers import Address
 from tests.harness.hierarchy import World, Zone, wire
-from tests.unit.test_resolution import world
+from tests.unit.resolver.test_resolution import world
 
 BOTH = ("10.0.0.2", "10.0.0.3")
 ZONE = wire("example.org.")

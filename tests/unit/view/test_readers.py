@@ -15,7 +15,7 @@ from streamdns.view.store import MapFull
 from streamdns.view.view import open_readonly
 from tests.harness import ROOT, viewing
 from tests.harness.process import clean_environment
-from tests.unit.test_view_store import BIG, event, view_of
+from tests.unit.view.test_store import BIG, event, view_of
 
 _READER = """
 import sys

@@ -12,8 +12,8 @@ import pytest
 
 from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution.message import RRset
-from tests.unit.answering import SOA_TEXT, errors, section
-from tests.unit.test_resolver_answering import CLIENT, STRANGER, Bench, wire
+from tests.unit.dns.answering import SOA_TEXT, errors, section
+from tests.unit.resolver.test_answering import CLIENT, STRANGER, Bench, wire
 
 OURS = f"""
 example. 300 SOA {SOA_TEXT}

@@ -17,7 +17,8 @@ from streamdns import settings
 from streamdns.errors import ConfigError
 from streamdns.settings import SETTINGS, Address, load, parsers
 from streamdns.settings.resolver import ForwardZone
-from tests.unit import settings_examples, settings_examples_admin, settings_examples_peers
+from tests.harness import ROOT
+from tests.unit.settings import examples, examples_admin, examples_peers
 
 # A value that is allowed and is not the default, and what it becomes.
 GOOD: dict[str, tuple[str, object]] = {
@@ -83,7 +84,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_BATCH_EVENTS": ("100000", 100_000),
     "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
-} | settings_examples.GOOD | settings_examples_admin.GOOD | settings_examples_peers.GOOD
+} | examples.GOOD | examples_admin.GOOD | examples_peers.GOOD
 BAD = {
     "DNS_ADDRESS": ["localhost:53", "192.0.2.1", "192.0.2.1:65536", "::1:53", "[::1]", "[192.0.2.1]:53", ",", "1.2.3:5",
                     "[fe80::1%lo]:53", "192.0.2.1:٥"],
@@ -146,7 +147,7 @@ BAD = {
     "DNS_BATCH_EVENTS": ["0", "100001"],
     "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
-} | settings_examples.BAD | settings_examples_admin.BAD | settings_examples_peers.BAD
+} | examples.BAD | examples_admin.BAD | examples_peers.BAD
 
 
 def problems_of(environ: dict[str, str], env_file: str | None = None) -> tuple[str, ...]:
@@ -300,7 +301,7 @@ def test_a_secret_is_shown_nowhere() -> None:
 
 def test_masked_values_load_again_as_the_same_settings() -> None:
     contradicting = {"DNS_DISALLOW_CNAME_ON_APEX", "DNS_KAFKA_TOPIC", "DNS_KAFKA_PASSWORD_FILE", "DNS_PEERS_TOKEN_FILE"}
-    contradicting |= {"DNS_METRICS_TOKENS", "DNS_METRICS_TOKENS_FILE", *settings_examples_admin.CONTRADICTING}
+    contradicting |= {"DNS_METRICS_TOKENS", "DNS_METRICS_TOKENS_FILE", *examples_admin.CONTRADICTING}
     first = load({name: text for name, (text, _) in GOOD.items() if name not in contradicting})
     secrets = {"DNS_COOKIE_SECRET": first.cookie_secret.hex(), "DNS_KAFKA_PASSWORD": first.kafka_password}
     secrets["DNS_PEERS_TOKEN"] = first.peers_token
@@ -328,10 +329,9 @@ def test_what_systemd_passes() -> None:
 
 
 def test_the_process_environment_is_read_by_from_process_only() -> None:
-    program = "from streamdns import settings as s; print(s.from_process().udp_batch, s.load({}).udp_batch)"
-    done = subprocess.run([sys.executable, "-c", program], env={"DNS_UDP_BATCH": "7", "PYTHONPATH": "."}, text=True,
-                          capture_output=True, check=True, cwd=Path(__file__).parents[2])
-    assert done.stdout == "7 64\n"
+    code = "from streamdns import settings as s; print(s.from_process().udp_batch, s.load({}).udp_batch)"
+    environ = {"DNS_UDP_BATCH": "7", "PYTHONPATH": "."}
+    assert subprocess.check_output([sys.executable, "-c", code], env=environ, text=True, cwd=ROOT) == "7 64\n"
 
 
 def test_the_reference_tells_every_setting() -> None:

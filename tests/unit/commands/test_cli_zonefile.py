@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streamdns.commands import CommandError
 from streamdns.commands.zonefile import FileRRsets, read
 from streamdns.dns import name, rdata
+from tests.harness import ROOT
 
 SOA = "@ IN SOA ns1 host 1 2 3 4 555\n"
 ORIGIN = name.from_text("example.org.")
@@ -175,7 +176,7 @@ def test_the_root_zone(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_example_zone_as_dnspython_reads_it() -> None:
-    path = str(pathlib.Path(__file__).parents[2] / "examples" / "example.org.zone")
+    path = str(ROOT / "examples" / "example.org.zone")
     zone = dns.zone.from_file(path, "example.org.", relativize=False)
     theirs = {
         (node.to_wire(), int(rdataset.rdtype)): (rdataset.ttl, sorted(each.to_wire() for each in rdataset))

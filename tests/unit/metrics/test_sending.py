@@ -21,7 +21,7 @@ from streamdns.metrics.outputs.datagrams import Datagrams
 from streamdns.metrics.outputs.influx import lines as influx_lines
 from streamdns.metrics.outputs.warp10 import lines as warp10_lines
 from tests.harness.metrics_formats import parsed_gts, parsed_influx, parsed_statsd
-from tests.unit.metrics_examples import FLUSH
+from tests.unit.metrics.examples import FLUSH
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from streamdns.resolver.resolution.message import Response, RRset
 from streamdns.resolver.resolution.resolution import MAX_DELEGATIONS, MAX_PACKETS, Ask
 from streamdns.resolver.resolution.servers import Address
 from tests.harness.hierarchy import World, Zone, texts, wire
-from tests.unit.test_resolution import world
+from tests.unit.resolver.test_resolution import world
 
 ONE, TWO = "10.0.0.2", "10.0.0.3"
 

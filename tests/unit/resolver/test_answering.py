@@ -28,7 +28,7 @@ from streamdns.resolver.service.flattening import OwnAnswerer
 from streamdns.resolver.service.recursor import Recursor
 from streamdns.resolver.transport.pace import Pace
 from streamdns.resolver.transport.transport import Transport
-from tests.unit.answering import EXAMPLE, Memory, errors, section
+from tests.unit.dns.answering import EXAMPLE, Memory, errors, section
 
 OURS = EXAMPLE + """
 www.example. 300 A 192.0.2.1

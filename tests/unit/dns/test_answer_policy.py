@@ -14,7 +14,7 @@ import pytest
 
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
-from tests.unit.answering import EXAMPLE, SOA_TEXT, Memory, answerer, ask, errors, reply_to, section, zones
+from tests.unit.dns.answering import EXAMPLE, SOA_TEXT, Memory, answerer, ask, errors, reply_to, section, zones
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH = (
     dns.rcode.NOERROR, dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NXDOMAIN, dns.rcode.NOTIMP, dns.rcode.REFUSED,

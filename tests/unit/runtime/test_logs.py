@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,8 +18,8 @@ from hypothesis import strategies as st
 from streamdns.runtime import logs
 from streamdns.runtime.log_events import BY_NAME, LOG_EVENTS, LogEvent
 from streamdns.settings import Address
+from tests.harness import ROOT as TOP
 
-TOP = Path(__file__).parents[2]
 LEVELS = ("debug", "info", "warning", "error")
 NOW_S = 1_700_000_000.0625
 
@@ -293,6 +292,7 @@ def test_threads_and_greenlets_log_at_the_same_time() -> None:
 from gevent import monkey; monkey.patch_all()
 import gevent, gevent.threadpool
 from streamdns.runtime import logs
+from tests.harness import ROOT
 logs.setup("debug", "json")
 log = logs.get("service")
 def work(number):

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from streamdns.commands import CommandError, access
-from tests.unit.test_cli import Commands
+from tests.unit.commands.test_cli import Commands
 
 SECRET = "a secret of more than thirty-two octets"
 
