@@ -16,7 +16,7 @@ from streamdns.admin.http.edge import Edge
 from streamdns.admin.http.openapi import described
 from streamdns.admin.http.route import Route
 from streamdns.admin.http.tls import tls_context
-from streamdns.admin.routes import state
+from streamdns.admin.routes.table import basic_routes
 from streamdns.admin.status import Status
 from streamdns.errors import ConfigError
 from streamdns.metrics.registry import Registry
@@ -46,7 +46,7 @@ class AdminServer(Service):
         self._registry = registry
         self._access = Access(settings, registry)
         self._context = tls_context(settings)
-        rows = described((*state.routes(status, registry), *self._access.routes(), *content))
+        rows = described((*basic_routes(status, registry), *self._access.routes(), *content))
         self._application = application(rows, self._access)
         self._server: Edge | None = None
         self._stopped = Event()

@@ -1,8 +1,9 @@
 """The settings of a process: one table with a file for each part, read from the environment and a file."""
 
 from streamdns.addresses import Address
+from streamdns.settings.reference import markdown, reference
 from streamdns.settings.row import Setting
-from streamdns.settings.settings import Settings, changed, from_process, load, markdown, reference
+from streamdns.settings.settings import Settings, changed, from_process, load
 from streamdns.settings.table import SETTINGS
 
 __all__ = ["SETTINGS", "Address", "Setting", "Settings", "changed", "from_process", "load", "markdown", "reference"]

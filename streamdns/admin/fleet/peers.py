@@ -14,7 +14,6 @@ from streamdns import __version__
 from streamdns.admin.fleet.auditor import Auditor
 from streamdns.admin.fleet.client import Client, NodeError
 from streamdns.admin.fleet.comparison import compare
-from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
 from streamdns.admin.schema.peers import Mark, NodeReport, Nodes, NodeSeen, PositionAt
 from streamdns.dns import name
@@ -109,7 +108,7 @@ class Peers(Service):
             found.append(f"here the records are not what the digest says: {', '.join(wrong[:_SHOWN_ZONES])}")
         return found
 
-    def nodes(self, _: Call) -> Nodes:
+    def nodes(self) -> Nodes:
         """The document of /v1/nodes."""
         waiting = [
             NodeSeen(url=peer.url, asked=0, error="", diverges=None, compared_at="", zones=[], report=None)
@@ -177,17 +176,3 @@ class Peers(Service):
             mine |= {name.to_text(owner_of(line.apex)): line.row.digest.hex() for line in lines}
             stint()
         return [each for each in {**mine, **theirs} if mine.get(each) != theirs.get(each)][:_SHOWN_ZONES]
-
-
-def routes(node: Node, peers: Peers | None, auditor: Auditor | None) -> tuple[Route, ...]:
-    """What is served of nodes; without peers the node alone."""
-
-    def alone(_: Call) -> Nodes:
-        return Nodes(node=report(node, auditor), peers=[])
-
-    return (
-        Route("GET", "/v1/nodes", alone if peers is None else peers.nodes, "This node and its peers, compared", Nodes,
-              unscoped=True),
-        Route("GET", "/v1/nodes/self", lambda _: report(node, auditor), "What this node tells its peers", NodeReport,
-              unscoped=True),
-    )

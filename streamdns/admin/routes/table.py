@@ -1,25 +1,49 @@
-"""All routes about what a node holds and does."""
+"""The table of all routes: those that every node has, and those about what it holds and does."""
 
 from __future__ import annotations
 
-from streamdns.admin.fleet import peers as fleet
 from streamdns.admin.fleet.auditor import Auditor
 from streamdns.admin.fleet.peers import Peers
 from streamdns.admin.http.route import Route
 from streamdns.admin.node import Node
-from streamdns.admin.routes import consumer, digests, journal, operation, quarantine, search, wait, zones
+from streamdns.admin.routes import (
+    conflicts,
+    consumer,
+    digests,
+    journal,
+    metrics,
+    nodes,
+    quarantine,
+    rebuild,
+    resolver,
+    search,
+    settings,
+    state,
+    wait,
+    zones,
+)
+from streamdns.admin.status import Status
+from streamdns.metrics.registry import Registry
+
+
+def basic_routes(status: Status, registry: Registry) -> tuple[Route, ...]:
+    """The rows that every node has, whatever it holds."""
+    return (*state.routes(status), *metrics.text_routes(registry), *resolver.routes(status))
 
 
 def routes(node: Node, peers: Peers | None = None, auditor: Auditor | None = None) -> tuple[Route, ...]:
-    """Their rows."""
+    """The rows about what a node holds and does."""
     return (
         *zones.routes(node),
         *search.routes(node),
         *consumer.routes(node),
         *quarantine.routes(node),
+        *conflicts.routes(node),
         *journal.routes(node),
         *digests.routes(node),
-        *operation.routes(node),
+        *settings.routes(node),
+        *metrics.routes(node),
+        *rebuild.routes(node),
         *wait.routes(node),
-        *fleet.routes(node, peers, auditor),
+        *nodes.routes(node, peers, auditor),
     )
