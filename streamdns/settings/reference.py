@@ -1,4 +1,4 @@
-"""The settings explained, from their table: as plain text for `streamdns settings`, and as the page docs/settings.md."""
+"""The settings explained from their table: text for `streamdns settings`, and the page docs/settings.md."""
 
 from __future__ import annotations
 
