@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -131,11 +132,26 @@ def test_pure_modules_do_nothing_but_compute(name: str) -> None:
     assert not found, f"{name} is pure and imports {', '.join(sorted(found))}"
 
 
-def test_the_design_page_has_every_room() -> None:
-    """docs/design.md speaks of each room of the table."""
+def test_the_design_page_draws_the_floors() -> None:
+    """The picture in docs/design.md has the rooms of the table, each on its floor."""
     text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    missing = [name for rooms in FLOORS for name in rooms if f"`{name}" not in text and f"{name}/" not in text]
+    drawn = re.findall(r"subgraph (f\d)[^\n]*\n(.*?)\n    end", text, re.DOTALL)
+    assert drawn
+    for number, (_, rooms) in enumerate(drawn):
+        assert set(re.findall(r"^ +(\w+)\[", rooms, re.MULTILINE)) == set(FLOORS[number])
+    above = [name for rooms in FLOORS[len(drawn):] for name in rooms]
+    assert all(name in text for name in above)
+
+
+def test_the_design_page_names_files_that_there_are() -> None:
+    """Whoever looks for a place to change something finds the file that the page names."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|yml|json)|(?:\w+/)+)`", text))
+    assert len(named) > 30
+    missing = [name for name in named if not (ROOT / "streamdns" / name).exists() and not (ROOT / name).exists()]
     assert not missing
+
+
 @pytest.mark.parametrize("library", ["confluent_kafka", "pykafka"])
 def test_a_client_library_has_one_module(library: str) -> None:
     """Who does not use it never loads it."""
