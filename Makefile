@@ -43,10 +43,10 @@ run: .venv/runtime
 	@exec sh examples/run.sh
 
 kafka: .venv/tools
-	@exec .venv/bin/python -m tests.harness.kafka_hand $(KAFKA)
+	@exec .venv/bin/python -m tests.harness.kafka_manual $(KAFKA)
 
 run-kafka: .venv/tools
-	@exec .venv/bin/python -m tests.harness.kafka_hand --run $(KAFKA)
+	@exec .venv/bin/python -m tests.harness.kafka_manual --run $(KAFKA)
 
 # Two at a time: most tests wait for servers.
 test: .venv/tools

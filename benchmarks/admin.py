@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.administered import NEEDLE, Administered, Api, GuardedStreamdns, ManyZones, PowerDns
+from benchmarks.admin_servers import NEEDLE, Administered, Api, GuardedStreamdns, ManyZones, PowerDns
 from benchmarks.load import Asker, Dnsperf, Load
 from benchmarks.options import Options
 from benchmarks.report import Result, median, percentile, ratio

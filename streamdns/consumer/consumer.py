@@ -14,7 +14,7 @@ from streamdns.consumer.last_contact import Contact, span
 from streamdns.consumer.progress import Progress
 from streamdns.consumer.rebuild import Rebuilds
 from streamdns.consumer.serving_view import Reader, Readers
-from streamdns.consumer.writing import Stopped, WritingThread
+from streamdns.consumer.writer_thread import Stopped, WritingThread
 from streamdns.dns import rdata
 from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
 from streamdns.events.batch import Batch, Partition

@@ -12,8 +12,8 @@ from streamdns.errors import BAD_EVENT_KINDS, SourceError
 from streamdns.events.batch import Batch, Partition
 from streamdns.metrics.registry import Registry
 from streamdns.sources.base import Source
-from streamdns.view.compare import Differences
-from streamdns.view.marks import Mark
+from streamdns.view.comparison import Differences
+from streamdns.view.partition_digests import Mark
 from streamdns.view.store import Position, State
 from streamdns.view.writer import Applied
 

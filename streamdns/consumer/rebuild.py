@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 from streamdns.consumer.progress import LastRebuild, Progress
-from streamdns.consumer.writing import Stopped, WritingThread
+from streamdns.consumer.writer_thread import Stopped, WritingThread
 from streamdns.errors import ViewCorrupt, ViewFull
 from streamdns.runtime import logs
 from streamdns.view import rebuild_request
-from streamdns.view.compare import Differences, differences
+from streamdns.view.comparison import Differences, differences
 from streamdns.view.reader import Inspector
 from streamdns.view.rebuild_request import Request
 from streamdns.view.store import State, Store

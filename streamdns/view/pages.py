@@ -12,7 +12,7 @@ from streamdns.dns import node as nodes
 from streamdns.events.batch import Partition
 from streamdns.view.digest import to_hex
 from streamdns.view.keys import depth_of, position_key, prefixes, sequence_key, subtree
-from streamdns.view.marks import load
+from streamdns.view.partition_digests import load
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.reader import Entry, Inspector
 from streamdns.view.store import Store, decode_position, reported

@@ -28,7 +28,7 @@ from streamdns.view.keys import (
     rrset_id,
     sequence_key,
 )
-from streamdns.view.marks import Mark, advance
+from streamdns.view.partition_digests import Mark, advance
 from streamdns.view.store import Position, State, Store, Transaction
 from streamdns.view.transaction import SPELLING, Conflict, Difference, WriteTransaction
 
@@ -353,7 +353,7 @@ class _Work:
         )
 
     def by_partition(self) -> dict[Partition, int]:
-        """As view/marks.py wants it of Steps."""
+        """As view/partition_digests.py wants it of Steps."""
         sums: dict[Partition, int] = {}
         for _, _, _, before, after, topic, number, *_ in self.changes:
             partition = topic, number
@@ -363,7 +363,7 @@ class _Work:
         return sums
 
     def since(self, partition: Partition, begin: int) -> int:
-        """As view/marks.py wants it of Steps."""
+        """As view/partition_digests.py wants it of Steps."""
         topic, number = partition
         total = sum(
             each.difference for each in self._unlisted if each.partition == partition and each.position >= begin

@@ -20,7 +20,7 @@ from streamdns.errors import SourceError
 from tests.harness import ROOT, Server, free_port, wait_until
 from tests.harness.kafka import PASSWORD, USER, Broker
 from tests.harness.kafka_topics import COMPACTED, DEADLINE_S, Event, Topic
-from tests.harness.partitioning import java, librdkafka, sarama
+from tests.harness.partitioners import java, librdkafka, sarama
 from tests.harness.process import clean_environment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]

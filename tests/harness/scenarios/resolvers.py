@@ -12,7 +12,7 @@ from typing import Self
 
 from tests.harness.peers import find_tool, missing_tools
 from tests.harness.process import clean_environment, end, free_port, spawn
-from tests.harness.scenarios.ways_table import OWN
+from tests.harness.scenarios.delegations_table import OWN
 from tests.harness.server import HOST, Server
 
 #: Where each sends from, IPv4 and IPv6.

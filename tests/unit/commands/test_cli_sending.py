@@ -15,7 +15,7 @@ from streamdns.commands.publish import CHUNK_EVENTS
 from streamdns.errors import SourceError
 from streamdns.sources.sink import FileSink, Placed, Tally
 from tests.harness import ROOT, free_port, wait_until
-from tests.harness.partitioning import java, murmur2
+from tests.harness.partitioners import java, murmur2
 from tests.unit.commands.test_cli import Commands
 from tests.unit.commands.test_cli_publish import a_record, line
 

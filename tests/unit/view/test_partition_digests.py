@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from streamdns.events.batch import Batch, Partition, Record
-from streamdns.view.marks import Mark, load
+from streamdns.view.partition_digests import Mark, load
 from streamdns.view.store import Store
 from streamdns.view.writer import Writer
 from tests.harness import viewing

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from streamdns.view import compare
-from streamdns.view.compare import Differences, differences
+from streamdns.view import comparison
+from streamdns.view.comparison import Differences, differences
 from streamdns.view.store import Store
 from tests.harness import viewing
 from tests.harness.model import Data, Event, Name, wire_name
@@ -90,8 +90,8 @@ def test_equal_digests_are_believed_only_where_they_have_everything(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     walked = []
-    count = compare._count
-    monkeypatch.setattr(compare, "_count", lambda *given: (walked.append(1), count(*given))[1])
+    count = comparison._count
+    monkeypatch.setattr(comparison, "_count", lambda *given: (walked.append(1), count(*given))[1])
     with viewing.opened(tmp_path / "a") as old, viewing.opened(tmp_path / "b") as new:
         for store in (old, new):
             viewing.apply(viewing.writer(store), [a("x.", "192.0.2.1")])

@@ -1,6 +1,6 @@
 """A Kafka broker by hand: `make kafka` runs one with a ready topic, `make run-kafka` runs streamdns beside it, too.
 
-`python -m tests.harness.kafka_hand [--run] [VERSION]`. What was started and written ends and goes with Ctrl-C.
+`python -m tests.harness.kafka_manual [--run] [VERSION]`. What was started and written ends and goes with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOK_S = 0.2
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(prog="python -m tests.harness.kafka_hand", description=__doc__)
+    words = argparse.ArgumentParser(prog="python -m tests.harness.kafka_manual", description=__doc__)
     words.add_argument("--run", action="store_true", help="run streamdns with the example zone in the topic")
     words.add_argument("version", nargs="?", default=VERSIONS[-1], choices=VERSIONS)
     given = words.parse_args()
