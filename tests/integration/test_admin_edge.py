@@ -20,7 +20,7 @@ from tests.harness import Server, wait_until
 from tests.integration.admin_calls import SECRET, token
 from tests.integration.malformed import HOST, MALFORMED
 
-MOST_BODY = 1 << 20
+MOST_BODY = 1 << 16
 FLOOD = 10_000
 #: Statuses that an edge may refuse with.
 STATUS_LINE = re.compile(rb"HTTP/1\.1 [0-9]{3} [A-Za-z ]+\r\n")

@@ -45,10 +45,12 @@ def status_of(call: Any, *arguments: Any) -> int:
 
 
 def test_a_request() -> None:
-    head = head_of(b"POST /a%2Fb?x=1&y HTTP/1.1\r\nHost: h\r\nX-A:  b \t\r\nx-a: c\r\nCookie: a=1\r\nCookie: b=2\r\n"
+    head = head_of(b"POST /a%2Fb?x=1&y HTTP/1.1\r\nHost: h\r\nX-A:  b \t\r\nx-a: c\r\n"
+                   b"X-Empty: \t \r\nX-Nothing:\r\nX-Inner:\ta \t b\r\nCookie: a=1\r\nCookie: b=2\r\n"
                    b"Content-Length: 007\r\nExpect: 100-Continue\r\n\r\n")
     assert (head.method, head.path, head.query, head.version) == ("POST", "/a%2Fb", "x=1&y", "HTTP/1.1")
     assert head.headers["x-a"] == "b, c"
+    assert (head.headers["x-empty"], head.headers["x-nothing"], head.headers["x-inner"]) == ("", "", "a \t b")
     assert head.headers["cookie"] == "a=1; b=2"
     assert (head.length, head.closes, head.expects) == (7, False, True)
 
