@@ -153,10 +153,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def completion(shell: str) -> str:
-    """The completion for bash or zsh."""
+    """The completion for a shell."""
     from streamdns.commands.completion import script
 
-    return script(shell, *_parsers())
+    return script(shell, *_parsers(), _SUMMARIES)
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:

@@ -45,8 +45,8 @@ it waits for the nodes of DNS_PEERS, too, and names those that lag. Exit 1 when 
 Compare the node with another one, NODE: first the digests of all zones, then the records of the zones whose digests
 differ, page by page. Shows every RRset that differs and exits with 1 where there is one.""" + _ASKS,
     "completion": """\
-Write the completion of commands and options on standard output: for bash into a file that is sourced or stands in
-bash-completion's directory, for zsh as _streamdns into a directory of $fpath.""",
+Write the completion of commands, options and files on standard output. Put it where the shell looks for it: for bash
+into bash-completion's directory, for zsh as _streamdns into a directory of $fpath, for fish into its completions.""",
 }
 
 EXAMPLES = {
@@ -64,7 +64,8 @@ EXAMPLES = {
     "nodes": ("streamdns nodes",),
     "compare": ("streamdns compare ns2.example.org:8054",),
     "completion": ("streamdns completion bash > /etc/bash_completion.d/streamdns",
-                   "streamdns completion zsh > ~/.zfunc/_streamdns"),
+                   "streamdns completion zsh > ~/.zfunc/_streamdns",
+                   "streamdns completion fish > ~/.config/fish/completions/streamdns.fish"),
 }
 
 
@@ -100,7 +101,7 @@ def add(commands: dict[str, argparse.ArgumentParser]) -> None:
     _add_waiting(commands)
     commands["compare"].add_argument("other", metavar="NODE", help="the other node: HOST:PORT, a URL, or unix:PATH")
     commands["compare"].add_argument("--all", action="store_true", help="compare the records of every zone")
-    commands["completion"].add_argument("shell", choices=("bash", "zsh"), help="the shell")
+    commands["completion"].add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
 
 
 def _add_waiting(commands: dict[str, argparse.ArgumentParser]) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import struct
@@ -246,33 +247,56 @@ def test_the_journal_is_followed_beyond_a_restart(node: Server, tmp_path: pathli
             follower.wait()
 
 
-def test_bash_completes(tmp_path: pathlib.Path) -> None:
-    if shutil.which("bash") is None:
-        pytest.skip("there is no bash")
-    script = subprocess.run(
-        [sys.executable, "-m", "streamdns", "completion", "bash"], cwd=ROOT, capture_output=True, text=True, check=True,
+def completion(shell: str) -> str:
+    """What the command writes for a shell that is there."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell}")
+    return subprocess.run(
+        [sys.executable, "-m", "streamdns", "completion", shell], cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout
+
+
+def test_bash_completes(tmp_path: pathlib.Path) -> None:
+    script = completion("bash")
+    (function,) = re.findall(r"^complete .*-F (\w+) streamdns$", script, re.MULTILINE)
 
     def completed(*words: str) -> set[str]:
         quoted = " ".join(f"'{word}'" for word in words)
         given = f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}"
-        code = f"{script}\n{given}; _streamdns\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+        call = f"{function} streamdns '{words[-1]}' '{words[-2]}'"
+        code = f"{script}\n{given}; {call}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
         done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
         return set(done.stdout.split())
 
     assert completed("streamdns", "qua") == {"quarantine"}
     assert completed("streamdns", "journal", "--fo") == {"--follow"}
     assert {"--node", "--json", "--token-file"} <= completed("streamdns", "zones", "--")
-    assert completed("streamdns", "--env-file", "x", "completion", "") >= {"bash", "zsh"}
+    assert completed("streamdns", "--env-file", "x", "completion", "") >= {"bash", "zsh", "fish"}
+    assert completed("streamdns", "user", "add", "--role", "") == {"viewer", "operator", "admin"}
     (tmp_path / "zonefile").touch()
     assert completed("streamdns", "import", "zo") == {"zonefile"}
+    assert completed("streamdns", "import", "--origin", "example.org", "zo") == {"zonefile"}
+    assert completed("streamdns", "zones", "--token-file", "zo") == {"zonefile"}
+    assert completed("streamdns", "--env-file", "zo") == {"zonefile"}
 
 
 def test_zsh_gets_a_completion_that_it_can_read() -> None:
-    script = subprocess.run(
-        [sys.executable, "-m", "streamdns", "completion", "zsh"], cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout
+    script = completion("zsh")
     assert script.startswith("#compdef streamdns\n")
-    assert "'quarantine:list the events that were rejected'" in script
-    if shutil.which("zsh") is not None:
-        subprocess.run(["zsh", "-n"], input=script, text=True, check=True, env={"PATH": os.environ["PATH"]})
+    assert "quarantine:'list the events that were rejected'" in script
+    subprocess.run(["zsh", "-n"], input=script, text=True, check=True, env={"PATH": os.environ["PATH"]})
+
+
+def test_fish_completes(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "script").write_text(completion("fish"))
+    (tmp_path / "zonefile").touch()
+
+    def completed(line: str) -> set[str]:
+        code = f"source script; complete -C '{line}'"
+        done = subprocess.run(["fish", "--no-config", "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                              check=True, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+        return {word.split("\t")[0] for word in done.stdout.splitlines()}
+
+    assert completed("streamdns qua") == {"quarantine"}
+    assert completed("streamdns journal --fo") == {"--follow"}
+    assert completed("streamdns import zo") == {"zonefile"}
