@@ -207,7 +207,7 @@ class Consumer(Service):
         """A view that has all of its log is made durable; until then its commits do not wait for the disk."""
         if store.unsynced:
             self._thread.with_room(store, store.flush)
-            store.settle()  # In the event loop's thread: here no snapshot is open.
+            store.make_durable()  # In the event loop's thread: here no snapshot is open.
 
     def _beside(self) -> Reader | None:
         """What keeps the view that serves up to date during a rebuild from the same log; None where nothing can."""

@@ -1,1 +1,1 @@
-"""The view: the current state of all zones in LMDB, a pure function of the log."""
+"""The view: the current records of all zones in LMDB, computed from nothing but the log."""

@@ -1,7 +1,7 @@
-"""Hashing the stored records anew, a few names at a time, and comparing with the digests that are kept of them.
+"""Checks the stored digests of a running view: hashes its records again, a few names at a time.
 
-No snapshot is held: each step is a short transaction. What changes while it is looked at is told apart from what is
-wrong by its row, which then is another one.
+No snapshot is held: each step is a short transaction. A zone that changes during its check has another row at the end
+of it, so it gets the verdict CHANGED, and a change is never taken for damage.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from streamdns.view.reader import Inspector
 from streamdns.view.store import Store, reported
 from streamdns.view.zones import ZoneRow
 
-#: What reading stored bytes raises where they are not what was written.
+#: The exceptions that decoding raises when stored bytes are damaged.
 _GARBAGE = (struct.error, msgspec.MsgspecError, ValueError, IndexError, AssertionError)
 
 
 class Verdict(Enum):
-    """What came of looking at a zone, or at the whole view."""
+    """The result of auditing a zone, or the whole view."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -35,7 +35,7 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class _Open:
-    """A zone whose names are being looked at; `row` as it was at the first of them."""
+    """A zone whose names are being hashed; `row` is its row as it was at the first of them."""
 
     apex: bytes
     row: ZoneRow | None
@@ -45,7 +45,7 @@ class _Open:
 
 @dataclass(slots=True)
 class Audit:
-    """One pass over the view, or over what lies below one name; call `step` until it says that all is seen."""
+    """One pass over the view, or over the names at and below `within`; call `step` until it returns False."""
 
     within: bytes = b""
     zones: dict[bytes, Verdict] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Audit:
     _begun: tuple[bytes, int, int] | None = None
 
     def step(self, store: Store, *, most: int) -> bool:
-        """Look at `most` names; whether there are more. Raises ViewError."""
+        """Hash up to `most` more names; return whether any are left. Raises ViewError."""
         with reported(store.path), Inspector(store) as view:
             state = view.state
             now = state.digest, state.applied, state.rejected
@@ -118,7 +118,7 @@ def _row(view: Inspector, apex: bytes) -> ZoneRow | None:
 
 
 def _contribution(view: Inspector, key: bytes, raw: bytes) -> int:
-    """The sum of the hashes of a node's RRsets."""
+    """Sum the hashes of those RRsets of a node that count in the digest."""
     owner, total = owner_of(key), 0
     for rrset in nodes.decode(raw):
         counted: bytes | None = rrset.records

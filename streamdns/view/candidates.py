@@ -1,5 +1,6 @@
-"""Candidates: the newest event of each partition for one RRset, and which of them stands (docs: the event contract).
+"""Candidates: the newest event of each partition for one RRset, and the rule that chooses which one is served.
 
+docs/events.md explains why there may be several.
 An RRset with a single good candidate that is no delete needs no rows: its node holds all there is. Everything else
 (a delete, a rejected event, several partitions, a record of this instance) has one row for each candidate.
 """
@@ -20,7 +21,7 @@ CandidateId = tuple[int, int]  # (topic index, partition)
 
 
 class Candidate(NamedTuple):
-    """One partition's say about an RRset; `rejected`: its newest event was refused, and this is the last good one."""
+    """The last good event of one partition for an RRset; `rejected` says that a newer event of it was rejected."""
 
     kind: int
     rejected: bool
@@ -32,13 +33,13 @@ class Candidate(NamedTuple):
 
 
 def from_rrset(rrset: RRset) -> tuple[CandidateId, Candidate]:
-    """The candidate of an RRset that has no rows."""
+    """Make the candidate of an RRset that has no candidate rows."""
     topic, partition, position, timestamp, metadatas = rrset.origin
     return (topic, partition), Candidate(SET, False, position, timestamp, rrset.count, rrset.records, metadatas)
 
 
 def winner(candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -> CandidateId | None:
-    """The candidate with the greatest (timestamp, topic, partition) among those of the log that say anything.
+    """Choose the candidate with the greatest (timestamp, topic, partition) among those of the log with a good event.
 
     `topics` are the names: their indices depend on which topic this view met first, and that is not in the log.
     """
@@ -47,7 +48,7 @@ def winner(candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -> C
 
 
 def standing(rdtype: int, candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -> RRset | None:
-    """The RRset that is served: this instance's own, else the winner's unless that is a delete."""
+    """Return the RRset that is served: this instance's own, else the winner's, None where that is a delete."""
     chosen = next((key for key in candidates if key[0] == LOCAL_TOPIC), None) or winner(candidates, topics)
     if chosen is None or candidates[chosen].kind != SET:
         return None
@@ -62,7 +63,7 @@ def standing(rdtype: int, candidates: dict[CandidateId, Candidate], topics: Sequ
 
 
 def needs_rows(candidates: dict[CandidateId, Candidate]) -> bool:
-    """Whether the node alone could not tell these candidates."""
+    """Return whether the candidates must be stored in rows, because the node alone cannot hold them."""
     if len(candidates) != 1:
         return bool(candidates)
     ((topic, _), candidate) = next(iter(candidates.items()))
@@ -70,7 +71,7 @@ def needs_rows(candidates: dict[CandidateId, Candidate]) -> bool:
 
 
 def in_digest(candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -> bytes | None:
-    """The records that count in the digest: the log's winner, unless any partition's newest event was rejected."""
+    """Return the records that count in the digest: the winner's, none if any partition's newest event was rejected."""
     if any(each.rejected for each in candidates.values()):
         return None
     chosen = winner(candidates, topics)
@@ -78,19 +79,22 @@ def in_digest(candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -
 
 
 def is_conflict(candidates: dict[CandidateId, Candidate]) -> bool:
-    """Whether more than one partition of the log has a say: a compacted-away delete would bring the other back."""
+    """Return whether several partitions of the log have candidates.
+
+    That is a conflict: compaction may remove a delete in one partition, which would bring back the value of another.
+    """
     return sum(topic != LOCAL_TOPIC for topic, _ in candidates) > 1
 
 
 def encode_row(owner: bytes, rdtype: int, candidate: Candidate) -> bytes:
-    """A row; it names its RRset because its key is a hash."""
+    """Pack a candidate into its row, which holds owner and type, too, because its key is only a hash of them."""
     kind, rejected, position, timestamp, count, records, metadatas = candidate
     head = _ROW.pack(kind, rejected, rdtype, position, timestamp, count, len(records), len(metadatas))
     return head + records + metadatas + owner
 
 
 def decode_row(row: bytes) -> tuple[bytes, int, Candidate]:
-    """Owner, type and candidate of a row."""
+    """Unpack a row to owner, type and candidate."""
     kind, rejected, rdtype, position, timestamp, count, records_size, metadatas_size = _ROW.unpack_from(row)
     at = _ROW.size
     records = row[at : at + records_size]

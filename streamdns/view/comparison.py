@@ -1,6 +1,6 @@
-"""What a rebuilt view changes: RRsets that are served by only one of two views, or with other records.
+"""Compares a rebuilt view with the one it replaces: counts the RRsets that were added, removed and changed.
 
-Both tables of nodes are walked side by side in the order of their keys, so memory does not grow with them. It is done
+Both tables of nodes are walked side by side in the order of their keys, so memory does not grow with them. This runs
 in a native thread; a pause now and then lets the event loop have the interpreter.
 """
 
@@ -20,12 +20,12 @@ from streamdns.view.store import Store, reported
 
 _PAUSE_NODES = 500
 _PAUSE_S = 0.0005
-#: What reading stored bytes raises where they are not what was written.
+#: The exceptions that decoding raises when stored bytes are damaged.
 _GARBAGE = (struct.error, lmdb.Error, ValueError, IndexError)
 
 
 class Differences(NamedTuple):
-    """Numbers of RRsets that only the new view serves, only the old one, or both with other records or TTL."""
+    """Numbers of RRsets that only the new view serves, only the old one, and both with different records or TTL."""
 
     added: int
     removed: int
@@ -33,14 +33,15 @@ class Differences(NamedTuple):
 
     @property
     def same_data(self) -> bool:
-        """Whether both views give the same answers."""
+        """True when both views give the same answers."""
         return self == (0, 0, 0)
 
 
 def differences(old: Store, new: Store, go_on: Callable[[], bool]) -> Differences | None:
-    """Compare what two views serve, in a native thread; None where one cannot be read, or `go_on` says no.
+    """Count the differences between what two views serve; call it in a native thread.
 
-    Owner, type, TTL and RDATAs count; which event they came from, and in which order it has them, does not.
+    Returns None where a view cannot be read, or once `go_on` returns False. Owner, type, TTL and RDATAs count; the
+    order of RDATAs and the event that they came from do not.
     """
     try:
         with Inspector(old) as before, Inspector(new) as after:
@@ -52,7 +53,7 @@ def differences(old: Store, new: Store, go_on: Callable[[], bool]) -> Difference
 
 
 def _same_digest(before: Inspector, after: Inspector) -> bool:
-    """Whether the digests alone prove that nothing differs: they leave out what has candidate rows."""
+    """Return whether the digests prove that nothing differs: they do where no RRset has candidate rows."""
     one, other = before.state, after.state
     return one.digest == other.digest and not one.candidate_rows and not other.candidate_rows
 
@@ -95,7 +96,7 @@ def _rrsets(raw: bytes) -> int:
 
 
 def _compare(old: bytes, new: bytes) -> Differences:
-    """The differences between two nodes of one name."""
+    """Count the differences between two nodes of one name."""
     before = {rrset.rdtype: rrset.records for rrset in nodes.decode(old)}
     after = {rrset.rdtype: rrset.records for rrset in nodes.decode(new)}
     both = before.keys() & after.keys()

@@ -1,4 +1,4 @@
-"""The digest: an order-independent hash over RRsets that is kept up to date with each change.
+"""The digest: one hash over all RRsets in any order, updated with each change, by which nodes compare their data.
 
 The digest of a set of RRsets is the sum modulo 2**256 of one BLAKE2b-256 hash for each, so adding and removing an
 RRset are an addition and a subtraction, in any order. What is hashed: the owner in lower-case wire form, type (2),
@@ -16,7 +16,7 @@ _HEAD = 12
 
 
 def rrset_hash(owner: bytes, records: bytes) -> int:
-    """The hash of one RRset from its owner and its records as a node holds them."""
+    """Hash one RRset, given its owner (lower-case wire form) and its records in the form of a node."""
     if len(records) == _HEAD + (records[10] << 8 | records[11]):
         hashed = owner + records[2:4] + records[6:]
     else:
@@ -26,5 +26,5 @@ def rrset_hash(owner: bytes, records: bytes) -> int:
 
 
 def to_hex(digest: int) -> str:
-    """The digest as 64 hexadecimal digits."""
+    """Write a digest as 64 hexadecimal digits."""
     return f"{digest:064x}"

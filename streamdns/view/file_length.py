@@ -1,4 +1,4 @@
-"""Whether the file of an LMDB environment has all pages that are in use; reading past its end would be SIGBUS."""
+"""Checks that an LMDB file is as long as the pages it uses: reading past its end would kill the process (SIGBUS)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Meta(NamedTuple):
 
 
 def check_whole(path: str) -> None:
-    """Raise ViewCorrupt where pages in use lie past the end of the file; OSError where it cannot be read.
+    """Check that all pages in use lie within the file; raises ViewCorrupt, and OSError where it cannot be read.
 
     Pages at the end that were free again before they were ever written are missing in sound environments, too. Does
     nothing where there is no file, or where LMDB itself finds it unreadable.
@@ -53,7 +53,7 @@ def check_whole(path: str) -> None:
 
 
 def _lacking(file: BinaryIO, meta: _Meta) -> str:
-    """What is missing, or nothing."""
+    """Return a phrase that says how much is missing, "" when nothing is."""
     size = os.fstat(file.fileno()).st_size
     whole = size // meta.page_bytes
     missing = set(range(whole, meta.last_page + 1))
@@ -63,7 +63,7 @@ def _lacking(file: BinaryIO, meta: _Meta) -> str:
 
 
 def _newest(file: BinaryIO) -> _Meta | None:
-    """The meta page of the last commit, or nothing where there is none."""
+    """Read the meta page of the last commit; None where there is none."""
     file.seek(0)
     head = file.read(2 * _PAGE_BYTES[-1])
     found: list[_Meta] = []
@@ -78,7 +78,7 @@ def _newest(file: BinaryIO) -> _Meta | None:
 
 
 def _free(file: BinaryIO, meta: _Meta, whole: int) -> set[int]:
-    """The numbers of free pages, as far as they can be read: `whole` pages are there."""
+    """Read the numbers of the free pages; an empty set where they cannot be read. The file has `whole` pages."""
     found: set[int] = set()
     if meta.free == _NOTHING:
         return found
@@ -95,7 +95,7 @@ def _free(file: BinaryIO, meta: _Meta, whole: int) -> set[int]:
 
 
 def _read(file: BinaryIO, number: int, page_bytes: int, whole: int, found: set[int]) -> list[int]:
-    """The pages below a branch of the tree; a leaf's lists of free pages are added to `found`."""
+    """Read one page of the tree: return the pages below a branch, add the free pages that a leaf lists to `found`."""
     page = _page(file, number, page_bytes, whole)
     _, flags, lower, _ = _PAGE_HEAD.unpack_from(page)
     below = []
@@ -117,7 +117,7 @@ def _read(file: BinaryIO, number: int, page_bytes: int, whole: int, found: set[i
 
 
 def _numbers(data: bytes) -> Iterator[int]:
-    """A list of page numbers, which begins with their count."""
+    """Unpack a list of page numbers, which begins with their count."""
     (count,) = _NUMBER.unpack_from(data)
     for number in range(1, count + 1):
         yield _NUMBER.unpack_from(data, 8 * number)[0]

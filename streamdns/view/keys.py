@@ -1,4 +1,4 @@
-"""Keys of the view's tables: owner names in lookup form, and the ids made from them."""
+"""Makes the keys of the view's tables: owner names in lookup form (canonical DNS order), and ids made from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ABOVE_KEPT = 1024
 
 
 def node_key(owner: bytes) -> bytes:
-    """The key of a lower-case wire name."""
+    """Make the key of an owner's node from its lower-case wire name."""
     end = owner[0] + 1
     above = _above.get(owner[end:])
     if above is None:
@@ -38,22 +38,22 @@ def node_key(owner: bytes) -> bytes:
 
 
 def owner_of(key: bytes) -> bytes:
-    """The lower-case wire name of a key."""
+    """Turn a key back into the lower-case wire name."""
     return b"\0" if key == ROOT else name.from_key(key)
 
 
 def subtree(key: bytes) -> bytes:
-    """The prefix that the keys of a name and of all names below it share."""
+    """Return the prefix that the keys of a name and of all names below it share."""
     return b"" if key == ROOT else key
 
 
 def depth_of(key: bytes) -> int:
-    """The number of labels of a key's name."""
+    """Count the labels of a key's name."""
     return 0 if key == ROOT else key.count(b"\0")
 
 
 def prefixes(key: bytes) -> list[bytes]:
-    """The keys of a name and of all names above it; the index is the number of labels."""
+    """Return the keys of a name and of all names above it; the index is the number of labels."""
     found = [ROOT]
     if key != ROOT:
         at = 0
@@ -64,26 +64,26 @@ def prefixes(key: bytes) -> list[bytes]:
 
 
 def rrset_id(key: bytes, rdtype: int) -> bytes:
-    """Sixteen octets that stand for one RRset: a name's key may be too long to be followed by anything."""
+    """Hash the key of a name and a type to 16 octets: LMDB's keys are too short for a long name with more behind it."""
     return blake2b(b"%b%c%c" % (key, rdtype >> 8, rdtype & 255), digest_size=16).digest()
 
 
 def candidate_key(rrset: bytes, topic: int, partition: int) -> bytes:
-    """The key of one partition's candidate for an RRset."""
+    """Make the key of the candidate row of one partition for an RRset (`rrset` is its rrset_id)."""
     return rrset + _SUFFIX.pack(topic, partition)
 
 
 def partition_of(candidate: bytes) -> tuple[int, int]:
-    """Topic index and partition of a candidate's key."""
+    """Return topic index and partition from the key of a candidate row."""
     topic, partition = _SUFFIX.unpack_from(candidate, 16)
     return int(topic), int(partition)
 
 
 def position_key(topic: str, partition: int) -> bytes:
-    """The key of a partition's position."""
+    """Make the key under which the position of a partition is stored."""
     return topic.encode() + b"\0" + partition.to_bytes(4, "big")
 
 
 def sequence_key(sequence: int) -> bytes:
-    """A key that sorts by number."""
+    """Make a key that sorts by number."""
     return sequence.to_bytes(8, "big")

@@ -1,6 +1,6 @@
-"""Reading a view page by page: each page is one short snapshot, and the next begins at the key that the last one gave.
+"""Reads a view page by page for the admin API: each page is one short snapshot and gives the key to go on with.
 
-Nothing here takes longer than so many rows take, whatever the view holds; who reads on gives way in between.
+Each call is bounded by a number of rows, however large the view is; the caller gives way to queries between calls.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ENTRIES_A_LOOK = 4
 
 
 class ZoneLine(NamedTuple):
-    """A zone: the key of its apex, its row, and its SOA RRset in the form of a node's records."""
+    """A zone in a list: the key of its apex, its row, and its SOA RRset in the form of a node's records."""
 
     apex: bytes
     row: ZoneRow
@@ -36,7 +36,7 @@ class ZoneLine(NamedTuple):
 
 
 class Names(NamedTuple):
-    """RRsets of names in canonical order; `looked` names were looked at, `next` is the key to go on with."""
+    """One page of RRsets in canonical order: `looked` names were examined, `next` is the key to go on with."""
 
     entries: list[Entry]
     looked: int
@@ -44,7 +44,7 @@ class Names(NamedTuple):
 
 
 class Pages(Inspector):
-    """An Inspector that is asked for a page and closed again; what cannot be read is a ViewError."""
+    """An Inspector that reads one page and is closed again; damaged rows raise ViewError where it is closed."""
 
     def __exit__(self, *exc: object) -> None:
         super().__exit__(*exc)
@@ -56,7 +56,7 @@ class Pages(Inspector):
     def zone_lines(
         self, start: bytes, *, within: bytes = b"", most: int, over: Callable[[], bool]
     ) -> tuple[list[ZoneLine], bytes | None]:
-        """Zones from a key on, and the key of the one behind them; ends when it is `over`, too, as `names` does."""
+        """Return up to `most` zones from a key on, and the key of the next one; stops early when `over` returns True."""
         lines: list[ZoneLine] = []
         for apex, raw in self.rows("zones", max(start, within)):
             if not apex.startswith(within):
@@ -71,7 +71,7 @@ class Pages(Inspector):
         return ZoneLine(apex, decode_zone(raw), None if node is None else nodes.records_of(node, nodes.SOA))
 
     def zone_line(self, apex: bytes) -> ZoneLine | None:
-        """One zone, or None."""
+        """Read one zone; None where there is no such zone."""
         raw = self._txn.get(apex, db=self.store.tables["zones"])
         return None if raw is None else self._line(apex, raw)
 
@@ -79,10 +79,10 @@ class Pages(Inspector):
         self, start: bytes, within: bytes, wanted: Callable[[bytes, bytes], bool], *, most: int, enough: int,
         over: Callable[[], bool],
     ) -> Names:
-        """RRsets of the names below `within` that `wanted` takes, by their keys and nodes.
+        """Return RRsets of the names below `within` for which `wanted(key, node)` is true.
 
-        Ends when `most` names were looked at, or with the name that makes them `enough`, or large, or when it is
-        `over`, which is asked now and then.
+        Stops after `most` names, after the name with which there are `enough` RRsets or the page is large, or once
+        `over`, which is called now and then, returns True.
         """
         found: list[Entry] = []
         looked = octets = 0
@@ -98,7 +98,7 @@ class Pages(Inspector):
         return Names(found, looked, None)
 
     def zone_names(self, apex: bytes, start: bytes, *, most: int, enough: int, over: Callable[[], bool]) -> Names:
-        """RRsets of one zone, without those of zones below it; NS and DS at its cuts stay. Ends as `names` does."""
+        """Return RRsets of one zone without zones below it, but with NS and DS at its cuts; stops as `names` does."""
         found: list[Entry] = []
         looked, octets, within, depth = 0, 0, subtree(apex), depth_of(apex)
         with self._txn.cursor(self.store.nodes) as cursor:
@@ -123,7 +123,7 @@ class Pages(Inspector):
         return Names(found, looked, None)
 
     def quarantine_before(self, sequence: int, *, most: int) -> list[tuple[int, Quarantined]]:
-        """Rejected events with smaller numbers, newest first."""
+        """Return up to `most` rejected events with smaller numbers, the newest first."""
         found: list[tuple[int, Quarantined]] = []
         with self._txn.cursor(self.store.tables["quarantine"]) as cursor:
             more = cursor.prev() if cursor.set_range(sequence_key(sequence)) else cursor.last()
@@ -133,7 +133,7 @@ class Pages(Inspector):
         return found
 
     def conflicts_from(self, start: bytes, *, most: int) -> tuple[list[Conflict], bytes | None]:
-        """Conflicts in the order of their keys, and the key behind them."""
+        """Return up to `most` conflicts in the order of their keys, and the key of the next one."""
         found: list[Conflict] = []
         for key, raw in self.rows("conflicts", start):
             if len(found) == most:
@@ -142,12 +142,12 @@ class Pages(Inspector):
         return found, None
 
     def partition_digests(self, partitions: Iterable[Partition]) -> dict[Partition, str]:
-        """The digests of partitions, where they are known."""
+        """Read the digests of partitions (hexadecimal); those that are not known are left out."""
         found = {partition: load(self._txn, self.store, partition) for partition in partitions}
         return {partition: to_hex(digest) for partition, digest in found.items() if digest is not None}
 
     def has_contested(self) -> bool:
-        """Whether any RRset has candidates in several partitions."""
+        """Return whether any RRset has candidates in several partitions."""
         return next((key[:1] == b"P" for key, _ in self.rows("conflicts", b"P")), False)
 
     @property
@@ -156,20 +156,20 @@ class Pages(Inspector):
         return max(0, self.state.journal_next - self.state.journal_size)
 
     def change(self, number: int) -> JournalEntry | None:
-        """One change by its number."""
+        """Read one change by its number; None where the journal does not hold it."""
         if not self.journal_first <= number < self.state.journal_next:
             return None
         raw = self._txn.get(sequence_key(number % self.state.journal_size), db=self.store.tables["journal"])
         return None if raw is None else decode_entry(raw)
 
     def changes(self, numbers: range) -> list[tuple[int, JournalEntry]]:
-        """Changes by their numbers, in that order; those that the journal does not hold are left out."""
+        """Read changes by their numbers, in that order; those that the journal does not hold are left out."""
         found = ((number, self.change(number)) for number in numbers)
         return [(number, entry) for number, entry in found if entry is not None]
 
 
 def position_in(store: Store, topic: str, partition: int) -> int | None:
-    """Where reading of a partition goes on; None where it never was. Raises ViewError."""
+    """Read the position at which reading of a partition goes on; None if it was never read. Raises ViewError."""
     with reported(store.path), store.begin() as txn:
         raw = txn.get(position_key(topic, partition), db=store.tables["positions"])
         return None if raw is None else decode_position(raw).next

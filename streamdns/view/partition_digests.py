@@ -1,9 +1,9 @@
-"""Digests of partitions, and marks: what they were at fixed positions of the log.
+"""Keeps a digest for each partition and notes it at fixed positions (marks), so that nodes can be compared there.
 
-The digest of a partition is that of the RRsets that stand from its events, kept by what each of its events changes. As
-long as no RRset has candidates in several partitions it depends on nothing but how far the partition was read, and so
-nodes that are at different positions can be compared where both have been. A mark says: all events before `position`,
-and none from there on, were applied.
+The digest of a partition covers the RRsets that come from its events; each event adds what it changes. As long as no
+RRset has candidates in several partitions, it depends on nothing but how far the partition was read. So two nodes that
+are at different positions can be compared at a position that both have passed. A mark is the digest when all events
+before `position`, and none from there on, were applied.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class Mark(NamedTuple):
 
 
 class Steps(Protocol):
-    """What the events of a batch changed in the digest."""
+    """Tells how much the events of a batch changed the digest; the writer implements it."""
 
     def by_partition(self) -> dict[Partition, int]:
-        """The sums of all that the events of each partition changed; a partition that changed nothing may be absent."""
+        """Return the change of each partition's digest; a partition that changed nothing may be absent."""
         ...
 
     def since(self, partition: Partition, begin: int) -> int:
-        """The sum of what the events of a partition changed, those from position `begin` on."""
+        """Return how much the events of a partition from position `begin` on changed its digest."""
         ...
 
 
 def load(txn: Transaction, store: Store, partition: Partition) -> int | None:
-    """The digest of a partition; None where the view was begun by a version that kept none."""
+    """Read the digest of a partition; None where an older version, which kept none, began the view."""
     raw = txn.get(_KEY + position_key(*partition), db=store.meta)
     return int.from_bytes(raw, "big") if raw is not None and len(raw) == _SIZE else None
 
@@ -50,10 +50,10 @@ def advance(
     txn: Transaction, store: Store, batch: Batch, steps: Steps, *,
     before: dict[Partition, int], whole: int, every: int,
 ) -> list[Mark]:
-    """Bring the digests of the partitions to where a batch ends; the marks that it passes, one a partition at most.
+    """Update the digests of the partitions to the end of a batch; return the marks passed, at most one a partition.
 
-    `before` are the positions before the batch, 0 where there was none, `whole` the difference that the batch made in
-    the digest of the view, `every` the distance of marks, 0 for none. `steps` are asked only where that does not tell.
+    `before` are the positions before the batch, 0 where there was none. `whole` is how much the batch changed the
+    digest of the view; `steps` are asked only where that is not enough. `every` is the distance of marks, 0 for none.
     """
     marks: list[Mark] = []
     sums = None if len(batch.positions) == 1 else steps.by_partition()

@@ -1,4 +1,4 @@
-"""The quarantine: rejected events, the newest kept, each until the next good event of its key and partition."""
+"""The quarantine: a bounded list of rejected events, each kept until the next good event of its key and partition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEY_OCTETS = 1024
 
 
 class Quarantined(msgspec.Struct, array_like=True):
-    """A rejected event: when it was read (ms), where it stands, its key, the reason, and how its payload begins.
+    """A rejected event: when it was read (ms), its place in the log, its key, the reason, and its first 4 KiB.
 
     `subject` is the key of its entry in the table of rejected candidates, b"" where the event's key names no RRset.
     """
@@ -34,7 +34,10 @@ decode_quarantined = msgspec.msgpack.Decoder(Quarantined).decode
 
 
 def add(txn: WriteTransaction, record: Record, topic: int, subject: bytes, *, reason: str, most: int) -> None:
-    """Put a rejected event in; `subject` is the id of its RRset or b"". An older entry of the same is replaced."""
+    """Add a rejected event; an older entry of its RRset and partition is replaced, the oldest go past `most` entries.
+
+    `subject` is the id of its RRset, b"" where its key names none.
+    """
     state, table = txn.state, txn.store.tables["quarantine"]
     candidate = candidate_key(subject, topic, record.partition) if subject else b""
     if subject:
@@ -64,7 +67,7 @@ def add(txn: WriteTransaction, record: Record, topic: int, subject: bytes, *, re
 
 
 def clear(txn: WriteTransaction, subject: bytes, topic: int, partition: int) -> None:
-    """Take out the entry of an RRset and partition, where there is one."""
+    """Remove the entry of an RRset and partition, where there is one."""
     sequence = txn.txn.get(candidate_key(subject, topic, partition), db=txn.store.tables["rejected"])
     if sequence is not None:
         raw = txn.txn.get(sequence, db=txn.store.tables["quarantine"])

@@ -1,4 +1,4 @@
-"""Reading a view: snapshots for answers, and what administrators and the command line look at."""
+"""Reads a view: snapshots for answering queries, and an inspector for the admin API and the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from streamdns.view.zones import ZoneRow, decode_zone
 
 
 class ViewSnapshot:
-    """One consistent state for answers (the `Snapshot` of dns/answer.py); made per batch of queries, then closed."""
+    """One consistent state of the view for answers (the `Snapshot` of dns/lookup.py); each batch of queries has one."""
 
     __slots__ = ("_cursor", "_serial", "_txn", "cut", "depths", "node", "ready")
 
@@ -39,18 +39,18 @@ class ViewSnapshot:
         self.cut = txn.cursor(store.cuts).get
 
     def after(self, key: bytes) -> bytes | None:
-        """The first key at or behind a key."""
+        """Return the first key that is equal to a key or behind it."""
         cursor = self._cursor
         return cursor.key() if cursor.set_range(key) else None
 
     def before(self, key: bytes) -> bytes | None:
-        """The last key before a key."""
+        """Return the last key before a key."""
         cursor = self._cursor
         found = cursor.prev() if cursor.set_range(key) else cursor.last()
         return cursor.key() if found else None
 
     def version(self) -> int:
-        """The number of the last commit that is in it, and of the environment, which another may have replaced."""
+        """Return a number that differs after each commit and after a rebuilt view was swapped in."""
         return self._serial << 64 | int(self._txn.id())
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class ViewSnapshot:
 
 
 class Entry(NamedTuple):
-    """One RRset with its owner (lower-case wire form), whether it is answered, and its topic's name."""
+    """One RRset with its owner (lower-case wire form), its topic's name, and whether a CNAME hides it (`shadowed`)."""
 
     owner: bytes
     rrset: RRset
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
 
 
 class Inspector:
-    """One consistent state for looking around; use as a context manager, and not for long."""
+    """One consistent state of the view for everything but answers; a context manager, to be closed soon."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -87,17 +87,17 @@ class Inspector:
         self._txn.abort()
 
     def rows(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values of one of the store's tables as they are stored, from `start` on."""
+        """Yield keys and values of one of the store's tables as they are stored, from `start` on."""
         with self._txn.cursor(self.store.tables[table]) as cursor:
             if cursor.set_range(start) if start else cursor.first():
                 yield from cursor
 
     def depths(self) -> bytes:
-        """What answers know of the view: whether it is complete, and at which numbers of labels there are cuts."""
+        """Read the row that answers begin with: whether the view is complete, and at which numbers of labels cuts lie."""
         return self._txn.get(b"depths", b"\0", db=self.store.meta)
 
     def positions(self) -> dict[Partition, Position]:
-        """Where reading goes on, for each partition."""
+        """Read where reading of each partition goes on."""
         with reported(self.store.path):
             return {
                 (key[:-5].decode(), int.from_bytes(key[-4:], "big")): decode_position(raw)
@@ -105,7 +105,7 @@ class Inspector:
             }
 
     def entries(self, key: bytes) -> list[Entry]:
-        """The RRsets of one name."""
+        """Read the RRsets of one name."""
         raw = self._txn.get(key, db=self.store.nodes)
         return [] if raw is None else self._entries(key, raw)
 
@@ -126,7 +126,7 @@ class Inspector:
         ]
 
     def zone_of(self, key: bytes) -> bytes | None:
-        """The apex of the zone that a name belongs to, by the SOAs in the view."""
+        """Find the apex of the zone that a name belongs to, by the SOAs in the view; None where there is none."""
         above = prefixes(key)
         for depth in sorted(self.state.zone_depths, reverse=True):
             if depth < len(above) and self._txn.get(above[depth], db=self.store.tables["zones"]) is not None:
@@ -134,14 +134,14 @@ class Inspector:
         return None
 
     def walk(self, start: bytes = b"", within: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Keys and nodes from `start` on, as long as the key begins with `within`."""
+        """Yield keys and nodes from `start` on, as long as the key begins with `within`."""
         for key, raw in self.rows("nodes", start or within):
             if not key.startswith(within):
                 return
             yield key, raw
 
     def zone_entries(self, apex: bytes) -> Iterator[Entry]:
-        """All RRsets of a zone, without those of zones below it, in canonical order; NS, DS and glue at cuts stay."""
+        """Yield the RRsets of a zone in canonical order, without zones below it, but with NS, DS and glue at cuts."""
         for key, raw in self.walk(within=subtree(apex)):
             below = [each for each in prefixes(key)[depth_of(apex) + 1 :] if self._is_apex(each)]
             if not below:
@@ -154,16 +154,16 @@ class Inspector:
         return raw is not None and bool(raw[0] & HAS_SOA)
 
     def zones(self) -> Iterator[tuple[bytes, ZoneRow]]:
-        """Apex keys with digest and counts."""
+        """Yield each zone's apex key and its row (digest and counts)."""
         return ((key, decode_zone(raw)) for key, raw in self.rows("zones"))
 
     def zone(self, apex: bytes) -> ZoneRow | None:
-        """Digest and counts of one zone."""
+        """Read the row (digest and counts) of one zone; None where there is no such zone."""
         raw = self._txn.get(apex, db=self.store.tables["zones"])
         return None if raw is None else decode_zone(raw)
 
     def candidates(self, key: bytes, rdtype: int) -> dict[CandidateId, Candidate]:
-        """The stored candidates of an RRset; empty where its node holds all there is."""
+        """Read the stored candidates of an RRset; empty where its node holds all there is."""
         prefix = rrset_id(key, rdtype)
         found: dict[CandidateId, Candidate] = {}
         for row_key, row in self.rows("candidates", prefix):
@@ -173,21 +173,21 @@ class Inspector:
         return found
 
     def candidate_rows(self) -> Iterator[tuple[bytes, int, CandidateId, Candidate]]:
-        """All candidate rows: owner, type, partition and candidate."""
+        """Yield all candidate rows: owner, type, partition and candidate."""
         for row_key, row in self.rows("candidates"):
             owner, rdtype, candidate = rows.decode_row(row)
             yield owner, rdtype, partition_of(row_key), candidate
 
     def quarantine(self) -> Iterator[Quarantined]:
-        """Rejected events, oldest first."""
+        """Yield the rejected events, oldest first."""
         return (decode_quarantined(raw) for _, raw in self.rows("quarantine"))
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Conflicts in the data, in no particular order."""
+        """Yield the conflicts in the data, in no particular order."""
         return (decode_conflict(raw) for _, raw in self.rows("conflicts"))
 
     def journal(self) -> Iterator[JournalEntry]:
-        """The last changes, oldest first."""
+        """Yield the changes that the journal holds, oldest first."""
         size, following = self.state.journal_size, self.state.journal_next
         start = sequence_key(following % size) if size and following > size else b""
         for _, raw in self.rows("journal", start):
@@ -199,12 +199,12 @@ class Inspector:
                 yield decode_entry(raw)
 
     def cuts(self) -> Iterator[tuple[bytes, bytes]]:
-        """Keys that bound zones, with what is stored for them."""
+        """Yield the keys of names at which a zone begins or ends (SOA, NS, DNAME), with what is stored for them."""
         return self.rows("cuts")
 
 
 def snapshot(store: Store) -> ViewSnapshot:
-    """A snapshot for answers; raises ViewError."""
+    """Take a snapshot for answers; raises ViewError."""
     try:
         return ViewSnapshot(store)
     except lmdb.Error as err:

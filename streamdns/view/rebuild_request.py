@@ -1,7 +1,7 @@
-"""The request for a rebuild: a file in the view's directory, left by the command and honoured by who holds the view.
+"""The request for a rebuild: a file in the view's directory, which a command writes and the running server obeys.
 
-Whoever may write in the directory may ask; there is no other way in. The file stays until a rebuilt view serves, so a
-request outlives the server that has seen it, and one that nobody has seen yet.
+Everyone who may write in the directory may ask. The file stays until a rebuilt view serves, so the request outlives a
+restart, and it may be made while no server runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NAME = "rebuild-request"
 
 
 class Request(msgspec.Struct, frozen=True):
-    """Who asked for a rebuild, and when (ms since 1970); `id` is how status tells which request was honoured."""
+    """Who asked for a rebuild, and when (ms since 1970); by its `id` status says which request was carried out."""
 
     id: str
     by: str
@@ -25,7 +25,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def pending(path: str) -> Request | None:
-    """The request that waits in a view's directory; a file that is not one counts as a request of somebody."""
+    """Read the request that waits in a view's directory; a file that cannot be decoded counts as one, by "somebody"."""
     try:
         with open(os.path.join(path, _NAME), "rb") as file:
             raw = file.read(4096)
@@ -38,7 +38,7 @@ def pending(path: str) -> Request | None:
 
 
 def ask(path: str, *, by: str, now_ms: int) -> Request:
-    """Leave a request, or find the one that waits already. Raises ViewFull, ViewError."""
+    """Write a request, or return the one that waits already. Raises ViewFull, ViewError."""
     found = pending(path)
     if found is not None and found.id:
         return found
@@ -63,7 +63,7 @@ def ask(path: str, *, by: str, now_ms: int) -> Request:
 
 
 def withdraw(path: str) -> None:
-    """Take the request away: it was honoured, or refused."""
+    """Remove the request after it was carried out or refused."""
     try:
         os.unlink(os.path.join(path, _NAME))
     except OSError:

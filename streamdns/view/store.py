@@ -1,4 +1,4 @@
-"""One LMDB environment with the tables of a view: opening, schema, growth. The only module that opens LMDB."""
+"""One LMDB environment with the tables of a view: opens it, checks its schema, grows it. No other module opens LMDB."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _LOCK_BYTES = 64 * _MAX_READERS + 4096
 
 
 class MapFull(ViewFull):
-    """The map has reached its size: making it larger helps, which it does not where the disk is full."""
+    """The map has reached its size; a larger one helps, which is not so where the disk is full."""
 
 
 class State(msgspec.Struct, array_like=True):
-    """The counters of a view, stored with each commit; numbers of labels map to how many cuts or zones lie there."""
+    """The counters of a view, stored with each commit; `*_depths` map numbers of labels to numbers of cuts or zones."""
 
     digest: bytes = b"\0" * 32
     nodes: int = 0
@@ -61,7 +61,7 @@ class State(msgspec.Struct, array_like=True):
 
 
 class Position(msgspec.Struct, array_like=True):
-    """Where reading of a partition goes on, the fingerprint of its log, and the last event that was read there."""
+    """Where reading of a partition goes on, the fingerprint of its log, and its last event's timestamp (ms)."""
 
     next: int
     fingerprint: str = ""
@@ -79,8 +79,8 @@ _serials = itertools.count()
 class Store:
     """An open environment; `tables` are handles by name. Raises ViewTooNew, ViewCorrupt, ViewFull, ViewError.
 
-    A new one is `unsynced` until `settle`: its commits do not wait for the disk, because should the machine go down
-    meanwhile, it is given up and filled anew. A mark beside it holds the id of the boot in which it was begun.
+    A new one is `unsynced` until `make_durable`: its commits do not wait for the disk, because should the machine go
+    down meanwhile, it is given up and filled anew. A file beside it holds the id of the boot in which it was begun.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Store:
         self.outdated = schema < SCHEMA
 
     def begin(self, *, write: bool = False) -> Transaction:
-        """A transaction; another process may have grown the map meanwhile."""
+        """Begin a transaction, after adopting the map's new size if another process has grown it."""
         try:
             return self.env.begin(write=write)
         except lmdb.MapResizedError:
@@ -168,7 +168,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Around all that is done with a write transaction: LMDB's errors become ViewError and its subclasses."""
+        """Surround all use of a write transaction: LMDB's errors become ViewError and its subclasses."""
         self._writing = True
         try:
             with reported(self.path):
@@ -177,17 +177,20 @@ class Store:
             self._writing = False
 
     def check_readers(self) -> None:
-        """Forget readers whose processes died: their snapshots would keep old pages from being used again."""
+        """Clear readers whose processes died: their snapshots would keep old pages from being used again."""
         with reported(self.path):
             self.env.reader_check()
 
     def flush(self) -> None:
-        """Have everything on the disk; takes a while after a fill."""
+        """Write everything to the disk; takes a while after a fill."""
         with reported(self.path):
             self.env.sync(True)
 
-    def settle(self) -> None:
-        """From now on every commit waits for the disk. After `flush`; no transaction may be open in this process."""
+    def make_durable(self) -> None:
+        """Make every commit from now on wait for the disk; `flush` first, in the native thread, since it takes a while.
+
+        No transaction may be open in this process.
+        """
         if not self.unsynced:
             return
         self.flush()
@@ -202,12 +205,12 @@ class Store:
         self._open(map_bytes)
 
     def state(self) -> State:
-        """The counters as of the last commit."""
+        """Read the counters as of the last commit."""
         with reported(self.path), self.begin() as txn:
             return self.state_in(txn)
 
     def state_in(self, txn: Transaction) -> State:
-        """The counters as a transaction sees them; raises ViewCorrupt."""
+        """Read the counters as a transaction sees them; raises ViewCorrupt."""
         stored = txn.get(b"state", db=self.meta)
         try:
             return State() if stored is None else decode_state(stored)
@@ -215,7 +218,7 @@ class Store:
             raise ViewCorrupt(f"the view in {self.path} is damaged: its counters cannot be read") from err
 
     def grow(self) -> bool:
-        """Double the map; False where it has reached its limit. No transaction may be open in this process."""
+        """Double the map; returns False if it has reached its limit. No transaction may be open in this process."""
         size = self.map_bytes()
         if size >= self.max_bytes:
             return False
@@ -223,11 +226,11 @@ class Store:
         return True
 
     def map_bytes(self) -> int:
-        """The size of the map."""
+        """Return the size of the map."""
         return int(self.env.info()["map_size"])
 
     def used_bytes(self) -> int:
-        """Octets of the file that hold pages."""
+        """Return how many octets of the file hold pages."""
         info, page = self.env.info(), self.env.stat()["psize"]
         return (int(info["last_pgno"]) + 1) * int(page)
 
@@ -246,7 +249,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 def disk_failure(path: str, err: OSError) -> ViewError:
-    """What a failure of the operating system means for a view: ViewFull where there is no room, else ViewError."""
+    """Turn an error of the operating system into ViewFull where there is no room, else into ViewError."""
     what = os.strerror(err.errno or 0).lower()
     if err.errno in _NO_ROOM:
         return ViewFull(f"the disk of the view in {path} is full or fails: {what}")
@@ -254,7 +257,7 @@ def disk_failure(path: str, err: OSError) -> ViewError:
 
 
 def _reserve_lock_file(path: str) -> None:
-    """Have all of LMDB's table of readers on the disk: it is written through a map, and without room that is SIGBUS."""
+    """Allocate LMDB's table of readers on the disk: it is written through a map, and without room that is SIGBUS."""
     name = os.path.join(path, "lock.mdb")
     try:
         os.makedirs(path, mode=0o750, exist_ok=True)
@@ -270,9 +273,9 @@ def _reserve_lock_file(path: str) -> None:
 
 
 def _is_unsynced(path: str) -> bool:
-    """Whether commits need not wait for the disk: a new environment, or one begun so since the machine came up.
+    """Return whether commits need not wait for the disk: in a new environment, and in one begun so during this boot.
 
-    Raises ViewCorrupt for one that was begun so before: nobody knows which of its pages reached the disk.
+    Raises ViewCorrupt for one begun so before the machine went down: nobody knows which of its pages reached the disk.
     """
     mark = os.path.join(path, _UNSYNCED)
     try:
@@ -288,7 +291,7 @@ def _is_unsynced(path: str) -> bool:
         with open(mark, encoding="ascii") as file:
             begun = file.read().strip()
     except FileNotFoundError:
-        return False  # Settled; or there is no /proc, and then every commit waits.
+        return False  # Made durable; or there is no /proc, and then every commit waits.
     except OSError as err:
         raise disk_failure(path, err) from err
     if begun != boot:

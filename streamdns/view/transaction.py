@@ -1,4 +1,4 @@
-"""One write transaction over the view: nodes, cuts, zones, candidates, counters and digest change together."""
+"""One write transaction: changes nodes, cuts, zones, candidates, counters and digest of the view together."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _FLAGS = {CNAME: HAS_CNAME, DNAME: HAS_DNAME, NS: HAS_NS, SOA: HAS_SOA}
 _BOUNDING = frozenset((NS, SOA, DNAME))
 
 
-#: What a change of an RRset makes in the digest: hashes before and after (0: nothing counts), and the records of both.
+#: How a change of an RRset changes the digest: hashes before and after (0: nothing counts), and the records of both.
 Difference = tuple[int, int, bytes, bytes]
 
 
@@ -59,7 +59,7 @@ decode_conflict = msgspec.msgpack.Decoder(Conflict).decode
 
 
 def cut_value(raw: bytes, owner: bytes) -> bytes:
-    """What the table of cuts holds for a node: its bounds, and at an apex the SOA of negative answers."""
+    """Make the value that the table of cuts holds for a node: its flags, and at an apex the SOA of negative answers."""
     bounds = bytes((cut_flags(raw),))
     soa = records_of(raw, SOA)
     return bounds if soa is None else bounds + template(owner, soa)
@@ -78,7 +78,7 @@ class _Node:
         self.dirty = False
 
     def find(self, rdtype: int) -> RRset | None:
-        """The RRset of a type that stands."""
+        """Return the served RRset of a type, or None."""
         for rrset in self.rrsets:
             if rrset.rdtype == rdtype:
                 return rrset
@@ -86,7 +86,7 @@ class _Node:
 
 
 class WriteTransaction:
-    """The working set of one commit; make it, change RRsets, then `commit` or `abort`, all in one thread."""
+    """Collects the changes of one commit: change RRsets, then `commit` or `abort`, all in one thread."""
 
     def __init__(self, store: Store, now_ms: int) -> None:
         self.store = store
@@ -108,11 +108,11 @@ class WriteTransaction:
 
     @property
     def difference(self) -> int:
-        """What this transaction made in the digest by now."""
+        """How much this transaction has changed the digest by now."""
         return self._digest - self._digest_before
 
     def topic_index(self, topic: str) -> int:
-        """The number under which a topic's name is stored with each origin."""
+        """Return the number that stands for a topic's name in each origin; a new topic gets the next one."""
         index = self._topics.get(topic)
         if index is None:
             index = self._topics[topic] = len(self.state.topics)
@@ -120,7 +120,7 @@ class WriteTransaction:
         return index
 
     def node(self, key: bytes) -> _Node:
-        """The node of a key as this transaction sees it."""
+        """Return the node of a key as this transaction sees it."""
         node = self._nodes.get(key)
         if node is None:
             stored = self._stored.pop(key) if key in self._stored else self.txn.get(key, db=self.store.nodes)
@@ -130,18 +130,18 @@ class WriteTransaction:
         return node
 
     def fetch(self, keys: Collection[bytes]) -> None:
-        """Look up nodes that will be wanted, all at once and in the order of keys: half the time of one by one."""
+        """Read nodes ahead, all at once and in the order of their keys: that takes half the time of one by one."""
         wanted = sorted(keys)
         self._stored.update(dict.fromkeys(wanted))
         with self.txn.cursor(self.store.nodes) as cursor:
             self._stored.update(cursor.getmulti(wanted))
 
     def current(self, key: bytes, rdtype: int) -> RRset | None:
-        """The RRset that stands."""
+        """Return the RRset that is served, or None."""
         return self.node(key).find(rdtype)
 
     def candidates(self, key: bytes, rdtype: int, standing: RRset | None) -> dict[CandidateId, Candidate]:
-        """All candidates for an RRset."""
+        """Return all candidates for an RRset; `standing` is the one that is served."""
         if standing is not None and not standing.flags & CONTESTED:
             return dict((rows.from_rrset(standing),))
         found: dict[CandidateId, Candidate] = {}
@@ -155,13 +155,13 @@ class WriteTransaction:
                         found[partition_of(row_key)] = rows.decode_row(row)[2]
         return found
 
-    def set_alone(
+    def set_only_rrset(
         self, key: bytes, owner: bytes, rdtype: int, *, records: bytes, count: int, origin: Origin
     ) -> Difference | None:
-        """Put the only RRset of a node, or replace it by the next of its partition; what that makes.
+        """Create or replace the only RRset of a node: the fast path of nearly every event, without objects.
 
-        None, and nothing done, where there is more to it: `fetch` was not asked for the node, other types, other
-        candidates, a type that bounds zones. This is `set_simple` for nearly every event, without its objects.
+        Does nothing and returns None where the node has other types or candidates, where the type begins or ends zones,
+        or where `fetch` was not asked for the node: `set_uncontested` or `set_candidates` are for these.
         """
         state = self.state
         if rdtype in _BOUNDING or key not in self._stored:
@@ -189,10 +189,10 @@ class WriteTransaction:
         self._plain[key] = encode_single(rdtype, 0, count, records, origin)
         return before, after, old, records
 
-    def set_simple(
+    def set_uncontested(
         self, key: bytes, owner: bytes, node: _Node, old: RRset | None, new: RRset
     ) -> Difference:
-        """Replace an RRset that has one candidate by the next of the same partition; what that makes."""
+        """Replace an RRset that has only one candidate by the next event of the same partition."""
         before = 0 if old is None else rrset_hash(owner, old.records)
         after = rrset_hash(owner, new.records)
         self._put(key, owner, node, new.rdtype, old=old, new=new, difference=after - before)
@@ -207,7 +207,7 @@ class WriteTransaction:
         before: dict[CandidateId, Candidate],
         after: dict[CandidateId, Candidate],
     ) -> Difference:
-        """Replace the candidates of an RRset, whatever they are; what that makes."""
+        """Replace the candidates of an RRset, whatever they are, and with them the RRset that is served."""
         topics = self.state.topics
         old, new = self.current(key, rdtype), rows.standing(rdtype, after, topics)
         counted_before, counted_after = rows.in_digest(before, topics), rows.in_digest(after, topics)
@@ -241,7 +241,7 @@ class WriteTransaction:
             self.conflict(PARTITIONS + prefix, entry if rows.is_conflict(after) else None)
 
     def conflict(self, key: bytes, entry: Conflict | None) -> None:
-        """List a conflict, or (None) take it from the list."""
+        """Add a conflict to the list, or remove it when `entry` is None."""
         table = self.store.tables["conflicts"]
         if entry is None:
             self.state.conflicts -= self.txn.delete(key, db=table)
@@ -261,7 +261,7 @@ class WriteTransaction:
         new: RRset | None,
         difference: int,
     ) -> None:
-        """Let another RRset, or none, stand; `difference` is what it makes in the digest."""
+        """Serve another RRset, or none; `difference` is how much that changes the digest."""
         if old is None and new is None:
             return  # A candidate for an RRset that is not there: it has its row, and nothing is served.
         state = self.state
@@ -327,7 +327,10 @@ class WriteTransaction:
                 node.stored = False
 
     def walk(self, start: bytes, within: bytes) -> Iterator[tuple[bytes, Contribution]]:
-        """What each node from `start` on whose key begins with `within` adds to its zone; nodes must be flushed."""
+        """Yield what each node from `start` on, as long as its key begins with `within`, adds to its zone.
+
+        Changed nodes must have been written before (`_flush_nodes`).
+        """
         with self.txn.cursor(self.store.nodes) as cursor:
             if not cursor.set_range(start):
                 return
@@ -337,7 +340,7 @@ class WriteTransaction:
                 yield key, self.contribution(key, raw)
 
     def contribution(self, key: bytes, raw: bytes) -> Contribution:
-        """What one stored node adds to its zone."""
+        """Compute what one stored node adds to its zone."""
         rrsets = decode(raw)
         owner = owner_of(key)
         total = 0
@@ -350,14 +353,14 @@ class WriteTransaction:
         return total & MODULUS_MASK, len(rrsets), sum(rrset.count for rrset in rrsets)
 
     def claim_zones(self, most: int) -> None:
-        """Let zones whose SOA came late take over what lies below them, `most` nodes at the most."""
+        """Let zones whose SOA came late take over the names below them, at most `most` names in all."""
         if self.state.pending_zones:
             self._flush_nodes()
         while self.state.pending_zones and most > 0:
             most -= 1 + self.zones.claim(self.state.pending_zones[0], self.walk, most=most)
 
     def position(self, key: bytes) -> Position | None:
-        """The stored position of a partition."""
+        """Read the stored position of a partition; `key` as position_key makes it."""
         stored = self.txn.get(key, db=self.store.tables["positions"])
         return None if stored is None else decode_position(stored)
 
@@ -366,7 +369,7 @@ class WriteTransaction:
         self.txn.put(key, encode_state(position), db=self.store.tables["positions"])
 
     def commit(self) -> None:
-        """Make it all durable at once."""
+        """Write and commit all changes at once."""
         self._flush_nodes()
         self.zones.store()
         self.state.digest = (self._digest & MODULUS_MASK).to_bytes(32, "big")
@@ -376,6 +379,6 @@ class WriteTransaction:
         self.txn.commit()
 
     def abort(self) -> None:
-        """Leave the view as it was."""
+        """Drop all changes."""
         self.txn.abort()
 

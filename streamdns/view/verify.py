@@ -1,6 +1,6 @@
-"""Recomputes everything that the view derives, from its nodes and candidates, and says where the stored values differ.
+"""Checks a whole view: computes everything again that is derived from nodes and candidates, and reports differences.
 
-What cannot be recomputed is not checked: origins, times, counts of events, and the quarantine's contents.
+Origins, times, counts of events and the quarantine's contents cannot be computed again, so they are not checked.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from streamdns.view.reader import Inspector
 from streamdns.view.transaction import cut_value
 from streamdns.view.zones import ZoneRow, decode_zone
 
-#: What reading stored bytes raises where they are not what was written.
+#: The exceptions that decoding raises when stored bytes are damaged.
 _GARBAGE = (struct.error, msgspec.MsgspecError, ValueError, IndexError, AssertionError)
 
 _Candidates = dict[tuple[bytes, int], dict[CandidateId, Candidate]]
 
 
 def differences(view: Inspector) -> Iterator[str]:
-    """One sentence for each stored value that is not what the nodes give."""
+    """Yield one sentence for each stored value that is not what the nodes give."""
     contested: _Candidates = {}
     yield from _read_candidates(view, contested)
     zones: dict[bytes, ZoneRow] = {}
@@ -72,7 +72,7 @@ def _shown(key: bytes) -> str:
 
 
 class _Found:
-    """What the nodes give: counts, sums, cuts, and the sums of zones by the apexes that have claimed each name."""
+    """Counts, sums and cuts computed from the nodes, and the sums of each zone over the names that it has claimed."""
 
     def __init__(self, view: Inspector, contested: _Candidates, zones: dict[bytes, ZoneRow]) -> None:
         self.view, self.contested, self.zones = view, contested, zones
@@ -83,7 +83,7 @@ class _Found:
         self.candidate_rows = sum(len(each) for each in contested.values())
 
     def look(self) -> Iterator[str]:
-        """Read every node; what is wrong with one of them."""
+        """Read every node, add it up, and yield a sentence for each that is wrong."""
         served: set[tuple[bytes, int]] = set()
         for key, raw in self.view.walk():
             self.nodes += 1
@@ -141,7 +141,7 @@ class _Found:
 
 
 def _again(rrsets: list[nodes.RRset]) -> bytes:
-    """These RRsets as a node would be written now."""
+    """Encode RRsets as the writer would write their node now."""
     return nodes.encode(
         sorted(
             (
@@ -209,7 +209,7 @@ def _check_zones(zones: dict[bytes, ZoneRow], found: _Found) -> Iterator[str]:
 
 
 def _check_tables(view: Inspector, contested: _Candidates) -> Iterator[str]:
-    """Tables that are only counted, and the partitions that the list of conflicts must name."""
+    """Count the tables that are only counted, and compare the list of conflicts and the quarantine's index."""
     state = view.state
     conflicts = [key[:1] for key, _ in view.rows("conflicts")]
     for what, stored, right in (

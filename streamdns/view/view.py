@@ -1,4 +1,4 @@
-"""The directory of a view: its lock, the generation that is served, and the one that a rebuild fills beside it.
+"""The directory of a view: locks it, opens the generation that is served, and swaps in the one that a rebuild filled.
 
 `current` names the served generation, a directory with one LMDB environment; `rebuild` names another one while it is
 being filled, with the reason. Both files change by rename, so a process that is killed finds one state or the other.
@@ -28,9 +28,9 @@ _MARGIN_PART, _MARGIN_BYTES = 8, 1 << 20
 
 
 class Rebuild(msgspec.Struct):
-    """The mark of a rebuild: why and when (ms) it began, and the request that it honours ("" for none).
+    """A rebuild under way: why and when (ms) it began, and the id of the request that asked for it ("" for none).
 
-    `same_log`: the view that serves is of the same log, and may be kept up to date meanwhile.
+    `same_log`: the serving view comes from the same log, so it may be kept up to date meanwhile.
     """
 
     generation: str
@@ -41,13 +41,13 @@ class Rebuild(msgspec.Struct):
 
 
 class Room(NamedTuple):
-    """Octets that a rebuild may need on the file system, and that are free there."""
+    """The room that a rebuild may need on the file system and the room that is free there, in octets."""
 
     need_bytes: int
     free_bytes: int
 
     def missing(self, path: str) -> str:
-        """Why no rebuild can begin, in one sentence; "" when it can."""
+        """Say in one sentence why no rebuild can begin; "" when it can."""
         if self.free_bytes >= self.need_bytes:
             return ""
         return (
@@ -151,17 +151,20 @@ class View:
 
     @property
     def rebuild_reason(self) -> str:
-        """Why a rebuild is under way; "" where none is."""
+        """The reason of the rebuild under way; "" where none is."""
         return "" if self.rebuild is None else self.rebuild.reason
 
     def room(self) -> Room:
-        """Whether there is room for a rebuild; a view that is damaged says nothing about what it will need."""
+        """Compute the room for a rebuild; nobody knows how much a damaged view needs, so it counts as empty."""
         return room_for(self.path, 0 if self.damaged is not None else self.store.used_bytes())
 
     def begin_rebuild(
         self, reason: str, begun_ms: int = 0, request_id: str = "", same_log: bool = False
     ) -> Store:
-        """An empty generation beside the served one; an unfinished one is discarded. Raises ViewFull, ViewError."""
+        """Create an empty generation beside the served one; an unfinished rebuild is discarded.
+
+        Raises ViewFull, ViewError.
+        """
         self.discard_rebuild()
         name = self._next_generation()
         store = Store(os.path.join(self.path, name), max_bytes=self.max_bytes)
@@ -216,7 +219,7 @@ class View:
             raise disk_failure(self.path, err) from err
 
     def set_max_bytes(self, max_bytes: int) -> None:
-        """Let the map grow up to so many octets from now on."""
+        """Let the view grow up to so many octets from now on."""
         self.max_bytes = self.store.max_bytes = max_bytes
         if self.rebuilding is not None:
             self.rebuilding.max_bytes = max_bytes
@@ -230,7 +233,7 @@ class View:
 
 
 def _lock(fd: int) -> None:
-    """Take the lock of a view; whoever only looks who holds it has it for a moment, too."""
+    """Take the lock of a view; waits a moment, because holder_of() in another process takes it briefly, too."""
     deadline_s = time.monotonic() + _LOCK_PATIENCE_S
     while True:
         try:
@@ -243,7 +246,7 @@ def _lock(fd: int) -> None:
 
 
 def room_for(path: str, used_bytes: int) -> Room:
-    """What a rebuild beside a view of so many octets may need, nothing beside an empty one, and what is free."""
+    """Compute the room that a rebuild of a view of so many octets may need (0 for an empty one), and what is free."""
     need_bytes = used_bytes + used_bytes // _MARGIN_PART + _MARGIN_BYTES if used_bytes else 0
     try:
         free = os.statvfs(path)
@@ -253,7 +256,7 @@ def room_for(path: str, used_bytes: int) -> Room:
 
 
 def current_generation(path: str) -> str | None:
-    """The name of the generation that is served in a view's directory."""
+    """Read the name of the served generation in a view's directory; None where there is none. Raises ViewError."""
     try:
         with open(os.path.join(path, _CURRENT), encoding="ascii") as file:
             name = file.read().strip()
@@ -265,7 +268,7 @@ def current_generation(path: str) -> str | None:
 
 
 def open_readonly(path: str) -> Store:
-    """The served generation, for looking at it beside a running server or without one; raises ViewError."""
+    """Open the served generation read-only, with or without a running server; raises ViewError."""
     for _ in range(3):
         name = current_generation(path)
         if name is None:
@@ -279,7 +282,7 @@ def open_readonly(path: str) -> Store:
 
 
 def holder_of(path: str) -> str | None:
-    """Who holds the view, or None."""
+    """Say which process holds the view, or None; needs no view and takes no lock for longer than a moment."""
     try:
         fd = os.open(os.path.join(path, _LOCK), os.O_RDWR | os.O_CLOEXEC)
     except OSError:

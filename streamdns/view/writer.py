@@ -225,7 +225,7 @@ class _Work:
             packed = pack_records(rdtype, ttl, rdatas)
             if rdatas:
                 origin = _new_tuple(Origin, (topic, partition, position, timestamp, metadatas))
-                done = txn.set_alone(key, owner, rdtype, records=packed, count=len(rdatas), origin=origin)
+                done = txn.set_only_rrset(key, owner, rdtype, records=packed, count=len(rdatas), origin=origin)
             before, after, was, now = self._set(record, event, key, topic, packed=packed) if done is None else done
             if not canonical:
                 self._list_spelling(record, owner, rdtype, stands=bool(rdatas))
@@ -250,7 +250,7 @@ class _Work:
         if simple and event.rdatas:
             origin = Origin(topic, record.partition, record.position, record.timestamp, event.metadatas)
             new = RRset(event.rdtype, 0, len(event.rdatas), packed, origin)
-            return txn.set_simple(key, event.owner, node, old, new)
+            return txn.set_uncontested(key, event.owner, node, old, new)
         return self._contest(key, event, record, topic, old, packed=packed)
 
     def _contest(

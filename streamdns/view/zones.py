@@ -1,4 +1,4 @@
-"""Which RRsets belong to which zone, with the digest and counts of each zone, kept up to date as apexes come and go.
+"""Keeps the digest and counts of each zone up to date, also when apexes come and go and names change their zone.
 
 Every RRset is counted for the deepest apex at or above it that has *claimed* its key. A zone claims the keys of its
 subtree in ascending order: at once when its SOA comes first, in slices of a bounded number of nodes when many names
@@ -15,12 +15,12 @@ from streamdns.view.digest import MODULUS_MASK
 from streamdns.view.keys import ROOT, depth_of, prefixes, subtree
 from streamdns.view.store import State, Table, Transaction
 
-#: What one node adds to its zone: the sum of its RRsets' hashes, the number of RRsets and of records.
+#: The share of one node in its zone: the sum of its RRsets' hashes, the number of RRsets and of records.
 Contribution = tuple[int, int, int]
 
 
 class ZoneRow(msgspec.Struct, array_like=True):
-    """Digest (32 octets), counts and time of last change (ms) of one zone; `cursor` as said above."""
+    """Digest (32 octets), counts, time of the last change (ms) and claim cursor (see above) of one zone."""
 
     digest: bytes = b"\0" * 32
     rrsets: int = 0
@@ -34,7 +34,7 @@ decode_zone = msgspec.msgpack.Decoder(ZoneRow).decode
 
 
 def count(depths: dict[int, int], depth: int, step: int) -> None:
-    """Count something up or down at a number of labels; what is counted down to 0 leaves the dictionary."""
+    """Add `step` to the number at one depth (number of labels); a number that reaches 0 leaves the dictionary."""
     depths[depth] = depths.get(depth, 0) + step
     if not depths[depth]:
         del depths[depth]
@@ -62,7 +62,7 @@ class _Sum:
 
 
 class ZoneLedger:
-    """The zones' sums within one write transaction."""
+    """The rows of all zones within one write transaction: every change of an RRset is added to the right one."""
 
     def __init__(self, txn: Transaction, table: Table, state: State, now_ms: int) -> None:
         self._txn, self._table, self._state, self._now_ms = txn, table, state, now_ms
@@ -81,7 +81,7 @@ class ZoneLedger:
         return found
 
     def _claimant(self, key: bytes, below: int = 1000) -> _Sum | None:
-        """The zone that counts a key; only apexes with fewer than `below` labels are looked at."""
+        """Find the zone that counts a key, among the apexes with fewer than `below` labels."""
         above = prefixes(key)
         for depth in self._depths:
             if depth < len(above) and depth < below:
@@ -91,7 +91,7 @@ class ZoneLedger:
         return None
 
     def changed(self, key: bytes, difference: int, rrsets: int, records: int) -> None:
-        """An RRset of this name changed by so much: the difference of hashes, the numbers of RRsets and of records."""
+        """Add the change of an RRset to its zone: differences of its hash, of the number of RRsets and of records."""
         state = self._state
         if state.pending_zones or key == ROOT or key.count(b"\0") in state.zone_depths:
             zone = self._claimant(key)
@@ -108,7 +108,7 @@ class ZoneLedger:
             zone.changed_ms = self._now_ms
 
     def appear(self, apex: bytes) -> None:
-        """A SOA came: the name is an apex from now on."""
+        """Make a name an apex, because its SOA has come."""
         self._sums[apex] = zone = _Sum(ZoneRow(changed_ms=self._now_ms, cursor=apex))
         zone.dirty = True
         self._gone.discard(apex)
@@ -116,7 +116,7 @@ class ZoneLedger:
         self._state.pending_zones.append(apex)
 
     def vanish(self, apex: bytes, walk: Callable[[bytes, bytes], Iterable[tuple[bytes, Contribution]]]) -> None:
-        """The SOA went: what the zone counted goes to the next apex above."""
+        """Remove a zone whose SOA has gone, and give what it counted to the next apex above."""
         for above in [*self._state.pending_zones]:
             if above != apex and apex.startswith(subtree(above)):
                 self.claim(above, walk, most=1 << 62)
@@ -134,7 +134,7 @@ class ZoneLedger:
     def claim(
         self, apex: bytes, walk: Callable[[bytes, bytes], Iterable[tuple[bytes, Contribution]]], *, most: int
     ) -> int:
-        """Let a pending zone claim up to `most` nodes; the number of nodes looked at."""
+        """Let a pending zone claim up to `most` nodes; returns the number of nodes examined."""
         zone = self._sum(apex)
         assert zone is not None
         assert zone.cursor is not None
@@ -174,7 +174,7 @@ class ZoneLedger:
         self._state.zones += step
 
     def store(self) -> None:
-        """Write the sums that changed."""
+        """Write the rows that changed."""
         for apex in self._gone:
             self._txn.delete(apex, db=self._table)
         for apex, zone in self._sums.items():

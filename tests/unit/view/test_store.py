@@ -354,7 +354,7 @@ def test_the_identity_of_each_partition_is_kept_with_its_position(tmp_path: path
             assert view.state.complete
 
 
-def test_a_view_that_is_filled_waits_for_the_disk_when_it_is_settled() -> None:
+def test_a_view_that_is_filled_waits_for_the_disk_when_it_is_made_durable() -> None:
     with viewing.folder() as path:
         mark = path / "unsynced"
         with viewing.opened(path) as store:
@@ -363,11 +363,11 @@ def test_a_view_that_is_filled_waits_for_the_disk_when_it_is_settled() -> None:
             before = viewing.found(store)
         with viewing.opened(path) as store:  # The process ended, the machine did not.
             assert store.unsynced
-            store.settle()
+            store.make_durable()
             assert (store.unsynced, store.env.flags()["sync"], mark.exists()) == (False, True, False)
             assert viewing.found(store) == before
             viewing.apply(viewing.writer(store), [event(2)])
-            store.settle()
+            store.make_durable()
         with viewing.opened(path) as store:
             assert (store.unsynced, store.state().records) == (False, 2)
 
