@@ -1,1 +1,1 @@
-"""Events: their format, the consumer that applies them, and the logs they come from."""
+"""The event contract: the records that logs hold, and how one is decoded to an RRset or rejected."""

@@ -1,4 +1,4 @@
-"""What a log gives and a view takes: partitions, records as they were read, and batches of them."""
+"""Partitions, records and batches: the values that a source reads from a log and the writer applies to a view."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Record(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one read gave: records in order of each partition, and the next position of each partition that moved.
+    """The result of one read: records in the order of each partition, and where each partition that moved goes on.
 
     `caught_up` is true when, with this batch applied, the ends seen at connect are passed and a read at the end of
     every partition returned nothing.
 
-    `whole_s` is a moment (time.monotonic) such that everything that was in the log then is applied with this batch;
-    None when no later one than before is known. Only a source that bears no absence of any length has it: it is an end
-    that the broker told, compared with the positions that were read. That reads return nothing proves nothing: a
-    connection that is dead does that, too.
+    `whole_s` is a moment (time.monotonic): everything that the log held then is applied with this batch. None when no
+    later one than before is known. Only a source whose log forgets deletes after a while gives it: it asks the broker
+    where the partitions end and compares with the positions that were read. That reads return nothing proves nothing: a
+    dead connection does that, too.
     """
 
     records: list[Record]

@@ -1,4 +1,4 @@
-"""Events of the log decoded to RRsets: one key and one value in, one validated RRset or BadEvent out.
+"""Decodes events of the log: takes one key and one value, gives one validated RRset or raises BadEvent.
 
 Pure: the same key, value and default TTL give the same result on every node and in every release of Python, whatever
 calls it. That is why nesting is limited here and not by the interpreter's recursion limit.
@@ -42,7 +42,7 @@ class _Metadatas(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True,
 
 
 class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A record with its types checked; ranges, name and type of it are not."""
+    """A record of an event with the types of its fields checked; ranges, name and RR type are checked later."""
 
     name: str
     type: str
@@ -54,7 +54,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class RRsetEvent(NamedTuple):
-    """What an event says of its RRset; no RDATA means that the RRset is deleted.
+    """A decoded event: the whole RRset as it is from now on; no RDATA means that the event deletes it.
 
     owner: lower-case wire name. rdatas: wire form, in the order of the event, exact duplicates removed. metadatas:
     b"" for none, else compact JSON: the one object that all records with metadatas share, or a list with one element
@@ -79,7 +79,7 @@ _MAX_PLAIN_OCTETS = MAX_RRSET_OCTETS - _RECORD_OCTETS
 
 
 def decode_key(key: bytes | None) -> tuple[bytes, int, bool]:
-    """Owner (lower-case wire name), type, and whether the spelling is canonical, of a key `<owner>|<TYPE>`.
+    """Decode a key `<owner>|<TYPE>` to owner (lower-case wire name), type, and whether the spelling is canonical.
 
     The last "|" separates. Raises BadEvent.
     """
@@ -87,7 +87,7 @@ def decode_key(key: bytes | None) -> tuple[bytes, int, bool]:
 
 
 def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRsetEvent:
-    """The RRset of an event; a value of None, `null` or `[]` deletes it. Raises BadEvent."""
+    """Decode an event to its RRset; a value of None, `null` or `[]` deletes it. Raises BadEvent."""
     owner, rdtype, canonical, lookup_key, owner_text, type_text = _split_key(key)
     if value is None:
         return RRsetEvent(owner, rdtype, default_ttl, (), b"", canonical, lookup_key)
@@ -138,10 +138,10 @@ def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRset
 
 
 def encode(owner_text: str, type_text: str, records: Sequence[dict[str, Any]]) -> tuple[bytes, bytes]:
-    """Canonical key and JSON value of an event for producers; no records makes the event that deletes the RRset.
+    """Make the canonical key and the JSON value of an event, for producers; no records make an event that deletes.
 
-    name and type of each record are filled in where absent; its other fields go out as they are, decode() judges
-    them. Raises ValueError for an owner or a type that is none.
+    name and type of each record are filled in where absent; its other fields are left as they are, decode() checks
+    them. Raises ValueError for an owner or a type that is not valid.
     """
     owner = name.to_text(name.from_text(owner_text).lower())
     rdtype = rdata.type_from_text(type_text)
@@ -157,7 +157,7 @@ _canonical_name = name.from_canonical_text
 
 
 def _split_key(key: bytes | None) -> tuple[bytes, int, bool, bytes, str, str]:
-    """Owner, type, whether the key is canonical, the lookup key, and the owner and type as the key spells them."""
+    """Split a key into owner, type, whether it is canonical, lookup key, and owner and type as the key spells them."""
     if key is None:
         raise BadEvent("the event has no key", "key")
     try:
@@ -186,7 +186,7 @@ def _split_key(key: bytes | None) -> tuple[bytes, int, bool, bytes, str, str]:
 
 
 def _parse_value(value: bytes) -> list[_Record]:
-    """The records of a value, none for a delete."""
+    """Decode a value to its records; none for a delete."""
     if len(value) > MAX_VALUE_BYTES:
         raise BadEvent(f"the value has {len(value)} bytes, more than {MAX_VALUE_BYTES}", "size")
     try:
@@ -220,7 +220,7 @@ def _parse_unusual_value(value: bytes) -> list[_Record]:
 
 
 def _record(record: Any) -> _Record:
-    """A record whose field names are in any case, or that has unknown fields."""
+    """Check a record whose field names are in any case, or that has unknown fields."""
     if type(record) is not dict:
         raise BadEvent("a record is not a JSON object", "json")
     fields: dict[str, Any] = {}
@@ -242,7 +242,7 @@ def _record(record: Any) -> _Record:
 
 
 def _metadatas(metadatas: Any) -> dict[str, Any]:
-    """metadatas with the known members first and spelt canonically; a null member is none."""
+    """Return metadatas with the known members first and canonically spelt, without known ones that are null."""
     _check_type("metadatas", metadatas, dict, "an object")
     known = _METADATA_FIELDS.values()
     members: dict[str, Any] = dict.fromkeys(known)
@@ -297,7 +297,7 @@ def _same_type(text: str, rdtype: int) -> bool:
 
 
 def _with_priority(rdtype: int, content: str, priority: int) -> str:
-    """Content of an MX or SRV record with the priority before it, where it does not hold its own."""
+    """Put the priority before the content of an MX or SRV record, where it does not hold its own."""
     count = len(_tokens(content)) if "\\" in content else len(content.split())
     if count != _PRIORITY_TYPES[rdtype] or content.lstrip().startswith("\\#"):
         return content

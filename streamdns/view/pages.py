@@ -11,13 +11,13 @@ from typing import NamedTuple
 from streamdns.dns import node as nodes
 from streamdns.events.batch import Partition
 from streamdns.view.digest import to_hex
+from streamdns.view.journal import JournalEntry, decode_entry
 from streamdns.view.keys import depth_of, position_key, prefixes, sequence_key, subtree
 from streamdns.view.partition_digests import load
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.reader import Entry, Inspector
 from streamdns.view.store import Store, decode_position, reported
 from streamdns.view.transaction import Conflict, decode_conflict
-from streamdns.view.writer import JournalEntry, decode_entry
 from streamdns.view.zones import ZoneRow, decode_zone
 
 #: A page ends behind so many octets, however few RRsets they are.
@@ -56,7 +56,7 @@ class Pages(Inspector):
     def zone_lines(
         self, start: bytes, *, within: bytes = b"", most: int, over: Callable[[], bool]
     ) -> tuple[list[ZoneLine], bytes | None]:
-        """Return up to `most` zones from a key on, and the key of the next one; stops early when `over` returns True."""
+        """Return up to `most` zones from a key on, and the next one's key; stops early once `over` returns True."""
         lines: list[ZoneLine] = []
         for apex, raw in self.rows("zones", max(start, within)):
             if not apex.startswith(within):

@@ -12,11 +12,11 @@ from streamdns.dns.node import HAS_SOA, RRset
 from streamdns.events.batch import Partition
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
+from streamdns.view.journal import JournalEntry, decode_entry
 from streamdns.view.keys import depth_of, node_key, owner_of, partition_of, prefixes, rrset_id, sequence_key, subtree
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.store import Position, Store, decode_position, reported
 from streamdns.view.transaction import Conflict, decode_conflict
-from streamdns.view.writer import JournalEntry, decode_entry
 from streamdns.view.zones import ZoneRow, decode_zone
 
 
@@ -93,7 +93,7 @@ class Inspector:
                 yield from cursor
 
     def depths(self) -> bytes:
-        """Read the row that answers begin with: whether the view is complete, and at which numbers of labels cuts lie."""
+        """Read the row that answers need: whether the view is complete, and at which numbers of labels cuts lie."""
         return self._txn.get(b"depths", b"\0", db=self.store.meta)
 
     def positions(self) -> dict[Partition, Position]:

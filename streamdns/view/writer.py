@@ -1,6 +1,6 @@
-"""The writer: applies batches of events to a view, each batch in one transaction that also stores the positions.
+"""Applies batches of events to a view, each in one transaction that also stores how far the log was read.
 
-Everything here runs in one native thread and logs nothing; what happened is returned.
+Everything here runs in one native thread and logs nothing; the consumer logs what `Applied` returns.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from streamdns.dns.node import Origin, RRset, pack_records
 from streamdns.errors import BadEvent
 from streamdns.events.batch import Batch, Partition, Record
 from streamdns.events.event import RRsetEvent, decode, decode_key
 from streamdns.view import candidates as rows
-from streamdns.view import quarantine
+from streamdns.view import journal, quarantine
 from streamdns.view.candidates import Candidate
+from streamdns.view.journal import Change
 from streamdns.view.keys import (
     LOCAL_PARTITION,
     LOCAL_TOPIC,
@@ -26,15 +25,14 @@ from streamdns.view.keys import (
     node_key,
     position_key,
     rrset_id,
-    sequence_key,
 )
 from streamdns.view.partition_digests import Mark, advance
-from streamdns.view.store import Position, State, Store, Transaction
+from streamdns.view.store import Position, State, Store
 from streamdns.view.transaction import SPELLING, Conflict, Difference, WriteTransaction
 
 #: How many names a zone whose SOA came late takes over in one commit: more would make the commit long.
 _CLAIMS_A_COMMIT = 5000
-#: Distances of the positions at which nodes are compared, by what positions count.
+#: How far apart the positions are at which nodes are compared, by the unit of positions.
 MARK_EVERY = {"octets": 1 << 16, "events": 256}
 
 
@@ -48,7 +46,7 @@ class LocalRRset(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A rejected event, for the log; `kind` is one of BAD_EVENT_KINDS."""
+    """A rejected event, as the consumer logs it; `kind` is one of BAD_EVENT_KINDS."""
 
     topic: str
     partition: int
@@ -58,9 +56,10 @@ class Rejection(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What one batch did; `state` is the view's after the commit, `more` says that zones still claim their names.
+    """The result of one batch; `state` is the view's after the commit, `more` says that zones still claim names.
 
-    `timestamps` are those of the newest event of each partition in the batch, ms; `marks` those that it passed.
+    `timestamps` (ms) are those of the newest event of each partition in the batch. `marks` are the partition digests at
+    the fixed positions that the batch passed.
     """
 
     events: int
@@ -72,48 +71,12 @@ class Applied(NamedTuple):
     marks: Sequence[Mark] = ()
 
 
-class JournalEntry(msgspec.Struct, array_like=True):
-    """One change: when (ms), which RRset, its hashes before and after (b"" = not there), and where it came from.
-
-    `was` and `now` are its records before and after in the form of a node; both b"" where they are large, or where an
-    older version wrote the entry.
-    """
-
-    time_ms: int
-    owner: bytes
-    rdtype: int
-    before: bytes
-    after: bytes
-    topic: str
-    partition: int
-    position: int
-    timestamp: int
-    metadatas: bytes
-    was: bytes = b""
-    now: bytes = b""
-
-
-_encode_entry = msgspec.msgpack.Encoder().encode  # given tuples in the order of JournalEntry: half the time
-decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
-
-
 # Half the time of the class's own __new__.
 _new_tuple = tuple.__new__
 
-#: A change until the journal is written: the fields of JournalEntry, with the hashes as numbers.
-_Change = tuple[int, bytes, int, int, int, str, int, int, int, bytes, bytes, bytes]
-#: Larger RRsets are not kept in the journal, so that it stays small.
-_JOURNAL_RECORDS_OCTETS = 4096
-
-
-def _entry(change: _Change) -> bytes:
-    time_ms, owner, rdtype, before, after, *rest = change
-    hashes = (before.to_bytes(32, "big") if before else b"", after.to_bytes(32, "big") if after else b"")
-    return _encode_entry((time_ms, owner, rdtype, *hashes, *rest))
-
 
 def _decoded(records: Sequence[Record], default_ttl: int) -> list[RRsetEvent | BadEvent]:
-    """Each record's event, or why it is none."""
+    """Decode each record to an event, or to the reason why it is not one."""
     events: list[RRsetEvent | BadEvent] = []
     append = events.append
     for record in records:
@@ -127,7 +90,7 @@ def _decoded(records: Sequence[Record], default_ttl: int) -> list[RRsetEvent | B
 
 
 class Writer:
-    """Applies events to one store; `journal_size` and `quarantine_size` are numbers of entries kept."""
+    """Applies events to one store; it keeps `journal_size` changes and `quarantine_size` rejected events."""
 
     def __init__(
         self,
@@ -145,12 +108,12 @@ class Writer:
         self.claims_a_commit = claims_a_commit
         self.mark_every = MARK_EVERY["octets"]
         # Changes of a first fill: the journal is written when it is done, for all but the last are overwritten.
-        self._filling: deque[_Change] = deque(maxlen=journal_size)
+        self._filling: deque[Change] = deque(maxlen=journal_size)
 
     def apply(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str], now_ms: int) -> Applied:
         """Apply a batch whole or not at all. Raises ViewFull, ViewCorrupt, ViewError."""
         with self.store.writing():
-            work = _Work(self, now_ms)
+            work = _Commit(self, now_ms)
             try:
                 work.apply(batch.records)
                 work.store_positions(batch, fingerprints)
@@ -170,9 +133,9 @@ class Writer:
             return applied
 
     def set_local(self, rrsets: Sequence[LocalRRset], now_ms: int) -> Applied:
-        """Make these, and no others, this instance's own records. Raises ViewFull, ViewCorrupt, ViewError."""
+        """Replace this instance's own records by these. Raises ViewFull, ViewCorrupt, ViewError."""
         with self.store.writing():
-            work = _Work(self, now_ms)
+            work = _Commit(self, now_ms)
             try:
                 work.set_local(rrsets)
                 return work.commit()
@@ -181,16 +144,16 @@ class Writer:
                 raise
 
 
-class _Unlisted(NamedTuple):
-    """What a rejected event changed in the digest."""
+class _RejectedChange(NamedTuple):
+    """How much a rejected event changed the digest."""
 
     partition: Partition
     position: int
     difference: int
 
 
-class _Work:
-    """One commit in the making."""
+class _Commit:
+    """One commit while it is being made."""
 
     def __init__(self, writer: Writer, now_ms: int) -> None:
         self.writer = writer
@@ -199,11 +162,11 @@ class _Work:
         self.deletes = 0
         self.events = 0
         self.rejections: list[Rejection] = []
-        self.changes: list[_Change] = []
+        self.changes: list[Change] = []
         self.timestamps: dict[Partition, int] = {}
         self.marks: Sequence[Mark] = ()
-        # What rejected events change in the digest: that is in no journal.
-        self._unlisted: list[_Unlisted] = []
+        # How rejected events change the digest: that is in no journal.
+        self._rejected_changes: list[_RejectedChange] = []
 
     def apply(self, records: Sequence[Record]) -> None:
         """Apply events in their order, or put them into the quarantine."""
@@ -230,7 +193,7 @@ class _Work:
             if not canonical:
                 self._list_spelling(record, owner, rdtype, stands=bool(rdatas))
             if before != after:
-                if len(was) + len(now) > _JOURNAL_RECORDS_OCTETS:
+                if len(was) + len(now) > journal.MAX_RECORDS_OCTETS:
                     was = now = b""
                 whence = topic_name, partition, position, timestamp, metadatas[:1024]
                 changes.append((self.now_ms, owner, rdtype, before, after, *whence, was, now))
@@ -239,7 +202,7 @@ class _Work:
     def _set(
         self, record: Record, event: RRsetEvent, key: bytes, topic: int, *, packed: bytes
     ) -> Difference:
-        """Apply an event that has other candidates, or whose node has other RRsets; the hashes before and after."""
+        """Apply an event whose RRset has other candidates, or whose node has other RRsets."""
         txn = self.txn
         node = txn.node(key)
         old = node.find(event.rdtype)
@@ -291,7 +254,9 @@ class _Work:
             kept = before.get(mine, Candidate(rows.NONE, True, record.position, 0, 0, b"", b""))
             after = before | {mine: kept._replace(rejected=True)}
             old, new, _, _ = txn.set_candidates(key, owner, rdtype, before=before, after=after)
-            self._unlisted.append(_Unlisted((record.topic, record.partition), record.position, new - old))
+            self._rejected_changes.append(
+                _RejectedChange((record.topic, record.partition), record.position, new - old)
+            )
             if not canonical:
                 self._list_spelling(record, owner, rdtype, stands=True)
         quarantine.add(txn, record, topic, subject, reason=reason, most=self.writer.quarantine_size)
@@ -299,7 +264,7 @@ class _Work:
         self.rejections.append(Rejection(record.topic, record.partition, record.position, reason, bad.kind))
 
     def _list_spelling(self, record: Record, owner: bytes, rdtype: int, *, stands: bool) -> None:
-        """A key in another spelling is listed until its own tombstone comes, in its own partition."""
+        """List a key in another spelling as a conflict until its own tombstone comes, in its own partition."""
         key = record.key or b""
         where = f"in partition {record.partition} the key is spelt {key.decode()!a}"
         entry = Conflict("spelling", owner, rdtype, where)
@@ -307,7 +272,7 @@ class _Work:
         self.txn.conflict(SPELLING + spelling, entry if stands else None)
 
     def set_local(self, rrsets: Sequence[LocalRRset]) -> None:
-        """Replace this instance's own records."""
+        """Replace this instance's own records (DNS_LOCAL_RECORDS)."""
         txn = self.txn
         wanted = {(node_key(rrset.owner), rrset.rdtype): rrset for rrset in rrsets}
         mine = (LOCAL_TOPIC, LOCAL_PARTITION)
@@ -330,7 +295,7 @@ class _Work:
             txn.set_candidates(key, rrset.owner, rdtype, before=before, after=before | {mine: candidate})
 
     def store_positions(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str]) -> None:
-        """Where to go on reading, in the same transaction as what was read."""
+        """Store where to go on reading, in the same transaction as the events, and the partition digests."""
         newest = self.timestamps
         for record in reversed(batch.records):
             partition = record.topic, record.partition
@@ -353,20 +318,20 @@ class _Work:
         )
 
     def by_partition(self) -> dict[Partition, int]:
-        """As view/partition_digests.py wants it of Steps."""
+        """Sum the changes of the digest by partition, as partition_digests.Steps says."""
         sums: dict[Partition, int] = {}
         for _, _, _, before, after, topic, number, *_ in self.changes:
             partition = topic, number
             sums[partition] = sums.get(partition, 0) + after - before
-        for each in self._unlisted:
+        for each in self._rejected_changes:
             sums[each.partition] = sums.get(each.partition, 0) + each.difference
         return sums
 
     def since(self, partition: Partition, begin: int) -> int:
-        """As view/partition_digests.py wants it of Steps."""
+        """Sum the changes of one partition from a position on, as partition_digests.Steps says."""
         topic, number = partition
         total = sum(
-            each.difference for each in self._unlisted if each.partition == partition and each.position >= begin
+            each.difference for each in self._rejected_changes if each.partition == partition and each.position >= begin
         )
         for _, _, _, before, after, of_topic, of_number, position, *_ in reversed(self.changes):
             if of_number == number and of_topic == topic:
@@ -376,32 +341,12 @@ class _Work:
         return total
 
     def commit(self) -> Applied:
-        """Write the journal, let zones claim names, commit."""
+        """Write the journal, let zones claim names, and commit."""
         txn, state = self.txn, self.txn.state
         state.applied += self.events
-        self._store_journal(txn.txn, state)
+        journal.append(txn.txn, self.writer.store.tables["journal"], state, self.changes, self.writer.journal_size)
         txn.claim_zones(self.writer.claims_a_commit)
         txn.commit()
         return Applied(
             self.events, self.deletes, self.rejections, state, bool(state.pending_zones), self.timestamps, self.marks
         )
-
-    def _store_journal(self, txn: Transaction, state: State) -> None:
-        """The journal is a ring: entry n stands under n modulo its size, so the oldest is overwritten."""
-        table = self.writer.store.tables["journal"]
-        size = self.writer.journal_size
-        state.journal_next += max(0, len(self.changes) - size)
-        for change in self.changes[-size:] if size else ():
-            txn.put(sequence_key(state.journal_next % size), _entry(change), db=table)
-            state.journal_next += 1
-        if state.journal_size != size:
-            self._resize_journal(txn, state, size)
-
-    def _resize_journal(self, txn: Transaction, state: State, size: int) -> None:
-        """DNS_JOURNAL_SIZE was changed: begin anew with the entries of this commit, since their places depend on it."""
-        table = self.writer.store.tables["journal"]
-        txn.drop(table, delete=False)
-        state.journal_size, state.journal_next = size, 0
-        for change in self.changes[-size:] if size else ():
-            txn.put(sequence_key(state.journal_next), _entry(change), db=table)
-            state.journal_next += 1

@@ -11,8 +11,8 @@ from streamdns.admin.schema.data import Change, Data, RRset, Soa
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, ttl_of, unpack_rdatas
 from streamdns.runtime.turns import Stint
+from streamdns.view.journal import JournalEntry
 from streamdns.view.reader import Entry
-from streamdns.view.writer import JournalEntry
 
 _NUMBERS = struct.Struct(">IIIII")
 _RECORDS_A_LOOK = 16

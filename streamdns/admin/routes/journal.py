@@ -18,10 +18,10 @@ from streamdns.admin.schema.data import Change, JournalPage, StreamPosition
 from streamdns.admin.schema.queries import JournalQuery, StreamQuery
 from streamdns.errors import ApiError
 from streamdns.runtime.turns import Stint
+from streamdns.view.journal import JournalEntry
 from streamdns.view.keys import node_key, subtree
 from streamdns.view.pages import Pages
 from streamdns.view.store import Store
-from streamdns.view.writer import JournalEntry
 
 _CHUNK = 20
 _MOST_LOOKED_AT = 5000

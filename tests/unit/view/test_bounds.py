@@ -10,9 +10,9 @@ import pytest
 
 from streamdns.dns.node import unpack_rdatas
 from streamdns.events.batch import Batch, Record
+from streamdns.view.journal import decode_entry
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store
-from streamdns.view.writer import decode_entry
 from tests.harness import viewing
 from tests.harness.model import Event, wire_name
 

@@ -154,9 +154,9 @@ def test_a_crash_at_any_point_loses_nothing_and_applies_nothing_twice(log: list[
 
 def _abort(to: viewing.Writer, reading: viewing.Reading, log: Sequence[Event]) -> None:
     """Do all the work of a commit but the commit."""
-    from streamdns.view.writer import _Work
+    from streamdns.view.writer import _Commit
 
-    work = _Work(to, 1)
+    work = _Commit(to, 1)
     batch = reading.batch(log)
     work.apply(batch.records)
     work.store_positions(batch, {})
