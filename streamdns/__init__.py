@@ -1,3 +1,3 @@
-"""streamdns: an authoritative DNS server whose zones are events in a log."""
+"""streamdns: an authoritative DNS server and resolver whose zones are events in a log."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Entry point: `streamdns` and `python -m streamdns`. The only place that patches the standard library for gevent."""
+"""The entry point of `streamdns` and `python -m streamdns`; no other module patches the standard library for gevent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _patch() -> None:
 
 
 def main() -> int:
-    """Run the command line of this process; only `run` needs gevent, and has it patched in before anything else."""
+    """Run the command line; only `run` needs gevent, and patches the standard library before it imports anything."""
     return cli.main(sys.argv[1:], before_run=_patch)
 
 

@@ -1,4 +1,4 @@
-"""Addresses as settings write them and other rooms use them: where to listen, and the URLs of outputs of metrics."""
+"""Addresses in settings: IP address and port to listen on, and URLs of metrics outputs (metrics parse them, too)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-#: The word that a URL begins with -> the module below metrics/outputs/; it is imported when it is used.
+#: Scheme of a URL -> module below metrics/outputs/, which is imported when it is used.
 OUTPUTS: Final[Mapping[str, str]] = {
     "stdout": "stdout",
     "statsd": "statsd",
@@ -33,7 +33,7 @@ class Address(NamedTuple):
 
 
 def parse_output(text: str) -> SplitResult:
-    """A URL of an output, such as stdout or influx://127.0.0.1:8086/write?db=dns; raises ValueError with a phrase."""
+    """Parse the URL of an output, such as stdout or influx://127.0.0.1:8086/write?db=dns; raises ValueError."""
     scheme, separator, _ = text.partition("://")
     if scheme not in OUTPUTS:
         raise ValueError(f"has {text}, which is none of {', '.join(OUTPUTS)}")
@@ -45,7 +45,7 @@ def parse_output(text: str) -> SplitResult:
     try:
         url.port  # noqa: B018 - it is looked at here, so that it is never wrong later
     except ValueError:
-        raise ValueError(f"has {text}, whose port is none") from None
+        raise ValueError(f"has {text}, whose port is not a number from 0 to 65535") from None
     if scheme != "stdout" and not url.hostname:
         raise ValueError(f"has {text}, which names no host")
     return url

@@ -1,4 +1,4 @@
-"""The composition root: from settings to running services. The only module that knows every part."""
+"""The composition root: makes all services from the settings and runs them. No other module knows every part."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _SWITCH_S = 0.0005
 
 
 def zone_keys(zones: tuple[str, ...]) -> frozenset[bytes] | None:
-    """Lookup keys of listed zones, None where none are; raises ConfigError."""
+    """Make the lookup keys of the zones in DNS_ZONES, None where none are listed; raises ConfigError."""
     keys = []
     problems = []
     for zone in zones:
@@ -72,7 +72,7 @@ def zone_keys(zones: tuple[str, ...]) -> frozenset[bytes] | None:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What the settings say about answers; raises ConfigError."""
+    """Make the policy of answers from the settings; raises ConfigError."""
     return Policy(
         zones=zone_keys(settings.zones),
         instance_id=settings.instance_id.encode()[:255],
@@ -85,7 +85,7 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def preload_source(settings: Settings) -> None:
-    """Import what the source will need before queries are answered: a client library takes its time."""
+    """Import the source's client library before queries are answered, because that takes a while."""
     if settings.source == "kafka":
         from streamdns.sources.kafka.config import from_settings
         from streamdns.sources.kafka.source import preload
@@ -94,7 +94,7 @@ def preload_source(settings: Settings) -> None:
 
 
 def make_source(settings: Settings) -> Source:
-    """The log that the settings name; a client library is imported only here, and only the one that is used."""
+    """Make the source for the log that the settings name; only the client library that it uses is imported."""
     if settings.source == "kafka":
         from streamdns.sources.kafka.config import from_settings
         from streamdns.sources.kafka.source import KafkaSource
@@ -156,7 +156,7 @@ class App:
             watchdog_s=settings.watchdog_s,
             not_ready=self.drain,
             reload=self.reload,
-            turn=self.turn,
+            tick=self.tick,
             status=self.status.line,
         )
         self.status.supervisor = self.supervisor
@@ -165,7 +165,7 @@ class App:
         return snapshot(self.view.store)
 
     def _admin(self, address: Address | UnixAddress) -> AdminServer:
-        """The admin API; `_comparing` has what compares other nodes with this one, where there are any."""
+        """Make the admin API, and with DNS_PEERS set also the services that compare other nodes with this one."""
         settings, progress = self.settings, self.consumer.progress
         node = Node(
             settings=lambda: self.settings, view=self.view, progress=progress, registry=self.registry,
@@ -184,7 +184,7 @@ class App:
         return AdminServer(settings, address, status=self.status, registry=self.registry, content=routes)
 
     def _metrics(self) -> list[Service]:
-        """What carries metrics out of the process."""
+        """Make the services that send metrics out of the process."""
         settings = self.settings
         sending = Sending(
             outputs=settings.metrics_outputs,
@@ -198,7 +198,7 @@ class App:
         return metrics_services(settings.metrics_address, sending, self.registry)
 
     def _recursor(self) -> Recursor | None:
-        """The resolver, where anybody may use it."""
+        """Make the resolver, None where no client may use it."""
         if not self.settings.recursion_allow:
             return None
         # Off, its code is not even loaded: a start is mostly that.
@@ -253,19 +253,22 @@ class App:
                 servers.append(server)
         return servers
 
-    def turn(self) -> None:
-        """Once a second: mark answers stale when nothing has come from the log for too long."""
+    def tick(self) -> None:
+        """Mark answers as stale when the log has been out of reach for too long; called once a second."""
         stale = self.consumer.progress.stale
         for answerer in self._answerers:
             answerer.stale = stale
 
     def drain(self) -> None:
-        """A stop was asked for: not ready from now on, and time for whoever asks to see it before the sockets close."""
+        """Answer /ready with no, and wait so that load balancers see it before the sockets close (DNS_DRAIN)."""
         self.status.stop()
         gevent.sleep(self.settings.drain_s)
 
     def reload(self) -> None:
-        """SIGHUP: take over what can be changed while running, and say what cannot; raises ConfigError."""
+        """Read the settings again (SIGHUP), take over those that may change while running, and log those that may not.
+
+        Raises ConfigError.
+        """
         new = self._load()
         policy = policy_of(new)
         applied, restart = changed(self.settings, new)
@@ -284,7 +287,7 @@ class App:
         _log.info("app.reloaded", applied=" ".join(applied), restart=" ".join(restart))
 
     def run(self) -> int:
-        """Serve until a signal; the exit status."""
+        """Serve until a signal; returns the exit status."""
         try:
             return self.supervisor.run()
         finally:
@@ -292,7 +295,10 @@ class App:
 
 
 def run(settings: Settings, load: Callable[[], Settings]) -> int:
-    """Run streamdns with these settings; `load` reads them again at SIGHUP. Raises ConfigError and ViewError."""
+    """Run streamdns with these settings; `load` reads them again at SIGHUP. Returns the exit status.
+
+    Raises ConfigError and ViewError.
+    """
     logs.setup(settings.log_level, settings.log_format)
     _log.info("app.starting", version=__version__, instance=settings.instance_id)
     for warning in settings.warnings:

@@ -1,6 +1,6 @@
-"""The command line: chooses the command, and turns what goes wrong into one sentence and an exit code.
+"""The command line: runs the chosen command, and turns each failure into one sentence and an exit code.
 
-Commands are imported when they are asked for: `version` needs neither gevent nor LMDB.
+A command is imported when it is chosen: `version` needs neither gevent nor LMDB.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from streamdns.errors import ConfigError, StreamDNSError
 if TYPE_CHECKING:
     from streamdns.settings import Settings
 
-#: Commands that show what a node's admin API says.
-_ASKING = ("status", "zones", "records", "search", "consumer", "journal", "nodes")
+#: The commands that ask a node's admin API and show its answer.
+_NODE_COMMANDS = ("status", "zones", "records", "search", "consumer", "journal", "nodes")
 EXIT_FAILED = 1
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h, which systemd knows by name
 EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str], *, before_run: Callable[[], None] = lambda: None) -> int:
-    """Run one command; `before_run` is called before the server's modules are imported. Gives the exit code."""
+    """Run one command and return its exit code; `before_run` is called before the server's modules are imported."""
     try:
         code = _dispatch(parser.parse(argv), before_run)
         sys.stdout.flush()
@@ -49,7 +49,7 @@ def main(argv: Sequence[str], *, before_run: Callable[[], None] = lambda: None) 
 
 
 def _drop_output() -> None:
-    """Where standard output takes no more, let the interpreter's own flush at exit not complain either."""
+    """Redirect a broken standard output to /dev/null, so that the interpreter's flush at exit does not complain."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -115,7 +115,7 @@ def _reference(args: argparse.Namespace) -> int:
 
 
 def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
-    """The commands that work on the log or the view."""
+    """Run a command that works on the log, the view or a node."""
     if args.command == "publish":
         from streamdns.commands import publish
 
@@ -136,7 +136,7 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import resolve
 
         return resolve.run(args, settings)
-    if args.command in _ASKING or (args.command == "quarantine" and args.node):
+    if args.command in _NODE_COMMANDS or (args.command == "quarantine" and args.node):
         from streamdns.commands import node
 
         return node.run(args, settings)

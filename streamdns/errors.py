@@ -1,4 +1,4 @@
-"""Exceptions of streamdns: each carries its facts as fields, reads as one sentence, and is caught in one place."""
+"""The exceptions of streamdns: each carries its facts as fields, reads as one sentence, and is caught in one place."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 
 class StreamDNSError(Exception):
-    """Base of every failure that streamdns raises on purpose."""
+    """The base class of all exceptions that streamdns raises on purpose."""
 
 
 class ConfigError(StreamDNSError):
     """The configuration cannot be used; caught by the command line, which lists every problem and exits with 78.
 
-    `rest` are the settings with defaults in place of what is wrong, where the problems leave any: `check` looks on.
+    `rest` are the settings with defaults in place of the wrong values, where there are any, so that `check` can go on.
     """
 
     def __init__(self, problems: Sequence[str], rest: object = None) -> None:
@@ -21,8 +21,8 @@ class ConfigError(StreamDNSError):
         super().__init__("; ".join(self.problems))
 
 
-#: What can be wrong with an event: its key, its value as JSON, a field of a record, what a record says, its size; or
-#: the source could not even split the log's entry.
+#: The part of an event that is wrong: its key, its JSON, a field of a record, the content of a record, its size; or
+#: "entry", when the source could not even split the log's entry into key and value.
 BAD_EVENT_KINDS = ("key", "json", "field", "content", "size", "entry")
 
 
@@ -38,15 +38,15 @@ class BadEvent(StreamDNSError):
 
 
 class SourceError(StreamDNSError):
-    """The log cannot be read now; caught by the consumer, which backs off and connects again."""
+    """The log cannot be read now; caught by the consumer, which waits and connects again."""
 
 
 class SourceStalled(SourceError):
-    """The log goes on and nothing of it came for a while; caught by the consumer like SourceError, and an alarm."""
+    """The log has new events but none was delivered for a while; caught by the consumer, which also raises an alarm."""
 
 
 class LogReplaced(SourceError):
-    """The log is not the one the view was made from (cut, re-created, another one); caught by the consumer: rebuild."""
+    """The log is not the one the view was made from (cut, re-created, exchanged); caught by the consumer: a rebuild."""
 
 
 class ViewError(StreamDNSError):
@@ -54,7 +54,7 @@ class ViewError(StreamDNSError):
 
 
 class ViewFull(ViewError):
-    """No room for more data (map limit or disk): the consumer stops reading the log and tries again later."""
+    """The view has no room for more data (map limit or disk); the consumer stops reading the log and tries again."""
 
 
 class ViewCorrupt(ViewError):

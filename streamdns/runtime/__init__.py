@@ -1,1 +1,1 @@
-"""What a process is made of: services and their supervisor, logs, native threads, fair turns, notes to systemd."""
+"""The parts of a running process: services and their supervisor, logs, native threads, fair scheduling, sd_notify."""

@@ -1,4 +1,4 @@
-"""What makes names of files outlive a crash of the machine."""
+"""Makes created, renamed and removed files survive a crash of the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def sync_directory(path: str) -> None:
-    """Have the names in a directory on the disk; raises OSError."""
+    """Write a directory's entries (the names of its files) to the disk; raises OSError."""
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)

@@ -1,6 +1,7 @@
-"""Services and their supervisor: started in order, watched, stopped in reverse; signals only set flags.
+"""Services and the supervisor that starts them in order, restarts those that die, and stops them in reverse.
 
-The supervisor is the only place that spawns long-lived greenlets. It knows no service.
+The supervisor is the only place that spawns long-lived greenlets; it knows no particular service. Signals only set
+flags.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ BACKOFF_FIRST_S = 1.0
 BACKOFF_LAST_S = 30.0
 # A service that ran this long before it died starts again with the shortest pause.
 _STEADY_S = 60.0
-_TURN_S = 1.0
+_TICK_S = 1.0
 # After the deadline each service that is left still gets its stop() called, and this long to let go.
 _LAST_CHANCE_S = 0.05
 
@@ -33,7 +34,7 @@ _log = logs.get("app")
 
 
 class Service:
-    """Something with a lifetime. After stop() it can be started again: a service that died is stopped and restarted.
+    """A part of the process that the supervisor starts, runs and stops. One that died is stopped and started again.
 
     start() acquires what the service cannot be without (opens, binds) and raises; run() is the body and blocks its
     greenlet until stop(); stop() is idempotent, may be called before start(), and makes run() return. What may come
@@ -44,7 +45,7 @@ class Service:
     essential: bool = False
 
     def start(self) -> None:
-        """Acquire: open, bind; raise if that fails."""
+        """Acquire what the service needs (open, bind); raise if that fails."""
 
     def run(self) -> None:
         """Work until stop() is called; returning before counts as a failure."""
@@ -55,12 +56,12 @@ class Service:
         raise NotImplementedError
 
     def ready(self) -> bool:
-        """Whether the service can do its work now."""
+        """Return whether the service can do its work now."""
         return True
 
 
 class ServiceStatus(NamedTuple):
-    """What is known of a service; state is new, running, waiting (to be restarted), failed or stopped."""
+    """The state of a service for status pages: new, running, waiting (to be restarted), failed or stopped."""
 
     name: str
     essential: bool
@@ -86,8 +87,8 @@ class _Watched:
 class Supervisor:
     """Runs services until a signal, stop(), or the death of an essential one.
 
-    Hooks: `not_ready` is called first when the process stops; `reload` at SIGHUP; `turn` about every second from the
-    main loop (a thing to keep short); `status` gives the line for `systemctl status`.
+    Hooks: `not_ready` is called first when the process stops; `reload` at SIGHUP; `tick` about every second from the
+    main loop (keep it short); `status` gives the line for `systemctl status`.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Supervisor:
         watchdog_s: float | None = None,
         not_ready: Callable[[], None] | None = None,
         reload: Callable[[], None] | None = None,
-        turn: Callable[[], None] | None = None,
+        tick: Callable[[], None] | None = None,
         status: Callable[[], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = gevent.sleep,
@@ -107,9 +108,9 @@ class Supervisor:
         self._watched = [_Watched(service) for service in services]
         self._stop_timeout_s, self._clock, self._sleep = stop_timeout_s, clock, sleep
         self._notifier = notifier or Notifier(None)
-        self._turn_s = _TURN_S if watchdog_s is None else min(_TURN_S, watchdog_s / 2)
+        self._tick_s = _TICK_S if watchdog_s is None else min(_TICK_S, watchdog_s / 2)
         self._watchdog = watchdog_s is not None
-        self._not_ready, self._reload, self._turn, self._status = not_ready, reload, turn, status
+        self._not_ready, self._reload, self._tick, self._status = not_ready, reload, tick, status
         self._wake = Event()
         self._stop_asked = self._reload_asked = self._stopping = False
         self._cause = ""
@@ -118,6 +119,7 @@ class Supervisor:
         """Names of the services that did not stop before the deadline: their native threads may still be at work."""
 
     def statuses(self) -> tuple[ServiceStatus, ...]:
+        """Return the state of every service, in the order of their start."""
         return tuple(
             ServiceStatus(w.service.name, w.service.essential, w.state, w.state == "running" and w.service.ready(),
                           w.restarts, w.error)
@@ -171,11 +173,11 @@ class Supervisor:
                 self._notifier.watchdog()
             if self._status is not None:
                 _call_hook("status", self._tell_status)
-            if self._turn is not None:
-                _call_hook("turn", self._turn)
+            if self._tick is not None:
+                _call_hook("tick", self._tick)
             logs.flush_repeats()
             # With a timeout: a wait with nothing but signal watchers in the loop raises LoopExit.
-            self._wake.wait(timeout=self._turn_s)
+            self._wake.wait(timeout=self._tick_s)
             self._wake.clear()
 
     def _tell_status(self) -> None:
@@ -193,7 +195,7 @@ class Supervisor:
         self._notifier.ready()
 
     def _watch(self, watched: _Watched) -> None:
-        """The body of a service's greenlet: runs it, and restarts it with growing pauses unless it is essential."""
+        """Run a service in its greenlet, and restart it with growing pauses unless it is essential."""
         service, pause_s = watched.service, BACKOFF_FIRST_S
         while True:
             began_s = self._clock()
@@ -219,7 +221,7 @@ class Supervisor:
             _log.info("service.restarted", service=service.name, restarts=watched.restarts)
 
     def _will_restart(self, watched: _Watched, failure: BaseException, pause_s: float) -> bool:
-        """Log the death of a service and release it; an essential one ends the process instead."""
+        """Log the death of a service and release it; returns False for an essential one, which ends the process."""
         service = watched.service
         trace = None if isinstance(failure, StreamDNSError) else failure
         if service.essential:
@@ -247,7 +249,7 @@ class Supervisor:
         _log.info("app.stopped")
 
     def _stop_services(self, watched: Sequence[_Watched]) -> None:
-        """Stop in reverse order; one deadline for all, and each has stopped before the one it stands on."""
+        """Stop services in reverse order, each before those it depends on, with one deadline for all."""
         self._stopping = True
         deadline_s = self._clock() + self._stop_timeout_s
         overdue = []
@@ -275,7 +277,10 @@ class Supervisor:
         self.overdue = tuple(overdue)
 
     def _install_signals(self) -> Callable[[], None]:
-        """SIGTERM, SIGINT and SIGHUP set flags and wake the main loop; a second SIGTERM or SIGINT ends at once."""
+        """Let SIGTERM, SIGINT and SIGHUP set flags and wake the main loop; a second SIGTERM or SIGINT ends at once.
+
+        Returns a function that restores the handlers that were there before.
+        """
         waker = gevent.get_hub().loop.async_()
         waker.start(self._wake.set)
 
@@ -311,7 +316,7 @@ def _call_hook(name: str, hook: Callable[[], None]) -> None:
 
 
 def _failure_of(call: Callable[[], None]) -> BaseException | None:
-    """What a service's method raised; the supervisor is the one place where a service's failure ends."""
+    """Call a service's method and return what it raised, or None: failures of services end in the supervisor."""
     try:
         call()
     except gevent.GreenletExit:

@@ -1,4 +1,4 @@
-"""Logging to stderr on the standard library: a stable dotted event name and fields, as JSON or plain text.
+"""Logs events to stderr through the standard library: a stable dotted name and fields, as JSON or plain text.
 
 May be called from any greenlet and from native threads: nothing here waits for a lock.
 """
@@ -27,7 +27,7 @@ _STDERR_FD = 2
 
 
 class Summary(NamedTuple):
-    """Repeats of one event that were left out, to be logged as one line with the fields of the last of them."""
+    """Repeats of one event that were left out; they are logged as one line with the fields of the last of them."""
 
     component: str
     level: int
@@ -54,7 +54,7 @@ class Limiter:
     def admit(
         self, subject: tuple[str, str, str], *, level: int, fields: dict[str, Any], now_s: float
     ) -> tuple[bool, Summary | None]:
-        """Whether the line of this (component, event, key) passes, and the summary of an earlier window if one is due.
+        """Decide whether the line of this (component, event, key) passes; also return an earlier window's summary.
 
         With more keys at once than max_keys, new keys of an event share one window.
         """
@@ -75,7 +75,7 @@ class Limiter:
         return False, summary
 
     def due(self, now_s: float, *, all_windows: bool = False) -> list[Summary]:
-        """The summaries of every window that has ended, or of all of them; call it now and then."""
+        """Return the summaries of every window that has ended, or of all of them; call it now and then."""
         found = []
         for subject, window in list(self._windows.items()):
             if all_windows or now_s - window.started_s >= self._window_s:
@@ -98,7 +98,7 @@ def _summary(subject: tuple[str, str, str], window: _Window | None) -> Summary |
 
 
 class _Setup:
-    """What setup() chose; until then lines go to whatever handlers the standard library has (tests)."""
+    """The choices of setup(); until it is called, lines go to the handlers that the standard library has (tests)."""
 
     def __init__(self) -> None:
         self.limiter = Limiter()
@@ -122,7 +122,7 @@ def _logger(component: str) -> logging.Logger:
 
 
 class Logger:
-    """Logs events of one component; fields are keyword arguments.
+    """Logs the events of one component; fields are keyword arguments.
 
     `exc` adds the error and its traceback; `repeat_key` tells repeats of one event apart for the limiter.
     """
@@ -177,7 +177,7 @@ class Logger:
 
 
 def get(component: str) -> Logger:
-    """The logger of a component such as dns, view or consumer."""
+    """Make the logger of a component such as dns, view or consumer."""
     return Logger(component)
 
 
@@ -189,7 +189,10 @@ def setup(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> None:
-    """Log to a file descriptor: level debug, info, warning or error, format json or plain; may be called again."""
+    """Set up logging to a file descriptor; call it again to change it.
+
+    level: debug, info, warning or error. format: json or plain.
+    """
     # Who logs is told by its component; finding out thread and process would cost time and register foreign threads.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = _FdHandler(fd)
@@ -206,7 +209,7 @@ def setup(
 
 
 def flush_repeats(*, all_windows: bool = False) -> None:
-    """Log the summaries that are due, at the end of the process all of them; the main loop calls this now and then."""
+    """Log the summaries of repeats that are due; the main loop calls this, and at the end asks for all windows."""
     for summary in _setup.limiter.due(_setup.clock(), all_windows=all_windows):
         _emit_summary(summary)
 
@@ -328,5 +331,5 @@ def _plain(value: object) -> str:
 
 
 def _timestamp(now_s: float) -> str:
-    """RFC 3339 in UTC with milliseconds."""
+    """Write a time as RFC 3339 says, in UTC with milliseconds."""
     return datetime.fromtimestamp(now_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

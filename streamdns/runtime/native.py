@@ -1,4 +1,4 @@
-"""Native threads: what takes long without the GIL, or waits without knowing of gevent, is done in one."""
+"""Runs in native threads what would block the event loop: long computing, and libraries that wait without gevent."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NICE: Final = 10
 
 
 def in_thread(work: Callable[..., _T], *arguments: Any, pool: ThreadPool | None = None) -> _T:
-    """Do something in a native thread of `pool`, or of the event loop's own; raises what it raises."""
+    """Call `work` in a native thread of `pool`, or of the event loop's own pool; raises what it raises."""
     # An idle pool has no length, so it would not be true.
     threads = gevent.get_hub().threadpool if pool is None else pool
     return _opened(threads.apply(outcome, (work, arguments)))  # type: ignore[no-any-return]
 
 
 def outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | None, Exception | None]:
-    """What `work` gives or raises: a pool prints what is raised in its threads, even where it is expected."""
+    """Call `work` and return its result or its exception: a pool would print an exception, even an expected one."""
     try:
         return work(*arguments), None
     except Exception as error:  # noqa: BLE001 - raised again where it is waited for
@@ -31,15 +31,15 @@ def outcome(work: Callable[..., _T], arguments: tuple[Any, ...]) -> tuple[_T | N
 
 
 def _opened(found: tuple[Any, Exception | None]) -> Any:
-    """What is in an outcome; raises what was raised."""
+    """Return the result of an outcome, or raise its exception."""
     result, failure = found
     if failure is not None:
         raise failure
     return result
 
 
-class HumbleThread:
-    """One native thread for arithmetic that can wait, made when it is first needed.
+class LowPriorityThread:
+    """One native thread of low priority for computing that can wait; it is made when it is first needed.
 
     The kernel lets the event loop go before it where both want one core (on Linux a nice value is a thread's own).
     """
@@ -48,10 +48,10 @@ class HumbleThread:
         self._pool: ThreadPool | None = None
 
     def run(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Do something there; raises what it raises. Who is killed meanwhile goes when the work has come to its end."""
+        """Call `work` in the thread; raises what it raises. A killed caller ends only when the work has ended."""
         if self._pool is None:
             self._pool = ThreadPool(1)
-            self._pool.spawn(_step_back)
+            self._pool.spawn(_lower_priority)
         done = self._pool.spawn(outcome, work, arguments)
         try:
             found = done.get()
@@ -62,14 +62,14 @@ class HumbleThread:
         return _opened(found)  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Let go of the thread when what it does is done."""
+        """End the thread when its work is done."""
         if self._pool is not None:
             pool, self._pool = self._pool, None
             pool.kill()
 
 
-def _step_back() -> None:
+def _lower_priority() -> None:
     thread = threading.get_native_id()
-    # A process that has stepped back further itself may not come forward again.
+    # A process that runs at a still lower priority may not raise it again.
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, thread, max(_NICE, os.getpriority(os.PRIO_PROCESS, thread)))

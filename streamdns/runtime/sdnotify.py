@@ -1,4 +1,4 @@
-"""The notification protocol of systemd (sd_notify(3)) on the standard library: a datagram to a UNIX socket."""
+"""Tells systemd the state of the service by datagrams to its UNIX socket (the protocol of sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Notifier:
-    """Tells systemd how the service is; does nothing without a socket, and never raises.
+    """Sends messages to systemd; does nothing without a socket, and never raises.
 
     `path` is the value of NOTIFY_SOCKET: a path, or a name in the abstract namespace that starts with @.
     """
@@ -18,6 +18,7 @@ class Notifier:
         self._status = ""
 
     def ready(self) -> None:
+        """Tell systemd that the service has started, or that a reload is over."""
         self._send("READY=1")
 
     def status(self, text: str) -> None:
@@ -28,13 +29,15 @@ class Notifier:
             self._send(f"STATUS={line}")
 
     def watchdog(self) -> None:
+        """Tell systemd that the main loop still runs; without this it kills the service after WatchdogSec."""
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """Say that a reload goes on; ready() ends it (Type=notify-reload wants the time of its start)."""
+        """Tell systemd that a reload has begun; ready() ends it (Type=notify-reload wants the time of its start)."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
+        """Tell systemd that the service stops."""
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Giving way: what runs for long in the event loop lets everything that is due have its turn."""
+"""Fair scheduling in the event loop: long work runs in small stints, between which queries are answered."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from weakref import WeakKeyDictionary
 import gevent
 from gevent.hub import Waiter
 
-#: What a query may have to wait for: about as long as a batch of queries takes.
+#: How long a query may have to wait for other work: about as long as a batch of queries takes.
 _STINT_S: Final = 0.00005
 
 
 def give_way() -> None:
-    """Go on in the next turn of the event loop, after the timers and sockets that are ready by then.
+    """Pause this greenlet until the next turn of the event loop, after the timers and sockets that are ready by then.
 
-    gevent.sleep(0) is another thing: up to fifty of those run in a row before the loop looks at anything else.
+    gevent.sleep(0) does less: up to fifty of those run in a row before the loop looks at anything else.
     """
     hub = gevent.get_hub()
     timer = hub.loop.timer(0)
@@ -28,7 +28,7 @@ def give_way() -> None:
 
 
 class _Queue:
-    """Those who wait for a turn of one event loop, the first come first."""
+    """The greenlets that wait for a turn of one event loop, first come, first served."""
 
     def __init__(self, hub: Any) -> None:
         self._timer = hub.loop.timer(0)
@@ -41,7 +41,7 @@ class _Queue:
         try:
             waiter.get()
         except BaseException:
-            # Killed meanwhile; whoever is next has the turn.
+            # Killed meanwhile; the next one has the turn.
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
             raise
@@ -61,9 +61,9 @@ _queues: WeakKeyDictionary[Any, _Queue] = WeakKeyDictionary()
 
 
 def take_turn() -> None:
-    """Give way, and go on alone: of all who call this, one goes on in each turn of the loop, the first come first.
+    """Wait for a turn of one's own: of all greenlets that call this, only one goes on in each turn of the event loop.
 
-    So however many there are with much to do, a query waits for one piece of it.
+    So a query waits for one piece of long work, however many greenlets have such work to do.
     """
     hub = gevent.get_hub()
     queue = _queues.get(hub)
@@ -73,7 +73,7 @@ def take_turn() -> None:
 
 
 class Stint:
-    """Called between pieces of long work: takes a turn whenever the work has gone on for long enough."""
+    """A short time slice of long work: call it between pieces of the work, it takes a turn when the time is used up."""
 
     __slots__ = ("_ends_s",)
 
@@ -81,7 +81,7 @@ class Stint:
         self._ends_s = time.perf_counter() + _STINT_S
 
     def over(self) -> bool:
-        """Whether it was long enough: what cannot be called in between ends then."""
+        """Return whether the time is used up, for work that cannot pause and has to end instead."""
         return time.perf_counter() >= self._ends_s
 
     def __call__(self) -> None:

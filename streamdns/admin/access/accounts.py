@@ -7,7 +7,7 @@ from streamdns.admin.access.users import User
 from streamdns.admin.http.route import Role
 from streamdns.errors import ApiError
 from streamdns.runtime import logs
-from streamdns.runtime.native import HumbleThread
+from streamdns.runtime.native import LowPriorityThread
 from streamdns.settings import Settings
 
 #: Passwords are looked at one after the other, in a native thread of their own; so many may wait.
@@ -22,7 +22,7 @@ class Userbook:
         self._file = files.Watched(settings.admin_users, users.parse) if settings.admin_users else None
         self._name, self._password = settings.admin_username, settings.admin_password
         self._own: User | None = None
-        self._thread = HumbleThread()
+        self._thread = LowPriorityThread()
         self._waiting = 0
 
     @property

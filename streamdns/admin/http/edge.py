@@ -24,7 +24,7 @@ from streamdns.admin.http.request import MAX_LINE_BYTES, Body, Head, read_head
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
-from streamdns.runtime.native import HumbleThread
+from streamdns.runtime.native import LowPriorityThread
 from streamdns.runtime.turns import take_turn
 
 CONNECTIONS: Final = 64
@@ -189,7 +189,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
                 take_turn()
 
 
-def _shake_hands(wrapped: Any, thread: HumbleThread) -> None:
+def _shake_hands(wrapped: Any, thread: LowPriorityThread) -> None:
     """The handshake of TLS; its arithmetic, milliseconds for an RSA key, is done in a native thread. Raises OSError."""
     wrapped.settimeout(0)
     while True:
@@ -218,7 +218,7 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         self.requests = registry.counter("admin.requests")
         self.refused = registry.counter("admin.refused")
         self._waiting: dict[gevent.Greenlet, None] = {}
-        self._hands = HumbleThread()
+        self._hands = LowPriorityThread()
         self._open = 0
         registry.callback("admin.connections", lambda: self._open)
 

@@ -215,12 +215,12 @@ def test_a_stop_that_raises_does_not_keep_the_others_from_stopping() -> None:
 def test_hooks_that_raise_do_not_end_the_server() -> None:
     turns: list[int] = []
 
-    def turn() -> None:
+    def tick() -> None:
         turns.append(1)
         raise ValueError("a fault")
 
-    supervisor = Supervisor([Recorded("dns", [], essential=True)], turn=turn, status=lambda: 1 / 0,  # type: ignore[return-value]
-                            not_ready=turn, watchdog_s=0.01)
+    supervisor = Supervisor([Recorded("dns", [], essential=True)], tick=tick, status=lambda: 1 / 0,  # type: ignore[return-value]
+                            not_ready=tick, watchdog_s=0.01)
     greenlet = in_greenlet(supervisor)
     until(lambda: len(turns) > 3, "the loop turns")
     supervisor.stop()

@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent.threadpool import ThreadPool
 
-from streamdns.runtime.native import HumbleThread, in_thread
+from streamdns.runtime.native import LowPriorityThread, in_thread
 
 
 def test_in_a_thread_of_the_pool_that_was_given(capfd: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +28,7 @@ def test_in_a_thread_of_the_pool_that_was_given(capfd: pytest.CaptureFixture[str
 
 
 def test_a_humble_thread_steps_back_and_is_one() -> None:
-    thread = HumbleThread()
+    thread = LowPriorityThread()
     try:
         own = os.getpriority(os.PRIO_PROCESS, 0)
         number = thread.run(threading.get_native_id)
@@ -44,7 +44,7 @@ def test_a_humble_thread_steps_back_and_is_one() -> None:
 
 
 def test_who_is_killed_goes_when_the_work_is_done() -> None:
-    thread = HumbleThread()
+    thread = LowPriorityThread()
     begun, released, done = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
