@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from streamdns.dns import name
-from streamdns.dns.wire import AAAA, ANY, DS, NS, NXDOMAIN, PTR, SOA, A
+from streamdns.dns.wire import AAAA, ANY, DS, HTTPS, NS, NXDOMAIN, PTR, SOA, SVCB, A
 from streamdns.resolver.resolution.message import Response, RRset
 from streamdns.resolver.resolution.verdict import is_within
 
@@ -129,14 +129,21 @@ _PRIVATE_4: Final = (  # first octets, or the first two of a range
 _MAPPED: Final = (bytes(10) + b"\xff\xff", bytes(12), b"\0\x64\xff\x9b" + bytes(8))  # IPv4 in IPv6, RFC 4291, RFC 6052
 
 
+_6TO4: Final = b"\x20\x02"  # an IPv4 address follows, RFC 3056 §2
+#: Parameters of SVCB and HTTPS records that hold addresses, with the octets of each (RFC 9460 §7.3).
+_HINTS: Final = {4: 4, 6: 16}
+
+
 def is_private(rdata: bytes) -> bool:
     """Whether the RDATA of an A or AAAA record is an address of this host, this link or a private network.
 
-    RFC 1918, 6598, 3927, 4193, 4291; also where an IPv4 address is written as an IPv6 one.
+    RFC 1918, 6598, 3927, 4193, 4291, 3056; also where an IPv4 address is written as an IPv6 one.
     """
     if len(rdata) == 4:
         number = int.from_bytes(rdata, "big")
         return any(number >> (32 - bits) == network >> (32 - bits) for network, bits in _PRIVATE_4)
+    if rdata[:2] == _6TO4:
+        return is_private(rdata[2:6])
     if rdata[:12] in _MAPPED and rdata != bytes(16):
         return rdata == bytes(15) + b"\1" or is_private(rdata[12:])
     return rdata == bytes(16) or rdata[0] & 0xFE == 0xFC or (rdata[0] == 0xFE and rdata[1] & 0xC0 in (0x80, 0xC0))
@@ -147,12 +154,39 @@ def without_private(answer: Iterable[RRset]) -> tuple[RRset, ...] | None:
     kept: list[RRset] = []
     found = False
     for rrset in answer:
-        if rrset.rdtype in (A, AAAA):
-            rdatas = tuple(rdata for rdata in rrset.rdatas if not is_private(rdata))
-            if len(rdatas) != len(rrset.rdatas):
+        if rrset.rdtype in (A, AAAA, SVCB, HTTPS):
+            clean = _without_private_hints if rrset.rdtype in (SVCB, HTTPS) else _unless_private
+            rdatas = tuple(rdata for rdata in map(clean, rrset.rdatas) if rdata)
+            if rdatas != rrset.rdatas:
                 found = True
                 if not rdatas:
                     continue
                 rrset = rrset._replace(rdatas=rdatas, signatures=())
         kept.append(rrset)
     return tuple(kept) if found else None
+
+
+def _unless_private(rdata: bytes) -> bytes:
+    return b"" if is_private(rdata) else rdata
+
+
+def _without_private_hints(rdata: bytes) -> bytes:
+    """The RDATA of an SVCB or HTTPS record without hints that have a private address; b"" where it needs these."""
+    start = 2
+    while start < len(rdata) and rdata[start]:
+        start += rdata[start] + 1
+    start += 1
+    kept, left_out, mandatory = rdata[:start], set(), b""
+    while start + 4 <= len(rdata):
+        key, length = (int.from_bytes(rdata[at : at + 2], "big") for at in (start, start + 2))
+        end = start + 4 + length
+        value = rdata[start + 4 : end]
+        size = _HINTS.get(key)
+        if size and any(is_private(value[at : at + size]) for at in range(0, len(value) - size + 1, size)):
+            left_out.add(key)
+        else:
+            kept += rdata[start:end]
+        mandatory = value if key == 0 else mandatory
+        start = end
+    needed = {int.from_bytes(mandatory[at : at + 2], "big") for at in range(0, len(mandatory), 2)}
+    return b"" if left_out & needed else kept

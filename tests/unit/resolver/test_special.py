@@ -106,6 +106,7 @@ def test_private_addresses_as_ipaddress_sees_them() -> None:
             assert is_private(mapped.packed) is expected, mapped
     for text, expected in (("::", True), ("::1", True), ("fe80::1", True), ("fec0::1", True), ("fc00::1", True),
                            ("fdff::1", True), ("64:ff9b::a00:1", True), ("64:ff9b::808:808", False), ("::7f00:1", True),
+                           ("2002:a00:1::1", True), ("2002:808:808::1", False), ("2002:7f00:1::", True),
                            ("2001:db8::1", False), ("ff02::1", False), ("2a00:1450::1", False)):
         assert is_private(ipaddress.ip_address(text).packed) is expected, text
 
@@ -118,3 +119,29 @@ def test_private_answers_are_left_out() -> None:
     assert without_private((alias, mixed._replace(rdatas=mixed.rdatas[1:]))) is None
     assert without_private((private,)) == ()
     assert without_private(()) is None
+
+
+@pytest.mark.parametrize(("content", "left"), [
+    ("1 . alpn=h2 ipv4hint=8.8.8.8 ipv6hint=2a00:1450::1", "1 . alpn=h2 ipv4hint=8.8.8.8 ipv6hint=2a00:1450::1"),
+    ("1 . alpn=h2 ipv4hint=10.0.0.1 ipv6hint=2a00:1450::1", "1 . alpn=h2 ipv6hint=2a00:1450::1"),
+    ("1 . alpn=h2 ipv4hint=8.8.8.8,192.168.0.1 port=8443", "1 . alpn=h2 port=8443"),
+    ("1 svc.example. ipv4hint=8.8.8.8 ipv6hint=fd00::1", "1 svc.example. ipv4hint=8.8.8.8"),
+    ("1 svc.example. ipv6hint=2a00:1450::1,::ffff:10.0.0.1", "1 svc.example."),
+    ("1 . mandatory=ipv4hint ipv4hint=10.0.0.1", ""),
+    ("1 . mandatory=alpn,ipv6hint alpn=h2 ipv4hint=10.0.0.1 ipv6hint=2a00:1450::1",
+     "1 . mandatory=alpn,ipv6hint alpn=h2 ipv6hint=2a00:1450::1"),
+    ("0 other.example.", "0 other.example."),
+])
+@pytest.mark.parametrize("rdtype", ["HTTPS", "SVCB"])
+def test_private_hints_are_left_out(rdtype: str, content: str, left: str) -> None:
+    """What a client connects to need not be an A record: hints of HTTPS and SVCB are addresses, too (RFC 9460 §7.3)."""
+    number = rdata.type_from_text(rdtype)
+    given = rdata.from_text(number, content)
+    found = without_private((RRset(wire("www.example."), number, 60, (given,), (b"sig",)),))
+    if content == left:
+        assert found is None
+    elif not left:
+        assert found == ()
+    else:
+        expected = RRset(wire("www.example."), number, 60, (rdata.from_text(number, left),))
+        assert found == (expected,)
