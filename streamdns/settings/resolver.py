@@ -91,6 +91,8 @@ def parse_forward_zones(text: str) -> tuple[ForwardZone, ...]:
         zone, equals, servers = word.partition("=")
         if not zone or not equals:
             raise ValueError(f"has {word}, which is not of the form ZONE=ADDRESS,ADDRESS")
+        if zone.startswith("*"):
+            raise ValueError(f"has {zone}: a zone stands for all names below it, so write {zone.lstrip('*.') or '.'}")
         (name,) = parsers.parse_zones(zone)
         if name in found:
             raise ValueError(f"has {name} twice")

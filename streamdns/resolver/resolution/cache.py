@@ -35,7 +35,8 @@ class Entry:
 
     kind: POSITIVE, NODATA, NXDOMAIN (then of the whole name, rdtype 0), FAILURE. For negative ones `records` is the SOA
     and `soa_owner` its name, `proof` the signed NSEC and NSEC3 records. `until_s`: when the TTL ends; `ttl_s` as it
-    came, bounded. `do`: it was asked for with DO, so that signatures are here if there are any.
+    came, bounded. `do`: it was asked for with DO, so that signatures are here if there are any. `zone`: whose servers
+    said so; for names that others answer for, it does not count.
     """
 
     kind: int
@@ -48,6 +49,7 @@ class Entry:
     detail: str = ""
     do: bool = False
     proof: tuple[RRset, ...] = ()
+    zone: bytes = b"\0"
 
     def left_s(self, now_s: float) -> int:
         """The TTL to give out now; 0 when it is over."""
@@ -55,9 +57,13 @@ class Entry:
 
 
 #: Owner in lower-case wire form and type; 0 stands for all types (a name that does not exist), a type with _FAILED for
-#: a failure: beside what is known, so that it does not take the place of what may be given out stale.
+#: a failure: beside what is known, so that it does not take the place of what may be given out stale. NS with
+#: _DELEGATED is what the zone above says of a cut, apart from what the zone below says of itself: its servers are found
+#: by the former alone, so that dead ones that a zone names, or a parent that lets go of it, have no say in that.
 Key = tuple[bytes, int]
-_FAILED = 1 << 16
+_FAILED, _DELEGATED = 1 << 16, 1 << 17
+_CUT = NS | _DELEGATED
+_TYPE = 0xFFFF
 
 
 class Cache:
@@ -93,16 +99,18 @@ class Cache:
                  if entry is not None and entry.until_s + stale_s > now_s]
         return max(found, key=lambda entry: entry.until_s, default=None)
 
-    def nxdomain_above(self, owner: bytes, now_s: float) -> tuple[bytes, Entry] | None:
-        """The nearest name at or above `owner` that does not exist (RFC 8020): then neither does what is below it."""
+    def denials_above(self, owner: bytes, now_s: float) -> Iterator[Entry]:
+        """Each name above `owner` that does not exist, the nearest first, where its zone has signed that it does not.
+
+        Then neither does what is below it (RFC 8020). Who does not sign is often wrong about a name that has nothing
+        but others below it: that one counts for itself alone.
+        """
         at = 0
         while owner[at]:
-            name = owner[at:]
-            entry = self._entries.get((name, 0))
-            if entry is not None and entry.kind == NXDOMAIN and entry.until_s > now_s:
-                return name, entry
             at += owner[at] + 1
-        return None
+            entry = self._entries.get((owner[at:], 0))
+            if entry is not None and entry.kind == NXDOMAIN and entry.until_s > now_s and entry.proof:
+                yield entry
 
     def put(
         self,
@@ -115,22 +123,19 @@ class Cache:
         now_s: float,
         signatures: tuple[bytes, ...] = (),
         do: bool = False,
+        zone: bytes = b"\0",
     ) -> None:
         """Keep an RRset, unless one that is trusted more is there and has not ended; nothing with a TTL of 0."""
         ttl_s = min(ttl_s, MAX_TTL_S)
         key = (owner, rdtype)
         until_s = now_s + ttl_s
         old = self._entries.get(key)
-        if old is not None and old.until_s > now_s and old.kind == POSITIVE:
-            if old.trust > trust:
-                return
-            if rdtype == NS and old.until_s < until_s:
-                # A zone must not keep itself alive by its own NS records when its parent has let go of it.
-                ttl_s, until_s = min(ttl_s, old.ttl_s), old.until_s
+        if old is not None and old.until_s > now_s and old.kind == POSITIVE and old.trust > trust:
+            return
         if ttl_s <= 0:
             self._remove(key)
             return
-        self._put(key, Entry(POSITIVE, trust, records, signatures, ttl_s, until_s, do=do))
+        self._put(key, Entry(POSITIVE, trust, records, signatures, ttl_s, until_s, do=do, zone=zone))
         if trust >= ANSWER_NOT_AUTHORITATIVE:
             # The name is there after all, and so are those above it.
             self._remove((owner, rdtype | _FAILED))
@@ -153,6 +158,7 @@ class Cache:
         signatures: tuple[bytes, ...] = (),
         do: bool = False,
         proof: tuple[RRset, ...] = (),
+        zone: bytes = b"\0",
     ) -> None:
         """Keep that an RRset (NODATA) or the whole name (NXDOMAIN) is not there; `ttl_s` as RFC 2308 §5 counts it."""
         ttl_s = min(ttl_s, MAX_NEGATIVE_TTL_S)
@@ -161,7 +167,8 @@ class Cache:
             self._remove(key)
             return
         self._remove((owner, rdtype | _FAILED))
-        self._put(key, Entry(kind, ANSWER, soa, signatures, ttl_s, now_s + ttl_s, soa_owner, do=do, proof=proof))
+        self._put(key, Entry(kind, ANSWER, soa, signatures, ttl_s, now_s + ttl_s, soa_owner, do=do, proof=proof,
+                             zone=zone))
 
     def put_failure(self, owner: bytes, rdtype: int, detail: str, now_s: float) -> None:
         """Keep for a moment that it could not be found out (RFC 9520), beside what was known."""
@@ -184,28 +191,41 @@ class Cache:
         if entry is not None:
             self.bytes -= cost(key, entry)
 
+    def put_delegation(self, cut: RRset, *, zone: bytes, now_s: float) -> None:
+        """Keep the NS records of a cut as the zone above has them; nothing with a TTL of 0."""
+        ttl_s = min(cut.ttl_s, MAX_TTL_S)
+        key = (cut.owner, _CUT)
+        if ttl_s <= 0:
+            self._remove(key)
+            return
+        self._put(key, Entry(POSITIVE, GLUE_AUTHORITY, cut.rdatas, (), ttl_s, now_s + ttl_s, zone=zone))
+
     def delegation(self, owner: bytes, now_s: float) -> tuple[bytes, Entry] | None:
-        """The nearest zone cut at or above a name whose NS records are known; the root's may be missing, too."""
+        """The nearest zone cut at or above a name that is known; None where that is the root."""
         at = 0
-        while True:
-            name = owner[at:]
-            entry = self._entries.get((name, NS))
-            if entry is not None and entry.kind == POSITIVE and entry.until_s > now_s:
-                self._entries.move_to_end((name, NS))
-                return name, entry
-            if not owner[at]:
-                return None
+        while owner[at]:
+            key = (owner[at:], _CUT)
+            entry = self._entries.get(key)
+            if entry is not None and entry.until_s > now_s:
+                self._entries.move_to_end(key)
+                return key[0], entry
             at += owner[at] + 1
+        return None
+
+    def forget_delegation(self, cut: bytes) -> None:
+        """Forget what the zone above said of a cut."""
+        self._remove((cut, _CUT))
 
     def entries_of(self, owner: bytes) -> Iterator[tuple[int, Entry]]:
         """All that is known of a name, ended or not: its types, 0 where it does not exist."""
         for (name, rdtype), entry in self._entries.items():
             if name == owner:
-                yield rdtype & ~_FAILED, entry
+                yield rdtype & _TYPE, entry
 
     def forget(self, owner: bytes, rdtype: int) -> None:
-        """Forget one RRset."""
+        """Forget what is known of an RRset, also that the whole name does not exist."""
         self._remove((owner, rdtype))
+        self._remove((owner, 0))
 
     def flush(self, owner: bytes | None = None, *, below: bool = False) -> int:
         """Forget everything, a name, or a name with all below it; how many entries that were."""

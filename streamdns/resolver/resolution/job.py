@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from streamdns.dns.wire import AAAA, CNAME, DS, A
-from streamdns.resolver.resolution.message import RRset
-from streamdns.resolver.resolution.question import Outcome
+from streamdns.dns.wire import AAAA, CNAME, A
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.question import Ask, Outcome
 from streamdns.resolver.resolution.servers import Address
 from streamdns.resolver.resolution.verdict import Verdict, labels
 
@@ -30,6 +30,7 @@ class Job:
     fixed: tuple[Address, ...] = ()
     recursive: bool = False
     own: Verdict | None = None  # the referral of one of our own zones that it is below of
+    border: bytes = b"\0"  # the nearest forward zone or cut of ours at or above the name
     from_cache: bool = False  # the delegation is known for long enough that it may have changed
     useless: frozenset[Address] = frozenset()  # asked in vain before the delegation was asked for anew
     shown: int = 0  # labels of qname that the servers of the zone are shown; 0: not decided yet
@@ -43,15 +44,18 @@ class Job:
     over_tcp: set[Address] = field(default_factory=set)
     spent: set[Address] = field(default_factory=set)  # not to be asked again
     cased: set[Address] = field(default_factory=set)  # asked over TCP only because it changes case
+    unreachable: set[Address] = field(default_factory=set)
     bad: bool = False  # somebody could not answer for a part of the name
     waiting: int = 0
     children: int = 0
     names_tried: int = 0
+    looked_for: set[bytes] = field(default_factory=set)  # names of servers whose addresses were, or are
     # The whole way.
     referrals: int = 0
     chain: list[RRset] = field(default_factory=list)
     aliases: int = 0
     reasons: list[str] = field(default_factory=list)
+    resort: tuple[Ask, Response, Verdict] | None = None  # the best of what was said of the name without authority
     done: bool = False
     outcome: Outcome | None = None
 
@@ -63,6 +67,7 @@ class Job:
         self.over_tcp.clear()
         self.spent.clear()
         self.cased.clear()
+        self.unreachable.clear()
         self.bad = False
         self.waiting = 0
 
@@ -71,6 +76,7 @@ class Job:
         self.new_step()
         self.visit += 1
         self.children = self.names_tried = 0
+        self.looked_for.clear()
         self.shown = 0
 
     def is_moot(self, step: int) -> bool:
@@ -105,10 +111,6 @@ class Job:
     def has_alias_at(self, name: bytes) -> bool:
         """Whether an alias at that name was followed already."""
         return any(rrset.owner == name and rrset.rdtype == CNAME for rrset in self.chain)
-
-    def parent_side(self) -> bytes:
-        """The name whose zone's servers know of the question: for DS those above the name (RFC 4035 §3.1.4.1)."""
-        return self.qname[self.qname[0] + 1 :] if self.qtype == DS and self.qname != b"\0" else self.qname
 
     def show_more(self, known: int) -> None:
         """So many labels are known to the servers of the zone: how many they are shown next (RFC 9156 §2.3)."""

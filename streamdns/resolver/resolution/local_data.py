@@ -26,8 +26,8 @@ from streamdns.resolver.resolution import verdict as says
 from streamdns.resolver.resolution.cache import Entry
 from streamdns.resolver.resolution.job import Job
 from streamdns.resolver.resolution.message import RRset
-from streamdns.resolver.resolution.question import EDE_CACHED_ERROR, EDE_OTHER, Knowledge, Question
-from streamdns.resolver.resolution.verdict import MAX_NAME_OCTETS, Verdict, judge
+from streamdns.resolver.resolution.question import EDE_CACHED_ERROR, EDE_OTHER, Knowledge, Question, is_word_on
+from streamdns.resolver.resolution.verdict import MAX_NAME_OCTETS, Verdict
 
 #: What ANY is answered with when any of it is known: a subset is an answer (RFC 8482 §4.1).
 _COMMON = (CNAME, A, AAAA, MX, NS, SOA, TXT, SRV, PTR, HTTPS, SVCB, NAPTR, DNAME)
@@ -42,19 +42,18 @@ class Known:
 
     def _known_already(self, job: Job, now_s: float) -> bool:
         """Use what the cache and our own zones say of the name; True when the job goes on with another name."""
-        job.own = None
-        response = self._known.local(job.qname, job.qtype)
-        if response is not None:
-            found = judge(response, zone=b"\0", qname=job.qname, qtype=job.qtype)
-            if found.kind != says.REFERRAL:
-                self._own = self._own or job is self._top
-                self._say("answered here: a zone of ours, or a special-use name")
-                return self._take_local(job, found)
-            job.own = found
+        here = self._known.own_word(job.qname, job.qtype)
+        if here is not None and here.kind != says.REFERRAL:
+            job.own = None
+            self._own = self._own or job is self._top
+            self._say("answered here: a zone of ours, or a special-use name")
+            return self._take_local(job, here)
+        job.own = here
+        job.border = self._known.border(job.qname, job.qtype, here)
         if self._refresh and job is self._top and not job.aliases:
             return False
         if job.qtype == ANY:
-            known = self._any(job.qname, now_s)
+            known = self._any(job, now_s)
             if known:
                 self._finish(job, NOERROR, known, ())
                 return False
@@ -67,24 +66,29 @@ class Known:
             if alias is not None and alias.kind == store.POSITIVE and alias.trust >= store.ANSWER_NOT_AUTHORITATIVE:
                 job.chain.append(_rrset(job.qname, CNAME, alias, now_s))
                 return self._go_on_with(job, alias.records[0].lower())
-        gone = self._known.cache.nxdomain_above(job.qname, now_s)
-        if gone is not None and self._is_enough(job, gone[1]):
-            self._take_cached(job, gone[1], now_s)
-            return False
+        for gone in self._known.cache.denials_above(job.qname, now_s):
+            if is_word_on(gone, job.border) and self._is_enough(job, gone):
+                self._take_cached(job, gone, now_s)
+                return False
         return self._redirected(job, now_s)
 
     def _cached(self, job: Job, qtype: int, now_s: float) -> Entry | None:
         entry = self._known.cache.get(job.qname, qtype, now_s)
+        if entry is not None and not is_word_on(entry, job.border):
+            # Out of the way of what those say who answer for the name.
+            self._known.cache.forget(job.qname, qtype)
+            return None
         return entry if entry is not None and self._is_enough(job, entry) else None
 
     def _is_enough(self, job: Job, entry: Entry) -> bool:
         """Whether an entry has what was asked for: with DO, also signatures."""
         return entry.do or not self.question.do or job is not self._top or entry.kind == store.FAILURE
 
-    def _any(self, qname: bytes, now_s: float) -> tuple[RRset, ...]:
-        found = [(rdtype, self._known.cache.get(qname, rdtype, now_s)) for rdtype in _COMMON]
-        return tuple(_rrset(qname, rdtype, entry, now_s) for rdtype, entry in found
-                     if entry is not None and entry.kind == store.POSITIVE and entry.trust == store.ANSWER)
+    def _any(self, job: Job, now_s: float) -> tuple[RRset, ...]:
+        found = [(rdtype, self._known.cache.get(job.qname, rdtype, now_s)) for rdtype in _COMMON]
+        return tuple(_rrset(job.qname, rdtype, entry, now_s) for rdtype, entry in found
+                     if entry is not None and entry.kind == store.POSITIVE and entry.trust == store.ANSWER
+                     and is_word_on(entry, job.border))
 
     def _take_cached(self, job: Job, entry: Entry, now_s: float) -> None:
         if entry.kind == store.POSITIVE:
@@ -104,7 +108,8 @@ class Known:
         while job.qname[at]:
             at += job.qname[at] + 1
             entry = self._known.cache.get(job.qname[at:], DNAME, now_s)
-            if entry is not None and entry.kind == store.POSITIVE and entry.trust >= store.ANSWER_NOT_AUTHORITATIVE:
+            if (entry is not None and entry.kind == store.POSITIVE and is_word_on(entry, job.border)
+                    and entry.trust >= store.ANSWER_NOT_AUTHORITATIVE):
                 dname = _rrset(job.qname[at:], DNAME, entry, now_s)
                 target = job.qname[:at] + entry.records[0].lower()
                 if len(target) > MAX_NAME_OCTETS:

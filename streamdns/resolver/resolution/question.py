@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streamdns.resolver.resolution.cache import Cache
+from streamdns.dns.wire import DS
+from streamdns.resolver.resolution import cache as store
+from streamdns.resolver.resolution import verdict as says
+from streamdns.resolver.resolution.cache import Cache, Entry
 from streamdns.resolver.resolution.message import Options, Response, RRset
 from streamdns.resolver.resolution.servers import Address, Chance, Servers
-from streamdns.resolver.resolution.verdict import is_within, labels
+from streamdns.resolver.resolution.verdict import Verdict, is_within, judge, labels
 
 EDE_OTHER, EDE_STALE, EDE_CACHED_ERROR, EDE_NO_AUTHORITY, EDE_NETWORK = 0, 3, 13, 22, 23
 
@@ -83,3 +86,43 @@ class Knowledge:
         """The forward whose zone is the nearest at or above a name."""
         fitting = [each for each in self.forwards if is_within(name, each.zone)]
         return max(fitting, key=lambda each: labels(each.zone), default=None)
+
+    def own_word(self, qname: bytes, qtype: int) -> Verdict | None:
+        """What our own zones say of a name: a referral where it is below a cut of ours, None where it is not ours."""
+        response = self.local(qname, qtype)
+        return None if response is None else judge(response, zone=b"\0", qname=qname, qtype=qtype)
+
+    def border(self, qname: bytes, qtype: int, own: Verdict | None) -> bytes:
+        """The nearest forward zone or cut of ours (`own`) at or above a name; the root where there is none.
+
+        Of what is at and below it, nothing counts that those above it say, who do not know how it is set up here.
+        """
+        forward = self.forward_of(parent_side(qname, qtype))
+        found = b"\0" if forward is None else forward.zone
+        if own is not None and own.kind == says.REFERRAL and labels(own.rrsets[0].owner) >= labels(found):
+            found = own.rrsets[0].owner
+        return found
+
+    def is_beyond(self, name: bytes, qtype: int, zone: bytes) -> bool:
+        """Whether the servers of a zone cannot speak for a name in it: it is ours, or behind a border of ours."""
+        own = self.own_word(name, qtype)
+        if own is not None and own.kind != says.REFERRAL:
+            return True
+        return not is_within(zone, self.border(name, qtype, own))
+
+    def cached(self, name: bytes, qtype: int, now_s: float) -> Entry | None:
+        """What the cache has of a name, unless it is a denial by those whose word does not count for it."""
+        entry = self.cache.get(name, qtype, now_s)
+        if entry is None or entry.kind in (store.POSITIVE, store.FAILURE):
+            return entry
+        return entry if is_word_on(entry, self.border(name, qtype, self.own_word(name, qtype))) else None
+
+
+def is_word_on(entry: Entry, border: bytes) -> bool:
+    """Whether those who said what is known are to be asked of names behind that border."""
+    return is_within(entry.zone, border) or entry.kind == store.FAILURE
+
+
+def parent_side(qname: bytes, qtype: int) -> bytes:
+    """The name whose zone's servers know of a question: for DS those above the name (RFC 4035 §3.1.4.1)."""
+    return qname[qname[0] + 1 :] if qtype == DS and qname != b"\0" else qname

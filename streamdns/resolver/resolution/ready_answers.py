@@ -14,11 +14,12 @@ class Message:
     """The sections of one answer behind the question, with the TTLs as they are `age_s` after it was made.
 
     `start` is the header behind the id, `start_opt` where an OPT record follows; `question` is its type and class.
-    `foreign` is the version of the view in which its name was seen not to be ours.
+    `foreign` is the version of the view in which its name was seen not to be ours and, if it is `chained`, neither were
+    the names that its aliases lead to.
     """
 
-    __slots__ = ("age_s", "body", "cost", "foreign", "kind", "made", "made_s", "offsets", "question", "refresh_s",
-                 "start", "start_opt", "until_s", "used")
+    __slots__ = ("age_s", "body", "chained", "cost", "foreign", "kind", "made", "made_s", "offsets", "question",
+                 "refresh_s", "start", "start_opt", "until_s", "used")
 
     def __init__(self, reply: bytes, question_end: int, offsets: tuple[int, ...], now_s: float) -> None:
         self.question = reply[question_end - 4 : question_end]
@@ -33,6 +34,7 @@ class Message:
         #: When it is time to ask again, if it is used then.
         self.refresh_s = self.until_s - lasts_s / 10 if lasts_s >= _LEAST_REFRESHED_S else self.until_s
         self.foreign = -1
+        self.chained = False
         self.age_s = 0
         self.used = False
         self.cost = 0
@@ -59,7 +61,9 @@ class Messages:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def put(self, key: bytes, reply: bytes, question_end: int, now_s: float) -> None:
+    def put(
+        self, key: bytes, reply: bytes, question_end: int, now_s: float, *, foreign: int = -1, chained: bool = False
+    ) -> None:
         """Keep a whole reply without an OPT record; one whose TTLs are over at once is not kept."""
         offsets = ttl_offsets(reply, question_end)
         if not offsets:
@@ -67,6 +71,7 @@ class Messages:
         made = Message(reply, question_end, offsets, now_s)
         if made.until_s <= now_s:
             return
+        made.foreign, made.chained = foreign, chained
         made.cost = _ENTRY_BYTES + len(key) + 2 * len(made.body) + _OFFSET_BYTES * len(offsets)
         self._remove(key)
         self._messages[key] = made

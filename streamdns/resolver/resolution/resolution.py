@@ -43,10 +43,11 @@ __all__ = [
 
 MAX_DELEGATIONS = 16
 MAX_PACKETS = 100
-MAX_S = 5.0
+MAX_S = 4.5  # clients have given up after 5 s: what is said then, nobody hears
 UDP_TIMEOUT_S = 1.6
 TCP_TIMEOUT_S = 2.5
 _TCP_AFTER = 2  # time-outs over UDP
+_RESORT_TTL_S = 60  # how long what came without authority is kept: those who know better may be back
 _SHOWN_WHOLE_AFTER = 2  # queries without a response: perhaps it is the part of the name that is not answered
 _CHOKES = (FORMERR, NOTIMP, BADVERS)
 
@@ -80,7 +81,10 @@ class Resolution(Walk):
         if response.truncated and not ask.tcp:
             self._once_over_tcp(job, ask, "truncated", now_s)
             return self._take()
-        verdict = judge(response, zone=ask.zone, qname=ask.qname, qtype=ask.qtype, forwarded=job.recursive)
+        verdict = judge(
+            response, zone=ask.zone, qname=ask.qname, qtype=ask.qtype, forwarded=job.recursive,
+            beyond=lambda name: self._known.is_beyond(name, ask.qtype, ask.zone),
+        )
         if self._trace is not None:
             self._say(f"{_shown(ask)}: {_told(verdict)}")
         if verdict.kind in (says.LAME, says.BROKEN):
@@ -109,11 +113,13 @@ class Resolution(Walk):
             job.cased.discard(address)
             self._send(job, address, now_s)  # Over UDP once more, with the case that it gives back.
             return self._take()
+        if unreachable:
+            job.unreachable.add(address)
         if unreachable or ask.tcp:
             job.spent.add(address)
         else:
             job.silent[address] = job.silent.get(address, 0) + 1
-            if job.silent[address] >= _TCP_AFTER and address not in job.over_tcp:
+            if job.silent[address] >= _TCP_AFTER and address not in job.over_tcp and job.resort is None:
                 self._once_over_tcp(job, ask, "no response over UDP", now_s)
                 return self._take()
         self._next(job, now_s)
@@ -168,7 +174,9 @@ class Resolution(Walk):
             self._now_s = max(self._now_s, self._ends_s)
             reasons = "; ".join(dict.fromkeys(self._top.reasons[-3:]))
             self.limits.add("time")
-            self._give_up(self._top, f"no answer within {MAX_S:g} s" + (f" ({reasons})" if reasons else ""))
+            detail = f"no answer within {MAX_S:g} s" + (f" ({reasons})" if reasons else "")
+            self._give_up(self._top, detail)
+            self._give_up(self._top, detail)  # What was said without authority may only have led further.
 
     def _take(self) -> list[Ask]:
         """What is to be sent now, after every job that waited for another has had its turn."""
@@ -235,7 +243,14 @@ class Resolution(Walk):
             for_s = LAME_S if found.kind == says.LAME and not (minimised or job.recursive) else FAILING_S
             servers.lame(address, ask.zone, now_s, for_s=for_s)
         job.reasons.append(f"{address.host}: {found.reason}")
+        if found.resort is not None and not minimised and (
+                job.resort is None or found.resort.rank > job.resort[2].rank):
+            job.resort = ask, response, found.resort
         self._next(job, now_s)
+
+    def _take_resort(self, job: Job, ask: Ask, response: Response, found: Verdict) -> None:
+        rrsets = tuple([rrset._replace(ttl_s=min(rrset.ttl_s, _RESORT_TTL_S)) for rrset in found.rrsets])
+        self._good(job, ask, response, found._replace(rrsets=rrsets), self._now_s)
 
     # -- what good responses lead to
 
@@ -261,10 +276,10 @@ class Resolution(Walk):
         rrsets = tuple([rrset if rrset.ttl_s <= store.MAX_TTL_S else rrset._replace(ttl_s=store.MAX_TTL_S)
                         for rrset in found.rrsets])
         if found.kind in (says.NO_DATA, says.NO_NAME):
-            self._negative(job, rrsets, now_s, nxdomain=found.kind == says.NO_NAME)
+            self._negative(job, rrsets, ask.zone, now_s, nxdomain=found.kind == says.NO_NAME)
             return
         trusted = response.authoritative or job.recursive
-        self._keep(rrsets, now_s, trust=store.ANSWER if trusted else store.ANSWER_NOT_AUTHORITATIVE)
+        self._keep(rrsets, ask.zone, now_s, trust=store.ANSWER if trusted else store.ANSWER_NOT_AUTHORITATIVE)
         links = sum(rrset.rdtype == CNAME for rrset in rrsets) if job.qtype != CNAME else 0
         if found.kind == says.ALIAS:
             job.chain += rrsets
@@ -276,18 +291,18 @@ class Resolution(Walk):
         else:
             self._finish(job, YXDOMAIN if found.kind == says.TOO_LONG else NOERROR, rrsets, ())
 
-    def _keep(self, rrsets: tuple[RRset, ...], now_s: float, *, trust: int) -> None:
+    def _keep(self, rrsets: tuple[RRset, ...], zone: bytes, now_s: float, *, trust: int) -> None:
         dname = b""
         for rrset in rrsets:
             # A CNAME that was made of the DNAME before it is made again of that.
             if not dname or rrset.rdtype != CNAME or rrset.owner == dname or not is_within(rrset.owner, dname):
                 self._known.cache.put(
                     rrset.owner, rrset.rdtype, rrset.rdatas, trust=trust, ttl_s=rrset.ttl_s, now_s=now_s,
-                    signatures=rrset.signatures, do=self.question.do,
+                    signatures=rrset.signatures, do=self.question.do, zone=zone,
                 )
             dname = rrset.owner if rrset.rdtype == DNAME else b""
 
-    def _negative(self, job: Job, rrsets: tuple[RRset, ...], now_s: float, *, nxdomain: bool) -> None:
+    def _negative(self, job: Job, rrsets: tuple[RRset, ...], zone: bytes, now_s: float, *, nxdomain: bool) -> None:
         if rrsets:
             soa, *proof = rrsets
             minimum = int.from_bytes(soa.rdatas[0][-4:], "big")
@@ -295,7 +310,7 @@ class Resolution(Walk):
             self._known.cache.put_negative(
                 job.qname, job.qtype, store.NXDOMAIN if nxdomain else store.NODATA, soa_owner=soa.owner,
                 soa=soa.rdatas, ttl_s=ttl_s, now_s=now_s, signatures=soa.signatures, do=self.question.do,
-                proof=tuple(proof),
+                proof=tuple(proof), zone=zone,
             )
             rrsets = (soa._replace(ttl_s=ttl_s), *proof)
         self._finish(job, NXDOMAIN if nxdomain else NOERROR, (), rrsets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from streamdns.dns.wire import (
@@ -40,12 +41,19 @@ class Verdict(NamedTuple):
 
     REFERRAL: `rrsets` begins with the NS records, glue follows. NO_DATA and NO_NAME: the SOA, if there is one, then
     the records that prove it. TOO_LONG: a DNAME makes a name of more than 255 octets (YXDOMAIN, RFC 6672 §2.2).
+    `resort`: what a LAME server said all the same, for the case that nobody knows better.
     """
 
     kind: str
     reason: str = ""
     rrsets: tuple[RRset, ...] = ()
     target: bytes = b""
+    resort: Verdict | None = None
+
+    @property
+    def rank(self) -> int:
+        """How much a last resort is worth: records, then a denial with an SOA record, then one without."""
+        return 1 + bool(self.rrsets) if self.kind in (NO_DATA, NO_NAME) else 3
 
 
 def is_within(name: bytes, zone: bytes) -> bool:
@@ -65,8 +73,14 @@ def labels(name: bytes) -> int:
     return count
 
 
-def judge(response: Response, *, zone: bytes, qname: bytes, qtype: int, forwarded: bool = False) -> Verdict:
-    """What a response to (qname, qtype) from a server of `zone` says; a forwarder is believed as resolvers are."""
+def judge(
+    response: Response, *, zone: bytes, qname: bytes, qtype: int, forwarded: bool = False,
+    beyond: Callable[[bytes], bool] = lambda name: False,
+) -> Verdict:
+    """What a response to (qname, qtype) from a server of `zone` says; a forwarder is believed as resolvers are.
+
+    `beyond`: whether somebody else answers for a name in the zone that an alias leads to.
+    """
     rcode = response.rcode
     if rcode not in (NOERROR, NXDOMAIN, YXDOMAIN):
         return Verdict(LAME if rcode in (REFUSED, NOTAUTH) else BROKEN, _RCODES.get(rcode, f"rcode {rcode}"))
@@ -74,16 +88,16 @@ def judge(response: Response, *, zone: bytes, qname: bytes, qtype: int, forwarde
         return Verdict(BROKEN, "truncated where it need not be")
     believable = response.authoritative or forwarded or not response.recursive
     if response.answer:
-        found = _chain(response, zone=zone, qname=qname, qtype=qtype)
+        found = _chain(response, zone=zone, qname=qname, qtype=qtype, beyond=beyond)
         if found is not None:
-            return found if believable else Verdict(LAME, "it answers for others, as a resolver")
+            return found if believable else Verdict(LAME, "it answers for others, as a resolver", resort=found)
     soa = _soa(response, zone, qname)
     if rcode == YXDOMAIN:
         return Verdict(BROKEN, "YXDOMAIN without a DNAME")
     if rcode == NXDOMAIN:
         if response.authoritative or forwarded or (soa and believable):
             return Verdict(NO_NAME, "", soa)
-        return Verdict(LAME, "NXDOMAIN without authority")
+        return Verdict(LAME, "NXDOMAIN without authority", resort=Verdict(NO_NAME, "", soa) if soa else None)
     if not forwarded:
         referral = _referral(response, zone, qname)
         if referral is not None:
@@ -92,18 +106,20 @@ def judge(response: Response, *, zone: bytes, qname: bytes, qtype: int, forwarde
         return Verdict(BROKEN, "an answer to something else")
     if (soa and believable) or response.authoritative or forwarded:
         return Verdict(NO_DATA, "", soa)
-    return Verdict(LAME, "neither an answer nor a referral downwards")
+    return Verdict(LAME, "neither an answer nor a referral downwards", resort=Verdict(NO_DATA, "", soa))
 
 
-def _chain(response: Response, *, zone: bytes, qname: bytes, qtype: int) -> Verdict | None:
+def _chain(
+    response: Response, *, zone: bytes, qname: bytes, qtype: int, beyond: Callable[[bytes], bool]
+) -> Verdict | None:
     """The RRset that was asked for, or the aliases that lead away from its name, as far as the zone goes."""
-    answer = {(rrset.owner, rrset.rdtype): rrset for rrset in response.answer}
+    answer = {(rrset.owner, rrset.rdtype): _single(rrset) for rrset in response.answer}
     name = qname
     believed: list[RRset] = []
     seen = {name}
-    while is_within(name, zone) and len(seen) <= MAX_CHAIN + 1:
+    while is_within(name, zone) and len(seen) <= MAX_CHAIN + 1 and not (believed and beyond(name)):
         if qtype == ANY:
-            there = [rrset for rrset in response.answer if rrset.owner == name]
+            there = [rrset for rrset in answer.values() if rrset.owner == name]
             if there:
                 return Verdict(ANSWER, "", (*believed, *there))
         wanted = answer.get((name, qtype))
@@ -120,8 +136,6 @@ def _chain(response: Response, *, zone: bytes, qname: bytes, qtype: int) -> Verd
             believed.append(dname)
         elif alias is None:
             break
-        elif len(alias.rdatas) != 1:
-            return Verdict(BROKEN, "several CNAME records at one name")
         believed.append(alias)
         name = alias.rdatas[0].lower()
         if name in seen:
@@ -130,12 +144,19 @@ def _chain(response: Response, *, zone: bytes, qname: bytes, qtype: int) -> Verd
     return Verdict(ALIAS, "", tuple(believed), name) if believed else None
 
 
+def _single(rrset: RRset) -> RRset:
+    """Of several CNAME or DNAME records at one name, which may not be, the same one each time."""
+    if rrset.rdtype not in (CNAME, DNAME) or len(rrset.rdatas) == 1:
+        return rrset
+    return rrset._replace(rdatas=(min(rrset.rdatas, key=bytes.lower),), signatures=())
+
+
 def _dname(answer: dict[tuple[bytes, int], RRset], name: bytes, zone: bytes) -> RRset | None:
     """The DNAME above a name, inside the zone."""
     at = name[0] + 1 if name[0] else 0
     while at and is_within(name[at:], zone):
         dname = answer.get((name[at:], DNAME))
-        if dname is not None and len(dname.rdatas) == 1:
+        if dname is not None:
             return dname
         if not name[at]:
             break

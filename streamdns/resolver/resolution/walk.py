@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamdns.dns import name as names
-from streamdns.dns.wire import AAAA, NOERROR, NS, SERVFAIL, A
+from streamdns.dns.wire import AAAA, NOERROR, SERVFAIL, A
 from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution.job import Job
 from streamdns.resolver.resolution.local_data import Known
-from streamdns.resolver.resolution.message import RRset
+from streamdns.resolver.resolution.message import Response, RRset
 from streamdns.resolver.resolution.question import (
     EDE_NETWORK,
     EDE_NO_AUTHORITY,
@@ -21,6 +21,8 @@ from streamdns.resolver.resolution.question import (
     Knowledge,
     Outcome,
     Question,
+    is_word_on,
+    parent_side,
 )
 from streamdns.resolver.resolution.servers import Address, host_of
 from streamdns.resolver.resolution.verdict import MAX_CHAIN, Verdict, is_within, labels
@@ -85,13 +87,13 @@ class Walk(Known):
         job.qname = target
         job.new_zone()
         job.zone, job.minimised, job.whole, job.referrals = None, 0, False, 0
-        job.useless = frozenset()
+        job.useless, job.resort = frozenset(), None
         return True
 
     def _find_zone(self, job: Job, now_s: float) -> None:
         """The deepest zone at or above the name whose servers are known; for DS it is above the name."""
         known = self._known
-        above = job.parent_side()
+        above = parent_side(job.qname, job.qtype)
         forward = known.forward_of(above)
         own_labels = -1 if job.own is None else labels(job.own.rrsets[0].owner)
         if forward is not None and labels(forward.zone) > own_labels:
@@ -104,10 +106,13 @@ class Walk(Known):
             if job.own is not None and (found is None or labels(found[0]) <= own_labels):
                 self._go_down(job, job.own, now_s, cached=False)
                 return
-            if found is None or found[0] == b"\0":
+            if found is None:
                 job.zone, job.names, job.fixed, job.from_cache = b"\0", [], known.roots, False
                 return
             zone, entry = found
+            if not is_word_on(entry, job.border):
+                known.cache.forget_delegation(zone)
+                continue
             if job.is_for(zone):
                 above = _parent(zone)  # Who has no address of its servers yet cannot ask them for one.
                 continue
@@ -120,7 +125,7 @@ class Walk(Known):
             if not addresses or not all(known.servers.is_dead(each, now_s) for each in addresses):
                 return
             self._say("all servers of the delegation as it was known are dead")
-            known.cache.forget(zone, NS)
+            known.cache.forget_delegation(zone)
 
     def _chosen_names(self, rdatas: tuple[bytes, ...], has_address: Callable[[bytes], bool]) -> list[bytes]:
         """Names of a delegation by chance, and of too many rather those with addresses."""
@@ -138,6 +143,10 @@ class Walk(Known):
         """
         assert job.zone is not None
         addresses = self._usable(job, now_s)
+        if job.resort is not None:
+            # There is something to tell: nobody waits long for servers that say nothing, perhaps for good.
+            servers = self._known.servers
+            addresses = [each for each in addresses if each not in job.silent and not servers.is_dead(each, now_s)]
         fresh = [each for each in addresses if each not in job.asks]
         if hurried:
             self._hurry_on(job, addresses, fresh, now_s)
@@ -181,7 +190,7 @@ class Walk(Known):
     def _ask_above(self, job: Job, zone: bytes, now_s: float) -> None:
         """What was known of this delegation leads nowhere: ask those above it again."""
         self._say("the delegation as it was known leads nowhere")
-        self._known.cache.forget(zone, NS)
+        self._known.cache.forget_delegation(zone)
         job.useless = frozenset(job.asks)
         job.new_zone()
         job.zone = None
@@ -224,16 +233,17 @@ class Walk(Known):
         """Start to resolve the next name of a name server; whether that came to anything."""
         if (job.children and not hurried) or job.depth >= MAX_DEPTH or job.zone is None:
             return False
-        zone, cache = job.zone, self._known.cache
+        zone = job.zone
         ipv6 = self._known.ipv6 and self._known.servers.ipv6_works(now_s)
         # Names inside of the zone itself are for its own servers to tell, who cannot be reached.
         for name in sorted(job.names, key=lambda each: is_within(each, zone)):
             if job.names_tried >= MAX_NS_NAMES:
                 return False
-            if name in job.glue or job.is_underway(name):
+            if name in job.looked_for or job.is_underway(name) or self._has_way(job, name, now_s):
                 continue
-            job.glue[name] = ()
-            missing = [rdtype for rdtype in ((A, AAAA) if ipv6 else (A,)) if cache.get(name, rdtype, now_s) is None]
+            job.looked_for.add(name)
+            missing = [rdtype for rdtype in ((A, AAAA) if ipv6 and name not in job.glue else (A,))
+                       if self._known.cached(name, rdtype, now_s) is None]
             if not missing:
                 continue
             job.names_tried += 1
@@ -247,6 +257,13 @@ class Walk(Known):
             return True
         return False
 
+    def _has_way(self, job: Job, name: bytes, now_s: float) -> bool:
+        """Whether a name server came with an address that can be sent to, or may be: not IPv6 alone without IPv6."""
+        here = job.glue.get(name, ())
+        ipv6 = self._known.servers.ipv6_works(now_s)
+        return any(not each.is_ipv6 or (ipv6 and each not in job.unreachable and each not in job.silent)
+                   for each in here)
+
     def _send(self, job: Job, address: Address, now_s: float, *, tcp: bool = False) -> None:
         """Ask a server."""
         raise NotImplementedError
@@ -254,7 +271,7 @@ class Walk(Known):
     def _go_down(self, job: Job, found: Verdict, now_s: float, *, cached: bool) -> None:
         """On to the servers of a zone below."""
         cut, *glue = found.rrsets
-        port = self._known.port
+        port, above = self._known.port, job.zone or b"\0"
         job.new_zone()
         job.reasons.clear()
         job.zone, job.from_cache, job.recursive, job.fixed = cut.owner, False, False, ()
@@ -267,10 +284,14 @@ class Walk(Known):
         job.glue = addresses
         if cached:
             cache = self._known.cache
-            cache.put(cut.owner, NS, cut.rdatas, trust=store.GLUE_AUTHORITY, ttl_s=cut.ttl_s, now_s=now_s)
+            cache.put_delegation(cut, zone=above, now_s=now_s)
             for rrset in glue:
                 cache.put(rrset.owner, rrset.rdtype, rrset.rdatas, trust=store.ADDITIONAL, ttl_s=rrset.ttl_s,
-                          now_s=now_s)
+                          now_s=now_s, zone=above)
+
+    def _take_resort(self, job: Job, ask: Ask, response: Response, found: Verdict) -> None:
+        """Use the response of a server that does not say that it answers for the zone."""
+        raise NotImplementedError
 
     # -- ends
 
@@ -278,7 +299,12 @@ class Walk(Known):
         self._over(job, Outcome(rcode, (*job.chain, *answer), authority, -1, "", self.packets, self._own))
 
     def _give_up(self, job: Job, detail: str) -> None:
-        """Nobody who could answer does."""
+        """Nobody who could answer does; what somebody said who has no authority is taken then, if anything was."""
+        resort, job.resort = job.resort, None
+        if resort is not None and not job.done:
+            self._say("nobody knows better: what came without authority is taken")
+            self._take_resort(job, *resort)
+            return
         self._end(job, EDE_NO_AUTHORITY if self._heard else EDE_NETWORK, detail)
 
     def _end(self, job: Job, ede: int, detail: str, *, keep: bool = True) -> None:

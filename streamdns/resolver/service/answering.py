@@ -75,7 +75,7 @@ class RecursiveAnswerer(FlatteningAnswerer):
         self._message = recursor.messages.get
         super().__init__(policy, cookies=cookies, recursor=recursor)
         self._end = 0
-        self._may = self._leaves = False
+        self._may = self._leaves = self._ours = False
         self._now_s = 0.0
         self._version = -1
 
@@ -106,7 +106,7 @@ class RecursiveAnswerer(FlatteningAnswerer):
             made = self._at_once(packet, tcp)
             if made is not None:
                 return made
-        self.asker, self.slot, self._leaves = client, slot, False
+        self.asker, self.slot, self._leaves, self._ours = client, slot, False, False
         self.ra = RA if self._may else 0
         made = super().reply(packet, tcp, slot)
         if made is None or not self.ra or made[3] & RA:
@@ -169,6 +169,8 @@ class RecursiveAnswerer(FlatteningAnswerer):
         zone = super().find_zone(question)
         if zone is None:
             self._leaves = True
+        else:
+            self._ours = True
         return zone
 
     def answer_delegation(self, question: Question, zone: Zone, reply: Reply) -> None:
@@ -193,6 +195,7 @@ class RecursiveAnswerer(FlatteningAnswerer):
             and message.until_s > self._now_s
             and not packet[3] & _CD
             and packet[end - 4 : end] == message.question
+            and (message.foreign == self._version >= 0 or not (self._ours or message.chained))
         ):
             message.foreign = self._version
             if message.used and self._now_s >= message.refresh_s:
@@ -257,7 +260,10 @@ class RecursiveAnswerer(FlatteningAnswerer):
         if outcome.ede < 0 and not outcome.own and not packet[3] & _CD and (outcome.answer or outcome.authority):
             whole = reply_of(outcome, packet, end, MAX_MESSAGE, b"", do=do) if opt or made[2] & 2 else made
             if not whole[2] & 2:
-                self._messages.put(key, whole, end, self._now_s)
+                # What it says of other names than the one asked for holds for this state of the view, too: one of them,
+                # or a cut above, may be ours in the next. So it does where the name is below a cut of ours.
+                chained = any(rrset.owner != outcome.answer[0].owner for rrset in outcome.answer)
+                self._messages.put(key, whole, end, self._now_s, foreign=self._version, chained=chained)
         return made
 
 

@@ -28,7 +28,7 @@ from streamdns.resolver.service.flattening import OwnAnswerer
 from streamdns.resolver.service.recursor import Recursor
 from streamdns.resolver.transport.pace import Pace
 from streamdns.resolver.transport.transport import Transport
-from tests.unit.dns.answering import EXAMPLE, Memory, errors, section
+from tests.unit.dns.answering import EXAMPLE, SOA_TEXT, Memory, errors, section
 
 OURS = EXAMPLE + """
 www.example. 300 A 192.0.2.1
@@ -58,7 +58,8 @@ class Bench:
     def __init__(self, text: str = OURS, **policy: Any) -> None:
         self.now_s = 1000.0
         registry, rng = Registry(), random.Random(1)
-        own = OwnZones(OwnAnswerer(Policy(**policy), cookies=None), lambda: Memory(text))  # type: ignore[arg-type]
+        self.memory = Memory(text)
+        own = OwnZones(OwnAnswerer(Policy(**policy), cookies=None), lambda: self.memory)  # type: ignore[arg-type]
         self.known = Knowledge(
             Cache(1 << 20), Servers(rng), (Address("127.0.0.1", 9),), rng, local=own, may_ask=lambda address: False
         )
@@ -74,11 +75,10 @@ class Bench:
         )
         self.client = CLIENT
         self.answerer.client = lambda slot: self.client
-        self.memory = Memory(text)
 
-    def put(self, rrset: RRset) -> None:
+    def put(self, rrset: RRset, *, zone: bytes = b"\0") -> None:
         self.known.cache.put(rrset.owner, rrset.rdtype, rrset.rdatas, trust=store.ANSWER, ttl_s=rrset.ttl_s,
-                             now_s=self.now_s, signatures=rrset.signatures, do=True)
+                             now_s=self.now_s, signatures=rrset.signatures, do=True, zone=zone)
 
     def ask(self, owner: str, rdtype: str = "A", *, tcp: bool = False, **options: Any) -> dns.message.Message:
         query = dns.message.make_query(owner, rdtype, **options)
@@ -189,13 +189,54 @@ def test_a_flush_forgets_messages(bench: Bench) -> None:
 ])
 def test_what_leaves_our_zones_goes_on(bench: Bench, owner: str, answer: list[str]) -> None:
     bench.put(A)
-    bench.put(RRset(wire("x.sub.example."), 1, 300, (b"\xc0\0\2\x09",)))
+    bench.put(RRset(wire("x.sub.example."), 1, 300, (b"\xc0\0\2\x09",)), zone=wire("sub.example."))
     for _ in range(2):
         reply = bench.ask(owner)
         assert section(reply.answer) == answer
         assert reply.flags & (dns.flags.RA | dns.flags.AA) == dns.flags.RA
     # What is of our own zones may change at any moment.
     assert len(bench.messages) == (1 if owner == "x.sub.example." else 0)
+
+
+@pytest.mark.parametrize("owner", ["www.elsewhere.", "to.there.", "www.down.there."])
+@pytest.mark.parametrize("ours", ["the zone", "the name as an alias", "a zone that delegates it", "a zone below it"])
+def test_what_was_answered_before_a_name_became_ours(bench: Bench, owner: str, ours: str) -> None:
+    """Also where it is the target of an alias: what is known of it is not what we say from now on."""
+    bench.put(A)
+    bench.put(RRset(wire("to.there."), 5, 300, (wire("www.elsewhere."),)))
+    bench.put(RRset(wire("down.there."), 39, 300, (wire("elsewhere."),)))
+    for _ in range(4):
+        assert section(bench.ask(owner).answer)[-1] == "www.elsewhere. A 1.2.3.5"
+    assert bench.messages.hits == 3
+    bench.memory = Memory(OURS + {
+        "the zone": f"elsewhere. 300 SOA {SOA_TEXT}\nwww.elsewhere. 300 A 192.0.2.99",
+        "the name as an alias": f"elsewhere. 300 SOA {SOA_TEXT}\nwww.elsewhere. 300 CNAME www.example.",
+        "a zone that delegates it": f". 300 SOA {SOA_TEXT}\nelsewhere. 300 NS ns.elsewhere.\nthere. 300 NS ns.there.",
+        "a zone below it": f"www.elsewhere. 300 SOA {SOA_TEXT}\nwww.elsewhere. 300 A 192.0.2.99",
+    }[ours])
+    expected = {"the name as an alias": "www.example. A 192.0.2.1"}.get(ours, "www.elsewhere. A 192.0.2.99")
+    for _ in range(3):
+        reply = bench.ask(owner)
+        if ours == "a zone that delegates it":  # whose servers cannot be asked here
+            assert reply.rcode() == dns.rcode.SERVFAIL
+            assert not any("1.2.3" in each for each in section(reply.answer))
+        else:
+            assert section(reply.answer)[-1] == expected
+    bench.memory = Memory(OURS)
+
+
+@pytest.mark.parametrize("apart", ["", "x"])
+def test_a_chain_is_a_message_as_well(bench: Bench, apart: str) -> None:
+    """Kept as it is sent, looked at again once for each state of the view."""
+    bench.put(A)
+    bench.put(RRset(wire("to.there."), 5, 300, (wire("www.elsewhere."),)))
+    for _ in range(3):
+        bench.memory = Memory(OURS + f"\nother{apart}.example. 300 A 192.0.2.7")
+        hits = bench.messages.hits
+        for number in range(4):
+            assert len(bench.ask("to.there.").answer) == 2
+            assert bench.messages.hits == hits + number
+        assert bench.ask("www.elsewhere.").answer
 
 
 def test_our_own_names_and_those_who_may_not(bench: Bench) -> None:

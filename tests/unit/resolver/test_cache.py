@@ -10,10 +10,12 @@ import pytest
 
 from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution.cache import Cache
+from streamdns.resolver.resolution.message import RRset
 from streamdns.resolver.resolution.servers import Address, Servers, host_of
 from tests.harness.hierarchy import wire
 
 NAME = wire("www.example.org.")
+NSEC = RRset(wire("example.org."), 47, 60, (wire("x.example.org.") + b"\0\1\2",), (b"signature",))
 
 
 def put(cache: Cache, rdata: bytes = b"\1\2\3\4", *, trust: int = store.ANSWER, ttl_s: int = 60, now_s: float = 0.0,
@@ -21,8 +23,10 @@ def put(cache: Cache, rdata: bytes = b"\1\2\3\4", *, trust: int = store.ANSWER, 
     cache.put(name, rdtype, (rdata,), trust=trust, ttl_s=ttl_s, now_s=now_s)
 
 
-def deny(cache: Cache, kind: int, *, name: bytes = NAME, ttl_s: int = 60, now_s: float = 0.0) -> None:
-    cache.put_negative(name, 1, kind, soa_owner=wire("org."), soa=(bytes(22),), ttl_s=ttl_s, now_s=now_s)
+def deny(cache: Cache, kind: int, *, name: bytes = NAME, ttl_s: int = 60, now_s: float = 0.0,
+         proof: tuple[RRset, ...] = (), zone: bytes = b"\0") -> None:
+    cache.put_negative(name, 1, kind, soa_owner=wire("org."), soa=(bytes(22),), ttl_s=ttl_s, now_s=now_s, proof=proof,
+                       zone=zone)
 
 
 def known(cache: Cache, now_s: float = 1.0, *, stale_s: float = 0.0) -> tuple[int, bytes] | None:
@@ -64,18 +68,38 @@ def test_ttl_0_is_not_kept_and_takes_away_what_was() -> None:
     assert len(cache) == 0
 
 
-def test_a_name_that_does_not_exist_denies_all_below() -> None:
+def denied(cache: Cache, name: str, now_s: float = 1.0) -> int:
+    return sum(1 for _ in cache.denials_above(wire(name), now_s))
+
+
+def test_a_denial_that_is_signed_denies_all_below() -> None:
+    cache = Cache(1 << 20)
+    deny(cache, store.NXDOMAIN, proof=(NSEC,))
+    assert known(cache) == (store.NXDOMAIN, bytes(22))
+    assert cache.get(NAME, 28, 1.0) is not None
+    for name in ("a.www.example.org.", "a.b.c.www.example.org."):
+        assert denied(cache, name) == 1
+    for name in ("www.example.org.", "example.org.", "xwww.example.org.", "a.xwww.example.org.", "org.", "."):
+        assert denied(cache, name) == 0
+    assert [denied(cache, "a.www.example.org.", now_s) for now_s in (59.9, 60.0)] == [1, 0]
+    put(cache)
+    assert denied(cache, "a.www.example.org.") == 0, "it is there after all"
+
+
+def test_a_denial_that_nobody_has_signed_denies_one_name() -> None:
     cache = Cache(1 << 20)
     deny(cache, store.NXDOMAIN)
     assert known(cache) == (store.NXDOMAIN, bytes(22))
-    assert cache.get(NAME, 28, 1.0) is not None
-    for name in ("www.example.org.", "a.www.example.org.", "a.b.c.www.example.org."):
-        assert cache.nxdomain_above(wire(name), 1.0) is not None
-    for name in ("example.org.", "xwww.example.org.", "org.", "."):
-        assert cache.nxdomain_above(wire(name), 1.0) is None
-    assert cache.nxdomain_above(NAME, 61.0) is None
-    put(cache)
-    assert cache.nxdomain_above(wire("a.www.example.org."), 1.0) is None
+    assert denied(cache, "a.www.example.org.") == 0
+
+
+def test_the_nearest_denial_comes_first() -> None:
+    cache = Cache(1 << 20)
+    for name in ("www.example.org.", "org.", "example.org."):
+        deny(cache, store.NXDOMAIN, name=wire(name), proof=(NSEC,), zone=wire(name))
+    assert [entry.zone for entry in cache.denials_above(wire("a.www.example.org."), 1.0)] == [
+        NAME, wire("example.org."), wire("org.")
+    ]
 
 
 def test_no_data_denies_one_type_only() -> None:
@@ -84,7 +108,6 @@ def test_no_data_denies_one_type_only() -> None:
     assert known(cache, 3599.0) == (store.NODATA, bytes(22))
     assert known(cache, 3600.0) is None
     assert cache.get(NAME, 28, 1.0) is None
-    assert cache.nxdomain_above(NAME, 1.0) is None
 
 
 def test_what_is_stale_is_there_for_a_day_when_it_is_asked_for() -> None:
@@ -114,14 +137,27 @@ def test_a_good_answer_ends_a_failure() -> None:
     assert cache.get(NAME, 28, 3.0) is None
 
 
-def test_own_ns_records_do_not_prolong_a_delegation() -> None:
+def test_what_a_zone_says_of_its_own_servers_does_not_change_its_delegation() -> None:
     cache = Cache(1 << 20)
-    put(cache, b"\2ns\0", trust=store.GLUE_AUTHORITY, ttl_s=60, rdtype=2)
+    cache.put_delegation(RRset(NAME, 2, 60, (b"\2ns\0",)), zone=wire("org."), now_s=0.0)
     put(cache, b"\3ns2\0", ttl_s=600, now_s=30.0, rdtype=2)
     found = cache.delegation(wire("a.www.example.org."), 59.0)
     assert found is not None
-    assert (found[0], found[1].records) == (NAME, (b"\3ns2\0",))
+    assert (found[0], found[1].records, found[1].zone) == (NAME, (b"\2ns\0",), wire("org."))
     assert cache.delegation(NAME, 60.0) is None
+    entry = cache.get(NAME, 2, 60.0)
+    assert entry is not None
+    assert entry.records == (b"\3ns2\0",)
+    cache.put_delegation(RRset(NAME, 2, 60, (b"\2ns\0",)), zone=wire("org."), now_s=70.0)
+    cache.put_delegation(RRset(NAME, 2, 0, (b"\2ns\0",)), zone=wire("org."), now_s=70.0)
+    assert cache.delegation(NAME, 71.0) is None, "nothing with TTL 0"
+    cache.put_delegation(RRset(NAME, 2, 1 << 31, (b"\2ns\0",)), zone=wire("org."), now_s=70.0)
+    assert cache.delegation(NAME, 70.0 + 86_399.0) is not None
+    assert cache.delegation(NAME, 70.0 + 86_400.0) is None
+    cache.put_delegation(RRset(NAME, 2, 60, (b"\2ns\0",)), zone=wire("org."), now_s=0.0)
+    assert {rdtype for rdtype, _ in cache.entries_of(NAME)} == {2}
+    cache.forget_delegation(NAME)
+    assert cache.delegation(NAME, 1.0) is None
 
 
 def test_least_recently_used_goes_first_and_the_bound_holds() -> None:

@@ -150,10 +150,11 @@ def test_a_name_that_is_there_after_all() -> None:
     """An NXDOMAIN above a name goes when the name answers."""
     at = world()
     assert at.resolve("nothing.example.org.").rcode == NXDOMAIN
-    cache = at.known.cache
-    assert cache.nxdomain_above(wire("x.nothing.example.org."), at.now_s) is not None
-    cache.put(wire("x.nothing.example.org."), 1, (b"\1\2\3\4",), trust=5, ttl_s=60, now_s=at.now_s)
-    assert cache.nxdomain_above(wire("y.nothing.example.org."), at.now_s) is None
+    assert at.resolve("nothing.example.org.", "TXT").packets == 0
+    zone_of(at).add("x.nothing.example.org.", "A", "192.0.2.5")
+    assert at.resolve("x.nothing.example.org.").rcode == NOERROR
+    found = at.resolve("nothing.example.org.", "TXT")
+    assert (found.rcode, found.packets) == (NOERROR, 1)
 
 
 def test_an_soa_from_elsewhere_does_not_deny() -> None:
