@@ -1,4 +1,4 @@
-"""What can be wrong with name servers, put to a whole streamdns, and to Unbound and PowerDNS Recursor where they are.
+"""What can be wrong with name servers, put to a whole streamdns, and to other resolvers where they are.
 
 All of it is played once, by a process with a network of its own (`python -m tests.harness.scenarios`), and looked at
 here. No times are compared.

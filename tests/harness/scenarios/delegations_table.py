@@ -127,7 +127,7 @@ def _own() -> tuple[Scenario, ...]:
     )
 
 
-#: Records of mine.org., the zone that streamdns has itself: owner, type, contents.
+#: Records of the zones that streamdns has itself: owner, type, contents.
 OWN: tuple[tuple[str, str, str], ...] = (
     ("mine.org.", "SOA", "ns.mine.org. host.mine.org. 1 3600 600 604800 60"),
     ("mine.org.", "NS", "ns.mine.org."),
@@ -136,6 +136,13 @@ OWN: tuple[tuple[str, str, str], ...] = (
     ("chain.mine.org.", "CNAME", "back.own-chain.org."),
     ("sub.mine.org.", "NS", "ns.sub.mine.org."),
     ("ns.sub.mine.org.", "A", LEAF),
+    ("int.lan9.", "SOA", "ns.int.lan9. host.int.lan9. 1 3600 600 604800 60"),
+    ("int.lan9.", "NS", "ns.mine.org."),
+    ("sub.int.lan9.", "NS", "ns.sub.int.lan9."),
+    ("ns.sub.int.lan9.", "A", LEAF),
+    ("ours.own-told.org.", "SOA", "ns.mine.org. host.mine.org. 1 3600 600 604800 60"),
+    ("ours.own-told.org.", "NS", "ns.mine.org."),
+    ("www.ours.own-told.org.", "A", "192.0.2.80"),
 )
 
 SCENARIOS: tuple[Scenario, ...] = (

@@ -10,18 +10,19 @@ from tests.harness.scenarios.report import Report
 from tests.harness.scenarios.scenario import RIGHT, SERVFAIL, Result, Scenario
 
 PAGE = ROOT / "docs" / "resolver-peers.md"
-NAMES = ("streamdns", "Unbound", "PowerDNS Recursor")
+NAMES = ("streamdns", "Unbound", "PowerDNS Recursor", "BIND")
 _HEAD = """# Beside other resolvers
 
-What streamdns, Unbound and PowerDNS Recursor make of name servers that do something wrong, and of data that is easy to
-get wrong. Made by `python -m tests.harness.scenarios --write`, which starts the three beside each other in a network of
-its own, with BIND, Knot and NSD as root, TLDs and honest zones, and a scripted server for all that is not honest
-(`tests/harness/misbehaving.py`). `make test` plays the same scenarios and fails where streamdns does not do right, or
-is the worst of the three.
+What streamdns, Unbound, PowerDNS Recursor and BIND make of name servers that do something wrong, and of data that is
+easy to get wrong. Made by `python -m tests.harness.scenarios --write`, which starts the four beside each other in a
+network of its own, with BIND, Knot and NSD as root, TLDs and honest zones, and a scripted server for all that is not
+honest (`tests/harness/misbehaving.py`). `make test` plays the same scenarios and fails where streamdns does not do
+right, or is the worst of the four.
 
 All run without DNSSEC validation, which streamdns does not have; Unbound has `serve-expired: yes` with
-`serve-expired-client-timeout: 1800`, PowerDNS Recursor `serve-stale-extensions: 60`, because streamdns gives stale
-answers by default. All else is as it comes. Unbound {unbound}, PowerDNS Recursor {recursor}; {date}.
+`serve-expired-client-timeout: 1800`, PowerDNS Recursor `serve-stale-extensions: 60`, BIND `stale-answer-enable yes` with
+`stale-answer-client-timeout 1800`, because streamdns gives stale answers by default. All have the same forward zones.
+All else is as it comes. Unbound {unbound}, PowerDNS Recursor {recursor}, BIND {bind}; {date}.
 
 *answer* is the right answer. What is **bold** is not right: an answer that is wrong, SERVFAIL where there is an answer,
 or no answer within 10 s. Numbers in brackets are the queries that the servers in question got, where that matters. Rows
@@ -61,8 +62,8 @@ def page(report: Report, scenarios: Sequence[Scenario]) -> str:
         if each.name in EXPLANATIONS:
             explained.setdefault(EXPLANATIONS[each.name], []).append(f"`{each.name}`")
     head = _HEAD.format(unbound=report.versions["Unbound"], recursor=report.versions["PowerDNS Recursor"],
-                        date=datetime.datetime.now(tz=datetime.UTC).date())
-    table = "\n".join([f"| scenario | what is wrong | {' | '.join(NAMES)} |", "| --- | --- | --- | --- | --- |", *rows])
+                        bind=report.versions["BIND"], date=datetime.datetime.now(tz=datetime.UTC).date())
+    table = "\n".join([f"| scenario | what is wrong | {' | '.join(NAMES)} |", "| --- " * (2 + len(NAMES)) + "|", *rows])
     why = "\n".join(f"- {', '.join(names)}: {text}" for text, names in explained.items())
     return f"{head}\n{table}\n\n## Differences\n\n{why}\n{_QUERIES}"
 
@@ -71,41 +72,46 @@ _QUERIES = """
 ## Queries
 
 PowerDNS Recursor asks one server after another and waits for each, so it sends the fewest where nobody answers.
-streamdns asks the next one before the first has failed and ends after 5 s and 100 queries at the most; Unbound asks
-each server several times and has no such end.
+streamdns asks the next one before the first has failed and ends after 4.5 s and 100 queries at the most, so that those
+hear of it who wait for 5 s; BIND ends after 10 s, Unbound asks each server several times and has no such end.
 """
 _PATIENT = (
-    "Unbound asks dead servers again and again, each time with more patience, and tells the client nothing meanwhile; "
-    "the other two give up with SERVFAIL within a time that clients wait."
+    "Unbound and BIND ask dead servers again and again, each time with more patience, and tell the client nothing "
+    "meanwhile; the other two give up with SERVFAIL within a time that clients wait."
 )
+_PATIENT_MANY = (
+    "The same of Unbound. BIND gives out the delegation when its `stale-answer-client-timeout` is over and it has no "
+    "stale answer: NOERROR without what was asked for."
+)
+_LATE_CIRCLE = "BIND finds out that there is a circle when its time of 10 s is over."
 _NO_REFERRAL = (
     "Unbound takes a referral that does not lead down as the answer that there is nothing. Elsewhere it is a sign "
     "that the server does not have the zone: the next one is asked, and where all do so, it is not known what there is."
 )
-_ALIASES = "streamdns follows 16 aliases, the other two 11, also in one message."
+_ALIASES = "streamdns follows 16 aliases, the others 11, also in one message."
 
 #: Why resolvers differ, by scenario.
 EXPLANATIONS: dict[str, str] = {
     "dead-all": _PATIENT,
     "lame-cache": (
-        "PowerDNS Recursor believes answers that have RA and no AA. streamdns and Unbound do not: what a resolver has "
-        "in its cache is not the zone's word."
+        "PowerDNS Recursor and BIND believe answers that have RA and no AA, whoever else there is. streamdns and "
+        "Unbound ask the others first: what a resolver has in its cache is not the zone's word."
     ),
     "formerr-edns-opt": (
-        "The FORMERR has an OPT record, so by RFC 6891 §7 the server knows EDNS, and PowerDNS Recursor gives up. "
-        "There are such servers; the other two ask once more without EDNS."
+        "The FORMERR has an OPT record, so by RFC 6891 §7 the server knows EDNS, and PowerDNS Recursor and BIND give "
+        "up. There are such servers; the other two ask once more without EDNS."
     ),
     "edns-dropped": (
         "Since 2019 nobody takes silence as a sign that a server does not know EDNS. streamdns and PowerDNS Recursor "
-        "say SERVFAIL in time, Unbound goes on trying."
+        "say SERVFAIL in time, Unbound and BIND go on trying."
     ),
     "tcp-hangs": (
-        "Unbound may wait longer than a client does for the server that says nothing over TCP; by chance it asks the "
-        "other one first. The other two go on to the next server."
+        "Unbound and BIND may wait longer than a client does for the server that says nothing over TCP; by chance "
+        "they ask the other one first. The other two go on to the next server."
     ),
     "stale": (
         "The server is back with another answer. PowerDNS Recursor prolongs what is stale by 30 s each time that it "
-        "is given out, and says the old address for as long. The other two ask again for each question, or seconds "
+        "is given out, and says the old address for as long. The others ask again for each question, or seconds "
         "after the last try."
     ),
     "spoofer": (
@@ -115,10 +121,12 @@ EXPLANATIONS: dict[str, str] = {
     ),
     "spoofer-udp": (
         "The same without TCP: streamdns and PowerDNS Recursor rather give no answer than one that may be forged, "
-        "Unbound waits for the right id."
+        "Unbound and BIND wait for the right id."
     ),
-    "dead-many": _PATIENT,
-    "dead-many-2": _PATIENT,
+    "circular": _LATE_CIRCLE,
+    "circular-below": _LATE_CIRCLE,
+    "dead-many": _PATIENT_MANY,
+    "dead-many-2": _PATIENT_MANY,
     "deep-30": (
         "streamdns follows 16 delegations for one name, as a bound to what one question can cost; names on the "
         "Internet have three or four."
@@ -126,6 +134,25 @@ EXPLANATIONS: dict[str, str] = {
     "sideways": _NO_REFERRAL,
     "self-referral": _NO_REFERRAL,
     "self-referral-all": _NO_REFERRAL,
+    "forward-dname": (
+        "PowerDNS Recursor and BIND follow the DNAME that they know out of the forward zone. Who sets up a forward "
+        "zone wants its names from there, whatever those above it say."
+    ),
+    "no-authority": (
+        "PowerDNS Recursor takes answers without AA, and neither NODATA nor NXDOMAIN; the others take both when nobody "
+        "says better."
+    ),
+    "no-authority-dead": (
+        "Unbound waits for the silent one before it takes what the other says, longer than clients do."
+    ),
+    "bare-aaaa": "The others take it for NODATA when nobody says better; PowerDNS Recursor does not.",
+    "glue-ipv6": (
+        "The IPv4 address of the name server is in its own zone, which can be asked for it; PowerDNS Recursor does not."
+    ),
+    "child-dead": (
+        "Unbound and BIND then ask those servers that the zone itself names, who are dead, although those above the "
+        "zone have named one that is not. streamdns goes by what those above say."
+    ),
     "chain-16": _ALIASES,
     "chain-once-16": _ALIASES,
     "dname-long": (
@@ -136,7 +163,10 @@ EXPLANATIONS: dict[str, str] = {
         "PowerDNS Recursor keeps everything for one second at least (`minimum-ttl-override`), so the second question "
         "gets the first one's answer. TTL 0 means: for this question only."
     ),
-    "ttl-minus": "PowerDNS Recursor takes it for 68 years, and keeps the record for its maximum of a day.",
+    "ttl-minus": (
+        "PowerDNS Recursor and BIND take it for 68 years, and keep the record for as long as they keep any, a day and "
+        "a week."
+    ),
 }
 #: Which of these are not there every time.
-SOMETIMES = {"tcp-hangs", "spoofer"}
+SOMETIMES = {"tcp-hangs", "spoofer", "circular", "circular-below", "no-authority-dead"}

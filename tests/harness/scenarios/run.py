@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import dns.asyncquery
@@ -107,22 +107,24 @@ def _is_ready(port: int) -> bool:
 
 
 @contextmanager
-def _started(stack: ExitStack, folder: pathlib.Path, report: Report, *, ipv6: bool) -> Iterator[dict[str, int]]:
+def _started(
+    stack: ExitStack, folder: pathlib.Path, report: Report, *, ipv6: bool, forwards: Mapping[str, str]
+) -> Iterator[dict[str, int]]:
     """The ports of all resolvers that there are, each of which resolves."""
     hints = tree.hints(folder)
     ports = {}
 
-    def sources(name: str) -> tuple[str, ...]:
-        return resolvers.SOURCES[name][: 2 if ipv6 else 1]
+    def told(name: str) -> resolvers.Told:
+        return resolvers.Told(hints, resolvers.SOURCES[name][: 2 if ipv6 else 1], forwards)
 
-    server = stack.enter_context(resolvers.streamdns(folder / OURS, hints, sources(OURS)))
+    server = stack.enter_context(resolvers.streamdns(folder / OURS, told(OURS)))
     ports[OURS] = server.port
     for name, make in resolvers.PEERS.items():
         why = resolvers.missing(name)
         if why:
             report.missing[name] = why
             continue
-        peer = stack.enter_context(make(folder / name.replace(" ", ""), hints, sources(name)))
+        peer = stack.enter_context(make(folder / name.replace(" ", ""), told(name)))
         ports[name] = peer.port
         report.versions[name] = resolvers.version(name)
     for name, port in ports.items():
@@ -148,7 +150,8 @@ def run(folder: pathlib.Path, only: Sequence[str] = ()) -> Report:
         scenarios = [each for each in scenarios if each.name not in report.left_out]
     with ExitStack() as stack:
         servers = tree.start(stack, folder, scenarios)
-        with _started(stack, folder, report, ipv6=not why) as ports:
+        forwards = {zone: host for each in scenarios for zone, host in each.forwards.items()}
+        with _started(stack, folder, report, ipv6=not why, forwards=forwards) as ports:
             report.results = asyncio.run(_play(ports, servers, scenarios))
         report.faults += servers.faults
     return report

@@ -61,7 +61,7 @@ class Scenario:
 
     `behind`: zones that the scripted server knows the right answers of. `leaf`: zones of a server that does all right.
     `counted`: hosts whose queries are counted, `most` is how many there may be. `own`: only for who has zones of its
-    own.
+    own. `forwards`: zones whose names resolvers are told to ask of one host.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Scenario:
     counted: tuple[str, ...] = ()
     most: int = 0
     own: bool = False
+    forwards: Mapping[str, str] = field(default_factory=dict)
 
 
 class Result(NamedTuple):

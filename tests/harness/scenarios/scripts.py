@@ -100,6 +100,58 @@ def from_a_cache(asked: Asked, answer: dns.message.Message) -> Iterable[Send]:
     return [sent(reply)]
 
 
+def without_authority(asked: Asked, answer: dns.message.Message) -> Iterable[Send]:
+    """The right answer as resolvers say it: RA without AA."""
+    answer.flags &= ~dns.flags.AA
+    answer.flags |= dns.flags.RA
+    return right(asked, answer)
+
+
+def without_authority_below(label: str) -> Script:
+    """The same for names that have this label, and AA for all others."""
+
+    def script(asked: Asked, answer: dns.message.Message) -> Iterable[Send]:
+        has = label.encode() in [each.lower() for each in asked.query.question[0].name.labels]
+        return without_authority(asked, answer) if has else right(asked, answer)
+
+    return script
+
+
+def bare_for(rdtype: dns.rdatatype.RdataType) -> Script:
+    """NOERROR with no records, no AA and no SOA for this type, as load balancers say to AAAA."""
+
+    def script(asked: Asked, answer: dns.message.Message) -> Iterable[Send]:
+        return [sent(bare(asked, aa=False))] if asked.query.question[0].rdtype == rdtype else right(asked, answer)
+
+    return script
+
+
+def nxdomain_for_type(rdtype: dns.rdatatype.RdataType) -> Script:
+    """NXDOMAIN for this type of any name."""
+
+    def script(asked: Asked, answer: dns.message.Message) -> Iterable[Send]:
+        if asked.query.question[0].rdtype == rdtype:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        return right(asked, answer)
+
+    return script
+
+
+def two_aliases(label: str, *targets: str) -> Script:
+    """Several CNAME records for names that begin with this label, whatever type is asked for, and nothing else."""
+
+    def script(asked: Asked, answer: dns.message.Message) -> Iterable[Send]:
+        if not is_for(asked, label):
+            return right(asked, answer)
+        reply = bare(asked)
+        turned = asked.before % len(targets)
+        reply.answer.append(dns.rrset.from_text(asked.query.question[0].name, 60, "IN", "CNAME",
+                                                *targets[turned:], *targets[:turned]))
+        return [sent(reply)]
+
+    return script
+
+
 def evil(asked: Asked, query: dns.message.Message | None = None) -> dns.message.Message:
     """An answer with the evil address."""
     query = query or asked.query
