@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         outcome = Drive(question, known, transport, trace=args.trace).run()
         took_ms = (time.monotonic() - began_s) * 1000
         if settings.private_answers == "deny":
-            outcome = WithoutPrivate(known)(question, outcome)
+            outcome = WithoutPrivate(known, settings.private_answers_zones)(question, outcome)
     _print(records(outcome.answer, signatures=args.dnssec))
     if not outcome.answer:
         _print(records(outcome.authority, signatures=args.dnssec, before="; "))

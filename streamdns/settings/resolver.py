@@ -111,6 +111,14 @@ def parse_groups(text: str) -> tuple[str, ...]:
     return words
 
 
+def _is_at(server: Address, here: Address) -> bool:
+    """Whether what is sent to a server comes to an address to listen on, which may be every address of its family."""
+    if server.port != here.port:
+        return False
+    host, mine = ipaddress.ip_address(server.host), ipaddress.ip_address(here.host)
+    return host == mine or (mine.is_unspecified and host.version == mine.version and host.is_loopback)
+
+
 RESOLVER: Final[tuple[Setting, ...]] = (
     Setting(
         name="DNS_RECURSION_ALLOW", attribute="recursion_allow", parse=parse_networks, default=_NEAR,
@@ -161,8 +169,15 @@ RESOLVER: Final[tuple[Setting, ...]] = (
         name="DNS_PRIVATE_ANSWERS", attribute="private_answers", parse=parsers.choice("allow", "deny"),
         default="allow",
         description="Whether foreign names may have addresses of this host, this link or private networks; deny "
-                    "leaves these out (DNS rebinding), except below DNS_FORWARD_ZONES.",
+                    "leaves these out (DNS rebinding), except below DNS_FORWARD_ZONES and DNS_PRIVATE_ANSWERS_ZONES.",
         allowed="allow or deny",
+    ),
+    Setting(
+        name="DNS_PRIVATE_ANSWERS_ZONES", attribute="private_answers_zones", parse=parsers.parse_zones, default="",
+        unset=(), unset_means="none",
+        description="Zones whose names may have private addresses although DNS_PRIVATE_ANSWERS=deny: DNS block lists, "
+                    "say, whose answers are addresses of 127/8.",
+        allowed="zone names separated by space or comma",
     ),
     Setting(
         name="DNS_RESOLVER_DENY", attribute="resolver_deny", parse=parse_networks, default=_DENIED,
@@ -180,8 +195,13 @@ RESOLVER: Final[tuple[Setting, ...]] = (
 )
 
 
-def settle(values: dict[str, Any], *, warnings: list[str], given: set[str]) -> None:
-    """Warn of settings that will have no effect; a value that could not be parsed is not there."""
+def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str], given: set[str]) -> None:
+    """Refuse to ask ourselves, warn of settings without effect; a value that could not be parsed is not there."""
+    listening = values.get("address", ())
+    asked = [("DNS_RESOLVER_ADDRESS", server) for server in values.get("resolver_address", ())]
+    asked += [("DNS_FORWARD_ZONES", server) for zone in values.get("forward_zones", ()) for server in zone.servers]
+    problems += [f"{name}: {server} is where this server itself answers (DNS_ADDRESS)"
+                 for name, server in dict.fromkeys(asked) if any(_is_at(server, here) for here in listening)]
     if values.get("recursion_allow") == ():
         names = sorted({row.name for row in RESOLVER} & given - {"DNS_RECURSION_ALLOW"})
         warnings += [f"{name} has no effect while DNS_RECURSION_ALLOW is none" for name in names]

@@ -95,6 +95,7 @@ class Settings:
     forward_zones: tuple[ForwardZone, ...]
     special_names_off: tuple[str, ...]
     private_answers: str
+    private_answers_zones: tuple[str, ...]
     serve_stale: bool
     resolver_deny: tuple[Network, ...]
     resolver_source: tuple[str, ...]
@@ -265,7 +266,7 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
     admin.settle(values, problems=problems, warnings=warnings)
     peers.settle(values, problems=problems, warnings=warnings)
     kafka.settle(values, problems=problems, warnings=warnings)
-    resolver.settle(values, warnings=warnings, given=given)
+    resolver.settle(values, problems=problems, warnings=warnings, given=given)
     metrics.settle(values, problems=problems, warnings=warnings)
     if values.get("udp") is False and values.get("tcp") is False:
         warnings.append("DNS_UDP and DNS_TCP are both false: no query will be answered")

@@ -17,6 +17,7 @@ from streamdns.resolver.resolution.question import Forward, Knowledge, Local, Ou
 from streamdns.resolver.resolution.ready_answers import Messages
 from streamdns.resolver.resolution.servers import Address, Servers
 from streamdns.resolver.resolution.special_names import Special, without_private
+from streamdns.resolver.resolution.verdict import is_within
 from streamdns.resolver.service.recursor import Recursor
 from streamdns.resolver.service.roots import known_roots, read_hints
 from streamdns.resolver.transport.transport import Transport
@@ -92,10 +93,13 @@ def knowledge_of(settings: Settings, local: Local) -> Knowledge:
 
 
 class WithoutPrivate:
-    """Leaves private addresses out of what foreign names have; EDE 15 (Blocked, RFC 8914) says so."""
+    """Leaves private addresses out of what foreign names have; EDE 15 (Blocked, RFC 8914) says so.
 
-    def __init__(self, known: Knowledge) -> None:
-        self._known = known
+    `zones`: names at and below these may have them.
+    """
+
+    def __init__(self, known: Knowledge, zones: Sequence[str] = ()) -> None:
+        self._known, self._zones = known, tuple(name.from_text(zone).lower() for zone in zones)
 
     def __call__(self, question: Question, outcome: Outcome) -> Outcome:
         """The outcome to give out; what counts is whose the name is that was asked for, not where it leads to."""
@@ -104,6 +108,8 @@ class WithoutPrivate:
             return outcome
         forward = self._known.forward_of(question.qname)
         if forward is not None and forward.zone != b"\0":
+            return outcome
+        if any(is_within(question.qname, zone) for zone in self._zones):
             return outcome
         return outcome._replace(answer=kept, ede=_EDE_BLOCKED, detail="private addresses were left out")
 
@@ -119,5 +125,5 @@ def recursor_of(settings: Settings, *, registry: Registry, local: Local) -> Recu
         limit=settings.recursion_limit,
         client_limit=settings.recursion_client_limit,
         serve_stale=settings.serve_stale,
-        polish=WithoutPrivate(known) if settings.private_answers == "deny" else None,
+        polish=WithoutPrivate(known, settings.private_answers_zones) if settings.private_answers == "deny" else None,
     )

@@ -165,3 +165,6 @@ def test_private_addresses_are_left_out_of_foreign_names() -> None:
     known.local = Zone("ours.").add("a.ours.", "A", "10.0.0.1").answer
     assert polish(Question(wire("a.ours."), 1), found) is found
     assert polish(Question(wire("a.org."), 1), found) == foreign
+    polish = WithoutPrivate(known, ["zen.org."])
+    assert polish(Question(wire("2.0.0.127.zen.org."), 1), found) is found
+    assert polish(Question(wire("axzen.org."), 1), found) == foreign

@@ -6,6 +6,7 @@ import ipaddress
 
 import pytest
 
+from streamdns.errors import ConfigError
 from streamdns.settings import load
 
 
@@ -25,3 +26,28 @@ def test_an_empty_value_that_stands_for_something() -> None:
     assert load({"DNS_RESOLVER_DENY": " "}).resolver_deny == ()
     assert load({}).resolver_deny
     assert load({"DNS_RECURSION_ALLOW": ""}).recursion_allow == load({}).recursion_allow
+
+
+@pytest.mark.parametrize(("address", "asked", "itself"), [
+    ("127.0.0.1:53", "127.0.0.1", True), ("127.0.0.1:53", "127.0.0.1:5353", False), (":53", "127.0.0.1", True),
+    (":53", "127.0.0.53", True), (":53", "::1", True), ("0.0.0.0:53", "::1", False), (":53", "192.0.2.1", False),
+    ("192.0.2.1:53 [2001:db8::1]:53", "2001:db8:0::1", True), (":5353", "127.0.0.1", False),
+])
+@pytest.mark.parametrize("name", ["DNS_RESOLVER_ADDRESS", "DNS_FORWARD_ZONES"])
+def test_who_is_asked_is_somebody_else(name: str, address: str, asked: str, itself: bool) -> None:
+    """A resolver that forwards to itself would answer nothing, and only after all of its time."""
+    value = asked if name == "DNS_RESOLVER_ADDRESS" else f"corp.example=10.0.0.1 lab.example={asked}"
+    settings = {"DNS_ADDRESS": address, name: value}
+    if not itself:
+        load(settings)
+        return
+    with pytest.raises(ConfigError) as caught:
+        load(settings)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{name}: ")
+    assert "where this server itself answers" in problem
+
+
+def test_a_star_is_no_zone_to_forward() -> None:
+    with pytest.raises(ConfigError, match=r"a zone stands for all names below it, so write corp\.example"):
+        load({"DNS_FORWARD_ZONES": "*.corp.example=10.0.0.1"})
