@@ -12,10 +12,9 @@ from confluent_kafka import TopicPartition
 
 from streamdns.errors import LogReplaced, SourceError, SourceStalled
 from streamdns.events.batch import Partition, Record
-from streamdns.sources.kafka import wire
+from streamdns.sources.kafka.cluster import EARLIEST, LATEST, Cluster
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.confluent import ConfluentClient
-from streamdns.sources.kafka.probe import Cluster
 from streamdns.sources.kafka.pykafka import PykafkaClient
 from streamdns.sources.kafka.source import KafkaSource
 from tests.harness.kafka import VERSIONS, Broker, missing
@@ -135,13 +134,13 @@ def test_a_question_that_was_broken_off(broker: Broker) -> None:
     partition = (topic.name, 0)
     assert broker.process is not None
     try:
-        assert cluster.offsets([partition], at=wire.LATEST, committed=False) == {partition: 7}
+        assert cluster.offsets([partition], at=LATEST, committed=False) == {partition: 7}
         broker.process.send_signal(signal.SIGSTOP)
-        asked = gevent.spawn(cluster.offsets, [partition], at=wire.EARLIEST, committed=False)
+        asked = gevent.spawn(cluster.offsets, [partition], at=EARLIEST, committed=False)
         gevent.sleep(0)  # It has its turn, and waits for the reply.
         asked.kill()
         broker.process.send_signal(signal.SIGCONT)
-        assert cluster.offsets([partition], at=wire.LATEST, committed=False) == {partition: 7}
+        assert cluster.offsets([partition], at=LATEST, committed=False) == {partition: 7}
     finally:
         broker.process.send_signal(signal.SIGCONT)
         cluster.close()

@@ -152,15 +152,15 @@ def test_the_design_page_names_files_that_there_are() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("library", ["confluent_kafka", "pykafka"])
-def test_a_client_library_has_one_module(library: str) -> None:
-    """Who does not use it never loads it."""
-    users = [name for name, path in MODULES.items() if any(within(other, library) for other in imports(name, path))]
-    assert len(users) == 1, users
-    module = users[0]
-    loading = {name for name, path in MODULES.items() if module in imports(name, path)}
-    writing = {"streamdns.sources.kafka.sink"} if library == "confluent_kafka" else set()
-    assert loading == {"streamdns.sources.kafka.source"} | writing
+@pytest.mark.parametrize(
+    ("library", "files"), [("confluent_kafka", {"cluster", "confluent"}), ("pykafka", {"pykafka"})]
+)
+def test_client_libraries_are_used_in_few_files(library: str, files: set[str]) -> None:
+    """Who does not read or write Kafka never loads them: only files of their own room import those that use them."""
+    users = {name for name, path in MODULES.items() if any(within(other, library) for other in imports(name, path))}
+    assert users == {f"streamdns.sources.kafka.{file}" for file in files}
+    loading = {name for name, path in MODULES.items() if users & imports(name, path)}
+    assert all(within(name, "streamdns.sources.kafka") for name in loading), loading
 
 
 def test_who_writes_to_kafka_is_loaded_by_need() -> None:

@@ -9,6 +9,10 @@ from streamdns.errors import SourceError
 from streamdns.events.batch import Partition, Record
 
 
+class Refused(SourceError):
+    """What every address of the cluster would refuse: a password, a certificate, a client that cannot read there."""
+
+
 class OutOfRange(SourceError):
     """The broker has nothing at a position that was asked for; whether the log is another one is to be found out."""
 
@@ -32,6 +36,13 @@ class KafkaClient(Protocol):
     """Reads partitions from given positions; raises SourceError, OutOfRange or CannotServe, and is then only closed."""
 
     name: str
+
+    def unsuited(self, ends: Mapping[Partition, int]) -> str:
+        """Why another client should read what is in these partitions, "" where there is no reason.
+
+        `ends` are those of partitions that are not empty. Raises CannotServe where this client never can.
+        """
+        ...
 
     def start(self, positions: Mapping[Partition, int]) -> None:
         """Read these partitions; called again with more of them when a topic has grown."""

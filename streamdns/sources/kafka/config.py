@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
 from typing import Final
 
-from streamdns.errors import SourceError
 from streamdns.settings import Settings
 
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -69,25 +67,3 @@ def from_settings(settings: Settings) -> KafkaConfig:
         partitioner=settings.kafka_partitioner,
         delivery_timeout_s=settings.kafka_delivery_timeout_s,
     )
-
-
-def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:
-    """A context that verifies the broker's certificate and name. Raises SourceError for files that are of no use."""
-    context = kind(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        if config.ca:
-            context.load_verify_locations(config.ca)
-        else:
-            context.load_default_certs()
-    except (OSError, ssl.SSLError) as error:
-        raise SourceError(f"cannot use the CA certificates in {config.ca}: {_reason(error)}") from error
-    if config.certificate:
-        try:
-            context.load_cert_chain(config.certificate, config.key or None)
-        except (OSError, ssl.SSLError) as error:
-            raise SourceError(f"cannot use the certificate {config.certificate}: {_reason(error)}") from error
-    return context
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

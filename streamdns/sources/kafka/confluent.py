@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import confluent_kafka as ck
-import gevent
-from gevent.event import AsyncResult
-from gevent.threadpool import ThreadPool
 
 from streamdns.errors import SourceError
 from streamdns.events.batch import Partition, Record
-from streamdns.runtime.native import in_thread, outcome
-from streamdns.sources.kafka import wire
+from streamdns.sources.kafka import codes
 from streamdns.sources.kafka.client import Fetched, OutOfRange
 from streamdns.sources.kafka.config import KafkaConfig
+from streamdns.sources.kafka.librdkafka import SILENT, LibraryThread, connection_options
 
-_T = TypeVar("_T")
 _POLL_S: Final = 0.25  # As long as close() may have to wait for a read.
-_CLOSE_S: Final = 0.9
 _QUEUE_KBYTES: Final = 16384
 #: Messages that are taken from the library in one call.
 _AT_ONCE: Final = 500
@@ -34,8 +28,6 @@ _GONE: Final = {
     ck.KafkaError._SSL: "TLS failed",  # noqa: SLF001
     ck.KafkaError._ALL_BROKERS_DOWN: "no broker can be reached",  # noqa: SLF001
 }
-#: What is fatal librdkafka itself would write to standard error, at any log level; it is told as an error, too.
-_SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)
 _LINGER_MS: Final = 5
 _MESSAGE_MAX_BYTES: Final = 4 << 20  # More than any event may have.
 _TIMED_OUT: Final = ck.KafkaError._MSG_TIMED_OUT  # noqa: SLF001
@@ -53,29 +45,6 @@ _REFUSED: Final = {
 }
 
 
-def connection_options(config: KafkaConfig) -> dict[str, Any]:
-    """What librdkafka needs to reach the cluster, whoever uses it; nothing ever makes a topic."""
-    options: dict[str, Any] = {
-        "bootstrap.servers": ",".join(config.addresses),
-        "security.protocol": config.security_protocol(),
-        "allow.auto.create.topics": False,
-        "reconnect.backoff.ms": 200,
-        "reconnect.backoff.max.ms": 1000,
-        "socket.timeout.ms": 10000,
-        "socket.keepalive.enable": True,
-        "socket.nagle.disable": True,
-        "topic.metadata.refresh.interval.ms": 10000,
-        "log_level": 0,
-    }
-    if config.mechanism:
-        options |= {"sasl.mechanism": config.mechanism, "sasl.username": config.user, "sasl.password": config.password}
-    if config.tls:
-        files = {"ssl.ca.location": config.ca, "ssl.certificate.location": config.certificate,
-                 "ssl.key.location": config.key or config.certificate}
-        options |= {name: path for name, path in files.items() if path}
-    return options
-
-
 class ConfluentClient:
     """librdkafka without groups: partitions are assigned at positions, and what it cannot read is an error."""
 
@@ -84,15 +53,18 @@ class ConfluentClient:
     def __init__(self, config: KafkaConfig) -> None:
         self._config = config
         self._failures: deque[ck.KafkaError] = deque(maxlen=100)
-        self._pool: ThreadPool | None = ThreadPool(1)
+        self._thread = LibraryThread()
         self._consumer: ck.Consumer | None = None
         self._positions: dict[Partition, int] = {}
         self._at_end: dict[Partition, int] = {}
 
+    def unsuited(self, ends: Mapping[Partition, int]) -> str:
+        return ""
+
     def start(self, positions: Mapping[Partition, int]) -> None:
         new = {partition: at for partition, at in positions.items() if partition not in self._positions}
         self._positions |= new
-        self._in_thread(self._assign, new)
+        self._thread.run(self._assign, new)
 
     def _assign(self, positions: Mapping[Partition, int]) -> None:
         parts = [ck.TopicPartition(topic, number, at) for (topic, number), at in positions.items()]
@@ -133,7 +105,7 @@ class ConfluentClient:
         left_s = timeout_s
         while True:
             wait_s = min(left_s, _POLL_S)
-            got = self._in_thread(self._read, max_records, wait_s)
+            got = self._thread.run(self._read, max_records, wait_s)
             left_s -= wait_s
             if got.positions or got.records or left_s <= 0:
                 return got
@@ -185,18 +157,8 @@ class ConfluentClient:
             if error.code() in _GONE or error.fatal():
                 raise SourceError(f"Kafka: {_GONE.get(error.code(), 'the client failed')} ({error.str()})")
 
-    def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        if self._pool is None:
-            raise SourceError("the Kafka client is closed")
-        return in_thread(work, *arguments, pool=self._pool)
-
     def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        closed: AsyncResult = pool.spawn(outcome, self._close, ())
-        # A close that hangs must not keep anybody waiting; the thread is given back whenever it is over.
-        gevent.spawn(_give_back, pool, closed).join(_CLOSE_S)
+        self._thread.close(self._close)
 
     def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -252,7 +214,7 @@ class ConfluentProducer:
             "error_cb": self._note,
         }
         try:
-            self._producer = ck.Producer(options, logger=_SILENT)
+            self._producer = ck.Producer(options, logger=SILENT)
         except ck.KafkaException as error:
             raise SourceError(f"the Kafka client does not start: {error.args[0].str()}") from error
 
@@ -320,14 +282,9 @@ class ConfluentProducer:
             return  # As above.
 
 
-def _give_back(pool: ThreadPool, closed: AsyncResult) -> None:
-    closed.wait()
-    pool.kill()
-
-
 def _failure(error: ck.KafkaError, topic: str, number: int) -> SourceError:
     where = f"topic {topic}, partition {number}"
     if error.code() in _RANGE:
         return OutOfRange(f"{where}: {error.str()}")
-    known = error.code() in wire.ERRORS
-    return SourceError(f"{where}: {wire.error_text(error.code()) if known else error.str()}")
+    known = error.code() in codes.ERRORS
+    return SourceError(f"{where}: {codes.error_text(error.code()) if known else error.str()}")

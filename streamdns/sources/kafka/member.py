@@ -18,7 +18,7 @@ _LOOK_S: Final = 2.0
 
 
 class Connected(Protocol):
-    """Connections of pykafka's, see kafka_pykafka.Connections."""
+    """Connections of pykafka's, see pykafka.py."""
 
     def topic(self, name: str) -> Any: ...
 

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import gevent
 from gevent import socket as gsocket
 from gevent.queue import Empty, JoinableQueue, Queue
+from pykafka.broker import Broker
 from pykafka.cluster import Cluster as PykafkaCluster
 from pykafka.exceptions import KafkaException
 from pykafka.handlers import GEventHandler
@@ -26,13 +27,16 @@ from streamdns.errors import SourceError
 from streamdns.events.batch import Partition, Record
 from streamdns.runtime.native import in_thread
 from streamdns.runtime.turns import give_way
-from streamdns.sources.kafka import decode, wire
+from streamdns.sources.kafka import codes, decode, stored_batch
 from streamdns.sources.kafka.client import CannotServe, Fetched, OutOfRange
+from streamdns.sources.kafka.cluster import Cluster
 from streamdns.sources.kafka.config import KafkaConfig
+from streamdns.sources.kafka.librdkafka import TIMEOUT_S
 from streamdns.sources.kafka.member import Holder, Member
-from streamdns.sources.kafka.probe import TIMEOUT_S, Cluster, context_of
+from streamdns.sources.kafka.tls import context_of
 from streamdns.sources.kafka.topic import in_transactions
 
+_FETCH: Final = 2  # The newest version that it speaks.
 _WAIT_MS: Final = 100  # As long as a broker keeps a request for which it has nothing.
 _REPLY_S: Final = 15.0
 _CONNECT_S: Final = 10.0
@@ -114,10 +118,35 @@ class Connections:
     def close(self) -> None:
         """Cut the connections: a worker that waits for a reply ends, and no request is waited for."""
         for broker in self.cluster.brokers.values():
-            shared = getattr(broker.handler, "shared", None)
-            if shared is not None:
-                shared.ending.set()
-                shared.connection.disconnect()
+            _cut(broker)
+
+
+def _cut(broker: Any) -> None:
+    shared = getattr(broker.handler, "shared", None)
+    if shared is not None:
+        shared.ending.set()
+        shared.connection.disconnect()
+
+
+def fetch_versions(config: KafkaConfig) -> tuple[int, int]:
+    """The versions of Fetch that the first broker that answers serves; raises SourceError.
+
+    No other client tells. It is one request, because what else pykafka asks for a newer broker may not serve.
+    """
+    handler, failure = _Handler(context_of(config)), ""
+    for host, port in config.hosts():
+        broker = None
+        try:
+            with gevent.Timeout(_CONNECT_S, SourceError(f"no answer within {_CONNECT_S:g} s")):
+                broker = Broker(-1, host, port, handler, 10_000, 10_000)
+                versions = broker.fetch_api_versions().api_versions[FetchRequest.API_KEY]
+                return versions.min, versions.max
+        except Exception as error:  # noqa: BLE001 - as above
+            failure = _sentence(error)
+        finally:
+            if broker is not None:
+                _cut(broker)
+    raise SourceError(f"pykafka does not connect: {failure}")
 
 
 class _Chunk(NamedTuple):
@@ -148,19 +177,27 @@ class PykafkaClient:
         self._members: list[Member] = []
         self._first_bytes = config.fetch_bytes
 
+    def unsuited(self, ends: Mapping[Partition, int]) -> str:
+        """As KafkaClient.unsuited: aborted transactions are read, too, so the last batches are to be of none."""
+        lowest, highest = fetch_versions(self._near(self._config))
+        if lowest > _FETCH:
+            raise CannotServe(f"this Kafka serves Fetch {lowest}–{highest}, pykafka speaks ≤ {_FETCH}")
+        self._find({topic for topic, _ in ends})
+        for partition, end in ends.items():
+            batch = self._stored_batch(partition, end - 1)
+            if batch is not None and batch.transactional:
+                return in_transactions(partition[0])
+        return ""
+
     def start(self, positions: Mapping[Partition, int]) -> None:
         new = {p: at for p, at in positions.items() if p not in self._positions}
         wanted = new.keys() | self._positions.keys()
-        connections = self._connections
-        if connections is None:
-            connections = self._connections = self._connect(self._config)
-        elif self._positions:
+        if self._connections is not None and self._positions:
             try:
-                connections.cluster.update()
+                self._connections.cluster.update()
             except Exception as error:
                 raise SourceError(f"pykafka cannot look at the cluster again: {_sentence(error)}") from error
-        for topic in {topic for topic, _ in wanted}:
-            self._topics[topic] = connections.topic(topic)
+        self._find({topic for topic, _ in wanted})
         leaders = {self._leader(partition) for partition in wanted}
         # Fetchers may run already: they look at this in every round, so leaders must be known, and they move it.
         self._positions |= new
@@ -177,8 +214,20 @@ class PykafkaClient:
         """The partitions of a topic that are read."""
         return {number for of, number in self._positions if of == topic}
 
+    def _find(self, topics: set[str]) -> None:
+        """Have connections, and know who leads what of these topics."""
+        connections = self._connections
+        if connections is None:
+            connections = self._connections = self._connect(self._config)
+        for topic in topics:
+            self._topics[topic] = connections.topic(topic)
+
     def _connect(self, config: KafkaConfig) -> Connections:
-        return Connections(replace(config, addresses=self._cluster.addresses()))
+        return Connections(self._near(config))
+
+    def _near(self, config: KafkaConfig) -> KafkaConfig:
+        """With a broker that is there first: pykafka tries addresses in order, and is slow to leave a dead one."""
+        return replace(config, addresses=self._cluster.addresses())
 
     def _leader(self, partition: Partition) -> int:
         try:
@@ -225,14 +274,10 @@ class PykafkaClient:
                 self._round(leader)
         except SourceError as error:
             failure = error
-        except (KafkaException, OSError) as error:
-            failure = SourceError(f"pykafka lost the broker: {_sentence(error)}")
         except decode.DecodeError as error:
             failure = SourceError(f"what the broker sent is damaged: {error}")
         except Exception as error:  # noqa: BLE001 - what it is, is told; a reading that ended must never look quiet
             failure = SourceError(f"pykafka failed: {type(error).__name__} {_sentence(error)}")
-        except gevent.Timeout:
-            failure = SourceError(f"the broker did not answer within {_REPLY_S:g} s")
         self._queue.put(_Chunk(("", 0), [], 0, False, failure))
 
     def _round(self, leader: int) -> None:
@@ -242,14 +287,29 @@ class PykafkaClient:
             PartitionFetchRequest(topic.encode(), number, self._positions[topic, number], self._size((topic, number)))
             for topic, number in asked
         ]
-        broker = self._topics[asked[0][0]].partitions[asked[0][1]].leader
+        request = FetchRequest(requests, timeout=_WAIT_MS, min_bytes=1, api_version=_FETCH)
+        reply = self._ask_leader(asked[0], request)
+        for topic, number, data in decode.partitions(reply):
+            self._take((topic, number), data)
+
+    def _ask_leader(self, partition: Partition, request: Any) -> bytes:
+        """Send a request to the broker that leads a partition; its reply without length and correlation."""
+        leader = self._leader(partition)
+        broker = self._topics[partition[0]].partitions[partition[1]].leader
         if broker.handler is None:
             raise SourceError(f"pykafka is not connected to broker {leader}")
-        request = FetchRequest(requests, timeout=_WAIT_MS, min_bytes=1, api_version=2)
-        with gevent.Timeout(_REPLY_S):
-            reply = broker.handler.request(request).get()
-        for topic, number, data in decode.partitions(bytes(reply)):
-            self._take((topic, number), data)
+        try:
+            with gevent.Timeout(_REPLY_S, SourceError(f"the broker did not answer within {_REPLY_S:g} s")):
+                return bytes(broker.handler.request(request).get())
+        except (KafkaException, OSError) as error:
+            raise SourceError(f"pykafka lost the broker: {_sentence(error)}") from error
+
+    def _stored_batch(self, partition: Partition, offset: int) -> stored_batch.StoredBatch | None:
+        """The batch that is stored at `offset` or is the next one; None where it cannot be told."""
+        error, batch = stored_batch.read(self._ask_leader(partition, stored_batch.Question(partition, offset)))
+        if error:
+            raise _failure(partition, error)
+        return batch
 
     def _size(self, partition: Partition) -> int:
         return self._sizes.get(partition, self._first_bytes)
@@ -296,7 +356,7 @@ class PykafkaClient:
         # The first batch that is stored there is converted as a whole or not at all. So where a message is whole, or
         # the broker says that it could convert nothing, no record of that batch is at our position or behind it.
         if decode.settled(data.messages):
-            batch = self._cluster.stored_batch(partition, position)
+            batch = self._stored_batch(partition, position)
             if batch is not None and batch.transactional and self._config.client == "auto":
                 raise CannotServe(in_transactions(partition[0]))
             position = max(position + 1, min(0 if batch is None else batch.end, data.high_watermark))
@@ -319,10 +379,10 @@ def _unpacked(codec: int, octets: bytes) -> bytes:
 
 
 def _failure(partition: Partition, error: int) -> SourceError:
-    sentence = f"topic {partition[0]}, partition {partition[1]}: {wire.error_text(error)}"
-    if error == wire.OUT_OF_RANGE:
+    sentence = f"topic {partition[0]}, partition {partition[1]}: {codes.error_text(error)}"
+    if error == codes.OUT_OF_RANGE:
         return OutOfRange(sentence)
-    if error in (wire.UNSUPPORTED_VERSION, wire.ZSTD, _UNSUPPORTED_FORMAT):
+    if error in (codes.UNSUPPORTED_VERSION, codes.ZSTD, _UNSUPPORTED_FORMAT):
         return CannotServe(sentence)
     return SourceError(sentence)
 

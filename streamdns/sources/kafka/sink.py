@@ -1,6 +1,6 @@
 """A Kafka topic to write to: looked at before anything is sent, and every event's fate is known or counted as unknown.
 
-The look is our own connection's, because it says within seconds, in one sentence, what librdkafka retries in silence.
+The look is cluster.py's, because it says within seconds, in one sentence, what a producer retries in silence.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Final
 
 from streamdns.errors import SourceError
-from streamdns.sources.kafka import wire
+from streamdns.sources.kafka import codes
+from streamdns.sources.kafka.cluster import Cluster
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.confluent import ConfluentProducer, Delivery
-from streamdns.sources.kafka.probe import Cluster
 from streamdns.sources.sink import LogEvent, Placed, Tally
 
 _QUEUE_EVENTS: Final = 50_000
@@ -98,9 +98,9 @@ def _look(config: KafkaConfig, topic: str) -> int:
     cluster = Cluster(config)
     try:
         found = cluster.look().topics.get(topic)
-        error = wire.UNKNOWN_TOPIC if found is None else found.error
+        error = codes.UNKNOWN_TOPIC if found is None else found.error
         if error:
-            raise SourceError(f"Kafka topic {topic}: {wire.error_text(error)}")
+            raise SourceError(f"Kafka topic {topic}: {codes.error_text(error)}")
         _, values = cluster.topic_settings().get(topic, (0, {}))
         return min(_BATCH_BYTES, int(values.get("max.message.bytes", _BATCH_BYTES)))
     finally:

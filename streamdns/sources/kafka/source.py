@@ -15,18 +15,17 @@ import gevent
 
 from streamdns.errors import LogReplaced, SourceError, SourceStalled
 from streamdns.events.batch import Batch, Partition
-from streamdns.sources.kafka import wire
-from streamdns.sources.kafka.client import CannotServe, KafkaClient, OutOfRange
+from streamdns.sources.kafka import codes
+from streamdns.sources.kafka.client import CannotServe, KafkaClient, OutOfRange, Refused
+from streamdns.sources.kafka.cluster import EARLIEST, LATEST, Cluster, Metadata
 from streamdns.sources.kafka.config import KafkaConfig
-from streamdns.sources.kafka.probe import Cluster, Refused
-from streamdns.sources.kafka.topic import check, in_transactions, keeps_deletes_s, needs_confluent
+from streamdns.sources.kafka.topic import check, keeps_deletes_s, needs_confluent
 
 CHECK_S: Final = 10.0
 STALL_S: Final = 30.0
 #: Where deletes are kept for a short time only, the ends are looked at so many times within it.
 _LOOKS: Final = 4
 _LEAST_CHECK_S: Final = 0.25
-_PYKAFKA_FETCH: Final = 2
 
 
 def make_client(name: str, config: KafkaConfig, cluster: Cluster) -> KafkaClient:
@@ -58,17 +57,13 @@ def preload(config: KafkaConfig) -> None:
             pass
 
 
-def choose_client(
-    config: KafkaConfig, fetch: tuple[int, int], settings: Mapping[str, Mapping[str, str]]
-) -> tuple[str, str]:
-    """The client that reads, and why it is not pykafka ("" when it is). Raises SourceError for one that never can.
+def choose_client(config: KafkaConfig, settings: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    """The client that reads, and why it is not pykafka ("" when it is), as far as it can be told without asking it.
 
-    `fetch`: the versions of Fetch that the broker serves; `settings`: of each topic.
+    `settings`: of each topic. Raises SourceError for a client that is wanted and never can read.
     """
     reason = ""
-    if fetch[0] > _PYKAFKA_FETCH:
-        reason = f"this Kafka serves Fetch {fetch[0]}–{fetch[1]}, pykafka speaks ≤ {_PYKAFKA_FETCH}"
-    elif config.mechanism:
+    if config.mechanism:
         reason = "pykafka does not speak SASL"
     elif any(":" in host for host, _ in config.hosts()):
         reason = "pykafka takes no IPv6 addresses"
@@ -154,7 +149,6 @@ class KafkaSource:
     def _connect(
         self, cluster: Cluster, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]
     ) -> None:
-        versions = cluster.versions()
         self._prints = self._identify(cluster.look())
         for partition in positions:
             if partition not in self._prints:
@@ -164,31 +158,28 @@ class KafkaSource:
                 raise LogReplaced(_replaced(partition, known, self._prints[partition]))
         settings = self._check_topics(cluster)
         self.retention_s = keeps_deletes_s(settings.get(name) for name in self._config.topics)
-        self.client, self.client_reason = choose_client(self._config, versions.get(wire.FETCH, (0, 0)), settings)
+        self.client, self.client_reason = choose_client(self._config, settings)
         asked_s = self._clock()
         starts, self._ends = self._limits(cluster, positions, list(self._prints))
-        if self.client == "pykafka":
-            self._check_transactions(cluster, starts)
+        client = self._client = make_client(self.client, self._config, cluster)
+        self._check_client(client, cluster, {partition: end for partition, end in self._ends.items()
+                                             if end > starts[partition]})
         self._look = _Look(asked_s, self._ends)
         self._targets = dict(self._ends)
         self._positions = {partition: positions.get(partition) or at for partition, at in starts.items()}
         # Where a log does not begin at 0, the first batch says so: else all before it would count as lag.
         self._new = {partition: at for partition, at in self._positions.items() if partition not in positions and at}
-        self._start_client(cluster)
+        self._client.start(self._positions)
 
-    def _start_client(self, cluster: Cluster) -> None:
-        client = self._client = make_client(self.client, self._config, cluster)
-        client.start(self._positions)
-
-    def _identify(self, seen: wire.Metadata) -> dict[Partition, str]:
+    def _identify(self, seen: Metadata) -> dict[Partition, str]:
         """Partition to fingerprint."""
         prints: dict[Partition, str] = {}
         for name in self._config.topics:
             topic = seen.topics.get(name)
             if topic is None or topic.error:
-                error = topic.error if topic is not None else wire.UNKNOWN_TOPIC
-                raise SourceError(f"Kafka topic {name}: {wire.error_text(error)}")
-            for number in sorted(topic.leaders):
+                error = topic.error if topic is not None else codes.UNKNOWN_TOPIC
+                raise SourceError(f"Kafka topic {name}: {codes.error_text(error)}")
+            for number in sorted(topic.replicas):
                 prints[name, number] = f"{seen.cluster}/{topic.id}"
         return prints
 
@@ -199,7 +190,7 @@ class KafkaSource:
         seen = cluster.look()
         for name, (error, values) in cluster.topic_settings().items():
             if error:
-                self.warnings.append(f"topic {name}: its settings cannot be looked at: {wire.error_text(error)}")
+                self.warnings.append(f"topic {name}: its settings cannot be looked at: {codes.error_text(error)}")
                 continue
             found[name] = values
             findings = check(seen.topics[name], values, fetch_max_bytes=self._config.fetch_max_bytes)
@@ -209,29 +200,40 @@ class KafkaSource:
             self.warnings += findings.refusals
         return found
 
-    def _check_transactions(self, cluster: Cluster, starts: Mapping[Partition, int]) -> None:
-        """pykafka reads aborted transactions, too: it is left to topics whose last batches are of none."""
-        for partition, end in self._ends.items():
-            batch = cluster.stored_batch(partition, end - 1) if end > starts[partition] else None
-            if batch is not None and batch.transactional:
-                said = in_transactions(partition[0])
-                if self._config.client == "auto":
-                    self.client, self.client_reason = "confluent", said
-                    self._ends = cluster.offsets(list(self._ends), at=wire.LATEST, committed=True)
-                else:
-                    self.warnings.append(f"{said}: unset DNS_KAFKA_CLIENT")
-                return
+    def _check_client(self, client: KafkaClient, cluster: Cluster, ends: Mapping[Partition, int]) -> None:
+        """Let the other client read where this one should not; `ends` of partitions that are not empty."""
+        automatic = self._config.client == "auto"
+        try:
+            doubt = client.unsuited(ends)
+        except CannotServe as error:
+            if not automatic:
+                raise Refused(f"{error}: unset DNS_KAFKA_CLIENT") from error
+            doubt = str(error)
+        if not doubt:
+            return
+        if automatic:
+            self._change_client(client, cluster, doubt)
+            self._ends = cluster.offsets(list(self._ends), at=LATEST, committed=True)
+        else:
+            self.warnings.append(f"{doubt}: unset DNS_KAFKA_CLIENT")
+
+    def _change_client(self, client: KafkaClient, cluster: Cluster, reason: str) -> KafkaClient:
+        """Have confluent-kafka in the place of pykafka; it is not started yet."""
+        client.close()
+        self.client, self.client_reason = "confluent", reason
+        other = self._client = make_client(self.client, self._config, cluster)
+        return other
 
     def _limits(self, cluster: Cluster, positions: Mapping[Partition, int], partitions: list[Partition]) -> _Limits:
         """Where each partition begins, and where it ends for the client that reads it; LogReplaced as in connect."""
-        starts = cluster.offsets(partitions, at=wire.EARLIEST, committed=False)
-        ends = cluster.offsets(partitions, at=wire.LATEST, committed=False)
+        starts = cluster.offsets(partitions, at=EARLIEST, committed=False)
+        ends = cluster.offsets(partitions, at=LATEST, committed=False)
         # The ends were asked for after the positions were noted: none can be behind only because time passed. And not
         # those of read_committed: pykafka may have read into a transaction that is still open.
         for partition, at in positions.items():
             _compare(partition, at, starts[partition], ends[partition])
         if self.client == "confluent":
-            ends = cluster.offsets(partitions, at=wire.LATEST, committed=True)
+            ends = cluster.offsets(partitions, at=LATEST, committed=True)
         return _Limits(starts, ends)
 
     def fingerprints(self) -> dict[Partition, str]:
@@ -254,9 +256,7 @@ class KafkaSource:
         except CannotServe as error:
             if self._config.client != "auto" or self.client != "pykafka":
                 raise
-            client.close()
-            self.client, self.client_reason = "confluent", str(error)
-            self._start_client(cluster)
+            self._change_client(client, cluster, str(error)).start(self._positions)
             return Batch([], self._news(moved), False)
         except OutOfRange as error:
             self._verify(cluster)

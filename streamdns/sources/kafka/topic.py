@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
-
-from streamdns.sources.kafka.wire import Topic
 
 _DAY_MS: Final = 86_400_000
 _LEAST_TOMBSTONE_DAYS: Final = 7
 _MANY_PARTITIONS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of a cluster; `error` is Kafka's code, `replicas` maps each partition to the number of its copies."""
+
+    name: str
+    error: int
+    id: str
+    replicas: dict[int, int]
 
 
 class Findings(NamedTuple):
@@ -42,8 +51,8 @@ def check(topic: Topic, settings: Mapping[str, str], *, fetch_max_bytes: int) ->
     if largest is not None and largest > fetch_max_bytes:
         limit = f"DNS_KAFKA_FETCH_MAX_BYTES={fetch_max_bytes}"
         warnings.append(f"{name}: max.message.bytes is {largest}, more than {limit}")
-    if len(topic.leaders) > _MANY_PARTITIONS:
-        warnings.append(f"{name} has {len(topic.leaders)} partitions, which makes every read more work")
+    if len(topic.replicas) > _MANY_PARTITIONS:
+        warnings.append(f"{name} has {len(topic.replicas)} partitions, which makes every read more work")
     alone = sum(1 for count in topic.replicas.values() if count < 2)
     if alone:
         warnings.append(f"{name}: {alone} of {len(topic.replicas)} partitions have a replication factor of 1")

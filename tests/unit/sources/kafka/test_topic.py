@@ -9,16 +9,14 @@ import pytest
 from streamdns.errors import SourceError
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.source import choose_client
-from streamdns.sources.kafka.topic import check, keeps_deletes_s
-from streamdns.sources.kafka.wire import Topic
+from streamdns.sources.kafka.topic import Topic, check, keeps_deletes_s
 
 GOOD = {"cleanup.policy": "compact", "delete.retention.ms": "1209600000", "max.message.bytes": "1048588",
         "retention.ms": "604800000"}
 
 
 def topic(partitions: int = 3, replicas: int = 3) -> Topic:
-    numbers = range(partitions)
-    return Topic("zones", 0, "id", dict.fromkeys(numbers, (0, 1)), dict.fromkeys(numbers, replicas))
+    return Topic("zones", 0, "id", dict.fromkeys(range(partitions), replicas))
 
 
 def findings(changes: dict[str, str], *, partitions: int = 3, replicas: int = 3) -> tuple[list[str], list[str]]:
@@ -59,26 +57,24 @@ def config(**more: Any) -> KafkaConfig:
 
 
 @pytest.mark.parametrize(
-    ("fetch", "more", "settings", "reason"),
-    [((4, 18), {}, {}, "Fetch 4–18"), ((0, 17), {"mechanism": "PLAIN"}, {}, "SASL"),
-     ((0, 17), {"addresses": ("kafka.example:9092", "[2001:db8::1]:9092")}, {}, "IPv6"),
-     ((0, 17), {}, {"compression.type": "zstd"}, "zstd"),
-     ((0, 17), {}, {"message.downconversion.enable": "false"}, "downconversion")],
+    ("more", "settings", "reason"),
+    [({"mechanism": "PLAIN"}, {}, "SASL"),
+     ({"addresses": ("kafka.example:9092", "[2001:db8::1]:9092")}, {}, "IPv6"),
+     ({}, {"compression.type": "zstd"}, "zstd"),
+     ({}, {"message.downconversion.enable": "false"}, "downconversion")],
 )
-def test_pykafka_is_not_taken_where_it_cannot(
-    fetch: tuple[int, int], more: dict[str, Any], settings: dict[str, str], reason: str
-) -> None:
-    client, why = choose_client(config(**more), fetch, {"zones": settings})
+def test_pykafka_is_not_taken_where_it_cannot(more: dict[str, Any], settings: dict[str, str], reason: str) -> None:
+    client, why = choose_client(config(**more), {"zones": settings})
     assert client == "confluent"
     assert reason in why
     with pytest.raises(SourceError, match="unset DNS_KAFKA_CLIENT"):
-        choose_client(config(client="pykafka", **more), fetch, {"zones": settings})
+        choose_client(config(client="pykafka", **more), {"zones": settings})
 
 
 def test_pykafka_is_taken_where_it_can_and_confluent_where_it_must() -> None:
-    assert choose_client(config(), (0, 17), {"zones": GOOD}) == ("pykafka", "")
-    assert choose_client(config(client="pykafka"), (0, 17), {}) == ("pykafka", "")
-    assert choose_client(config(client="confluent"), (0, 17), {})[0] == "confluent"
+    assert choose_client(config(), {"zones": GOOD}) == ("pykafka", "")
+    assert choose_client(config(client="pykafka"), {}) == ("pykafka", "")
+    assert choose_client(config(client="confluent"), {})[0] == "confluent"
 
 
 @pytest.mark.parametrize(

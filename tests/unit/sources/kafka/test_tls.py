@@ -1,4 +1,4 @@
-"""Our own connections to a cluster, without one."""
+"""Certificates: which are of use, and why a broker's is not accepted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from streamdns.errors import SourceError
-from streamdns.sources.kafka import probe
-from streamdns.sources.kafka.config import KafkaConfig, tls_context
+from streamdns.sources.kafka import tls
+from streamdns.sources.kafka.config import KafkaConfig
 
 
 def config(**more: object) -> KafkaConfig:
@@ -20,13 +20,14 @@ def config(**more: object) -> KafkaConfig:
 def test_certificates_are_read_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's CAs take tens of milliseconds, at each attempt to connect: the event loop does not wait for them."""
     threads: list[int] = []
+    made = tls.tls_context
 
     def noted(given: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:
         threads.append(threading.get_ident())
-        return tls_context(given, kind)
+        return made(given, kind)
 
-    monkeypatch.setattr(probe, "tls_context", noted)
-    context = probe.context_of(config(tls=True))
+    monkeypatch.setattr(tls, "tls_context", noted)
+    context = tls.context_of(config(tls=True))
     assert context is not None
     assert context.check_hostname
     assert context.verify_mode == ssl.CERT_REQUIRED
@@ -38,5 +39,5 @@ def test_certificates_that_are_of_no_use(tmp_path: pathlib.Path) -> None:
     broken = tmp_path / "ca.pem"
     broken.write_text("no certificate")
     with pytest.raises(SourceError, match="cannot use the CA certificates in"):
-        probe.context_of(config(tls=True, ca=str(broken)))
-    assert probe.context_of(config()) is None
+        tls.context_of(config(tls=True, ca=str(broken)))
+    assert tls.context_of(config()) is None

@@ -1,0 +1,67 @@
+"""TLS to Kafka's brokers: a context for pykafka's connections, and why a broker's certificate is not accepted."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from gevent import socket as gsocket
+from gevent import ssl as gssl
+
+from streamdns.errors import SourceError
+from streamdns.runtime.native import in_thread
+from streamdns.sources.kafka.config import KafkaConfig
+
+_TIMEOUT_S: Final = 4.0
+
+
+def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
+    """What TLS wants, None where there is none; made in a native thread, for reading the system's CAs takes 40 ms.
+
+    It is made anew for each connection: certificates are replaced while we run. Raises SourceError.
+    """
+    if not config.tls:
+        return None
+    return in_thread(tls_context, config, gssl.SSLContext)
+
+
+def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:
+    """A context that verifies the broker's certificate and name. Raises SourceError for files that are of no use."""
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if config.ca:
+            context.load_verify_locations(config.ca)
+        else:
+            context.load_default_certs()
+    except (OSError, ssl.SSLError) as error:
+        raise SourceError(f"cannot use the CA certificates in {config.ca}: {_reason(error)}") from error
+    if config.certificate:
+        try:
+            context.load_cert_chain(config.certificate, config.key or None)
+        except (OSError, ssl.SSLError) as error:
+            raise SourceError(f"cannot use the certificate {config.certificate}: {_reason(error)}") from error
+    return context
+
+
+def certificate_fault(config: KafkaConfig, host: str, port: int) -> str:
+    """Why the broker there shows a certificate that is not accepted, in OpenSSL's words; "" where that is not so.
+
+    librdkafka has the same words for another CA, for another name and for a certificate that has expired.
+    """
+    context = context_of(config)
+    if context is None:
+        return ""
+    try:
+        with (
+            gsocket.create_connection((host, port), timeout=_TIMEOUT_S) as sock,
+            context.wrap_socket(sock, server_hostname=host),
+        ):
+            return ""
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message.rstrip(".")
+    except OSError:
+        return ""
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
