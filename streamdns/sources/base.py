@@ -1,4 +1,4 @@
-"""What the consumer needs from a log, whatever the log is."""
+"""The interface of a source: the log that the consumer reads events from, whether it is a file or Kafka."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamdns.events.batch import Batch, Partition
 
 
 class Source(Protocol):
-    """A log that is read from given positions; what goes wrong is SourceError, LogReplaced where it is another log.
+    """Reads a log from given positions; raises SourceError when that fails, LogReplaced when it is another log.
 
     A position means something only in the log it was read from, so each goes together with a fingerprint: an opaque
     string that stays the same while a partition only grows (Kafka: cluster id and topic id; file: a hash of the first
@@ -31,25 +31,25 @@ class Source(Protocol):
         ...
 
     def fingerprints(self) -> dict[Partition, str]:
-        """The fingerprint of every partition that has one by now; one that gave a record always has."""
+        """Give the fingerprint of each partition that has one by now; a partition that gave a record always has."""
         ...
 
     def read(self, *, max_records: int, timeout_s: float) -> Batch:
-        """The next records, as soon as there is one; an empty batch when `timeout_s` passed without any."""
+        """Give the next records as soon as there is one; an empty batch when none came within `timeout_s`."""
         ...
 
     def ends(self) -> dict[Partition, int]:
-        """The position behind the last complete record of every partition, as known now."""
+        """Give the position behind the last complete record of each partition, as known now."""
         ...
 
     def close(self) -> None:
-        """Give everything back; may be called twice."""
+        """Release connections, files and threads; may be called twice."""
         ...
 
     def describe(self) -> str:
-        """The log in a few words, for status and log lines."""
+        """Name the log in a few words, for status and log lines."""
         ...
 
     def details(self) -> dict[str, Any]:
-        """What status shows beside that; `warnings` is a list of sentences, logged once after connect."""
+        """Give what status shows beside that; `warnings` is a list of sentences, logged once after connect."""
         ...

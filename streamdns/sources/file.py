@@ -1,4 +1,4 @@
-"""The embedded file log as a source: whole lines as they are appended, and an alarm when the log is another one."""
+"""Reads the embedded file log: whole lines as they are appended, and an alarm when the file was replaced or cut."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Watch:
-    """The kernel's notices about files and directories (inotify); without them `wait` only waits.
+    """Waits for changes of files and directories (inotify); on kernels without it, only for the time to pass.
 
     `blind` says that some changes give no notice, because a limit of the kernel on watches is reached.
     """
@@ -48,7 +48,7 @@ class _Watch:
         self.blind = self._fd < 0
 
     def add(self, path: str, mask: int) -> int:
-        """Watch what is at `path` now; -1 where that cannot be done."""
+        """Watch what is at `path` now; gives -1 where that cannot be done."""
         watch: int = _libc.inotify_add_watch(self._fd, os.fsencode(path), mask) if self._fd >= 0 else -1
         self.blind = self.blind or watch < 0
         return watch
@@ -58,7 +58,7 @@ class _Watch:
             _libc.inotify_rm_watch(self._fd, watch)
 
     def drain(self) -> int:
-        """What happened since the last call: the masks of all notices in one, 0 for nothing."""
+        """Give what happened since the last call: the masks of all notices in one, 0 for nothing."""
         happened = 0
         while self._fd >= 0:
             try:
@@ -73,7 +73,7 @@ class _Watch:
         return happened
 
     def wait(self, timeout_s: float) -> None:
-        """Until there is a notice to drain, `close`, or `timeout_s`."""
+        """Wait until there is a notice to drain, until `close`, or for `timeout_s`."""
         if self._closed:
             return
         self._awake.clear()
@@ -131,7 +131,7 @@ class _Tail:
         return blake2b(self.first_line, digest_size=16).hexdigest() if self.first_line else ""
 
     def reopen_if_moved(self) -> bool:
-        """Read on in the file that is at the path now, where that is another one; whether it is."""
+        """Go on with the file that is at the path now, if that is another one; tells whether it is."""
         status = os.stat(self.path)
         if (status.st_dev, status.st_ino) == self._file:
             return False
@@ -141,7 +141,7 @@ class _Tail:
         return True
 
     def changed(self) -> bool:
-        """Whether the file was written to since the last call."""
+        """Tell whether the file was written to since the last call."""
         status = os.fstat(self._fd)
         seen, self._seen = self._seen, (status.st_size, status.st_mtime_ns)
         return seen != self._seen
@@ -214,7 +214,7 @@ class _Tail:
         return True
 
     def _skip(self, chunk_bytes: int) -> bool:
-        """Look for the end of a line that is too long to hold; False when the file ends before it."""
+        """Skip a line that is too long to hold; gives False when the file ends before the line does."""
         data = os.pread(self._fd, chunk_bytes, self._scanned)
         at = data.find(b"\n")
         if at < 0:
@@ -228,7 +228,7 @@ class _Tail:
         return True
 
     def end(self) -> int:
-        """Behind the last newline that is in the file now."""
+        """Give the offset behind the last newline that is in the file now."""
         size = os.fstat(self._fd).st_size
         known = max(self.offset, self._scanned)
         while size > known:
@@ -241,7 +241,7 @@ class _Tail:
 
 
 class FileSource:
-    """The file log at `path` (see filelog) as a Source; what is not there yet is an empty log.
+    """The file log at `path` (see filelog.py) as a Source; a file that does not exist yet is an empty log.
 
     `check_s`: how often the files are looked at without any notice of the kernel, for file systems that give none.
     `wakeups` counts how often a waiting read had another look.
@@ -330,14 +330,14 @@ class FileSource:
         return f"file log {self._path}" + (f" (looked at every {self._check_s:g} s: no inotify)" if blind else "")
 
     def details(self) -> dict[str, Any]:
-        """As Source.details: nothing more is known of a file."""
+        """As Source.details: there is nothing more to say about a file."""
         return {"warnings": []}
 
     def _failure(self, error: OSError) -> SourceError:
         return SourceError(f"cannot read {error.filename or self._path}: {error.strerror}")
 
     def _look(self, watch: _Watch) -> None:
-        """Act on what happened to the files since the last look."""
+        """Pick up what happened to the files since the last look."""
         happened = watch.drain()
         now = self._clock()
         if happened & ~_IN_MODIFY or now - self._checked >= self._check_s:
@@ -349,7 +349,7 @@ class FileSource:
                     tail.verify()
 
     def _scan(self, watch: _Watch, positions: Mapping[int, int], fingerprints: Mapping[int, str]) -> None:
-        """Take up partition files that came, verify the others; LogReplaced for one that is gone or another."""
+        """Add partition files that are new and verify the others; LogReplaced where one is gone or was replaced."""
         self._watch_place(watch)
         files = partition_files(self._path)
         for number in [number for number in self._tails if number not in files]:
@@ -382,7 +382,7 @@ class FileSource:
         self._place_watch = added
 
     def _collect(self, max_records: int, positions: dict[Partition, int]) -> tuple[list[Record], bool]:
-        """What the partitions have, in fair shares; and whether a read at the end of all of them returned nothing."""
+        """Read all partitions in fair shares; tells, too, whether a read at the end of each returned nothing."""
         records: list[Record] = []
         if not self._tails:
             return records, True

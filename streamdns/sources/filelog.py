@@ -1,4 +1,4 @@
-"""The format of the embedded file log, and appending to it.
+"""The format of the embedded file log: parses its lines, and appends events to it.
 
 The log is one file (partition 0) or a directory of `<partition>.jsonl` files. An event is one line,
 `{"key": ..., "value": array | null | "raw text of the payload", "timestamp": ms}`, and its position is the byte offset
@@ -43,7 +43,7 @@ _decode_array = msgspec.json.Decoder(list[object]).decode
 
 
 def decode_line(line: bytes, partition: int, position: int) -> Record | None:
-    """The record of one line (without its newline); None for a line of white space only. Never raises."""
+    """Parse one line (without its newline) into a record; None for a line of white space only. Never raises."""
     try:
         event = _decode(line)
         if not line.isascii():
@@ -84,7 +84,7 @@ def _reason(line: bytes) -> str:
 
 
 def encode_line(key: bytes, value: bytes | None, timestamp_ms: int) -> bytes:
-    """One event as a line with its newline; ValueError with one sentence for what the file log cannot carry."""
+    """Write one event as a line with its newline; ValueError, in one sentence, for what the file log cannot carry."""
     try:
         name = key.decode()
     except UnicodeDecodeError:
@@ -111,12 +111,12 @@ def _encode_payload(value: bytes) -> bytes:
 
 
 def is_directory(path: str) -> bool:
-    """Whether the log at `path` has, or would get, the form of a directory."""
+    """Tell whether the log at `path` is, or would become, a directory of partition files."""
     return path.endswith("/") or os.path.isdir(path)
 
 
 def partition_files(path: str) -> dict[int, str]:
-    """The file of every partition there is, by number; other files are ignored. Raises OSError, SourceError."""
+    """List the partition files by number; other files are ignored. Raises OSError, SourceError."""
     if not is_directory(path):
         return {0: path} if os.path.exists(path) else {}
     try:
@@ -188,7 +188,7 @@ def _append_lines(path: str, lines: list[bytes]) -> list[int]:
 
 
 def _open_locked(path: str) -> int:
-    """A descriptor of the file that is at `path` once the lock is ours; makes the file and its directory."""
+    """Open the file at `path` and lock it, making file and directory where needed; gives the descriptor."""
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory):
         os.makedirs(directory, exist_ok=True)

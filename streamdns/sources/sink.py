@@ -1,4 +1,4 @@
-"""Where events are written: what a command needs of a log, and the file log in that form."""
+"""The interface of a sink, the log that commands write events to; and the file log as a sink."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LogEvent = tuple[bytes, bytes | None, int]
 
 
 class Placed(NamedTuple):
-    """Where an event is in the log."""
+    """The place of an event in the log."""
 
     topic: str
     partition: int
@@ -20,25 +20,25 @@ class Placed(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How many events are in the log for certain, and of how many it cannot be told."""
+    """Counts events that are in the log for certain, and those of which nobody can tell."""
 
     stored: int
     unknown: int
 
 
 class Sink(Protocol):
-    """A log that is written to; one key's events keep their order, and what goes wrong is SourceError.
+    """Writes events to a log, those of one key in order; raises SourceError when that fails.
 
     ValueError, in one sentence, is for an event that this log cannot carry. After either, only tally() and close() are
     of use.
     """
 
     def append(self, events: Sequence[LogEvent]) -> list[Placed]:
-        """Write events and wait until the log has confirmed them; where each is, in their order."""
+        """Write events and wait until the log has confirmed them; gives the place of each, in order."""
         ...
 
     def send(self, events: Sequence[LogEvent]) -> None:
-        """Hand over events, which may not be in the log before flush()."""
+        """Hand over events; they are certain to be in the log only after flush()."""
         ...
 
     def flush(self) -> None:
@@ -46,11 +46,11 @@ class Sink(Protocol):
         ...
 
     def tally(self) -> Tally:
-        """Give up what has not left yet, within a second, and count."""
+        """Drop what has not been sent yet, wait a second at most for the rest, and count."""
         ...
 
     def close(self) -> None:
-        """Give everything back, at once; may be called twice."""
+        """Release everything at once; may be called twice."""
         ...
 
 
@@ -75,10 +75,10 @@ class FileSink:
         self.append(events)
 
     def flush(self) -> None:
-        """Nothing is ever under way."""
+        """Do nothing: each call of send has written and synced."""
 
     def tally(self) -> Tally:
         return Tally(self._stored, self._unknown)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file stays open."""

@@ -1,1 +1,1 @@
-"""Kafka as a source and a sink of events: pykafka for brokers up to 3.x, confluent-kafka for all."""
+"""Kafka as a source and a sink of events: pykafka reads from brokers up to 3.x, confluent-kafka from all."""

@@ -1,4 +1,4 @@
-"""What the Kafka source needs of a client library, whichever it is."""
+"""The interface that both client libraries, pykafka and confluent-kafka, have for the Kafka source."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Refused(SourceError):
 
 
 class OutOfRange(SourceError):
-    """The broker has nothing at a position that was asked for; whether the log is another one is to be found out."""
+    """The broker has nothing at the position asked for: the log may have been cut or replaced, so it is checked."""
 
 
 class CannotServe(SourceError):
-    """This client can never read these data from this broker; another one may."""
+    """This client can never read this log from this broker; the other one may."""
 
 
 class Fetched(NamedTuple):
-    """Records in order of each partition, the next position of each that moved, and which are at their end.
+    """What one fetch gave: records in order of each partition, next positions, and which partitions are at their end.
 
     `at_end` maps a partition to the position at which a read returned nothing; it is no longer there once it moves on.
     """
@@ -38,7 +38,7 @@ class KafkaClient(Protocol):
     name: str
 
     def unsuited(self, ends: Mapping[Partition, int]) -> str:
-        """Why another client should read what is in these partitions, "" where there is no reason.
+        """Say why the other client should read these partitions, "" where there is no reason.
 
         `ends` are those of partitions that are not empty. Raises CannotServe where this client never can.
         """
@@ -49,9 +49,9 @@ class KafkaClient(Protocol):
         ...
 
     def fetch(self, *, max_records: int, timeout_s: float) -> Fetched:
-        """What there is, as soon as there is something, or nothing after `timeout_s`."""
+        """Give what there is as soon as there is something, or nothing after `timeout_s`."""
         ...
 
     def close(self) -> None:
-        """Give everything back within a second; may be called twice, and while another greenlet is in fetch."""
+        """Release everything within a second; may be called twice, and while another greenlet is in fetch."""
         ...

@@ -19,7 +19,7 @@ from gevent.monkey import get_original
 
 from streamdns.errors import SourceError
 from streamdns.events.batch import Partition
-from streamdns.sources.kafka import codes
+from streamdns.sources.kafka import error_codes
 from streamdns.sources.kafka.client import Refused
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.librdkafka import SILENT, TIMEOUT_S, Complaints, LibraryThread, connection_options
@@ -37,7 +37,7 @@ _native_lock: Final = get_original("_thread", "allocate_lock")
 
 
 class _Unreachable(SourceError):
-    """Nobody answered: another client may find somebody."""
+    """No broker answered. A new AdminClient may find one that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +49,30 @@ class Metadata:
 
 
 class Cluster:
-    """The cluster as an AdminClient sees it; one question at a time, any number of greenlets."""
+    """Asks the cluster, one question at a time, on behalf of any number of greenlets.
+
+    An AdminClient is made for the first question, and made anew when no broker answers any more.
+    """
 
     def __init__(self, config: KafkaConfig) -> None:
         self._config = config
         self._lock = RLock()
         self._session: _Session | None = None
-        self._answered = ""
+        self._alive = ""
 
     def close(self) -> None:
-        """Give everything back within a second; a question that waits ends with SourceError."""
+        """Release everything within a second; a question that waits ends with SourceError."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
 
     def addresses(self) -> tuple[str, ...]:
-        """Those of brokers that are there, the one that answered last first: pykafka is slow to leave a dead one."""
+        """List the addresses of the settings, a broker that is alive first: pykafka is slow to give up a dead one."""
         given = self._config.addresses
-        return tuple(dict.fromkeys([self._answered, *given])) if self._answered else given
+        return tuple(dict.fromkeys([self._alive, *given])) if self._alive else given
 
     def look(self) -> Metadata:
-        """The cluster and our topics, as they are now."""
+        """Ask for the cluster's id and our topics, as they are now."""
 
         def ask(admin: AdminClient) -> dict[str, Future[Any]]:
             topics = admin.describe_topics(ck.TopicCollection(list(self._config.topics)), request_timeout=TIMEOUT_S)
@@ -79,13 +82,13 @@ class Cluster:
         cluster = found.pop("")
         if isinstance(cluster, ck.KafkaError):
             raise SourceError(f"the Kafka cluster does not tell its id: {_words(cluster)}")
-        # It is the broker that was asked: since KRaft any broker calls itself, or one like it, the controller.
+        # A broker that the others see alive: since KRaft, any of them is told to be the controller.
         there = cluster.controller
-        self._answered = f"{there.host}:{there.port}" if there is not None and ":" not in there.host else ""
+        self._alive = f"{there.host}:{there.port}" if there is not None and ":" not in there.host else ""
         return Metadata(str(cluster.cluster_id), {name: _topic(name, described) for name, described in found.items()})
 
     def topic_settings(self) -> dict[str, tuple[int, dict[str, str]]]:
-        """Topic to (error code, its settings)."""
+        """Ask for the topics' settings; gives topic to (error code, settings)."""
         asked = [ConfigResource(ResourceType.TOPIC, name) for name in self._config.topics]
         found = self._ask(lambda admin: admin.describe_configs(asked, request_timeout=TIMEOUT_S))
         return {
@@ -95,7 +98,7 @@ class Cluster:
         }
 
     def offsets(self, partitions: Iterable[Partition], *, at: OffsetSpec, committed: bool) -> dict[Partition, int]:
-        """The first (EARLIEST) or next (LATEST) offset of each partition, asked of its leader.
+        """Ask the leader of each partition for its first (EARLIEST) or next (LATEST) offset.
 
         `committed`: an open transaction ends the log, as read_committed sees it.
         """
@@ -112,7 +115,7 @@ class Cluster:
         return offsets
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
-        """Write positions down under the group's name, for Kafka's own tools; raises SourceError."""
+        """Commit positions under the group's name, for Kafka's own tools to see; raises SourceError."""
         group = self._config.group
         parts = [ck.TopicPartition(topic, number, at) for (topic, number), at in positions.items()]
         asked = [ck.ConsumerGroupTopicPartitions(group, parts)]
@@ -125,7 +128,7 @@ class Cluster:
                 raise SourceError(f"the group {group}: {_words(error)}")
 
     def _ask(self, ask: Callable[[AdminClient], Mapping[_K, Future[Any]]]) -> dict[_K, Any]:
-        """What `ask` starts, and the answer to each of it: a KafkaError where the broker has none."""
+        """Start requests with `ask` and wait for the answer to each: a KafkaError where the broker refuses it."""
         with self._lock:
             old, self._session = self._session, None
             if old is not None:
@@ -148,7 +151,7 @@ class Cluster:
 
 
 class _Session:
-    """One AdminClient in a thread of its own, and what librdkafka says meanwhile."""
+    """One AdminClient in a thread of its own, and librdkafka's complaints while it waits."""
 
     def __init__(self, config: KafkaConfig) -> None:
         self._config = config
@@ -179,7 +182,7 @@ class _Session:
             raise Refused(f"{where}: the broker's certificate is not accepted: {fault}") from refusal
 
     def _answers(self, ask: Callable[[AdminClient], Mapping[_K, Future[Any]]]) -> dict[_K, Any]:
-        """In the library's thread."""
+        """Ask and wait, in the library's thread."""
         if self._admin is None:
             options = connection_options(self._config) | {"client.id": "streamdns", "error_cb": self._complaints.hear}
             self._admin = AdminClient(options, logger=SILENT)
@@ -226,9 +229,9 @@ def _topic(name: str, described: Any) -> Topic:
 
 
 def _id(topic: ck.Uuid) -> str:
-    """A topic's id as Kafka's tools write it; librdkafka has two other letters where they have - and _."""
+    """Write a topic's id as Kafka's tools do: librdkafka has + and / where they, and our fingerprints, have - and _."""
     return str(topic).replace("+", "-").replace("/", "_")
 
 
 def _words(error: ck.KafkaError) -> str:
-    return codes.error_text(error.code()) if error.code() in codes.ERRORS else error.str()
+    return error_codes.error_text(error.code()) if error.code() in error_codes.ERRORS else error.str()

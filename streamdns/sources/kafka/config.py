@@ -1,4 +1,4 @@
-"""How to reach a Kafka cluster and what to read there, as values."""
+"""The part of the settings that says how to reach a Kafka cluster and what to read there."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class KafkaConfig:
     delivery_timeout_s: float = 30.0
 
     def hosts(self) -> tuple[tuple[str, int], ...]:
-        """The addresses as (host, port); IPv6 addresses lose their brackets."""
+        """Split the addresses into (host, port); IPv6 addresses lose their brackets."""
         pairs = (address.rpartition(":") for address in self.addresses)
         return tuple((host.removeprefix("[").removesuffix("]"), int(port)) for host, _, port in pairs)
 
     def security_protocol(self) -> str:
-        """The name that Kafka has for the kind of connection."""
+        """Name the kind of connection as Kafka does, SASL_SSL for instance."""
         return f"SASL_{'SSL' if self.tls else 'PLAINTEXT'}" if self.mechanism else "SSL" if self.tls else "PLAINTEXT"
 
 
 def from_settings(settings: Settings) -> KafkaConfig:
-    """What the settings say about Kafka, as a value of its own."""
+    """Take what the settings say about Kafka."""
     return KafkaConfig(
         addresses=settings.kafka_address,
         topics=settings.kafka_topics,

@@ -1,4 +1,4 @@
-"""confluent-kafka as a client: every call is made in one native thread of its own, so the hub never waits for it."""
+"""Reads and writes Kafka by confluent-kafka; the reader calls it in a native thread, so the event loop never waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import confluent_kafka as ck
 
 from streamdns.errors import SourceError
 from streamdns.events.batch import Partition, Record
-from streamdns.sources.kafka import codes
+from streamdns.sources.kafka import error_codes
 from streamdns.sources.kafka.client import Fetched, OutOfRange
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.librdkafka import SILENT, LibraryThread, connection_options
@@ -46,7 +46,7 @@ _REFUSED: Final = {
 
 
 class ConfluentClient:
-    """librdkafka without groups: partitions are assigned at positions, and what it cannot read is an error."""
+    """Reads partitions from given positions by librdkafka, as no member of a group; what it cannot read is an error."""
 
     name = "confluent"
 
@@ -111,7 +111,7 @@ class ConfluentClient:
                 return got
 
     def _read(self, max_records: int, wait_s: float) -> Fetched:
-        """In the native thread: the first message as soon as it is there, and what is queued behind it."""
+        """Take the first message as soon as it is there, and what is queued behind it; in the native thread."""
         consumer = self._consumer
         if consumer is None:
             raise SourceError("the Kafka client is closed")
@@ -167,7 +167,7 @@ class ConfluentClient:
 
 
 class Delivery(NamedTuple):
-    """What became of the event that was put in as `number`.
+    """Tells what became of the event that was put in as `number`.
 
     `failure` is "" where it is in the log; else it is not, or with `unknown` that cannot be told.
     """
@@ -256,7 +256,7 @@ class ConfluentProducer:
         return _REFUSED.get(code) or error.str()
 
     def wait(self, at_most_s: float, *, hurry: bool = False) -> None:
-        """Let reports come in; in a hurry no batch waits for more events."""
+        """Wait for reports about events; in a hurry, no batch waits for more events."""
         try:
             if hurry:
                 self._producer.flush(at_most_s)
@@ -266,7 +266,7 @@ class ConfluentProducer:
             raise SourceError(f"Kafka topic {self._topic}: {self._reason(error.args[0])}") from error
 
     def give_up(self, wait_s: float) -> None:
-        """Drop what has not been sent, and wait so long for the reports of the rest."""
+        """Drop what has not been sent, and wait so long for reports about the rest."""
         try:
             self._producer.purge(in_flight=False)
             self._producer.flush(wait_s)
@@ -274,7 +274,7 @@ class ConfluentProducer:
             return  # Fatal, and told before: nothing more is to be learnt.
 
     def close(self) -> None:
-        """Drop everything without a word."""
+        """Drop everything without reports."""
         try:
             self._producer.purge()
             self._producer.poll(0)
@@ -286,5 +286,5 @@ def _failure(error: ck.KafkaError, topic: str, number: int) -> SourceError:
     where = f"topic {topic}, partition {number}"
     if error.code() in _RANGE:
         return OutOfRange(f"{where}: {error.str()}")
-    known = error.code() in codes.ERRORS
-    return SourceError(f"{where}: {codes.error_text(error.code()) if known else error.str()}")
+    known = error.code() in error_codes.ERRORS
+    return SourceError(f"{where}: {error_codes.error_text(error.code()) if known else error.str()}")

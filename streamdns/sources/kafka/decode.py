@@ -1,4 +1,4 @@
-"""Kafka's message sets of format 0 and 1, taken apart: what a broker gives to those who ask with Fetch 2 or less.
+"""Decodes Kafka's message sets of format 0 and 1, which brokers send to clients that ask with Fetch 2 or less.
 
 Batches of format 2 are converted by the broker, and what compaction left of them comes with gaps.
 """
@@ -25,7 +25,7 @@ _CODEC_NAMES: Final = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 
 
 class DecodeError(ValueError):
-    """Octets that are no message set: damaged on the way, or on the broker's disk."""
+    """What came is no message set: it was damaged on the way, or on the broker's disk."""
 
 
 class Message(NamedTuple):
@@ -38,7 +38,7 @@ class Message(NamedTuple):
 
 
 class PartitionData(NamedTuple):
-    """One partition's part of a Fetch reply."""
+    """The part of a Fetch reply that is about one partition."""
 
     error: int
     high_watermark: int
@@ -46,7 +46,7 @@ class PartitionData(NamedTuple):
 
 
 def partitions(reply: bytes) -> Iterator[tuple[str, int, PartitionData]]:
-    """The parts of a Fetch reply of version 1 or 2, without its length and correlation; raises DecodeError."""
+    """Split a Fetch reply of version 1 or 2, without length and correlation, by partition; raises DecodeError."""
     view = memoryview(reply)
     try:
         at = 8  # throttle time, number of topics
@@ -71,7 +71,7 @@ def partitions(reply: bytes) -> Iterator[tuple[str, int, PartitionData]]:
 def messages(
     data: memoryview | bytes, unpack_with: Callable[[int, bytes], bytes] | None = None
 ) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
-    """Every whole message of a set, in order, as a Message's tuple; a partial one at the end is left out.
+    """Decode every whole message of a set, in order, as a Message's tuple; a partial one at the end is left out.
 
     Raises DecodeError where octets are damaged, CannotServe for a codec that is not here. `unpack_with` is called for
     what is compressed, in place of `plain`. No message is decoded before it is asked for.
@@ -118,7 +118,7 @@ def messages(
 
 
 def settled(data: memoryview | bytes) -> bool:
-    """Whether a set has a whole message, or is the broker's mark for having found nothing to convert.
+    """Tell whether a set has a whole message, or is the broker's mark for having found nothing to convert.
 
     What else there may be, nothing or a part of a message, says that more octets must be asked for.
     """
@@ -131,7 +131,7 @@ def settled(data: memoryview | bytes) -> bool:
 def _packed(
     outer: Message, octets: bytes, form: int, attributes: int
 ) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
-    """The messages that are compressed in one."""
+    """Decode the messages that are compressed in one."""
     # Format 1: offsets within are relative, and the outer one is that of the last; with gaps, only the last one tells.
     base = outer.offset - _last_offset(octets) if form else 0
     for offset, stamp, key, value in messages(octets):
@@ -139,7 +139,7 @@ def _packed(
 
 
 def _last_offset(data: bytes) -> int:
-    """The offset of the last whole message of a set, by the heads alone."""
+    """Find the offset of the last whole message of a set, by the heads alone."""
     head, at, end, last = _HEAD.unpack_from, 0, len(data), 0
     while end - at >= 12:
         offset, size = head(data, at)
@@ -151,7 +151,7 @@ def _last_offset(data: bytes) -> int:
 
 
 def plain(codec: int, data: bytes) -> bytes:
-    """What was compressed; raises DecodeError and CannotServe."""
+    """Decompress; raises DecodeError, and CannotServe for a codec that is not here."""
     unpack = {1: _gunzip, 2: _unsnappy, 3: _unlz4}.get(codec)
     name = _CODEC_NAMES.get(codec, f"codec {codec}")
     if unpack is None:
@@ -167,7 +167,7 @@ def plain(codec: int, data: bytes) -> bytes:
 
 
 class _TooLarge(Exception):
-    """Octets that would fill the memory."""
+    """Give the error for data that would fill the memory once decompressed."""
 
 
 def _bounded(parts: list[bytes]) -> bytes:
@@ -189,7 +189,7 @@ def _gunzip(data: bytes) -> bytes:
 
 
 def _unsnappy(data: bytes) -> bytes:
-    """Snappy, bare or in the blocks of Java's library (xerial): magic, two versions, then length and block."""
+    """Decompress snappy, bare or in the blocks of Java's library (xerial): magic, two versions, length, block, ..."""
     decompress: Callable[[bytes], bytes] = _library("snappy").decompress
     if not data.startswith(_XERIAL):
         blocks = [data]
@@ -206,7 +206,7 @@ def _unsnappy(data: bytes) -> bytes:
 
 
 def _snappy_length(block: bytes) -> int:
-    """The length of what is in a block, which stands at its beginning as a varint."""
+    """Read the decompressed length of a block, which is the varint at its beginning."""
     length = 0
     for index, octet in enumerate(block[:5]):
         length |= (octet & 127) << 7 * index

@@ -1,6 +1,6 @@
-"""What every client of librdkafka shares: how it reaches the cluster, the thread it is called in, and its complaints.
+"""Shared by all that use librdkafka: its options, the native thread it is called in, and its complaints in our words.
 
-Nothing here imports the library.
+Nothing here imports the library, which is loaded where it is used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OPENSSL: Final = re.compile(r".*error:[0-9A-F]+:[^:]*::(.*?)(?:: SSL alert numb
 
 
 def connection_options(config: KafkaConfig) -> dict[str, Any]:
-    """What librdkafka needs to reach the cluster, whoever uses it; nothing ever makes a topic."""
+    """Give the options by which librdkafka reaches the cluster; none ever creates a topic."""
     options: dict[str, Any] = {
         "bootstrap.servers": ",".join(config.addresses),
         "security.protocol": config.security_protocol(),
@@ -61,17 +61,17 @@ class LibraryThread:
 
     @property
     def closed(self) -> bool:
-        """Whether somebody wants an end; what waits in the thread looks at this often."""
+        """Whether close() was called; work that waits in the thread looks at this often."""
         return self._pool is None
 
     def run(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Do something there; raises what it raises, and SourceError once it is closed."""
+        """Do work in the thread; raises what it raises, and SourceError after close()."""
         if self._pool is None:
             raise SourceError("the Kafka client is closed")
         return in_thread(work, *arguments, pool=self._pool)
 
     def close(self, last: Callable[[], None]) -> None:
-        """Do one last thing there, and give the thread back; may be called twice.
+        """Do one last piece of work in the thread, and end it; may be called twice.
 
         A close that hangs must not keep anybody waiting: the thread is given back whenever it is over.
         """
@@ -87,7 +87,7 @@ def _give_back(pool: ThreadPool, last: Callable[[], None]) -> None:
 
 
 class LibraryError(Protocol):
-    """What is used of a KafkaError."""
+    """The methods that are used of a KafkaError."""
 
     def name(self) -> str: ...
 
@@ -95,7 +95,7 @@ class LibraryError(Protocol):
 
 
 class Complaints:
-    """What librdkafka says about brokers while a question waits, put in words for an administrator.
+    """Collects what librdkafka says about brokers while a question waits, in words for an administrator.
 
     `refused` is what another address would say, too, "" as long as nothing was; `uncertified` the address of a broker
     whose certificate is not accepted. `hopeless` is true when librdkafka has tried all addresses, or cannot connect to
@@ -107,13 +107,13 @@ class Complaints:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything: another question is asked."""
+        """Forget everything, because another question is asked."""
         self._words: dict[str, str] = {}
         self.refused = self.uncertified = ""
         self._all_down = self.hopeless = False
 
     def hear(self, error: LibraryError) -> None:
-        """An error that librdkafka tells; it is called in the library's thread."""
+        """Take in an error of librdkafka's; called in the library's thread."""
         if error.name() == "_ALL_BROKERS_DOWN":
             self._all_down = self.hopeless = True
             return
@@ -131,7 +131,7 @@ class Complaints:
             self.hopeless |= found[2] != "bootstrap" and words.startswith("Connect to ")
 
     def told(self, *, connected: bool) -> str:
-        """Of each address what is wrong there; `connected`: whether somebody had answered before."""
+        """Say of each address what is wrong there; `connected`: whether a broker had answered before."""
         said = dict(self._words)
         if not connected or not said:
             hung_up = f"the broker closed the connection{self._hint(connected)}"
@@ -147,7 +147,7 @@ class Complaints:
         return f"authentication as {self._config.user} failed: {words.removeprefix('SASL authentication error: ')}"
 
     def _hint(self, connected: bool) -> str:
-        """What may be wrong where a broker hangs up on a first request, which librdkafka tells nobody."""
+        """Guess why a broker hangs up on a first request, because librdkafka says nothing about it."""
         if connected or self._config.mechanism:
             return ""
         return f" (perhaps it wants {'a client certificate or SASL' if self._config.tls else 'TLS or SASL'})"
@@ -161,7 +161,7 @@ def _tls(words: str) -> str:
 
 
 def _connection(words: str) -> str:
-    """A failure to connect without the address, which is said before it."""
+    """Put a failure to connect into words, without the address, which is said before."""
     if "SSL" in words:
         return _tls(words)
     if "Invalid response size" in words:

@@ -1,4 +1,4 @@
-"""pykafka's managed balanced consumer as a member of a group, and as nothing else: Kafka's tools see who reads.
+"""Keeps pykafka's balanced consumer as a member of a group that reads nothing, so that Kafka's tools see who reads.
 
 It has a group of its own with a new name at each start, because a member that died without a word keeps its partitions.
 """
@@ -18,7 +18,7 @@ _LOOK_S: Final = 2.0
 
 
 class Connected(Protocol):
-    """Connections of pykafka's, see pykafka.py."""
+    """The connections that a member needs; pykafka.py has them."""
 
     def topic(self, name: str) -> Any: ...
 
@@ -28,7 +28,7 @@ class Connected(Protocol):
 
 
 class Holder:
-    """Stands for the consumer within the balanced one: it holds partitions and fetches nothing."""
+    """Takes the place of the consumer inside the balanced one: it holds partitions and fetches nothing."""
 
     def __init__(self, partitions: list[Any]) -> None:
         self.partitions = {partition.id: partition for partition in partitions}
@@ -42,10 +42,10 @@ class Holder:
         self._running = False
 
     def commit_offsets(self, partition_offsets: object = None) -> None:
-        """Positions are not decided here."""
+        """Do nothing: the source commits positions."""
 
     def reset_offsets(self, partition_offsets: object = None) -> None:
-        """Nor here."""
+        """Do nothing: the source decides where to read."""
 
 
 class Member:
@@ -93,7 +93,7 @@ class Member:
             self._consumer.start()
 
     def _hold(self) -> None:
-        """Returns when it does not own every partition for JOIN_S."""
+        """Stay a member; returns when it has not owned every partition for JOIN_S."""
         missing_s = 0.0
         while missing_s < JOIN_S:
             consumer = self._consumer

@@ -1,4 +1,4 @@
-"""pykafka as a client: its connections, metadata and request queues, with a fetch loop and a decoder of our own.
+"""Reads Kafka over pykafka's connections, metadata and request queues, with a fetch loop and a decoder of our own.
 
 Its consumers lose records of compacted topics, so none of them reads: one is a member of a group, for Kafka's tools to
 see, and decides nothing. Brokers that serve Fetch 2 are needed (up to Kafka 3.9).
@@ -27,7 +27,7 @@ from streamdns.errors import SourceError
 from streamdns.events.batch import Partition, Record
 from streamdns.runtime.native import in_thread
 from streamdns.runtime.turns import give_way
-from streamdns.sources.kafka import codes, decode, stored_batch
+from streamdns.sources.kafka import decode, error_codes, stored_batch
 from streamdns.sources.kafka.client import CannotServe, Fetched, OutOfRange
 from streamdns.sources.kafka.cluster import Cluster
 from streamdns.sources.kafka.config import KafkaConfig
@@ -51,13 +51,13 @@ logging.getLogger("pykafka").setLevel(logging.CRITICAL + 1)
 
 
 class _Sockets:
-    """Stands for the socket module in pykafka: with TLS where it is wanted, and the broker's name verified."""
+    """Takes the place of the socket module in pykafka, to add TLS that verifies the broker's name."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
 
     def create_connection(self, address: tuple[Any, int], timeout_s: float, _source: object) -> Any:
-        """A connection that is ready for requests; OSError as socket.create_connection.
+        """Make a connection that is ready for requests; raises OSError as socket.create_connection does.
 
         `timeout_s` is for the replies; a broker that does not even take the connection must leave time for another.
         """
@@ -69,7 +69,7 @@ class _Sockets:
 
 
 class _Requests(JoinableQueue):  # type: ignore[misc]
-    """pykafka waits for this when a broker is garbage: by then nobody wants the replies, and the hub may not wait."""
+    """A queue that nobody waits for: pykafka would, in its destructor, where the event loop may not wait."""
 
     def join(self, timeout: float | None = None) -> bool:
         return True
@@ -103,14 +103,14 @@ class Connections:
             raise SourceError(f"pykafka does not connect: {_sentence(error)}") from error
 
     def topic(self, name: str) -> Any:
-        """pykafka's Topic; a reference must be kept, it holds none itself."""
+        """Find pykafka's Topic; the caller must keep a reference, pykafka holds none itself."""
         try:
             return self.cluster.topics[name.encode()]
         except (KafkaException, KeyError) as error:
             raise SourceError(f"pykafka does not find topic {name}: {_sentence(error)}") from error
 
     def consumer(self, topic: Any, group: str) -> Any:
-        """A member of a group that is not started yet, and that holds partitions only."""
+        """Make a member of a group that holds partitions and reads nothing; it is not started yet."""
         return _Membership(
             topic, self.cluster, group.encode("ascii", "replace"), auto_start=False, auto_commit_enable=False
         )
@@ -129,7 +129,7 @@ def _cut(broker: Any) -> None:
 
 
 def fetch_versions(config: KafkaConfig) -> tuple[int, int]:
-    """The versions of Fetch that the first broker that answers serves; raises SourceError.
+    """Ask the first broker that answers which versions of Fetch it serves; raises SourceError.
 
     No other client tells. It is one request, because what else pykafka asks for a newer broker may not serve.
     """
@@ -150,7 +150,7 @@ def fetch_versions(config: KafkaConfig) -> tuple[int, int]:
 
 
 class _Chunk(NamedTuple):
-    """Some records of one partition, and where it goes on; or what ended the reading."""
+    """Records of one partition and its next position, or the failure that ended the reading."""
 
     partition: Partition
     records: list[Record]
@@ -160,7 +160,7 @@ class _Chunk(NamedTuple):
 
 
 class PykafkaClient:
-    """One greenlet for each broker that leads partitions of ours; what they decode waits in one short queue."""
+    """Reads with a greenlet for each broker that leads partitions of ours; what they decode waits in a short queue."""
 
     name = "pykafka"
 
@@ -178,7 +178,7 @@ class PykafkaClient:
         self._first_bytes = config.fetch_bytes
 
     def unsuited(self, ends: Mapping[Partition, int]) -> str:
-        """As KafkaClient.unsuited: aborted transactions are read, too, so the last batches are to be of none."""
+        """As KafkaClient.unsuited: pykafka reads aborted transactions, too, so the last batches must be of none."""
         lowest, highest = fetch_versions(self._near(self._config))
         if lowest > _FETCH:
             raise CannotServe(f"this Kafka serves Fetch {lowest}–{highest}, pykafka speaks ≤ {_FETCH}")
@@ -211,11 +211,11 @@ class PykafkaClient:
             ]
 
     def _numbers(self, topic: str) -> set[int]:
-        """The partitions of a topic that are read."""
+        """Give the partitions of a topic that are read."""
         return {number for of, number in self._positions if of == topic}
 
     def _find(self, topics: set[str]) -> None:
-        """Have connections, and know who leads what of these topics."""
+        """Connect where that is not done yet, and look up the leaders of these topics."""
         connections = self._connections
         if connections is None:
             connections = self._connections = self._connect(self._config)
@@ -226,7 +226,7 @@ class PykafkaClient:
         return Connections(self._near(config))
 
     def _near(self, config: KafkaConfig) -> KafkaConfig:
-        """With a broker that is there first: pykafka tries addresses in order, and is slow to leave a dead one."""
+        """Put a broker that is alive first: pykafka tries addresses in order, and is slow to give up a dead one."""
         return replace(config, addresses=self._cluster.addresses())
 
     def _leader(self, partition: Partition) -> int:
@@ -268,7 +268,7 @@ class PykafkaClient:
                 self._queue.put_nowait(_Chunk(("", 0), [], 0, False, failure))
 
     def _run(self, leader: int) -> None:
-        """In a greenlet of its own: ask one broker for its partitions, over and over."""
+        """Ask one broker for its partitions, over and over; in a greenlet of its own."""
         try:
             while True:
                 self._round(leader)
@@ -281,7 +281,7 @@ class PykafkaClient:
         self._queue.put(_Chunk(("", 0), [], 0, False, failure))
 
     def _round(self, leader: int) -> None:
-        """One request and its reply."""
+        """Send one request, and take its reply."""
         asked = [partition for partition in self._positions if self._leader(partition) == leader]
         requests = [
             PartitionFetchRequest(topic.encode(), number, self._positions[topic, number], self._size((topic, number)))
@@ -293,7 +293,7 @@ class PykafkaClient:
             self._take((topic, number), data)
 
     def _ask_leader(self, partition: Partition, request: Any) -> bytes:
-        """Send a request to the broker that leads a partition; its reply without length and correlation."""
+        """Ask the broker that leads a partition; gives its reply without length and correlation."""
         leader = self._leader(partition)
         broker = self._topics[partition[0]].partitions[partition[1]].leader
         if broker.handler is None:
@@ -305,7 +305,7 @@ class PykafkaClient:
             raise SourceError(f"pykafka lost the broker: {_sentence(error)}") from error
 
     def _stored_batch(self, partition: Partition, offset: int) -> stored_batch.StoredBatch | None:
-        """The batch that is stored at `offset` or is the next one; None where it cannot be told."""
+        """Ask for the batch that is stored at `offset`, or the next one; None where it cannot be told."""
         error, batch = stored_batch.read(self._ask_leader(partition, stored_batch.Question(partition, offset)))
         if error:
             raise _failure(partition, error)
@@ -315,7 +315,7 @@ class PykafkaClient:
         return self._sizes.get(partition, self._first_bytes)
 
     def _take(self, partition: Partition, data: decode.PartitionData) -> None:
-        """Queue what a reply has of one partition, and settle where the next request goes on."""
+        """Queue what a reply has of one partition, and decide where the next request goes on."""
         if data.error:
             raise _failure(partition, data.error)
         before = self._positions[partition]
@@ -351,7 +351,7 @@ class PykafkaClient:
             yield _Chunk(partition, records, position, False)
 
     def _advance(self, partition: Partition, data: decode.PartitionData) -> None:
-        """Nothing new came though there is more: the next batch is too large, or what is at the position is empty."""
+        """Go on where nothing new came though there is more: the next batch is too large, or compaction emptied it."""
         position, size = self._positions[partition], self._size(partition)
         # The first batch that is stored there is converted as a whole or not at all. So where a message is whole, or
         # the broker says that it could convert nothing, no record of that batch is at our position or behind it.
@@ -372,17 +372,17 @@ class PykafkaClient:
 
 
 def _unpacked(codec: int, octets: bytes) -> bytes:
-    """As decode.plain; what takes long is done in a native thread, where these libraries give up the GIL."""
+    """Decompress as decode.plain, large data in a native thread: these libraries give up the GIL there."""
     if len(octets) < _UNPACK_HERE_BYTES:
         return decode.plain(codec, octets)
     return in_thread(decode.plain, codec, octets)
 
 
 def _failure(partition: Partition, error: int) -> SourceError:
-    sentence = f"topic {partition[0]}, partition {partition[1]}: {codes.error_text(error)}"
-    if error == codes.OUT_OF_RANGE:
+    sentence = f"topic {partition[0]}, partition {partition[1]}: {error_codes.error_text(error)}"
+    if error == error_codes.OUT_OF_RANGE:
         return OutOfRange(sentence)
-    if error in (codes.UNSUPPORTED_VERSION, codes.ZSTD, _UNSUPPORTED_FORMAT):
+    if error in (error_codes.UNSUPPORTED_VERSION, error_codes.ZSTD, _UNSUPPORTED_FORMAT):
         return CannotServe(sentence)
     return SourceError(sentence)
 

@@ -1,6 +1,6 @@
-"""A Kafka topic to write to: looked at before anything is sent, and every event's fate is known or counted as unknown.
+"""Writes events to a Kafka topic; what became of each event is known, or counted as unknown.
 
-The look is cluster.py's, because it says within seconds, in one sentence, what a producer retries in silence.
+cluster.py looks at the topic first: it says within seconds, in one sentence, what a producer retries in silence.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from streamdns.errors import SourceError
-from streamdns.sources.kafka import codes
+from streamdns.sources.kafka import error_codes
 from streamdns.sources.kafka.cluster import Cluster
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.confluent import ConfluentProducer, Delivery
@@ -25,7 +25,7 @@ _PATIENCE_S: Final = 5.0  # So much longer than librdkafka itself says that it t
 
 
 class KafkaSink:
-    """One topic of a cluster as a Sink; made ready to write, or SourceError.
+    """One topic of a cluster as a Sink; making it raises SourceError when the topic cannot be written to.
 
     Where `interrupted` becomes true, send, flush and append raise KeyboardInterrupt. Nothing else may raise it in them:
     the counts would not be right.
@@ -69,7 +69,7 @@ class KafkaSink:
         self._step(0)
 
     def _step(self, at_most_s: float, *, hurry: bool = False) -> None:
-        """Let reports come in; raise what they say, or KeyboardInterrupt."""
+        """Wait for reports about events; raises the failure they tell, or KeyboardInterrupt."""
         self._producer.wait(at_most_s, hurry=hurry)
         if self._failure is not None:
             key = self._failure.key.decode(errors="backslashreplace")
@@ -94,13 +94,13 @@ class KafkaSink:
 
 
 def _look(config: KafkaConfig, topic: str) -> int:
-    """See that the topic is there and can be written to; how large a batch of it may be. Raises SourceError."""
+    """Check that the topic exists and may be seen; gives the size a batch may have. Raises SourceError."""
     cluster = Cluster(config)
     try:
         found = cluster.look().topics.get(topic)
-        error = codes.UNKNOWN_TOPIC if found is None else found.error
+        error = error_codes.UNKNOWN_TOPIC if found is None else found.error
         if error:
-            raise SourceError(f"Kafka topic {topic}: {codes.error_text(error)}")
+            raise SourceError(f"Kafka topic {topic}: {error_codes.error_text(error)}")
         _, values = cluster.topic_settings().get(topic, (0, {}))
         return min(_BATCH_BYTES, int(values.get("max.message.bytes", _BATCH_BYTES)))
     finally:

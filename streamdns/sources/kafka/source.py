@@ -1,4 +1,4 @@
-"""Kafka topics as a source: what the log is, where it begins and ends, whether it still is the same, and who reads it.
+"""Reads Kafka topics as a source: chooses the client library, and watches that the log is still the same one.
 
 Two client libraries can read; each is imported only when it is used. Nothing here trusts them with positions.
 """
@@ -15,7 +15,7 @@ import gevent
 
 from streamdns.errors import LogReplaced, SourceError, SourceStalled
 from streamdns.events.batch import Batch, Partition
-from streamdns.sources.kafka import codes
+from streamdns.sources.kafka import error_codes
 from streamdns.sources.kafka.client import CannotServe, KafkaClient, OutOfRange, Refused
 from streamdns.sources.kafka.cluster import EARLIEST, LATEST, Cluster, Metadata
 from streamdns.sources.kafka.config import KafkaConfig
@@ -29,7 +29,7 @@ _LEAST_CHECK_S: Final = 0.25
 
 
 def make_client(name: str, config: KafkaConfig, cluster: Cluster) -> KafkaClient:
-    """The client of that name; its library is imported here and not before. Raises SourceError where it is missing."""
+    """Make the client of that name, importing its library only now. Raises SourceError where it is missing."""
     try:
         if name == "pykafka":
             from streamdns.sources.kafka.pykafka import PykafkaClient
@@ -43,7 +43,7 @@ def make_client(name: str, config: KafkaConfig, cluster: Cluster) -> KafkaClient
 
 
 def preload(config: KafkaConfig) -> None:
-    """Import what may be needed, before anything is served: pykafka keeps the event loop busy for a quarter second.
+    """Import what may be needed before anything is served, because pykafka blocks the event loop for a quarter second.
 
     A library that is missing is told when it is used.
     """
@@ -58,7 +58,7 @@ def preload(config: KafkaConfig) -> None:
 
 
 def choose_client(config: KafkaConfig, settings: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
-    """The client that reads, and why it is not pykafka ("" when it is), as far as it can be told without asking it.
+    """Choose the client that reads; gives its name, and why it is not pykafka ("" when it is).
 
     `settings`: of each topic. Raises SourceError for a client that is wanted and never can read.
     """
@@ -172,25 +172,25 @@ class KafkaSource:
         self._client.start(self._positions)
 
     def _identify(self, seen: Metadata) -> dict[Partition, str]:
-        """Partition to fingerprint."""
+        """Give the fingerprint of each partition."""
         prints: dict[Partition, str] = {}
         for name in self._config.topics:
             topic = seen.topics.get(name)
             if topic is None or topic.error:
-                error = topic.error if topic is not None else codes.UNKNOWN_TOPIC
-                raise SourceError(f"Kafka topic {name}: {codes.error_text(error)}")
+                error = topic.error if topic is not None else error_codes.UNKNOWN_TOPIC
+                raise SourceError(f"Kafka topic {name}: {error_codes.error_text(error)}")
             for number in sorted(topic.replicas):
                 prints[name, number] = f"{seen.cluster}/{topic.id}"
         return prints
 
     def _check_topics(self, cluster: Cluster) -> dict[str, dict[str, str]]:
-        """The settings of each topic, as far as they may be seen; raises SourceError where data would be lost."""
+        """Check each topic's settings, and give those that may be seen; raises SourceError where data would be lost."""
         found: dict[str, dict[str, str]] = {}
         self.warnings = []
         seen = cluster.look()
         for name, (error, values) in cluster.topic_settings().items():
             if error:
-                self.warnings.append(f"topic {name}: its settings cannot be looked at: {codes.error_text(error)}")
+                self.warnings.append(f"topic {name}: its settings cannot be looked at: {error_codes.error_text(error)}")
                 continue
             found[name] = values
             findings = check(seen.topics[name], values, fetch_max_bytes=self._config.fetch_max_bytes)
@@ -201,7 +201,7 @@ class KafkaSource:
         return found
 
     def _check_client(self, client: KafkaClient, cluster: Cluster, ends: Mapping[Partition, int]) -> None:
-        """Let the other client read where this one should not; `ends` of partitions that are not empty."""
+        """Change to the other client where this one should not read; `ends` are of partitions that are not empty."""
         automatic = self._config.client == "auto"
         try:
             doubt = client.unsuited(ends)
@@ -218,14 +218,14 @@ class KafkaSource:
             self.warnings.append(f"{doubt}: unset DNS_KAFKA_CLIENT")
 
     def _change_client(self, client: KafkaClient, cluster: Cluster, reason: str) -> KafkaClient:
-        """Have confluent-kafka in the place of pykafka; it is not started yet."""
+        """Put confluent-kafka in the place of pykafka; it is not started yet."""
         client.close()
         self.client, self.client_reason = "confluent", reason
         other = self._client = make_client(self.client, self._config, cluster)
         return other
 
     def _limits(self, cluster: Cluster, positions: Mapping[Partition, int], partitions: list[Partition]) -> _Limits:
-        """Where each partition begins, and where it ends for the client that reads it; LogReplaced as in connect."""
+        """Ask where each partition begins, and where it ends for the client that reads; LogReplaced as in connect."""
         starts = cluster.offsets(partitions, at=EARLIEST, committed=False)
         ends = cluster.offsets(partitions, at=LATEST, committed=False)
         # The ends were asked for after the positions were noted: none can be behind only because time passed. And not
@@ -270,13 +270,13 @@ class KafkaSource:
         return Batch(got.records, self._news(moved), caught_up, self._whole_since())
 
     def _news(self, moved: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Positions without those that were told before: that a partition is at its end is no reason for a commit."""
+        """Leave out positions that were given before: a partition that still is at its end is no reason to commit."""
         news = {partition: at for partition, at in moved.items() if self._told.get(partition) != at}
         self._told |= news
         return news
 
     def _whole_since(self) -> float | None:
-        """When the ends were asked for that all partitions have been read up to by now, the first time they have."""
+        """Give, once, the time of the last look at the ends when every partition has been read up to them."""
         look = self._look
         if look is None or any(self._positions.get(partition, 0) < end for partition, end in look.ends.items()):
             return None
@@ -304,7 +304,7 @@ class KafkaSource:
         return f"Kafka {','.join(self._config.addresses)} topic {','.join(self._config.topics)}{by}"
 
     def details(self) -> dict[str, Any]:
-        """What status shows of this source beside describe()."""
+        """Give what status shows of this source beside describe()."""
         return {
             "client": self.client,
             "client_reason": self.client_reason,
@@ -315,7 +315,7 @@ class KafkaSource:
         }
 
     def _watch(self, cluster: Cluster) -> None:
-        """In a greenlet of its own: what a client would not tell. What it finds, the next read raises."""
+        """Check, in a greenlet of its own, what no client would tell; the next read raises what it finds."""
         while True:
             gevent.sleep(self._pause_s())
             try:
@@ -335,7 +335,7 @@ class KafkaSource:
         return min(self._check_s, max(_LEAST_CHECK_S, self.retention_s / _LOOKS))
 
     def _verify(self, cluster: Cluster) -> None:
-        """Raise LogReplaced unless this is still the same log, and our positions are in it; take up new partitions."""
+        """Raise LogReplaced unless this is still the same log with our positions in it; add new partitions."""
         now = self._identify(cluster.look())
         for partition, before in self._prints.items():
             if now.get(partition) != before:
@@ -352,7 +352,7 @@ class KafkaSource:
         self._targets |= added.ends
 
     def _added(self, cluster: Cluster, partitions: list[Partition]) -> _Limits:
-        """Where new partitions begin and end; none where their leaders do not know yet that they lead them."""
+        """Ask where new partitions begin and end; gives none while their leaders do not know yet that they lead."""
         waited, self._unready = self._unready, set(partitions)
         try:
             return self._limits(cluster, {}, partitions) if partitions else _Limits({}, {})
@@ -373,7 +373,7 @@ class KafkaSource:
             )
 
     def _commit(self, cluster: Cluster) -> None:
-        """For Kafka's tools alone: they are never read back, so it is no failure when it does not work."""
+        """Commit positions for Kafka's tools alone: they are never read back, so a failure is only noted."""
         positions = dict(self._positions)
         if positions == self._committed:
             return

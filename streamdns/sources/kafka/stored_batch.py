@@ -39,14 +39,14 @@ class Question:
         self._frame = _LENGTH.pack(len(head) + len(limits) + len(asked)) + head + limits + asked
 
     def get_bytes(self) -> bytes:
-        """The whole request with its length."""
+        """Give the whole request with its length."""
         return self._frame
 
 
 def read(reply: bytes) -> tuple[int, StoredBatch | None]:
-    """Kafka's error code, and the batch; None where there is none or it is of an older format. Raises SourceError.
+    """Read a reply: Kafka's error code, and the batch, None where there is none or it is of an older format.
 
-    `reply` comes without its length and correlation.
+    `reply` comes without its length and correlation. Raises SourceError.
     """
     try:
         _, topics, length = struct.unpack_from(">iih", reply)

@@ -1,4 +1,4 @@
-"""TLS to Kafka's brokers: a context for pykafka's connections, and why a broker's certificate is not accepted."""
+"""Makes TLS contexts for pykafka's connections, and finds out why a broker's certificate is not accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT_S: Final = 4.0
 
 
 def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
-    """What TLS wants, None where there is none; made in a native thread, for reading the system's CAs takes 40 ms.
+    """Make the context, None without TLS; in a native thread, because reading the system's CAs takes 40 ms.
 
     It is made anew for each connection: certificates are replaced while we run. Raises SourceError.
     """
@@ -26,7 +26,7 @@ def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
 
 
 def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:
-    """A context that verifies the broker's certificate and name. Raises SourceError for files that are of no use."""
+    """Make a context that verifies the broker's certificate and name. Raises SourceError for files of no use."""
     context = kind(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if config.ca:
@@ -44,7 +44,7 @@ def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLConte
 
 
 def certificate_fault(config: KafkaConfig, host: str, port: int) -> str:
-    """Why the broker there shows a certificate that is not accepted, in OpenSSL's words; "" where that is not so.
+    """Say why a broker's certificate is not accepted, in OpenSSL's words; "" where it is accepted.
 
     librdkafka has the same words for another CA, for another name and for a certificate that has expired.
     """

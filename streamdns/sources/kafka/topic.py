@@ -1,4 +1,4 @@
-"""What the settings of a Kafka topic mean for a name server: warnings, and refusals where data would be lost."""
+"""Judges the settings of a Kafka topic: warns of unwise ones, and refuses those that would lose names."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Topic:
 
 
 class Findings(NamedTuple):
-    """One sentence each: what is unwise, and what loses data."""
+    """What was found, a sentence each: `warnings` of what is unwise, `refusals` of what loses data."""
 
     warnings: list[str]
     refusals: list[str]
 
 
 def check(topic: Topic, settings: Mapping[str, str], *, fetch_max_bytes: int) -> Findings:
-    """What there is to say about a topic with these settings, as DescribeConfigs has them."""
+    """Judge a topic with these settings, as DescribeConfigs has them."""
     warnings: list[str] = []
     refusals: list[str] = []
     name = f"topic {topic.name}"
@@ -60,7 +60,7 @@ def check(topic: Topic, settings: Mapping[str, str], *, fetch_max_bytes: int) ->
 
 
 def keeps_deletes_s(topics: Iterable[Mapping[str, str] | None]) -> float | None:
-    """For how long every one of these topics keeps a tombstone at least; None where none is compacted.
+    """Give how long each of these topics keeps a tombstone at least; None where none is compacted.
 
     Of a topic whose settings are not shown (None), or that has none of its own, Kafka's default is assumed.
     """
@@ -74,7 +74,7 @@ def keeps_deletes_s(topics: Iterable[Mapping[str, str] | None]) -> float | None:
 
 
 def in_transactions(topic: str) -> str:
-    """What there is to say about a topic that is written in transactions."""
+    """Say why pykafka should not read a topic that is written in transactions."""
     return f"topic {topic} is written in transactions, and pykafka reads aborted ones, too"
 
 

@@ -1,4 +1,4 @@
-"""Kafka's error codes in words that an administrator understands."""
+"""Puts Kafka's error codes into words that an administrator understands."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ ERRORS: Final[Mapping[int, str]] = {
 
 
 def error_text(code: int) -> str:
-    """An error code in words, with its number."""
+    """Say an error code in words, with its number."""
     return f"{ERRORS.get(code, 'an error without a name here')} (Kafka error {code})"
