@@ -60,8 +60,8 @@ def test_only_settings_reads_the_environment(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRODUCT)
 def test_only_main_patches(name: str) -> None:
-    """gevent.monkey is used by __main__ and by nothing else."""
-    text = PRODUCT[name].read_text(encoding="utf-8")
+    """gevent.monkey is used by __main__ and by nothing else, other than to get at what was there before."""
+    text = PRODUCT[name].read_text(encoding="utf-8").replace("from gevent.monkey import get_original\n", "")
     assert name == "streamdns.__main__" or not ("patch_all(" in text or "gevent.monkey" in text), name
 
 
