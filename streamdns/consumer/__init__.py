@@ -1,1 +1,1 @@
-"""The consumer: the service that reads a source and has its events applied to the view, rebuilds included."""
+"""The consumer: the service that reads the log, applies its events to the view, and rebuilds the view when needed."""

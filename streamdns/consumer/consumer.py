@@ -1,7 +1,8 @@
-"""The consumer: reads the log and has it applied to the view; when the log is another one, it rebuilds the view beside.
+"""The consumer: reads the log and applies it to the view; rebuilds the view when the log is not the one it came from.
 
-It runs in one greenlet; the writer's transactions run in a native thread of their own, so answers go on meanwhile. A
-log that cannot be read, a full disk, a bad event: each is a state that is shown, never the end of the process.
+It runs in one greenlet; the writer's transactions run in a native thread of their own, so queries are answered
+meanwhile. A log that cannot be read, a full disk, a bad event: each is a state that status shows, and none ends the
+process.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
-from streamdns.consumer.last_contact import Contact, span
+from streamdns.consumer.last_contact import LastContact, duration_text
 from streamdns.consumer.progress import Progress
 from streamdns.consumer.rebuild import Rebuilds
-from streamdns.consumer.serving_view import Reader, Readers
-from streamdns.consumer.writer_thread import Stopped, WritingThread
+from streamdns.consumer.serving_view import Reader, align
+from streamdns.consumer.writer_thread import Stopped, WriterThread
 from streamdns.dns import rdata
 from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
 from streamdns.events.batch import Batch, Partition
@@ -32,14 +33,14 @@ _log = logs.get("consumer")
 _READ_TIMEOUT_S = 1.0
 _BACKOFF_FIRST_S = 0.5
 _CHECK_READERS_S = 60.0
-_FILLING = 5
+_FILL_FACTOR = 5
 #: While the process lives no shorter absence counts: the ends of the log are not looked at all the time.
 _LEAST_ABSENCE_S = 10.0
 _NOTHING = Batch([], {}, False)
 
 
 class _RebuildNeeded(Exception):
-    """The log is the right one, and all the same the view is to be made anew from its beginning."""
+    """The view must be built again from the beginning of the log, although the log is the same; caught below."""
 
     def __init__(self, reason: str, *, event: str = "", request_id: str = "") -> None:
         self.reason, self.event, self.request_id = reason, event, request_id
@@ -47,7 +48,7 @@ class _RebuildNeeded(Exception):
 
 
 class Consumer(Service):
-    """Follows one log into one view; `progress` is what status and metrics show of it."""
+    """Applies one log to one view; `progress` holds the state that status and metrics show."""
 
     name = "consumer"
 
@@ -75,21 +76,21 @@ class Consumer(Service):
         self._distrust = ""
         self._readers_checked_s = 0.0
         self.progress = Progress(registry, now_s)
-        self._thread = WritingThread(self.progress)
+        self._thread = WriterThread(self.progress)
         self._stopping = self._thread.stopping
         self._rebuilds = Rebuilds(view, self._thread, self.progress, now_s)
-        self._contact = Contact(now_s, elapsed_s)
+        self._last_contact = LastContact(now_s, elapsed_s)
         self._least_absence_s = 0.0
         self._warned: set[str] = set()
 
     def start(self) -> None:
-        """See whether the view is one to go on with. Raises ViewError: without its view there is nothing to serve."""
+        """Check whether the view can be continued. Raises ViewError: without a view there is nothing to serve."""
         self._thread.start()
         self._distrust = self._reason_to_rebuild()
         self._rebuilds.tell_served()
 
     def _reason_to_rebuild(self) -> str:
-        """Why the view, or a rebuild that was under way, must be made anew; "" when both can be gone on with."""
+        """Say why the view, or an unfinished rebuild, must be built again; "" when it can be continued."""
         view, ttl = self._view, self._default_ttl
         if view.rebuilding is not None:
             begun = view.rebuilding.state().default_ttl
@@ -102,7 +103,7 @@ class Consumer(Service):
         return "" if made in (-1, ttl) else f"DNS_DEFAULT_TTL was {made} when the view was made and is {ttl} now"
 
     def run(self) -> None:
-        """Follow the log until stop(), through everything that can happen to it."""
+        """Follow the log until stop(); reconnects after failures, rebuilds the view when needed."""
         pause_s = _BACKOFF_FIRST_S
         try:
             self._thread.run(rdata.text_types)
@@ -149,12 +150,12 @@ class Consumer(Service):
             self._rebuild(str(err), damaged=True)
 
     def _raise_if_stopped(self, err: SourceError) -> None:
-        """stop() closes the source under a read that waits: what the read then raises is no failure of the log."""
+        """Raise Stopped if stop() was called: it closes the source under a waiting read, so the error means nothing."""
         if self._stopping.is_set():
             raise Stopped from err
 
     def _follow(self) -> None:
-        """Connect and apply what comes; returns when a rebuild was swapped in or stop() was called."""
+        """Connect and apply events; returns when a rebuilt view was swapped in or stop() was called."""
         store = self._view.rebuilding or self._view.store
         rebuilding = store is self._view.rebuilding
         writer = self._writer(store)
@@ -165,52 +166,52 @@ class Consumer(Service):
         positions = _positions(store)
         self._thread.source = source = self._make_source()
         writer.mark_every = MARK_EVERY.get(source.unit, writer.mark_every)
-        beside: Reader | None = None
+        serving_reader: Reader | None = None
         try:
             complete = state.complete
             if complete:
-                self._settle(store)
+                self._make_durable(store)
             self._connect(source, store, positions, complete=complete)
             reader = Reader(source, writer, {each: at.next for each, at in positions.items()}, self._apply)
-            beside = self._beside() if rebuilding else None
+            serving_reader = self._serving_reader() if rebuilding else None
             while not self._stopping.is_set():
                 # A view that does not serve yet is filled in larger steps: fewer pages are written twice.
-                most = self._batch_events if complete else self._batch_events * _FILLING
+                most = self._batch_events if complete else self._batch_events * _FILL_FACTOR
                 batch = source.read(max_records=most, timeout_s=_READ_TIMEOUT_S)
                 if batch.caught_up and not complete and not batch.positions:
                     self._apply(writer, batch, source.fingerprints())
-                reader.take(batch)
-                if beside is not None:
-                    beside.turn(max_records=self._batch_events)
+                reader.apply(batch)
+                if serving_reader is not None:
+                    serving_reader.apply_waiting(max_records=self._batch_events)
                 self.progress.contact(source, batch.caught_up)
                 self._keep_contact(source, store, batch.whole_s, complete=complete)
                 if batch.caught_up and rebuilding and self._rebuilds.may_swap(store):
-                    if beside is not None:
-                        Readers(reader, beside).level(max_records=self._batch_events)
+                    if serving_reader is not None:
+                        align(reader, serving_reader, max_records=self._batch_events)
                     self._write_local(store)
-                    self._settle(store)
+                    self._make_durable(store)
                     self._rebuilds.swap(store)
                     return
                 if batch.caught_up and not complete:
                     complete = True
-                    self._settle(store)
+                    self._make_durable(store)
                     _log.info("consumer.caught_up", records=store.state().records)
                 self._honour_request()
                 self._check_readers(store)
         finally:
             self._thread.source = None
             source.close()
-            if beside is not None:
-                beside.source.close()
+            if serving_reader is not None:
+                serving_reader.source.close()
 
-    def _settle(self, store: Store) -> None:
-        """A view that has all of its log is made durable; until then its commits do not wait for the disk."""
+    def _make_durable(self, store: Store) -> None:
+        """Make a view that now holds the whole log durable; until then its commits do not wait for the disk."""
         if store.unsynced:
             self._thread.with_room(store, store.flush)
             store.make_durable()  # In the event loop's thread: here no snapshot is open.
 
-    def _beside(self) -> Reader | None:
-        """What keeps the view that serves up to date during a rebuild from the same log; None where nothing can."""
+    def _serving_reader(self) -> Reader | None:
+        """Make the reader that keeps the serving view up to date during a rebuild; None where that is not possible."""
         view = self._view
         if view.rebuild is None or not view.rebuild.same_log or view.damaged is not None or view.store.outdated:
             return None
@@ -231,10 +232,10 @@ class Consumer(Service):
     def _connect(
         self, source: Source, store: Store, positions: dict[Partition, Position], *, complete: bool
     ) -> None:
-        contact = self._contact
-        contact.of(store)
+        contact = self._last_contact
+        contact.watch(store)
         if not positions:
-            contact.begins()
+            contact.start_reading()
         source.connect(*_as_source_takes(positions))
         self.progress.connected(source, positions)
         _log.info("consumer.connected", source=source.describe(), partitions=len(source.ends()))
@@ -247,22 +248,26 @@ class Consumer(Service):
         self._least_absence_s = _LEAST_ABSENCE_S
 
     def _raise_if_away(self, source: Source, absence_s: float) -> None:
-        """A rebuild that takes longer than deletes are kept would be begun for ever: so it is not begun again."""
-        bears_s = source.retention_s
-        if bears_s is None or absence_s <= max(bears_s, self._least_absence_s, 2 * self._rebuilds.seconds):
+        """Raise _RebuildNeeded when the log was not read for longer than it keeps deletes.
+
+        An absence shorter than twice the last rebuild does not count: otherwise a rebuild that takes longer than
+        deletes are kept would be begun again and again.
+        """
+        retention_s = source.retention_s
+        if retention_s is None or absence_s <= max(retention_s, self._least_absence_s, 2 * self._rebuilds.seconds):
             return
         self._least_absence_s = _LEAST_ABSENCE_S
         raise _RebuildNeeded(
-            f"the log was out of reach or not read to its end for {span(absence_s)} and keeps deletes for "
-            f"{span(bears_s)}: some may have been missed",
+            f"the log was out of reach or not read to its end for {duration_text(absence_s)} and keeps deletes for "
+            f"{duration_text(retention_s)}: some may have been missed",
             event="consumer.away_too_long",
         )
 
     def _keep_contact(self, source: Source, store: Store, whole_s: float | None, *, complete: bool) -> None:
-        """Note that a read was answered and applied, and as of when nothing is missing."""
-        contact = self._contact
+        """Note that a read was answered and applied, and since when nothing is missing; check for missed deletes."""
+        contact = self._last_contact
         absence_s, pause_s = contact.absence_s(), contact.pause_s()
-        contact.read(whole_s)
+        contact.applied(whole_s)
         if source.retention_s is None:
             return
         self.progress.whole_s = contact.whole_s
@@ -272,38 +277,41 @@ class Consumer(Service):
             if complete:
                 self._raise_if_away(source, absence_s)
             elif absence_s > source.retention_s:
-                took = f"reading the log took {span(absence_s)} and it keeps deletes for {span(source.retention_s)}"
+                took = (
+                    f"reading the log took {duration_text(absence_s)} and it keeps deletes for "
+                    f"{duration_text(source.retention_s)}"
+                )
                 _log.error("consumer.log_too_slow", error=took)
                 missed = f"{took}: names that were deleted meanwhile may still be there"
                 self.progress.alarm("log-too-slow", missed)
-        if contact.due():
+        if contact.save_due():
             try:
                 self._thread.run(contact.save, store)
             except ViewFull:
                 pass  # The next commit says so, and waits.
 
     def _honour_request(self) -> None:
-        """Rebuild where an administrator has asked for it."""
+        """Raise _RebuildNeeded if an administrator has asked for a rebuild."""
         request = self._rebuilds.asked()
         if request is not None:
             raise _RebuildNeeded(f"asked for by {request.by}", request_id=request.id)
 
     def _check_readers(self, store: Store) -> None:
-        """Now and then: a process that died while it read the view would make it grow for ever."""
+        """Clear dead readers of the view once a minute: one that is left would make the view grow for ever."""
         now_s = time.monotonic()
         if now_s - self._readers_checked_s > _CHECK_READERS_S:
             self._readers_checked_s = now_s
             store.check_readers()
 
     def _apply(self, writer: Writer, batch: Batch, fingerprints: dict[Partition, str]) -> None:
-        """Apply a batch, and let zones claim what is theirs; as long as there is no room for it, wait and try again."""
+        """Apply a batch and let zones claim their names; while there is no room, wait and try again. Raises Stopped."""
         more = True
         while more:
             began_s = time.perf_counter()
             now_ms = int(self._now_s() * 1000)
             applied = self._thread.with_room(writer.store, writer.apply, batch, fingerprints, now_ms)
             if self._view.rebuilding is not None and writer.store is self._view.store:
-                self.progress.applied_beside(batch, applied)
+                self.progress.applied_to_serving(batch, applied)
             else:
                 self.progress.applied(batch, applied, time.perf_counter() - began_s)
             for rejection in applied.rejections:
@@ -325,24 +333,24 @@ class Consumer(Service):
         )
 
     def _write_local(self, store: Store) -> None:
-        """Make this instance's own records, and no others, stand in a view."""
+        """Replace this instance's own records (DNS_LOCAL_RECORDS) in a view."""
         now_ms = int(self._now_s() * 1000)
         self._thread.with_room(store, self._writer(store).set_local, self._local, now_ms)
 
     def _rebuild(self, reason: str, *, damaged: bool) -> None:
-        """Rebuild because of the view, not because of the log."""
+        """Begin a rebuild because of the view, not because of the log."""
         _log.warning("view.rebuild_needed", reason=reason)
         self._rebuilds.begin(reason, damaged=damaged)
 
     def stop(self) -> None:
-        """Finish the commit that runs, then let go; the next start reads on behind it."""
+        """Finish the running commit, then stop; the next start reads on behind it."""
         self._stopping.set()
         if self._thread.source is not None:
             self._thread.source.close()
         self._thread.stop()
 
     def ready(self) -> bool:
-        """Whether the view has once caught up with its log and is not older than the staleness limit."""
+        """Return whether the view has once held the whole log and is not older than the staleness limit."""
         return self.progress.ready
 
 
@@ -352,6 +360,6 @@ def _positions(store: Store) -> dict[Partition, Position]:
 
 
 def _as_source_takes(positions: dict[Partition, Position]) -> tuple[dict[Partition, int], dict[Partition, str]]:
-    """Positions and fingerprints, as Source.connect has them."""
+    """Split stored positions into positions and fingerprints, as Source.connect() takes them."""
     fingerprints = {partition: each.fingerprint for partition, each in positions.items() if each.fingerprint}
     return {partition: each.next for partition, each in positions.items()}, fingerprints

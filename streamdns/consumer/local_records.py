@@ -1,4 +1,4 @@
-"""DNS_LOCAL_RECORDS: this instance's own records, from presentation format to RRsets."""
+"""Parses DNS_LOCAL_RECORDS, the records of this instance alone, from presentation format to RRsets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_TTL = 2**31 - 1
 
 
 def parse(lines: Sequence[str], default_ttl: int) -> tuple[LocalRRset, ...]:
-    """RRsets of lines `OWNER [TTL] [IN] TYPE RDATA`; raises ConfigError with every problem."""
+    """Parse lines `OWNER [TTL] [IN] TYPE RDATA` to RRsets; raises ConfigError with every problem."""
     found: dict[tuple[bytes, int], tuple[int, list[bytes]]] = {}
     problems = []
     for line in lines:

@@ -1,4 +1,4 @@
-"""What is known of the consumer at any time: its state, lag and counts, for status, metrics and readiness."""
+"""The consumer's state, lag and counts: the consumer writes them here, status, metrics and /ready read them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _MARKS_KEPT = 256
 
 
 class LastRebuild(NamedTuple):
-    """A rebuild that serves since `time_s` (UNIX seconds); `differences` None: there was nothing to compare it with.
+    """The last rebuild, whose view serves since `time_s` (UNIX seconds).
 
-    `request` is the id of the request that it honoured, "" for none.
+    `differences` is None where there was nothing to compare it with. `request` is the id of the request that asked for
+    it, "" for none.
     """
 
     time_s: float
@@ -36,7 +37,7 @@ class LastRebuild(NamedTuple):
     request: str
 
     def summary(self) -> dict[str, Any]:
-        """As /v1/status has it."""
+        """Return it in the form of /v1/status."""
         found = self.differences
         return {
             "time": int(self.time_s),
@@ -51,7 +52,7 @@ class LastRebuild(NamedTuple):
 
 
 class Progress:
-    """The consumer writes it, everybody else reads it; all within the event loop's thread.
+    """The progress of the consumer; it alone writes here, all within the event loop's thread.
 
     `state` is one of STATES; `since_s` UNIX seconds.
     """
@@ -64,7 +65,7 @@ class Progress:
         self.last_alarm: tuple[float, str] | None = None
         self.last_contact_s: float | None = None
         self.held = False
-        """Whether a rebuilt view waits for the first event of an empty log."""
+        """True while a rebuilt view waits for the first event of an empty log."""
         self.whole_s: float | None = None
         self.last_rebuild: LastRebuild | None = None
         self.last_refusal: tuple[str, str] | None = None
@@ -119,7 +120,7 @@ class Progress:
             tell()
 
     def serves(self, state: State, positions: Mapping[Partition, Position]) -> None:
-        """The view that serves from now on."""
+        """Note which view serves from now on, by its counters and positions."""
         self.view = state
         self.complete = state.complete
         self.marks.clear()
@@ -131,7 +132,7 @@ class Progress:
         self.timestamps = {partition: each.timestamp for partition, each in positions.items()}
 
     def reads(self, state: State, *, rebuilding: bool) -> None:
-        """The log is read from now on into a view in this state: the one that serves, or one beside it."""
+        """Note into which view the log is read from now on: the serving one, or one that a rebuild fills."""
         self._reading, self.rebuilding = state, rebuilding
         self.held = self.held and rebuilding
 
@@ -139,7 +140,7 @@ class Progress:
         return "rebuilding" if self.rebuilding else "catching-up"
 
     def connected(self, source: Source, positions: Mapping[Partition, Position]) -> None:
-        """The log is open and is read on from these positions."""
+        """Note that the log is open and is read from these positions on."""
         self._enter(self._busy())
         self.describe, self.details, self.unit = source.describe(), source.details(), source.unit
         if not self.held:
@@ -154,12 +155,12 @@ class Progress:
         self._looked_s = self._now_s()
 
     def disconnected(self, error: str) -> None:
-        """The log cannot be read."""
+        """Note that the log cannot be read."""
         self._reconnects.add()
         self._enter("reconnecting", error)
 
     def full(self, error: str, source: Source | None) -> None:
-        """There is no room for the view; how far it falls behind its source is looked at all the same."""
+        """Note that there is no room for the view; still ask the source for its ends, so that the lag is right."""
         if self.behind_since_s is None:
             self.behind_since_s = self._now_s()
         self._enter("view-full", error)
@@ -167,33 +168,33 @@ class Progress:
             try:
                 self._look(source)
             except SourceError:
-                pass  # The read that comes next tells it.
+                pass  # The next read will raise it again.
 
     def recovered(self) -> None:
-        """There is room for the view again."""
+        """Note that there is room for the view again."""
         self._enter(self._busy())
 
     def holds(self, why: str) -> None:
-        """The rebuilt view is not swapped in yet; what is read is not of the log that the one which serves is of."""
+        """Note that the rebuilt view may not serve yet, and why; reads of its log do not make the old view fresh."""
         self.held = True
         self._enter("rebuilding", why)
 
     def alarm(self, why: str, error: str) -> None:
-        """Something that an administrator must know, also after it is over; `why` is one of ALARMS."""
+        """Keep what an administrator must know even after it is over; `why` is one of ALARMS."""
         self._alarms[why].add()
         self.last_alarm = (self._now_s(), error)
 
     def rebuilt(self, rebuild: LastRebuild) -> None:
-        """A rebuilt view serves from now on."""
+        """Note that a rebuilt view serves from now on."""
         self.held = False
         self.last_rebuild = rebuild
 
     def refused(self, request: str, why: str) -> None:
-        """No rebuild begins for the request with this id."""
+        """Note that the request with this id was refused."""
         self.last_refusal = (request, why)
 
     def applied(self, batch: Batch, applied: Applied, elapsed_s: float) -> None:
-        """A batch was committed."""
+        """Count a batch that was committed to the view that is read into."""
         self.positions.update(batch.positions)
         self.timestamps.update(applied.timestamps)
         self._applied.add(applied.events)
@@ -211,15 +212,15 @@ class Progress:
                 self.marks.extend(applied.marks)
             self._tell()
 
-    def applied_beside(self, batch: Batch, applied: Applied) -> None:
-        """A batch was committed to the view that serves, while another one is being filled."""
+    def applied_to_serving(self, batch: Batch, applied: Applied) -> None:
+        """Count a batch that was committed to the serving view while a rebuild fills another one."""
         self._commits.add()
         self.propagation.committed(batch.records, applied.rejections)
         self.view = applied.state
         self._tell()
 
     def contact(self, source: Source, caught_up: bool) -> None:
-        """A read of the log came back."""
+        """Note that a read of the log was answered; `caught_up` as in Batch."""
         now_s = self._now_s()
         if not self.held:
             self.last_contact_s = now_s
@@ -239,7 +240,7 @@ class Progress:
             self._look(source)
 
     def rebuild_summary(self) -> dict[str, Any]:
-        """What status shows of rebuilds that are over or were refused."""
+        """Return what status shows about the last rebuild and the last refused one."""
         last, refusal = self.last_rebuild, self.last_refusal
         return {
             "last_rebuild": None if last is None else last.summary(),
@@ -247,15 +248,15 @@ class Progress:
         }
 
     def lag(self) -> float:
-        """What of the log is not applied, as of the last look, in the unit of its positions."""
+        """Return how much of the log is not applied, by the ends last asked for, in the unit of its positions."""
         return sum(max(0, end - self.positions.get(partition, 0)) for partition, end in self.ends.items())
 
     def lag_bytes(self) -> float:
-        """The lag in octets; 0 where positions count events."""
+        """Return the lag in octets; 0 where positions count events."""
         return self.lag() if self.unit == "octets" else 0
 
     def lag_events(self) -> int:
-        """The lag in events: estimated from the mean length of an event so far, where positions are octets."""
+        """Return the lag in events; where positions are octets, an estimate by the mean length of the events so far."""
         if self.unit == "events":
             return int(self.lag())
         lag, read = self.lag(), sum(self.positions.values())
@@ -263,23 +264,27 @@ class Progress:
         return 0 if not lag else max(1, round(lag * seen / read)) if read and seen else 1
 
     def lag_s(self) -> float:
-        """Seconds since the view last had all of the log; 0 when it has."""
+        """Return the seconds since the view last held the whole log; 0 while it does."""
         return 0.0 if self.behind_since_s is None else max(0.0, self._now_s() - self.behind_since_s)
 
     @property
     def stale(self) -> bool:
-        """Whether nothing of its log was read or had room for longer than the limit, counted from the start at most."""
+        """True when the serving view got nothing from its log for longer than `stale_after_s`.
+
+        That is so while the log cannot be read, the view is full, or a rebuilt view of another log waits for its first
+        event. Where the log was never read, the time counts from the start.
+        """
         last_s = self._started_s if self.last_contact_s is None else self.last_contact_s
         waits = self.held or self.state in ("reconnecting", "view-full")
         return waits and self._now_s() - last_s > self.stale_after_s
 
     @property
     def ready(self) -> bool:
-        """Whether answers come from a view that once had all of its log and is not stale."""
+        """True when answers come from a view that has once held the whole log and is not stale."""
         return self.complete and not self.stale
 
     def summary(self) -> dict[str, Any]:
-        """The consumer's part of /v1/status."""
+        """Return the consumer's part of /v1/status."""
         alarm = self.last_alarm
         return {
             "source": self.describe,

@@ -1,4 +1,4 @@
-"""How long events take to be seen: from their timestamp to the commit, and to the first answer that could show them."""
+"""Measures how long events take from their timestamp to the commit, and to the first answer that can show them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamdns.events.batch import Record
 from streamdns.metrics.registry import Counter, Histogram, Registry
 from streamdns.view.writer import Rejection
 
-#: So many events wait for an answer at most; the oldest are not counted there when there are more.
+#: The most events that wait for an answer; when there are more, the oldest are not counted.
 _MOST_UNSEEN = 4096
 
 
@@ -25,19 +25,19 @@ class _Source:
 
 
 class Propagation:
-    """Counts a batch at a time, all within the event loop's thread.
+    """Counts the delays of events, one batch at a time, all within the event loop's thread.
 
-    What was written with a clock that is ahead of this one's is counted apart: it would say less than nothing.
+    Events with a timestamp in the future, from a clock ahead of this one, are counted apart (`propagation.skewed`).
     """
 
     def __init__(self, registry: Registry, now_s: Callable[[], float]) -> None:
         self._registry, self._now_s = registry, now_s
         self._sources: dict[str, _Source] = {}
         self.unseen = False
-        """Whether there is anything that no answer could show yet."""
+        """True while there are events that no answer could show yet."""
 
     def expects(self, names: Iterable[str]) -> None:
-        """Have figures of these sources, 0 as long as nothing comes: so growth is seen from the first event on."""
+        """Create the figures of these sources, 0 until an event comes, so that monitoring sees the first one, too."""
         for name in names:
             self._source(name)
 
@@ -48,7 +48,7 @@ class Propagation:
         return source
 
     def committed(self, records: Sequence[Record], rejections: Sequence[Rejection]) -> None:
-        """These records are in the view that serves from now on, but for those that were rejected."""
+        """Count records that were just committed to the serving view, without those that were rejected."""
         if not records:
             return
         now_ms = self._now_s() * 1000
@@ -63,7 +63,7 @@ class Propagation:
             self.unseen = self.unseen or bool(timestamps)
 
     def answered(self) -> None:
-        """An answer was sent that was made after the last commit."""
+        """Count all events that wait for an answer: one was just sent that was made after the last commit."""
         self.unseen = False
         now_ms = self._now_s() * 1000
         for source in self._sources.values():
@@ -73,7 +73,7 @@ class Propagation:
 
 
 def _observe(histogram: Histogram, skewed: Counter | None, timestamps: Collection[int], now_ms: float) -> None:
-    """Add the time from each timestamp until now; a thousand at once take little more than to sort them."""
+    """Add the time from each timestamp (ms) until now to a histogram; sorted first, a thousand cost little."""
     ordered = sorted(timestamps)
     end = bisect_right(ordered, now_ms)
     if end < len(ordered):

@@ -1,4 +1,4 @@
-"""Rebuilds of the view beside the one that serves: when they begin, what they change, and the moment they serve."""
+"""Rebuilds the view: begins a new one beside the serving one, counts what it changes, and swaps it in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from streamdns.consumer.progress import LastRebuild, Progress
-from streamdns.consumer.writer_thread import Stopped, WritingThread
+from streamdns.consumer.writer_thread import Stopped, WriterThread
 from streamdns.errors import ViewCorrupt, ViewFull
 from streamdns.runtime import logs
 from streamdns.view import rebuild_request
@@ -21,16 +21,16 @@ _LOOK_EVERY_S = 0.5
 
 
 class Rebuilds:
-    """Begins a rebuild and swaps it in; `seconds` is how long this process was at the last one that it finished."""
+    """Begins rebuilds and swaps them in; `seconds` is how long the last one that this process finished took."""
 
-    def __init__(self, view: View, thread: WritingThread, progress: Progress, now_s: Callable[[], float]) -> None:
+    def __init__(self, view: View, thread: WriterThread, progress: Progress, now_s: Callable[[], float]) -> None:
         self._view, self._thread, self._progress, self._now_s = view, thread, progress, now_s
         self._looked_s = float("-inf")
         self._begun_s = time.monotonic()
         self.seconds = 0.0
 
     def asked(self) -> Request | None:
-        """The request of an administrator that can be honoured now; one for which there is no room is refused."""
+        """Return the request of an administrator that can be carried out now; refuse it where there is no room."""
         if self._view.rebuilding is not None or time.monotonic() - self._looked_s < _LOOK_EVERY_S:
             return None  # A rebuild that is under way is what was asked for; its swap takes the request away.
         self._looked_s = time.monotonic()
@@ -48,9 +48,9 @@ class Rebuilds:
     def begin(
         self, reason: str, *, damaged: bool = False, same_log: bool = False, request_id: str = ""
     ) -> None:
-        """Have an empty view beside the one that serves; waits for room. Nothing is known of what a damaged one needs.
+        """Create an empty view beside the serving one, after waiting for enough room. Raises Stopped.
 
-        Raises Stopped.
+        Nobody knows how much room a damaged or outdated view needs, so for these it does not wait.
         """
         view, thread = self._view, self._thread
         if not damaged and not view.store.outdated:
@@ -70,7 +70,10 @@ class Rebuilds:
             raise ViewFull(missing)
 
     def may_swap(self, store: Store) -> bool:
-        """An empty log must not blank a view that has data: somebody may be about to write it again."""
+        """Return whether the rebuilt view may serve: not when the log is empty and the serving view has data.
+
+        Somebody may be about to write the log again.
+        """
         state = store.state()
         if state.applied or state.rejected or not self._progress.view.records:
             return True
@@ -78,7 +81,7 @@ class Rebuilds:
         return False
 
     def swap(self, store: Store) -> None:
-        """The new view has all of the log: what it changes is counted, and it serves from now on. Raises Stopped."""
+        """Count what the new view changes, and let it serve, because it now holds the whole log. Raises Stopped."""
         view, progress = self._view, self._progress
         before, marker = progress.view, view.rebuild
         assert marker is not None
@@ -108,7 +111,7 @@ class Rebuilds:
         self.seconds = time.monotonic() - self._begun_s
 
     def _differences(self, store: Store) -> Differences | None:
-        """What the new view changes; None where the old one is damaged or of another form."""
+        """Count what the new view changes; None where the old one is damaged or has an older schema."""
         view = self._view
         if view.damaged is not None or view.store.outdated:
             return None
@@ -119,7 +122,7 @@ class Rebuilds:
         return found
 
     def tell_served(self) -> None:
-        """Let status and metrics know the view that serves."""
+        """Tell status and metrics which view serves."""
         try:
             with Inspector(self._view.store) as view:
                 self._progress.serves(view.state, view.positions())

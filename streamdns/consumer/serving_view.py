@@ -1,64 +1,58 @@
-"""The view that serves, kept up to date while another one is filled from the same log beside it."""
+"""Keeps the serving view up to date while a rebuild fills another one from the same log."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from streamdns.events.batch import Batch, Partition
 from streamdns.sources.base import Source
 from streamdns.view.writer import Writer
 
-_LEVEL_S = 10.0
+_ALIGN_S = 10.0
 
 Apply = Callable[[Writer, Batch, dict[Partition, str]], None]
 
 
 class Reader:
-    """One source that is read into one view; `positions` is how far."""
+    """Reads one source into one view; `positions` says how far each partition was applied."""
 
     def __init__(self, source: Source, writer: Writer, positions: Mapping[Partition, int], apply: Apply) -> None:
         self.source, self._writer, self._apply = source, writer, apply
         self.positions = dict(positions)
 
-    def take(self, batch: Batch) -> None:
-        """Apply a batch."""
+    def apply(self, batch: Batch) -> None:
+        """Apply a batch to the view."""
         if batch.records or batch.positions:
             self._apply(self._writer, batch, self.source.fingerprints())
             self.positions.update(batch.positions)
 
-    def turn(self, *, max_records: int) -> None:
-        """Apply what there is already."""
-        self.take(self.source.read(max_records=max_records, timeout_s=0))
+    def apply_waiting(self, *, max_records: int) -> None:
+        """Apply what the source has ready, without waiting for more."""
+        self.apply(self.source.read(max_records=max_records, timeout_s=0))
 
 
-class Readers(NamedTuple):
-    """The one that fills a new view, and the one that keeps the view that serves up to date."""
+def align(new: Reader, serving: Reader, *, max_records: int) -> None:
+    """Read the log into both views to the same positions, so that comparing them shows no mere difference of time.
 
-    new: Reader
-    old: Reader
-
-    def level(self, *, max_records: int) -> None:
-        """Bring both to the same positions, so that what they differ in is no matter of when they were read.
-
-        Nothing is applied behind those positions: both sources are to be closed after this. A log that does not come
-        that far within some seconds is left as it is. Raises what reading and applying raise.
-        """
-        new, old = self.new.positions, self.old.positions
-        target = {partition: max(new.get(partition, 0), old.get(partition, 0)) for partition in new.keys() | old.keys()}
-        end_s = time.monotonic() + _LEVEL_S
-        for reader in self:
-            while any(reader.positions.get(partition, 0) < end for partition, end in target.items()):
-                left_s = end_s - time.monotonic()
-                if left_s <= 0:
-                    return
-                batch = reader.source.read(max_records=max_records, timeout_s=min(left_s, 1.0))
-                reader.take(_up_to(target, batch))
+    `new` fills the rebuilt view, `serving` keeps the serving one up to date. Nothing is applied behind those positions,
+    so both sources must be closed after this. Gives up after some seconds where the log does not come that far. Raises
+    what reading and applying raise.
+    """
+    here, there = new.positions, serving.positions
+    target = {each: max(here.get(each, 0), there.get(each, 0)) for each in here.keys() | there.keys()}
+    end_s = time.monotonic() + _ALIGN_S
+    for reader in (new, serving):
+        while any(reader.positions.get(partition, 0) < end for partition, end in target.items()):
+            left_s = end_s - time.monotonic()
+            if left_s <= 0:
+                return
+            batch = reader.source.read(max_records=max_records, timeout_s=min(left_s, 1.0))
+            reader.apply(_up_to(target, batch))
 
 
 def _up_to(target: Mapping[Partition, int], batch: Batch) -> Batch:
-    """What of a batch lies before these positions."""
+    """Cut a batch at these positions."""
     records = [each for each in batch.records if each.position < target.get((each.topic, each.partition), 0)]
     positions = {
         partition: min(position, target[partition])

@@ -1,4 +1,4 @@
-"""The native thread in which a view is written, and what is done when there is no room for it."""
+"""Runs all writes to a view in one native thread, and waits and tries again while there is no room for them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _FULL_RETRY_S = 1.0
 
 
 class Stopped(Exception):
-    """stop() was called while the consumer was at work."""
+    """The consumer was told to stop while it worked; Consumer.run() catches it."""
 
 
-class WritingThread:
-    """One thread for all that writes; `source` is looked at while there is no room, for the lag that status shows."""
+class WriterThread:
+    """One native thread for all writes; while there is no room it asks `source` for the lag that status shows."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -34,25 +34,28 @@ class WritingThread:
         self.source: Source | None = None
 
     def start(self) -> None:
-        """Have the thread."""
+        """Start the thread."""
         self.stopping.clear()
         self._pool = ThreadPool(1)
 
     def stop(self) -> None:
-        """Finish what runs, then let go."""
+        """Wait until the running work is done, then end the thread."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.join()
             pool.kill()
 
     def run(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Do something in the thread. Raises what it raises, and Stopped."""
+        """Call `work` in the thread. Raises what it raises, and Stopped when the thread has ended."""
         if self._pool is None:
             raise Stopped
         return in_thread(work, *arguments, pool=self._pool)
 
     def with_room(self, store: Store | None, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Do what writes in the thread; as long as there is no room for it, wait and try again. Raises Stopped."""
+        """Call `work`, which writes, in the thread; while there is no room, grow the map or wait, and try again.
+
+        Raises what it raises but ViewFull, and Stopped.
+        """
         full = False
         while True:
             try:
@@ -72,7 +75,7 @@ class WritingThread:
                 return result
 
     def wait_for_room(self, err: ViewFull) -> None:
-        """Show it and wait a moment. Raises Stopped."""
+        """Show in status that there is no room, and wait a moment. Raises Stopped."""
         self._progress.full(str(err), self.source)
         if self.stopping.wait(_FULL_RETRY_S):
             raise Stopped from err

@@ -1,1 +1,1 @@
-"""The services that carry the rules to clients: sockets in, answers out, over UDP and TCP."""
+"""The DNS services: they read queries from UDP and TCP sockets, apply the rules of dns/, and send the answers."""

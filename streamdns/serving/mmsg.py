@@ -1,4 +1,4 @@
-"""Many datagrams per system call: recvmmsg(2) and sendmmsg(2) of Linux through ctypes.
+"""Receives and sends many datagrams per system call: recvmmsg(2) and sendmmsg(2) of Linux through ctypes.
 
 One `Datagrams` holds the buffers of one socket. A reply goes out of the same message header that its query came in
 with, so the peer's address, and with it the local address that was asked (IP_PKTINFO), need no parsing.
@@ -61,15 +61,17 @@ _PASSING = frozenset(
 
 
 class Peer(NamedTuple):
-    """Where a datagram came from, and the control data that lets a reply leave from where it was asked (sendmsg)."""
+    """The sender of a datagram, and the control data with which a reply leaves from the address asked (sendmsg)."""
 
     address: tuple[str, int] | tuple[str, int, int, int]
     ancillary: tuple[tuple[int, int, bytes], ...]
 
 
 class Datagrams:
-    """Buffers for up to `most` datagrams of a non-blocking socket; `packet_info` where replies must leave from the
-    address that was asked (the socket is bound to all addresses and IP_PKTINFO or IPV6_RECVPKTINFO is set).
+    """Buffers for up to `most` datagrams of a non-blocking socket.
+
+    `packet_info` is needed where replies must leave from the address that was asked (the socket is bound to all
+    addresses and IP_PKTINFO or IPV6_RECVPKTINFO is set).
     """
 
     def __init__(self, sock: socket.socket, most: int, *, packet_info: bool) -> None:
@@ -90,7 +92,7 @@ class Datagrams:
         self._at_out = ctypes.addressof(self._headers_out)
 
     def _link(self, data: bytearray, octets: int) -> tuple[ctypes.Array[_Iovec], ctypes.Array[_Message]]:
-        """Headers whose slot i points at part i of the data, and at address and control data i, which both share."""
+        """Make headers: slot i points at part i of `data`, and at address and control data i, shared by both calls."""
         iovecs = (_Iovec * self._most)()
         headers = (_Message * self._most)()
         data_at = ctypes.addressof(ctypes.c_char.from_buffer(data))
@@ -110,7 +112,7 @@ class Datagrams:
         return iovecs, headers
 
     def receive(self) -> list[bytes]:
-        """The datagrams that are waiting, each cut to RECEIVE_OCTETS; empty where there are none. Raises OSError."""
+        """Receive the waiting datagrams, each cut to RECEIVE_OCTETS; empty where there are none. Raises OSError."""
         words = self._words_in
         if self._packet_info:
             for at in range(_CONTROL_LENGTH_WORD, self._most * _WORDS, _WORDS):
@@ -130,12 +132,12 @@ class Datagrams:
         return packets
 
     def client(self, slot: int) -> bytes:
-        """The octets of the address that datagram `slot` came from."""
+        """Return the octets of the address that datagram `slot` came from."""
         start = slot * _ADDRESS_OCTETS + (8 if self._inet6 else 4)
         return bytes(self._addresses[start : start + (16 if self._inet6 else 4)])
 
     def peer(self, slot: int) -> Peer:
-        """What a reply to datagram `slot` needs that is sent when the buffers are long in use for others."""
+        """Copy the sender of datagram `slot`, for a reply that is sent after the buffers were used again."""
         start = slot * _ADDRESS_OCTETS
         name = bytes(self._addresses[start : start + _ADDRESS_OCTETS])
         port = name[2] << 8 | name[3]
@@ -151,7 +153,7 @@ class Datagrams:
         return Peer((socket.inet_ntop(socket.AF_INET, name[4:8]), port), ancillary)
 
     def send(self, replies: list[bytes | None]) -> int:
-        """Send replies[i] to where datagram i came from, None to nobody; the number of replies the kernel refused."""
+        """Send replies[i] to the sender of datagram i, None to nobody; return how many the kernel refused."""
         output, lengths = self._output, self._lengths_out
         at = 0
         length_at = 1
@@ -175,7 +177,7 @@ class Datagrams:
         return refused
 
     def _flush(self, first: int, end: int) -> int:
-        """Send the slots from `first` up to `end`; one that cannot be sent is passed over, as UDP allows."""
+        """Send the slots from `first` up to `end`; skip and count those that cannot be sent, as UDP allows."""
         refused = 0
         while first < end:
             sent = int(_sendmmsg(self._fd, self._at_out + first * _MESSAGE, end - first, _MSG_DONTWAIT))

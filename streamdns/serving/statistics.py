@@ -1,4 +1,4 @@
-"""Counting of queries: plain integers per batch, added to the registry's instruments once per batch."""
+"""Counts queries and answers for the metrics: the figures of a batch are added once per batch, not per query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RCODES = {
 
 
 class _Transport:
-    """The instruments of one transport."""
+    """The metrics of one transport."""
 
     def __init__(self, registry: Registry, transport: str) -> None:
         self.registry, self.transport = registry, transport
@@ -27,7 +27,7 @@ class _Transport:
         self.queries: dict[int, Counter] = {}
 
     def add(self, packets: list[bytes], replies: list[bytes | None], answerer: Answerer, elapsed_s: float) -> int:
-        """Count one batch; the number of messages that got no reply."""
+        """Count one batch; return the number of messages that got no reply."""
         self.bytes_in.add(sum(map(len, packets)))
         answered = [reply for reply in replies if reply is not None]
         self.bytes_out.add(sum(map(len, answered)))
@@ -54,7 +54,7 @@ class _Transport:
 
 
 class Statistics:
-    """The counters of the DNS servers."""
+    """The counters of all DNS servers of the process."""
 
     def __init__(self, registry: Registry, propagation: Propagation) -> None:
         self.udp = _Transport(registry, "udp")
@@ -72,7 +72,7 @@ class Statistics:
     def count_udp(
         self, packets: list[bytes], replies: list[bytes | None], refused: int, answerer: Answerer, elapsed_s: float
     ) -> None:
-        """Count one batch of datagrams; `refused` replies were not taken by the kernel."""
+        """Count one batch of datagrams; the kernel did not take `refused` replies."""
         unanswered = self.udp.add(packets, replies, answerer, elapsed_s)
         if self._propagation.unseen and unanswered < len(packets):
             self._propagation.answered()
@@ -84,7 +84,7 @@ class Statistics:
     def count_tcp(
         self, packets: list[bytes], replies: list[bytes | None], answerer: Answerer, elapsed_s: float
     ) -> None:
-        """Count one batch of messages of a connection."""
+        """Count one batch of messages of a TCP connection."""
         unanswered = self.tcp.add(packets, replies, answerer, elapsed_s)
         if self._propagation.unseen and unanswered < len(packets):
             self._propagation.answered()
@@ -92,13 +92,13 @@ class Statistics:
             self._count_unanswered(unanswered, answerer)
 
     def count_late(self, reply: bytes, answerer: Answerer, elapsed_s: float, *, tcp: bool, refused: int = 0) -> None:
-        """Count a reply that took its time, after its query was counted with its batch."""
+        """Count a reply that was sent later (it was resolved), after its query was counted with its batch."""
         (self.tcp if tcp else self.udp).add([], [reply], answerer, elapsed_s)
         if refused:
             self.refused.add(refused)
 
     def _count_unanswered(self, unanswered: int, answerer: Answerer) -> None:
-        """What is answered later is not lost."""
+        """Count messages without a reply as dropped, but for those that will be answered later."""
         lost = unanswered - answerer.deferred
         answerer.deferred = 0
         if lost:

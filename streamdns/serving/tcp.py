@@ -1,4 +1,4 @@
-"""The TCP service (RFC 7766): a greenlet per connection, limits on their number and on silence."""
+"""The TCP service (RFC 7766): one greenlet per connection, with limits on the number and the silence of connections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PAUSE_WHILE_WAITING_S = 0.05
 
 
 class Connection:
-    """One client's connection and what it has sent that is not answered yet; `waiting` replies will come later."""
+    """One client's connection, with the octets that are not yet a whole message; `waiting` replies will come later."""
 
     __slots__ = ("address", "buffer", "message_began_s", "sock", "waiting", "writer")
 
@@ -44,17 +44,17 @@ class Connection:
         self.writer = BoundedSemaphore()
 
     def write(self, data: bytes, timeout_s: float) -> None:
-        """Send, one writer at a time; raises OSError, also when the peer takes nothing for so long."""
+        """Send octets, one writer at a time; raises OSError, also when the peer takes nothing for `timeout_s`."""
         with self.writer:
             self.sock.settimeout(timeout_s)
             self.sock.sendall(data)
 
     def client(self, slot: int) -> bytes:
-        """The octets of the peer's address."""
+        """Return the octets of the peer's address; `slot` does not matter."""
         return self.address
 
     def take_messages(self, now_s: float) -> list[bytes]:
-        """The whole messages at the start of the buffer, a bounded number of them."""
+        """Take whole messages from the start of the buffer, a bounded number of them."""
         buffer = self.buffer
         messages: list[bytes] = []
         at = 0
@@ -73,10 +73,10 @@ class Connection:
 
 
 class Connections:
-    """The connections of all TCP servers together, the one that has been silent longest first.
+    """The open connections of all TCP servers, in the order of their last message.
 
-    Past the limit that one is closed to make room, as RFC 7766 §6.2.3 allows: a peer that sends nothing, sends slowly
-    or takes no answers costs one descriptor until somebody else wants it.
+    Past the limit the one that has been silent the longest is closed, as RFC 7766 §6.2.3 allows: a peer that sends
+    nothing, sends slowly or takes no answers costs one descriptor until another client needs it.
     """
 
     def __init__(self, most: int, statistics: Statistics) -> None:
@@ -85,7 +85,7 @@ class Connections:
         self._statistics = statistics
 
     def add(self, connection: Connection) -> None:
-        """Take one in; another may be closed for it."""
+        """Add a new connection; past the limit, close the one that has been silent the longest."""
         while len(self._open) >= self.most:
             victim, _ = self._open.popitem(last=False)
             self._statistics.tcp_refused.add()
@@ -99,18 +99,18 @@ class Connections:
         self._statistics.tcp_connections.set(len(self._open))
 
     def active(self, connection: Connection) -> None:
-        """A message has arrived on it."""
+        """Note that a message has arrived on a connection."""
         if connection in self._open:
             self._open.move_to_end(connection)
 
     def remove(self, connection: Connection) -> None:
-        """It was closed."""
+        """Remove a connection that was closed."""
         self._open.pop(connection, None)
         self._statistics.tcp_connections.set(len(self._open))
 
 
 class TcpServer(Service):
-    """Answers messages on TCP connections of one address."""
+    """Answers queries on the TCP connections of one address."""
 
     essential = True
 
@@ -185,7 +185,10 @@ class TcpServer(Service):
             connection.sock.close()
 
     def _converse(self, connection: Connection) -> bool:
-        """Read once, answer every whole message; False at the end of the stream. Raises OSError, also at time-outs."""
+        """Read once and answer every whole message; returns False at the end of the stream.
+
+        Raises OSError, also at time-outs.
+        """
         now_s = time.monotonic()
         if connection.message_began_s is None:
             timeout_s = self.idle_timeout_s
@@ -216,12 +219,12 @@ class TcpServer(Service):
         return True
 
     def _later(self, connection: Connection) -> Deliver:
-        """The way for a reply that takes its time, in whatever order they come (RFC 7766 §6.2.1.1)."""
+        """Make the function that sends a reply which comes later, in any order (RFC 7766 §6.2.1.1)."""
         connection.waiting += 1
         began = time.perf_counter()
 
         def deliver(reply: bytes) -> None:
-            # A greenlet of its own: the peer may be slow to take it, and who delivers may not wait.
+            # A greenlet of its own: the peer may be slow to take it, and the caller may not wait.
             greenlet = gevent.spawn(self._write_late, connection, reply)
             self._greenlets.add(greenlet)
             greenlet.rawlink(self._greenlets.discard)
@@ -250,5 +253,5 @@ class TcpServer(Service):
         gevent.killall(list(self._greenlets), block=False)
 
     def ready(self) -> bool:
-        """Whether the socket listens."""
+        """Return whether the socket listens."""
         return self._listener is not None

@@ -1,4 +1,4 @@
-"""The UDP and TCP services: they read queries, have them answered from a snapshot of the view, and send the replies."""
+"""The UDP service: reads queries, answers them from a snapshot of the view, and sends the replies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from streamdns.settings import Address
 
 _log = logs.get("dns")
 
-#: What a server needs of the view: a snapshot for one batch, closed when the batch is done.
+#: Takes a snapshot of the view for one batch of queries; the server closes it after the batch.
 TakeSnapshot = Callable[[], Snapshot]
 
 _IP_PKTINFO = 8
@@ -34,7 +34,7 @@ _MAX_BATCHES_A_TURN = 4
 
 
 def bind(kind: socket.SocketKind, address: Address, *, receive_buffer_bytes: int = 0) -> socket.socket:
-    """A bound non-blocking socket; raises ConfigError that names the address where it cannot be had.
+    """Open a non-blocking socket and bind it to an address; raises ConfigError, which names the address.
 
     A UDP port that another process has bound is an error although SO_REUSEADDR would share it silently: it is not set.
     """
@@ -61,7 +61,7 @@ def bind(kind: socket.SocketKind, address: Address, *, receive_buffer_bytes: int
 
 
 def _prepare_udp(sock: socket.socket, address: Address, receive_buffer_bytes: int) -> None:
-    """Options of a UDP socket: no path MTU games (RFC 9471 and fragment attacks), replies from the address asked."""
+    """Set the options of a UDP socket: ignore path MTU messages (fragment attacks), reply from the address asked."""
     everywhere = address.host in ("0.0.0.0", "::")
     if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_OMIT)
@@ -79,7 +79,7 @@ def _prepare_udp(sock: socket.socket, address: Address, receive_buffer_bytes: in
 
 
 class Responder:
-    """Answers batches of messages against one snapshot each; what cannot be answered gets SERVFAIL and is counted."""
+    """Answers each batch of messages from one snapshot; a message whose answer fails gets SERVFAIL and is counted."""
 
     def __init__(self, answerer: Answerer, take_snapshot: TakeSnapshot, statistics: Statistics) -> None:
         self.answerer = answerer
@@ -87,7 +87,7 @@ class Responder:
         self._statistics = statistics
 
     def answer(self, packets: list[bytes], tcp: bool) -> list[bytes | None]:
-        """The replies to these messages, None where there is none; never raises for what they contain."""
+        """Make the replies to messages, None where there is none; never raises for what they contain."""
         answerer = self.answerer
         try:
             snapshot = self._take_snapshot()
@@ -112,7 +112,7 @@ class Responder:
 
 
 class UdpServer(Service):
-    """Answers datagrams on one address, as many per wake-up as are waiting, in the event loop's own callback."""
+    """Answers the datagrams of one address, in batches of those that are waiting, in the event loop's own callback."""
 
     essential = True
 
@@ -151,7 +151,7 @@ class UdpServer(Service):
         _log.info("dns.listening", transport="udp", address=str(self.address))
 
     def _readable(self) -> None:
-        """Answer what waits; at most a few batches, so that other parts of the process get their turn."""
+        """Answer waiting datagrams, at most a few batches, so that other parts of the process get their turn."""
         try:
             for _ in range(_MAX_BATCHES_A_TURN):
                 if self._socket is None or not self._answer_batch():
@@ -170,7 +170,7 @@ class UdpServer(Service):
         return len(packets) == self._batch
 
     def _later(self, slot: int) -> Deliver:
-        """The way for a reply to the datagram in this slot, from the address that was asked, whenever it is there."""
+        """Make the function that sends a later reply to the datagram in this slot, from the address that was asked."""
         peer = self._datagrams.peer(slot)
         sock = self._socket
         began = time.perf_counter()
@@ -194,7 +194,7 @@ class UdpServer(Service):
         self._stopped.wait()
 
     def stop(self) -> None:
-        """Answer what has arrived, then close."""
+        """Answer the datagrams that have arrived, then close."""
         if self._socket is not None:
             self._readable()
             self._watcher.stop()
@@ -204,5 +204,5 @@ class UdpServer(Service):
         self._stopped.set()
 
     def ready(self) -> bool:
-        """Whether the socket is bound."""
+        """Return whether the socket is bound."""
         return self._socket is not None

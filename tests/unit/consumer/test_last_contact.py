@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
-from streamdns.consumer.last_contact import SAVE_EVERY_S, Contact, span
+from streamdns.consumer.last_contact import SAVE_EVERY_S, LastContact, duration_text
 from streamdns.errors import SourceError
 from streamdns.events.batch import Batch, Partition
 from streamdns.view import last_contact
@@ -93,12 +93,12 @@ def test_the_row_is_kept_and_another_is_not_taken_for_it(tmp_path: pathlib.Path)
 def test_the_longer_of_two_clocks_counts_and_none_is_negative(tmp_path: pathlib.Path) -> None:
     now, elapsed = Clock(), Clock(50.0)
     with viewing.opened(tmp_path / "v") as store:
-        known = Contact(now, elapsed)
-        known.of(store)
-        assert (known.absence_s(), known.pause_s(), known.due()) == (0.0, 0.0, False)
-        known.read(None)
-        assert not known.due(), "a view without the row gets one when it has everything, not before"
-        known.read(48.0)
+        known = LastContact(now, elapsed)
+        known.watch(store)
+        assert (known.absence_s(), known.pause_s(), known.save_due()) == (0.0, 0.0, False)
+        known.applied(None)
+        assert not known.save_due(), "a view without the row gets one when it has everything, not before"
+        known.applied(48.0)
         assert (known.whole_s, known.absence_s(), known.pause_s()) == (START_S - 2, 2.0, 0.0)
         now.now_s -= 1000
         elapsed.now_s += 7
@@ -106,8 +106,8 @@ def test_the_longer_of_two_clocks_counts_and_none_is_negative(tmp_path: pathlib.
         now.now_s += 2000
         assert known.absence_s() == 1002.0
         known.save(store)
-        again = Contact(now, elapsed)
-        again.of(store)
+        again = LastContact(now, elapsed)
+        again.watch(store)
         assert again.absence_s() == again.pause_s() == 1002.0
         now.now_s = START_S - 1e9
         assert again.absence_s() == again.pause_s() == 0.0
@@ -116,36 +116,36 @@ def test_the_longer_of_two_clocks_counts_and_none_is_negative(tmp_path: pathlib.
 def test_the_row_is_written_now_and_then_and_only_when_it_is_another(tmp_path: pathlib.Path) -> None:
     now, elapsed = Clock(), Clock()
     with viewing.opened(tmp_path / "v") as store:
-        known = Contact(now, elapsed)
-        known.of(store)
-        known.begins()
+        known = LastContact(now, elapsed)
+        known.watch(store)
+        known.start_reading()
         written = []
         for _ in range(200):
             elapsed.now_s += 1
             now.now_s += 1
-            known.read(elapsed.now_s)
-            if known.due():
+            known.applied(elapsed.now_s)
+            if known.save_due():
                 known.save(store)
                 written.append(elapsed.now_s)
         assert len(written) == 1 + 199 // SAVE_EVERY_S
         elapsed.now_s += 1000
-        known.read(None)
-        assert known.due() == (known.whole_s != last_contact.load(store))
+        known.applied(None)
+        assert known.save_due() == (known.whole_s != last_contact.load(store))
         known.save(store)
         elapsed.now_s += 1000
-        assert not known.due()
+        assert not known.save_due()
 
 
 def test_another_view_has_its_own_row(tmp_path: pathlib.Path) -> None:
     now = Clock()
     with viewing.opened(tmp_path / "one") as one, viewing.opened(tmp_path / "two") as two:
         last_contact.save(one, START_S - 5)
-        known = Contact(now)
-        known.of(one)
+        known = LastContact(now)
+        known.watch(one)
         assert known.absence_s() == 5.0
-        known.of(two)
+        known.watch(two)
         assert known.whole_s is None
-        known.of(one)
+        known.watch(one)
         assert known.absence_s() == 5.0
 
 
@@ -153,8 +153,8 @@ def test_another_view_has_its_own_row(tmp_path: pathlib.Path) -> None:
     ("seconds", "text"),
     [(0.25, "0.25 s"), (179.0, "179 s"), (180.0, "3 minutes"), (86400.0, "24 hours"), (864000.0, "10 days")],
 )
-def test_spans_are_for_people(seconds: float, text: str) -> None:
-    assert span(seconds) == text
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
 
 
 @pytest.mark.parametrize("away_s", [KEEPS_S - 60, KEEPS_S + 60])

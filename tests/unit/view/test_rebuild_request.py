@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import gevent
 import pytest
 
-from streamdns.consumer.serving_view import Reader, Readers
+from streamdns.consumer.serving_view import Reader, align
 from streamdns.errors import SourceError, ViewError
 from streamdns.events.batch import Batch, Partition
 from streamdns.view import rebuild_request
@@ -154,7 +154,7 @@ def test_two_readers_are_brought_to_the_same_positions(tmp_path: pathlib.Path) -
             source = Memory(log)
             source.connect({(TOPIC, 0): start}, {})
             readers.append(Reader(source, viewing.writer(store), {(TOPIC, 0): start}, _apply))
-        Readers(*readers).level(max_records=4)
+        align(*readers, max_records=4)
         assert [reader.positions for reader in readers] == [{(TOPIC, 0): 17}] * 2
         with Inspector(new) as view:
             assert view.positions()[TOPIC, 0].next == 17
