@@ -1,4 +1,4 @@
-"""The settings of a process: one table with a file for each part, read from the environment and a file."""
+"""The settings of a process: one table, with a file for each part, and the code that reads their values."""
 
 from streamdns.addresses import Address
 from streamdns.settings.reference import markdown, reference

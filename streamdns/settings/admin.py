@@ -1,4 +1,4 @@
-"""The rows of the settings table that are about the admin API, and what must hold between them."""
+"""Settings of the admin API: their rows in the table, their parsers, and the checks of how they fit together."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MIN_SECRET_BYTES: Final = 32
 _KID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_SOCKET_BYTES: Final = 107
 _MAX_USER: Final = 128
-#: Any of these says who may use the admin API.
+#: Each of these says who may use the admin API.
 _LOGIN: Final = ("admin_users", "admin_username", "admin_jwtsecret", "admin_jwtkeys")
 _DEFAULT_USER: Final = "admin"
-#: The setting whose value a file can hold, and its attribute.
+#: The settings whose value a file can hold (NAME_FILE), and their attributes.
 _FILES: Final = (("DNS_ADMIN_PASSWORD", "admin_password"), ("DNS_ADMIN_JWTSECRET", "admin_jwtsecret"))
 
 
@@ -31,7 +31,7 @@ class UnixAddress(NamedTuple):
 
 
 class KeyFile(NamedTuple):
-    """A key for tokens: its id (the header kid) and the file that has it."""
+    """A key for tokens: its id (the header kid) and the path of its file."""
 
     kid: str
     path: str
@@ -41,19 +41,19 @@ class KeyFile(NamedTuple):
 
 
 def parse_admin_address(text: str) -> Address | UnixAddress | None:
-    """One IP address and port, unix:/path, or None for "off"."""
+    """Parse one IP address and port, or unix:/path; "off" gives None."""
     if text.lower() == "off":
         return None
     if text.startswith("unix:"):
         path = parsers.parse_text(text.removeprefix("unix:"))
         if not path.startswith("/") or len(path.encode("utf-8", "surrogateescape")) > _MAX_SOCKET_BYTES:
-            raise ValueError(f"is no absolute path of at most {_MAX_SOCKET_BYTES} octets")
+            raise ValueError(f"is not an absolute path of at most {_MAX_SOCKET_BYTES} octets")
         return UnixAddress(path)
     return parsers.parse_address(text)
 
 
 def parse_user(text: str) -> str:
-    """A user's name: without a colon and white space, which lists and files keep for themselves."""
+    """Parse a user's name, which must not have colons and white space: these separate fields in lists and files."""
     parsers.parse_text(text)
     if len(text) > _MAX_USER or ":" in text or any(char.isspace() for char in text):
         raise ValueError(f"is longer than {_MAX_USER} characters, or has a colon or a space")
@@ -61,14 +61,14 @@ def parse_user(text: str) -> str:
 
 
 def parse_secret(text: str) -> str:
-    """A secret for signing: RFC 7518 §3.2 wants as many octets as the hash has."""
+    """Parse a secret for signing: RFC 7518 §3.2 wants as many octets as the hash has."""
     if len(text.encode("utf-8", "surrogateescape")) < MIN_SECRET_BYTES:
         raise ValueError(f"has fewer than {MIN_SECRET_BYTES} octets")
     return parsers.parse_text(text)
 
 
 def parse_key_files(text: str) -> tuple[KeyFile, ...]:
-    """KID=PATH, separated by white space or comma; each KID once."""
+    """Parse KID=PATH, separated by white space or comma; each KID once."""
     found: dict[str, KeyFile] = {}
     for word in text.replace(",", " ").split():
         kid, equals, path = word.partition("=")
@@ -78,7 +78,7 @@ def parse_key_files(text: str) -> tuple[KeyFile, ...]:
             raise ValueError(f"has {kid} twice")
         found[kid] = KeyFile(kid, path)
     if not found:
-        raise ValueError("names nothing")
+        raise ValueError("is an empty list")
     return tuple(found.values())
 
 
@@ -91,68 +91,71 @@ def _text(name: str, attribute: str, description: str, *, unset_means: str, allo
 ADMIN: Final[tuple[Setting, ...]] = (
     Setting(
         name="DNS_ADMIN_ADDRESS", attribute="admin_address", parse=parse_admin_address, default="127.0.0.1:8054",
-        description="Where the admin API is served. Anything but a loopback address or a unix socket needs users or a "
-                    "key for tokens.",
+        description="The address at which the admin API is served. Every address but loopback and a unix socket needs "
+                    "users or a key for tokens.",
         allowed="an address and port (127.0.0.1:8054, [::1]:8054), unix:/run/streamdns/admin.sock, or off",
     ),
     bool_row("DNS_ADMIN_INSECURE", "admin_insecure", "false",
              "Serve the admin API without authentication on an address that others can reach."),
-    _text("DNS_ADMIN_USERS", "admin_users", "The file of those who may sign in to the admin API; `streamdns user` "
+    _text("DNS_ADMIN_USERS", "admin_users", "The file of the users who may sign in to the admin API; `streamdns user` "
           "writes it, and a change counts at once.", unset_means="none", allowed="a path of a file"),
-    _text("DNS_ADMIN_USERNAME", "admin_username", "One more user, who is an admin.",
+    _text("DNS_ADMIN_USERNAME", "admin_username", "The name of one more user, with the role admin.",
           unset_means="admin, where DNS_ADMIN_PASSWORD is set",
           allowed=f"text of at most {_MAX_USER} characters without colons and spaces", parse=parse_user),
     _text("DNS_ADMIN_PASSWORD", "admin_password", "The password of DNS_ADMIN_USERNAME.",
-          unset_means="what DNS_ADMIN_PASSWORD_FILE has", allowed="text", secret=True),
-    _text("DNS_ADMIN_PASSWORD_FILE", "admin_password_file", "A file that holds the password; an end of line at its end "
-          "is left out.", unset_means="none", allowed="a path of a file, and DNS_ADMIN_PASSWORD unset"),
-    _text("DNS_ADMIN_JWTSECRET", "admin_jwtsecret", "The secret that tokens are signed with (HS256, kid `secret`); "
-          "nodes that share it take each other's tokens.",
-          unset_means="what DNS_ADMIN_JWTSECRET_FILE has", parse=parse_secret, secret=True, reload=True,
+          unset_means="the content of DNS_ADMIN_PASSWORD_FILE", allowed="text", secret=True),
+    _text("DNS_ADMIN_PASSWORD_FILE", "admin_password_file", "A file that holds the password; a line end at its end "
+          "does not count.", unset_means="none", allowed="a path of a file, and DNS_ADMIN_PASSWORD unset"),
+    _text("DNS_ADMIN_JWTSECRET", "admin_jwtsecret", "The secret that signs tokens (HS256, kid `secret`); nodes that "
+          "share it accept each other's tokens.",
+          unset_means="the content of DNS_ADMIN_JWTSECRET_FILE", parse=parse_secret, secret=True, reload=True,
           allowed=f"text of at least {MIN_SECRET_BYTES} octets"),
-    _text("DNS_ADMIN_JWTSECRET_FILE", "admin_jwtsecret_file", "A file that holds the secret; an end of line at its end "
-          "is left out.", unset_means="none", allowed="a path of a file, and DNS_ADMIN_JWTSECRET unset", reload=True),
+    _text("DNS_ADMIN_JWTSECRET_FILE", "admin_jwtsecret_file", "A file that holds the secret; a line end at its end "
+          "does not count.", unset_means="none", allowed="a path of a file, and DNS_ADMIN_JWTSECRET unset",
+          reload=True),
     Setting(
         name="DNS_ADMIN_JWTKEYS", attribute="admin_jwtkeys", parse=parse_key_files, default="", unset=(), reload=True,
         unset_means="only DNS_ADMIN_JWTSECRET",
-        description="More keys for tokens, each with its kid; the first that can sign signs, all are taken. To change "
-                    "keys, put the new one in front, and take the old one away when its tokens have ended.",
+        description="More keys for tokens, each with its kid. The first key that can sign signs new tokens; tokens "
+                    "signed with any of them are accepted. To change keys, put the new one in front, and remove the "
+                    "old one when its tokens have expired.",
         allowed="KID=PATH of files with an Ed25519 key (PEM, private or public) or a secret of at least "
                 f"{MIN_SECRET_BYTES} octets, separated by space or comma",
     ),
     _text("DNS_ADMIN_REVOKED", "admin_revoked", "The file of revoked tokens; `streamdns token revoke` writes it, and a "
           "change counts at once.", unset_means="", default="./var/revoked.json", allowed="a path of a file"),
     seconds_row("DNS_ADMIN_SESSION", "admin_session_s", (60, 2592000), "43200",
-                "How long whoever signs in stays signed in."),
-    _text("DNS_ADMIN_TLS_CERT", "admin_tls_cert", "The certificate of the admin API, with those that lead to its "
-          "root; the file is read again at SIGHUP.", unset_means="no TLS", allowed="a path of a PEM file", reload=True),
-    _text("DNS_ADMIN_TLS_KEY", "admin_tls_key", "The key of DNS_ADMIN_TLS_CERT; the file is read again at SIGHUP.",
+                "How long a user stays signed in."),
+    _text("DNS_ADMIN_TLS_CERT", "admin_tls_cert", "The certificate of the admin API, with its intermediate "
+          "certificates; the file is read again at SIGHUP.", unset_means="no TLS", allowed="a path of a PEM file",
+          reload=True),
+    _text("DNS_ADMIN_TLS_KEY", "admin_tls_key", "The private key of DNS_ADMIN_TLS_CERT; read again at SIGHUP.",
           unset_means="in the file of the certificate", allowed="a path of a PEM file without a password",
           reload=True),
 )
 
 
 def needs_login(values: Any) -> bool:
-    """Whether anything says who may use the admin API: settings by attribute, or Settings."""
+    """Return whether any setting says who may use the admin API; takes settings by attribute, or Settings."""
     get = values.get if isinstance(values, dict) else lambda name: getattr(values, name)
     return any(get(name) for name in _LOGIN)
 
 
 def is_local(address: Address | UnixAddress) -> bool:
-    """Whether only this machine reaches it."""
+    """Return whether an address can be reached from this machine only."""
     return isinstance(address, UnixAddress) or ipaddress.ip_address(address.host).is_loopback
 
 
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
-    """Settle what depends on more than one of these; a value that could not be parsed is not there."""
+    """Check and complete settings that depend on each other; `values` lacks those that could not be parsed."""
     for name, attribute in _FILES:
         _settle_file(name, attribute, values=values, problems=problems)
     if values.get("admin_password") and not values.get("admin_username"):
         values["admin_username"] = _DEFAULT_USER
     elif values.get("admin_username") and values.get("admin_password") == "":
-        warnings.append("DNS_ADMIN_USERNAME has no password, so nobody can sign in by it: set DNS_ADMIN_PASSWORD")
+        warnings.append("DNS_ADMIN_USERNAME has no password, so this user cannot sign in: set DNS_ADMIN_PASSWORD")
     if any(key.kid == "secret" for key in values.get("admin_jwtkeys") or ()) and values.get("admin_jwtsecret"):
-        problems.append("DNS_ADMIN_JWTKEYS has the kid secret, which is DNS_ADMIN_JWTSECRET's; allowed: another kid")
+        problems.append("DNS_ADMIN_JWTKEYS has the kid secret, which DNS_ADMIN_JWTSECRET uses; allowed: another kid")
     if values.get("admin_tls_key") and values.get("admin_tls_cert") == "":
         warnings.append("DNS_ADMIN_TLS_KEY has no effect without DNS_ADMIN_TLS_CERT")
     address = values.get("admin_address")
@@ -166,8 +169,8 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
                 "DNS_ADMIN_JWTSECRET and DNS_ADMIN_JWTKEYS, or DNS_ADMIN_INSECURE=true"
             )
     elif not values.get("admin_tls_cert"):
-        warnings.append(f"DNS_ADMIN_ADDRESS={address} is served without TLS: passwords and tokens can be read on the "
-                        "way; set DNS_ADMIN_TLS_CERT")
+        warnings.append(f"DNS_ADMIN_ADDRESS={address} is served without TLS: others on the network can read passwords "
+                        "and tokens; set DNS_ADMIN_TLS_CERT")
 
 
 def _settle_file(name: str, attribute: str, *, values: dict[str, Any], problems: list[str]) -> None:
@@ -187,4 +190,4 @@ def _settle_file(name: str, attribute: str, *, values: dict[str, Any], problems:
     except UnicodeDecodeError:
         problems.append(f"{name}_FILE={path} is not UTF-8 text; allowed: a path of a file")
     except ValueError as error:
-        problems.append(f"{name}_FILE={path}: what it holds {error}; allowed: a path of a file with it")
+        problems.append(f"{name}_FILE={path}: its content {error}; allowed: a path of a file that holds {name}")

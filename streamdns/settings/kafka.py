@@ -1,4 +1,4 @@
-"""The rows of the settings table that are about Kafka, and what must hold between them."""
+"""Settings of the Kafka source: their rows in the table, and the checks of how they fit together."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ _PARTITIONER_NAMES: Final = {"java": "murmur2_random", "librdkafka": "consistent
 KAFKA: Final[tuple[Setting, ...]] = (
     Setting(
         name="DNS_KAFKA_ADDRESS", attribute="kafka_address", parse=parsers.parse_brokers, default="", unset=(),
-        unset_means="no Kafka", description="The Kafka brokers to begin with; the others are found through them.",
+        unset_means="no Kafka", description="The Kafka brokers to connect to first; they name the others.",
         allowed="one or several of host:port, separated by space or comma; the port is 9092 unless given",
     ),
     Setting(
         name="DNS_KAFKA_TOPICS", attribute="kafka_topics", parse=parsers.parse_topics, default="", unset=(),
-        unset_means="what DNS_KAFKA_TOPIC says", description="The topics whose events are the zones.",
+        unset_means="the value of DNS_KAFKA_TOPIC", description="The topics that hold the events of the zones.",
         allowed="names of topics, separated by space or comma",
     ),
     Setting(
         name="DNS_KAFKA_TOPIC", attribute="kafka_topic", parse=parsers.parse_topics, default="", unset=(),
-        unset_means="what DNS_KAFKA_TOPICS says", description="The same as DNS_KAFKA_TOPICS; give one of them.",
+        unset_means="the value of DNS_KAFKA_TOPICS", description="The same as DNS_KAFKA_TOPICS; give one of them.",
         allowed="names of topics, separated by space or comma",
     ),
     Setting(
         name="DNS_KAFKA_CLIENT", attribute="kafka_client", parse=parsers.choice("auto", "pykafka", "confluent"),
         default="auto",
-        description="The library that reads: auto takes pykafka where the brokers, the topic and the log-in allow it, "
-                    "confluent-kafka elsewhere.",
+        description="The client library that reads Kafka: auto takes pykafka where the brokers, the topic and the "
+                    "log-in allow it, else confluent-kafka.",
         allowed="auto, pykafka or confluent",
     ),
     Setting(
         name="DNS_KAFKA_GROUP", attribute="kafka_group", parse=parsers.parse_identity, default="", unset="",
         unset_means="streamdns- and DNS_INSTANCE_ID",
-        description="The consumer group in which positions are written down for Kafka's tools; they are never read "
+        description="The consumer group to which positions are committed for Kafka's tools; streamdns never reads them "
                     "back.",
         allowed="text of at most 255 octets",
     ),
@@ -56,61 +56,63 @@ KAFKA: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         name="DNS_KAFKA_PASSWORD", attribute="kafka_password", parse=parsers.parse_text, default="", unset="",
-        unset_means="what DNS_KAFKA_PASSWORD_FILE has", description="The password of the user.", allowed="text",
+        unset_means="the content of DNS_KAFKA_PASSWORD_FILE", description="The password of DNS_KAFKA_USER.",
+        allowed="text",
         secret=True,
     ),
     Setting(
         name="DNS_KAFKA_PASSWORD_FILE", attribute="kafka_password_file", parse=parsers.parse_text, default="", unset="",
-        unset_means="none", description="A file that holds the password; an end of line at its end is left out.",
+        unset_means="none", description="A file that holds the password; a line end at its end does not count.",
         allowed="a path of a file, and DNS_KAFKA_PASSWORD unset",
     ),
     bool_row("DNS_KAFKA_TLS_ENABLE", "kafka_tls_enable", "false",
-             "Speak TLS with Kafka; the brokers' certificates and names are verified."),
+             "Connect to Kafka with TLS; the brokers' certificates and names are verified."),
     Setting(
         name="DNS_KAFKA_TLS_CA", attribute="kafka_tls_ca", parse=parsers.parse_text, default="", unset="",
         unset_means="the certificates that the system trusts",
-        description="The certificates that may have signed the brokers'.", allowed="a path of a PEM file",
+        description="The CA certificates to verify the brokers' certificates with.", allowed="a path of a PEM file",
     ),
     Setting(
         name="DNS_KAFKA_TLS_CERT", attribute="kafka_tls_cert", parse=parsers.parse_text, default="", unset="",
-        unset_means="none", description="The certificate that is shown to the brokers.", allowed="a path of a PEM file",
+        unset_means="none", description="The client certificate to show to brokers.", allowed="a path of a PEM file",
     ),
     Setting(
         name="DNS_KAFKA_TLS_KEY", attribute="kafka_tls_key", parse=parsers.parse_text, default="", unset="",
-        unset_means="in the file of the certificate", description="The key of DNS_KAFKA_TLS_CERT.",
+        unset_means="in the file of the certificate", description="The private key of DNS_KAFKA_TLS_CERT.",
         allowed="a path of a PEM file without a password",
     ),
     Setting(
         name="DNS_KAFKA_FETCH_BYTES", attribute="kafka_fetch_bytes", parse=parsers.size_bytes(4096, 1 << 26),
-        default="256K", description="As much is asked for at a time, of each partition.",
+        default="256K", description="How much one fetch asks for from each partition.",
         allowed="a size in bytes from 4K to 64M (K, M: powers of 1024)",
     ),
     Setting(
         name="DNS_KAFKA_FETCH_MAX_BYTES", attribute="kafka_fetch_max_bytes", parse=parsers.size_bytes(1 << 20, 1 << 28),
-        default="16M", description="A batch of events that is larger is not read, and that is an error.",
+        default="16M", description="The largest batch of events that is read; a larger one is an error.",
         allowed="a size in bytes from 1M to 256M (K, M: powers of 1024)",
     ),
     seconds_row("DNS_KAFKA_BACKOFF_MAX", "kafka_backoff_max_s", (0.5, 3600), "6",
                 "The longest pause between two attempts to reach Kafka."),
     integer_row("DNS_KAFKA_CHECK_INTERVAL", "kafka_check_interval_s", (1, 3600), "10",
-                "How often, in seconds, it is looked whether the topic is still the same and has new partitions."),
+                "How often, in seconds, streamdns checks that the topic is still the same and looks for new "
+                "partitions."),
     Setting(
         name="DNS_KAFKA_PARTITIONER", attribute="kafka_partitioner", default="murmur2_random",
         parse=parsers.choice(*_PARTITIONERS, aliases=_PARTITIONER_NAMES),
-        description="How publish and import choose the partition of a key; it must be as the topic's other producers "
-                    "do it.",
-        allowed="murmur2_random (as Java's clients: java), consistent_random (CRC-32, as librdkafka: librdkafka), "
-                "fnv1a_random (as Go's Sarama: sarama), murmur2, consistent or fnv1a",
+        description="How publish and import choose the partition of a key; all producers of the topic must choose it "
+                    "in the same way.",
+        allowed="murmur2_random (or java, for Java's clients), consistent_random (or librdkafka: CRC-32), "
+                "fnv1a_random (or sarama, for Go's Sarama), murmur2, consistent or fnv1a",
     ),
     seconds_row("DNS_KAFKA_DELIVERY_TIMEOUT", "kafka_delivery_timeout_s", (0.5, 3600), "30",
-                "How long publish and import try to bring an event to Kafka before they give up."),
+                "How long publish and import try to deliver an event to Kafka before they give up."),
     bool_row("DNS_KAFKA_ALLOW_LOSSY_TOPIC", "kafka_allow_lossy_topic", "false",
-             "Read a topic, too, whose settings let Kafka delete names that do not change."),
+             "Accept a topic whose settings let Kafka delete the events of names that do not change."),
 )
 
 
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
-    """Settle what depends on more than one of these; a value that could not be parsed is not there."""
+    """Check and complete settings that depend on each other; `values` lacks those that could not be parsed."""
     topics, topic = values.get("kafka_topics"), values.get("kafka_topic")
     if topics and topic and topics != topic:
         problems.append("DNS_KAFKA_TOPICS and DNS_KAFKA_TOPIC contradict each other; allowed: one of them")

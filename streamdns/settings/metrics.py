@@ -1,4 +1,4 @@
-"""The rows of the settings table that are about metrics, and their parsers."""
+"""Settings of the metrics: their rows in the table, their parsers, and the checks of how they fit together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from streamdns.settings.row import Setting, integer_row
 
 
 def parse_metrics_address(text: str) -> Address | None:
-    """One IP address and port, or None for "off"."""
+    """Parse one IP address and port; "off" gives None."""
     return None if text.lower() == "off" else parsers.parse_address(text)
 
 
 def parse_outputs(text: str) -> tuple[str, ...]:
-    """URLs of outputs separated by white space."""
+    """Parse URLs of outputs, separated by white space."""
     found = tuple(dict.fromkeys(text.split()))
     for url in found:
         parse_output(url)
@@ -23,25 +23,25 @@ def parse_outputs(text: str) -> tuple[str, ...]:
 
 
 def parse_statsd_address(text: str) -> str:
-    """One host and port, the port 8125 unless given."""
+    """Check one host and port, without a port 8125."""
     try:
         if "/" in text or len(text.split()) != 1:
             raise ValueError
         parse_output(f"statsd://{text}")
     except ValueError:
-        raise ValueError("is no host and port") from None
+        raise ValueError("is not a host and a port") from None
     return text
 
 
 def parse_tokens(text: str) -> tuple[tuple[str, str], ...]:
-    """`warp10=TOKEN` and `influx=TOKEN`, separated by a newline or a comma; a token may hold spaces."""
+    """Parse `warp10=TOKEN` and `influx=TOKEN`, separated by a newline or a comma; a token may hold spaces."""
     found: dict[str, str] = {}
     for piece in text.replace(",", "\n").splitlines():
         if not piece.strip():
             continue
         name, equals, token = piece.strip().partition("=")
         if not equals or not token.strip() or name not in OUTPUTS:
-            raise ValueError("has what is not of the form OUTPUT=TOKEN")
+            raise ValueError("has a part that is not of the form OUTPUT=TOKEN")
         found[name] = parsers.parse_text(token.strip())
     return tuple(found.items())
 
@@ -49,20 +49,21 @@ def parse_tokens(text: str) -> tuple[tuple[str, str], ...]:
 METRICS: Final[tuple[Setting, ...]] = (
     Setting(
         name="DNS_METRICS_ADDRESS", attribute="metrics_address", parse=parse_metrics_address, default="off",
-        description="Where /metrics is served for Prometheus, beside the admin interface and without its log-in.",
+        description="The address at which /metrics is served for Prometheus, apart from the admin API and without "
+                    "log-in.",
         allowed="an IP address and a port (192.0.2.1:9153, [2001:db8::1]:9153), or off",
     ),
     Setting(
         name="DNS_METRICS_OUTPUTS", attribute="metrics_outputs", parse=parse_outputs, default="", unset=(),
         unset_means="none",
-        description="Where metrics are sent, each as a URL; docs/metrics-outputs.md says what each output sends.",
+        description="The URLs to send metrics to; docs/metrics-outputs.md describes what each output sends.",
         allowed="stdout, statsd://HOST:8125, influx://HOST:8086/write?db=DB, influx+udp://HOST:8089 or "
                 "warp10://HOST:8080/api/v0/update (with TLS: influxs, warp10s), separated by space",
     ),
     Setting(
         name="DNS_METRICS_TOKENS", attribute="metrics_tokens", parse=parse_tokens, default="", unset=(), secret=True,
-        unset_means="what DNS_METRICS_TOKENS_FILE has",
-        description="The tokens that outputs send along.",
+        unset_means="the content of DNS_METRICS_TOKENS_FILE",
+        description="The tokens with which outputs log in to their servers.",
         allowed="OUTPUT=TOKEN (warp10=..., influx=...), separated by comma or newline",
     ),
     Setting(
@@ -71,25 +72,25 @@ METRICS: Final[tuple[Setting, ...]] = (
         allowed="a path of a file, and DNS_METRICS_TOKENS unset",
     ),
     integer_row("DNS_METRICS_FLUSH_INTERVAL", "metrics_flush_interval_ms", (100, 3_600_000), "10000",
-                "How often, in milliseconds, metrics are summed up and handed to the outputs."),
+                "How often, in milliseconds, metrics are summed up and sent to the outputs."),
     integer_row("DNS_METRICS_BUFFER_SIZE", "metrics_buffer_flushes", (1, 100_000), "60",
-                "The most flushes that wait for an output that is slow or down; past it the oldest is lost and "
-                "counted."),
+                "The most flushes that wait for an output that is slow or down; when there are more, the oldest is "
+                "dropped and counted."),
     Setting(
         name="DNS_STATSD_ADDRESS", attribute="statsd_address", parse=parse_statsd_address, default="", unset="",
-        unset_means="no statsd", description="A statsd daemon that metrics are sent to, over UDP.",
+        unset_means="no statsd", description="A statsd daemon to send metrics to, over UDP.",
         allowed="host:port; the port is 8125 unless given",
     ),
     Setting(
         name="DNS_STATSD_PREFIX", attribute="statsd_prefix", parse=parsers.parse_text, default="streamdns",
-        description="What the names of metrics begin with in statsd; give instances that share a daemon different "
-                    "ones, or their gauges overwrite each other.",
+        description="The prefix of the names of metrics in statsd; instances that share a daemon need different ones, "
+                    "or their gauges overwrite each other.",
         allowed="text",
     ),
     Setting(
         name="DNS_STATSD_TAGS", attribute="statsd_tags", parse=parsers.choice("plain", "dogstatsd", "influx"),
         default="plain",
-        description="Where statsd gets labels: plain puts their values into the name, dogstatsd behind the value "
+        description="How labels are sent to statsd: plain puts their values into the name, dogstatsd behind the value "
                     "(|#key:value), influx behind the name (,key=value).",
         allowed="plain, dogstatsd or influx",
     ),
@@ -97,14 +98,14 @@ METRICS: Final[tuple[Setting, ...]] = (
 
 
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
-    """Settle what depends on more than one of these; a value that could not be parsed is not there."""
+    """Check and complete settings that depend on each other; `values` lacks those that could not be parsed."""
     _settle_tokens(values, problems)
     urls = list(values.get("metrics_outputs") or ())
     if values.get("statsd_address"):
         urls.append(f"statsd://{values['statsd_address']}")
     values["metrics_outputs"] = tuple(dict.fromkeys(urls))
     unused = {name for name, _ in values.get("metrics_tokens") or ()} - {parse_output(url).scheme for url in urls}
-    warnings += [f"DNS_METRICS_TOKENS has a token for {name}, which is no output in use" for name in sorted(unused)]
+    warnings += [f"DNS_METRICS_TOKENS has a token for {name}, but no such output is in use" for name in sorted(unused)]
 
 
 def _settle_tokens(values: dict[str, Any], problems: list[str]) -> None:

@@ -1,4 +1,7 @@
-"""Parsers of setting values and of systemd's EnvironmentFile syntax: text in, value out, ValueError with one phrase."""
+"""Parses the values of settings, and systemd's EnvironmentFile syntax: text in, value out, ValueError with a phrase.
+
+A phrase begins with a verb, because the name of the setting is put before it: "is out of range".
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ _WORDS = {
 
 
 def parse_bool(text: str) -> bool:
+    """Parse true or false, or one of the other words for them."""
     try:
         return _WORDS[text.lower()]
     except KeyError:
@@ -34,21 +38,21 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_text(text: str) -> str:
-    """Text for a path or an address that is looked at elsewhere: anything but control characters."""
+    """Check text without control characters, such as a path or an address that is parsed elsewhere."""
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise ValueError("holds a control character")
     return text
 
 
 def parse_identity(text: str) -> str:
-    """A name of this instance: it has to fit one TXT string (RFC 1035 §3.3.14) and the NSID option (RFC 5001)."""
+    """Check a name of this instance: it must fit one TXT string (RFC 1035 §3.3.14) and the NSID option (RFC 5001)."""
     if len(text.encode("utf-8", "surrogateescape")) > 255:
         raise ValueError("is longer than 255 octets")
     return parse_text(text)
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
-    """A parser of whole numbers from low to high."""
+    """Make a parser of whole numbers from low to high."""
 
     def parse(text: str) -> int:
         if not _INTEGER.fullmatch(text):
@@ -62,7 +66,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def seconds(low: float, high: float) -> Callable[[str], float]:
-    """A parser of seconds, with decimals where wanted, from low to high."""
+    """Make a parser of seconds from low to high, with or without decimals."""
 
     def parse(text: str) -> float:
         if not _SECONDS.fullmatch(text):
@@ -76,7 +80,7 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
 
 
 def size_bytes(low: int, high: int) -> Callable[[str], int]:
-    """A parser of byte sizes such as 4096, 512M or 64G (powers of 1024) from low to high bytes."""
+    """Make a parser of byte sizes such as 4096, 512M or 64G (powers of 1024) from low to high bytes."""
 
     def parse(text: str) -> int:
         match = _SIZE.fullmatch(text)
@@ -91,20 +95,20 @@ def size_bytes(low: int, high: int) -> Callable[[str], int]:
 
 
 def choice(*words: str, aliases: dict[str, str] | None = None) -> Callable[[str], str]:
-    """A parser of one of a few words, in any case."""
+    """Make a parser of one word out of a few, in any case; `aliases` maps other spellings to them."""
     known = {word: word for word in words} | (aliases or {})
 
     def parse(text: str) -> str:
         try:
             return known[text.lower()]
         except KeyError:
-            raise ValueError("is not one of the words") from None
+            raise ValueError("is not one of the allowed words") from None
 
     return parse
 
 
 def parse_address(text: str) -> Address:
-    """One IP address and port: 192.0.2.1:53 or [2001:db8::1]:53."""
+    """Parse one IP address and port: 192.0.2.1:53 or [2001:db8::1]:53."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise ValueError("has no port from 0 to 65535")
@@ -124,7 +128,7 @@ def parse_address(text: str) -> Address:
 
 
 def parse_addresses(text: str) -> tuple[Address, ...]:
-    """One or several addresses separated by space or comma; ":53" stands for every IPv4 and every IPv6 address."""
+    """Parse addresses separated by space or comma; ":53" stands for every IPv4 and every IPv6 address."""
     found: dict[Address, None] = {}
     for word in _words(text):
         hosts = ("0.0.0.0" + word, "[::]" + word) if word.startswith(":") and word.count(":") == 1 else (word,)
@@ -134,12 +138,12 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
 
 
 def parse_zones(text: str) -> tuple[str, ...]:
-    """Zone names separated by space or comma, returned in lower case with a trailing dot."""
+    """Parse zone names separated by space or comma; they are returned in lower case with a trailing dot."""
     return tuple(dict.fromkeys(_zone(word) for word in _words(text)))
 
 
 def parse_brokers(text: str) -> tuple[str, ...]:
-    """One or several of host:port, separated by space or comma; a host without a port is at 9092."""
+    """Parse host:port, separated by space or comma; a host without a port gets 9092."""
     found: dict[str, None] = {}
     for word in _words(text):
         host, port = _HOST.match(word), "9092"
@@ -147,28 +151,29 @@ def parse_brokers(text: str) -> tuple[str, ...]:
         if rest.startswith(":"):
             port, rest = rest[1:], ""
         if host is None or rest or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) <= 65535:
-            raise ValueError(f"has {word}, which is no host and port")
+            raise ValueError(f"has {word}, which is not a host and a port")
         found[f"{host[0]}:{int(port)}"] = None
     return tuple(found)
 
 
 def parse_topics(text: str) -> tuple[str, ...]:
-    """Topic names as Kafka allows them, separated by space or comma."""
+    """Parse topic names as Kafka allows them, separated by space or comma."""
     names = tuple(dict.fromkeys(_words(text)))
     for name in names:
         if not _TOPIC.fullmatch(name) or name in (".", ".."):
-            raise ValueError(f"has {name}, which is no name of a topic")
+            raise ValueError(f"has {name}, which is not a name that Kafka allows for a topic")
     return names
 
 
 def parse_lines(text: str) -> tuple[str, ...]:
-    r"""Lines separated by a newline or by the two characters \n; empty lines are left out."""
+    r"""Split lines at each newline or the two characters \n; empty lines are left out."""
     # Where TXT content holds an escaped backslash before an n (\\n), that is not a separator.
     pieces = re.split(r"\r?\n|(?<!\\)\\n", text)
     return tuple(stripped for piece in pieces if (stripped := piece.strip()))
 
 
 def parse_hex_secret(text: str) -> bytes:
+    """Parse 32 hexadecimal digits to 16 octets."""
     if not _HEX_SECRET.fullmatch(text):
         raise ValueError("is not 32 hexadecimal digits")
     return bytes.fromhex(text)
@@ -177,7 +182,7 @@ def parse_hex_secret(text: str) -> bytes:
 def _words(text: str) -> list[str]:
     words = [word for word in _SEPARATORS.split(text) if word]
     if not words:
-        raise ValueError("names nothing")
+        raise ValueError("is an empty list")
     return words
 
 
@@ -205,7 +210,7 @@ def _zone(text: str) -> str:
 
 
 class EnvFile(NamedTuple):
-    """What an environment file says: values by name, and one warning for each line that says nothing."""
+    """The content of an environment file: values by name, and one warning for each line that is ignored."""
 
     values: dict[str, str]
     warnings: tuple[str, ...]
@@ -243,7 +248,7 @@ def parse_env_file(text: str) -> EnvFile:
 
 
 def _env_value(text: str, at: int, line: int) -> tuple[str, int]:
-    """The value that starts at an index, and the index after its end; quoted parts are joined as systemd joins them."""
+    """Read the value at an index; return it, quoted parts joined as systemd joins them, and the index after it."""
     out: list[str] = []
     while at < len(text):
         char = text[at]
@@ -280,7 +285,7 @@ def _quoted(text: str, at: int, line: int) -> tuple[str, int]:
 
 
 def _bare(text: str, at: int) -> tuple[str, int]:
-    """Unquoted text up to the end of its line, without the white space before that end."""
+    """Read unquoted text up to the end of its line, without the white space before that end."""
     out: list[str] = []
     kept = 0
     while at < len(text) and text[at] != "\n":

@@ -1,4 +1,4 @@
-"""The rows of the settings table that are about other nodes, and the URLs of nodes."""
+"""Settings about other nodes: their rows in the table, and the parser of nodes' URLs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_TOKEN: Final = 8192
 
 
 def parse_node(text: str) -> str:
-    """A node's URL in one spelling: http://HOST:PORT, https://HOST[:PORT] or unix:PATH."""
+    """Parse a node's URL to its one spelling: http://HOST:PORT, https://HOST[:PORT] or unix:PATH."""
     if text.startswith("unix:"):
         if not text[5:].startswith("/"):
             raise ValueError("is unix: without an absolute path")
@@ -27,7 +27,7 @@ def parse_node(text: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ValueError("has no port that is one") from None
+        raise ValueError("has a host or a port that is not valid") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not text.isprintable():
         raise ValueError("is not http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH")
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
@@ -38,19 +38,19 @@ def parse_node(text: str) -> str:
 
 
 def parse_nodes(text: str) -> tuple[str, ...]:
-    """URLs of nodes separated by space or comma, each once."""
+    """Parse URLs of nodes, separated by space or comma; each is returned once."""
     return tuple(dict.fromkeys(parse_node(word) for word in text.replace(",", " ").split()))
 
 
 def parse_token(text: str) -> str:
-    """A token as it goes into a header."""
+    """Check a token as it goes into a header."""
     if len(text) > _MOST_TOKEN or not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError("is no token")
+        raise ValueError("is not a token")
     return text
 
 
 def read_token(path: str) -> str:
-    """The token that a file holds; raises ValueError with one phrase."""
+    """Read a token from a file; raises ValueError with one phrase."""
     try:
         with open(path, encoding="ascii") as file:
             text = file.read(_MOST_TOKEN + 2).strip()
@@ -66,15 +66,15 @@ def read_token(path: str) -> str:
 PEERS: Final = (
     Setting(
         name="DNS_PEERS", attribute="peers", parse=parse_nodes, default="", unset=(), unset_means="none",
-        description="The admin APIs of the other nodes of the same log: they are compared with this one, and "
-                    "/v1/wait?nodes=all asks them.",
+        description="The admin APIs of the other nodes that read the same log: streamdns compares their data with its "
+                    "own, and /v1/wait?nodes=all asks them.",
         allowed="one or several of http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH, separated by space or "
                 "comma",
     ),
     Setting(
         name="DNS_PEERS_TOKEN", attribute="peers_token", parse=parse_token, default="", unset="", secret=True,
-        unset_means="none is sent", description="The token that DNS_PEERS are asked with (the role viewer is enough).",
-        allowed="a token as `streamdns token create` gives it",
+        unset_means="none is sent", description="The token to send to DNS_PEERS (the role viewer is enough).",
+        allowed="a token as `streamdns token create` prints it",
     ),
     Setting(
         name="DNS_PEERS_TOKEN_FILE", attribute="peers_token_file", parse=parsers.parse_text, default="", unset="",
@@ -84,17 +84,17 @@ PEERS: Final = (
     Setting(
         name="DNS_PEERS_CA", attribute="peers_ca", parse=parsers.parse_text, default="", unset="",
         unset_means="those that the system trusts",
-        description="A file with the certificates (PEM) that are trusted for DNS_PEERS with https.",
+        description="A file with the CA certificates (PEM) to verify DNS_PEERS with, for https.",
         allowed="a path of a file",
     ),
     seconds_row("DNS_PEERS_INTERVAL", "peers_interval_s", (0.1, 86400), "60",
-                "Within how long it is found that DNS_PEERS do not hold the same data, or that this node's records are "
-                "not what its digests say; each is looked at three times as often. Only where DNS_PEERS is set."),
+                "The time within which streamdns finds that one of DNS_PEERS holds other data, or that this node's "
+                "records do not match its digests; each check runs three times as often. Only with DNS_PEERS set."),
 )
 
 
 def _in_clear(url: str) -> bool:
-    """Whether a token for this URL can be read on its way."""
+    """Return whether others on the network can read a token that is sent to this URL."""
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname is None:
         return False
@@ -105,13 +105,13 @@ def _in_clear(url: str) -> bool:
 
 
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
-    """Read the token's file, and warn of what can be read by others or has no effect."""
+    """Read the token's file, and warn of tokens sent without TLS and of settings without effect."""
     if values.get("peers") and values.get("admin_address", "") is None:
         warnings.append("DNS_PEERS has no effect where DNS_ADMIN_ADDRESS is off")
     path = values.get("peers_token_file")
-    open_ways = [url for url in values.get("peers") or () if _in_clear(url)]
-    if open_ways and (path or values.get("peers_token")):
-        warnings.append(f"DNS_PEERS has {open_ways[0]}: without https the token can be read on its way")
+    unencrypted = [url for url in values.get("peers") or () if _in_clear(url)]
+    if unencrypted and (path or values.get("peers_token")):
+        warnings.append(f"DNS_PEERS has {unencrypted[0]}: without https others on the network can read the token")
     if not path:
         return
     if values.get("peers_token"):

@@ -1,4 +1,4 @@
-"""The settings explained from their table: text for `streamdns settings`, and the page docs/settings.md."""
+"""Writes the reference of all settings from their table: for `streamdns settings`, and as docs/settings.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _default_text(setting: Setting) -> str:
 
 
 def reference() -> str:
-    """The settings reference as plain text, for `streamdns settings`."""
+    """Write the reference as plain text, for `streamdns settings`."""
     return "\n".join(
         f"{setting.name}\n    {setting.description}\n    default: {_default_text(setting)}\n"
         f"    allowed: {setting.allowed}{_notes(setting, lead=chr(10) + '    ')}\n"
@@ -20,7 +20,7 @@ def reference() -> str:
 
 
 def markdown() -> str:
-    """The page docs/settings.md."""
+    """Write the page docs/settings.md."""
     head = (
         "# Settings\n\n"
         "Made from the table in streamdns/settings/table.py by docs/generate.py; change it there.\n\n"

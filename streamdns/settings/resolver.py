@@ -1,4 +1,4 @@
-"""The rows of the settings table that are about the resolver, and their parsers."""
+"""Settings of the resolver: their rows in the table, and their parsers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamdns.settings.row import Setting, bool_row, integer_row
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DNS_PORT: Final = 53
-#: Who is near: this host, private networks and carriers' shared addresses, this link. None of them is on the Internet.
+#: Clients of this host, private networks, carriers' shared addresses, and this link: none of them is on the Internet.
 _NEAR: Final = (
     "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 ::1/128 fc00::/7 fe80::/10"
 )
@@ -28,7 +28,7 @@ SPECIAL_GROUPS: Final = (
 
 
 class ForwardZone(NamedTuple):
-    """Names at and below `zone` (lower case, with a trailing dot) are asked of these resolvers."""
+    """The resolvers to ask for names at and below `zone` (lower case, with a trailing dot)."""
 
     zone: str
     servers: tuple[Address, ...]
@@ -38,7 +38,7 @@ class ForwardZone(NamedTuple):
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """CIDRs or single addresses separated by space or comma; "none" stands for no network at all."""
+    """Parse CIDRs or single addresses separated by space or comma; "none" stands for no network at all."""
     if text.lower() == "none":
         return ()
     found: dict[Network, None] = {}
@@ -46,15 +46,15 @@ def parse_networks(text: str) -> tuple[Network, ...]:
         try:
             found[ipaddress.ip_network(word)] = None
         except ValueError as error:
-            reason = "has bits set behind its prefix" if "host bits" in str(error) else "is no CIDR"
+            reason = "has bits set behind its prefix" if "host bits" in str(error) else "is not a CIDR"
             raise ValueError(f"has {word}, which {reason}") from None
     if not found:
-        raise ValueError("names nothing")
+        raise ValueError("is an empty list")
     return tuple(found)
 
 
 def parse_server(text: str) -> Address:
-    """An IP address with or without a port; 53 where there is none."""
+    """Parse an IP address with or without a port; without one it gets 53."""
     try:
         return Address(str(ipaddress.ip_address(text)), DNS_PORT)
     except ValueError:
@@ -66,26 +66,26 @@ def parse_server(text: str) -> Address:
 
 
 def parse_servers(text: str) -> tuple[Address, ...]:
-    """Servers separated by space or comma."""
+    """Parse servers separated by space or comma."""
     words = text.replace(",", " ").split()
     if not words:
-        raise ValueError("names nothing")
+        raise ValueError("is an empty list")
     return tuple(dict.fromkeys(map(parse_server, words)))
 
 
 def parse_sources(text: str) -> tuple[str, ...]:
-    """Local addresses to send from, at most one of IPv4 and one of IPv6."""
+    """Parse local addresses to send from, at most one of IPv4 and one of IPv6."""
     try:
         found = [ipaddress.ip_address(word) for word in text.replace(",", " ").split()]
     except ValueError:
-        raise ValueError("has what is no IP address") from None
+        raise ValueError("has a word that is not an IP address") from None
     if len({each.version for each in found}) != len(found):
         raise ValueError("has more than one address of a family")
     return tuple(map(str, found))
 
 
 def parse_forward_zones(text: str) -> tuple[ForwardZone, ...]:
-    """`corp.example.=10.0.0.1,10.0.0.2:5353` separated by space."""
+    """Parse zones and their servers, `corp.example.=10.0.0.1,10.0.0.2:5353`, separated by space."""
     found: dict[str, ForwardZone] = {}
     for word in text.split():
         zone, equals, servers = word.partition("=")
@@ -101,18 +101,18 @@ def parse_forward_zones(text: str) -> tuple[ForwardZone, ...]:
 
 
 def parse_groups(text: str) -> tuple[str, ...]:
-    """Groups of special-use names separated by space or comma."""
+    """Parse groups of special-use names, separated by space or comma."""
     words = tuple(dict.fromkeys(text.lower().replace(",", " ").split()))
     for word in words:
         if word not in SPECIAL_GROUPS:
-            raise ValueError(f"has {word}, which is no group")
+            raise ValueError(f"has {word}, which is not a group of special-use names")
     if not words:
-        raise ValueError("names nothing")
+        raise ValueError("is an empty list")
     return words
 
 
 def _is_at(server: Address, here: Address) -> bool:
-    """Whether what is sent to a server comes to an address to listen on, which may be every address of its family."""
+    """Return whether messages to `server` reach this server, which listens at `here` (maybe every address)."""
     if server.port != here.port:
         return False
     host, mine = ipaddress.ip_address(server.host), ipaddress.ip_address(here.host)
@@ -122,81 +122,83 @@ def _is_at(server: Address, here: Address) -> bool:
 RESOLVER: Final[tuple[Setting, ...]] = (
     Setting(
         name="DNS_RECURSION_ALLOW", attribute="recursion_allow", parse=parse_networks, default=_NEAR,
-        description="Clients for whom names that are not ours are resolved; by default those of this host, of private "
-                    "networks and of the link. None turns the resolver off.",
+        description="The clients that may have names resolved that are not ours; by default those of this host, of "
+                    "private networks and of the link. none turns the resolver off.",
         allowed=_NETWORKS,
     ),
     Setting(
         name="DNS_ROOT_HINTS", attribute="root_hints", parse=parsers.parse_text, default="", unset="",
         unset_means="the root servers of the Internet",
-        description="Names and addresses of the root servers to begin with.",
+        description="The names and addresses of the root servers to ask first.",
         allowed="a path of a file in the format of zone files with NS records of the root and their addresses",
     ),
     Setting(
         name="DNS_CACHE_BYTES", attribute="cache_bytes", parse=parsers.size_bytes(1 << 20, 1 << 40), default="128M",
-        description="The most memory for what was resolved; what was not used for the longest time goes first.",
+        description="The most memory for the resolver's cache; the entries unused for the longest time go first.",
         allowed="a size in bytes from 1M to 1T (K, M, G, T: powers of 1024)",
     ),
     integer_row("DNS_RECURSION_LIMIT", "recursion_limit", (1, 100_000), "5000",
-                "The most questions that are being resolved at a time, while twice as many queries may wait for them; "
-                "past it SERVFAIL is the answer."),
+                "The most questions that are resolved at a time; twice as many queries may wait for them. More are "
+                "answered with SERVFAIL."),
     integer_row("DNS_RECURSION_CLIENT_LIMIT", "recursion_client_limit", (1, 100_000), "500",
-                "The most queries of one client address that wait for the resolver at a time; past it SERVFAIL is the "
-                "answer."),
+                "The most queries of one client address that may wait for the resolver at a time. More are answered "
+                "with SERVFAIL."),
     Setting(
         name="DNS_RESOLVER_ADDRESS", attribute="resolver_address", parse=parse_servers, default="", unset=(),
         unset_means="names are resolved from the root down",
-        description="Resolvers that are asked for everything that is not ours, in place of the servers of the zones.",
+        description="Other resolvers to ask for all names that are not ours, in place of the zones' own servers.",
         allowed=_SERVERS + ", separated by space or comma",
     ),
     Setting(
         name="DNS_FORWARD_ZONES", attribute="forward_zones", parse=parse_forward_zones, default="", unset=(),
         unset_means="none",
-        description="Zones whose names are asked of given resolvers, the zone with the longest name first.",
+        description="Zones whose names other resolvers are asked for; where several zones match a name, the longest "
+                    "counts.",
         allowed="one or several of corp.example.=10.0.0.1,10.0.0.2:5353, separated by space",
     ),
     Setting(
         name="DNS_SPECIAL_NAMES_OFF", attribute="special_names_off", parse=parse_groups, default="", unset=(),
         unset_means="none",
-        description="Groups of special-use names (RFC 6761, 6303 and others) that are asked for as all other names; "
-                    "the rest is answered here. Zones of our own and DNS_FORWARD_ZONES go before both.",
+        description="Groups of special-use names (RFC 6761, 6303 and others) to resolve like all other names; "
+                    "streamdns answers the other groups itself. Our own zones and DNS_FORWARD_ZONES come first.",
         allowed="some of " + ", ".join(SPECIAL_GROUPS),
     ),
     bool_row("DNS_SERVE_STALE", "serve_stale", "true",
-             "Answer with what was known last, up to a day after its TTL, where no name server of a zone answers "
+             "Answer with expired records, up to a day after their TTL, while no name server of a zone answers "
              "(RFC 8767)."),
     Setting(
         name="DNS_PRIVATE_ANSWERS", attribute="private_answers", parse=parsers.choice("allow", "deny"),
         default="allow",
-        description="Whether foreign names may have addresses of this host, this link or private networks; deny "
-                    "leaves these out (DNS rebinding), except below DNS_FORWARD_ZONES and DNS_PRIVATE_ANSWERS_ZONES.",
+        description="Whether foreign names may have addresses of this host, this link or private networks. deny "
+                    "removes such addresses (against DNS rebinding), except below DNS_FORWARD_ZONES and "
+                    "DNS_PRIVATE_ANSWERS_ZONES.",
         allowed="allow or deny",
     ),
     Setting(
         name="DNS_PRIVATE_ANSWERS_ZONES", attribute="private_answers_zones", parse=parsers.parse_zones, default="",
         unset=(), unset_means="none",
-        description="Zones whose names may have private addresses although DNS_PRIVATE_ANSWERS=deny: DNS block lists, "
-                    "say, whose answers are addresses of 127/8.",
+        description="Zones whose names may have private addresses although DNS_PRIVATE_ANSWERS is deny, such as DNS "
+                    "block lists, which answer with addresses of 127/8.",
         allowed="zone names separated by space or comma",
     ),
     Setting(
         name="DNS_RESOLVER_DENY", attribute="resolver_deny", parse=parse_networks, default=_DENIED,
-        description="Addresses that the resolver never sends to, whatever a delegation says. Those that settings "
-                    "name are asked all the same.",
+        description="Addresses that the resolver never sends to, even if a delegation names them. Servers named in "
+                    "settings are asked all the same.",
         allowed=_NETWORKS, empty="none",
     ),
     Setting(
         name="DNS_RESOLVER_SOURCE", attribute="resolver_source", parse=parse_sources, default="", unset=(),
-        unset_means="what the routes say", description="The local addresses that the resolver sends from.",
+        unset_means="the system's routes choose", description="The local addresses that the resolver sends from.",
         allowed="at most one IPv4 and one IPv6 address",
     ),
     integer_row("DNS_RESOLVER_PORT", "resolver_port", (1, 65535), str(DNS_PORT),
-                "The port at which name servers are asked; another one than 53 is for tests and private trees."),
+                "The port of name servers; any other than 53 is for tests and private hierarchies."),
 )
 
 
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str], given: set[str]) -> None:
-    """Refuse to ask ourselves, warn of settings without effect; a value that could not be parsed is not there."""
+    """Refuse this server as its own resolver, and warn of settings without effect; `values` lacks unparsed ones."""
     listening = values.get("address", ())
     asked = [("DNS_RESOLVER_ADDRESS", server) for server in values.get("resolver_address", ())]
     asked += [("DNS_FORWARD_ZONES", server) for zone in values.get("forward_zones", ()) for server in zone.servers]

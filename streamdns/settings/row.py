@@ -1,4 +1,4 @@
-"""What one row of the settings table is, and the rows that are alike."""
+"""The form of a row in the settings table, and short ways to write rows of booleans, integers and seconds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _BOOL = "true or false (also yes/no, on/off, 1/0)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One row of the table; a default of "" means unset, and unset_means says what happens then.
+    """One setting: its name, parser, default and description. A default of "" means unset; unset_means explains it.
 
-    `empty` is what a value that is given and empty stands for, where that is not the same as none given.
+    `empty` is the value that an empty text stands for, where that differs from no text.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Setting:
 
 
 def bool_row(name: str, attribute: str, default: str, description: str, *, reload: bool = False) -> Setting:
-    """A row that is true or false."""
+    """Make the row of a setting that is true or false."""
     return Setting(name=name, attribute=attribute, parse=parsers.parse_bool, default=default, description=description,
                    allowed=_BOOL, reload=reload)
 
@@ -41,7 +41,7 @@ def bool_row(name: str, attribute: str, default: str, description: str, *, reloa
 def integer_row(
     name: str, attribute: str, bounds: tuple[int, int], default: str, description: str, *, reload: bool = False
 ) -> Setting:
-    """A row that is a whole number within bounds."""
+    """Make the row of a setting that is a whole number within bounds."""
     return Setting(name=name, attribute=attribute, parse=parsers.integer(*bounds), default=default,
                    description=description, allowed=f"a whole number from {bounds[0]} to {bounds[1]}", reload=reload)
 
@@ -49,6 +49,6 @@ def integer_row(
 def seconds_row(
     name: str, attribute: str, bounds: tuple[float, float], default: str, description: str, *, reload: bool = False
 ) -> Setting:
-    """A row that is a time in seconds within bounds."""
+    """Make the row of a setting that is a time in seconds within bounds."""
     return Setting(name=name, attribute=attribute, parse=parsers.seconds(*bounds), default=default,
                    description=description, allowed=f"seconds from {bounds[0]:g} to {bounds[1]:.10g}", reload=reload)

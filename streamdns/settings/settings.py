@@ -1,4 +1,4 @@
-"""The settings, read from the environment and a file; their table is settings/table.py.
+"""Reads the settings from the environment and a file, checks them, and reports all problems at once.
 
 This is the only module that looks at the process environment, and only in from_process().
 """
@@ -28,9 +28,9 @@ _MAX_SHOWN = 100
 class Settings:
     """The effective settings, typed; durations end in _s, sizes in _bytes.
 
-    `given` holds the names that were set explicitly; `warnings` one sentence each. `notify_socket` and `watchdog_s`
-    are what systemd passes to a service of Type=notify (sd_notify(3)), `client_token` and `client_node` what commands
-    ask a node with (STREAMDNS_TOKEN, STREAMDNS_NODE); they are no settings of ours.
+    `given` holds the names that were set explicitly; `warnings` one sentence each. The others are not in the table:
+    systemd passes `notify_socket` and `watchdog_s` to a service of Type=notify (sd_notify(3)); commands ask the node
+    `client_node` with `client_token` (STREAMDNS_NODE, STREAMDNS_TOKEN).
     """
 
     address: tuple[Address, ...]
@@ -135,7 +135,7 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     def masked(self) -> dict[str, str]:
-        """Every setting's name and effective value as text, secrets as ***."""
+        """Return every setting's name and effective value as text, secrets as ***."""
         texts = {row.name: "***" if row.secret else _text(getattr(self, row.attribute)) for row in SETTINGS}
         texts["DNS_LOCAL_RECORDS"] = r"\n".join(self.local_records)
         for name in ("DNS_RECURSION_ALLOW", "DNS_RESOLVER_DENY"):
@@ -146,7 +146,7 @@ class Settings:
 
 
 def from_process(env_file: str | None = None) -> Settings:
-    """Load the settings of this process; the only place that reads os.environ. Raises ConfigError."""
+    """Load the settings of this process; no other place reads os.environ. Raises ConfigError."""
     return load(os.environ, env_file)
 
 
@@ -159,8 +159,8 @@ def load(
 ) -> Settings:
     """Read every setting from the environment and from a file in systemd's EnvironmentFile syntax.
 
-    The environment wins over the file; an empty value counts as unset. Raises ConfigError with all problems at once,
-    whose `rest` are the settings with defaults in place of the values that are refused.
+    The environment wins over the file; an empty value counts as unset. Raises ConfigError with all problems at once;
+    its `rest` are the settings with defaults in place of the wrong values.
     """
     problems: list[str] = []
     warnings: list[str] = []
@@ -190,7 +190,7 @@ def load(
 
 
 def changed(old: Settings, new: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the settings that differ: those that can be taken over while running, and those that need a restart."""
+    """Compare settings; return the names of changed ones that can be applied while running, and of the others."""
     names = [
         setting for setting in SETTINGS
         if (setting.name in old.given or setting.name in new.given)
@@ -253,7 +253,7 @@ def _problem(setting: Setting, text: str, reason: str) -> str:
 
 
 def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], warnings: list[str]) -> None:
-    """Settle what depends on more than one setting; a value that could not be parsed is not there."""
+    """Check and complete settings that depend on each other; `values` lacks those that could not be parsed."""
     if values.get("disallow_cname_on_apex") and values.get("apex_cname") == "flatten":
         problems.append("DNS_APEX_CNAME=flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true; allowed: one of them")
     if "DNS_SOURCE" not in given and values.get("kafka_address"):
@@ -273,7 +273,7 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float | None:
-    """The watchdog interval in seconds that systemd set for this very process (sd_watchdog_enabled(3))."""
+    """Read the watchdog interval in seconds that systemd set for this process (sd_watchdog_enabled(3)), or None."""
     text, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
         return None

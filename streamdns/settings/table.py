@@ -1,4 +1,4 @@
-"""The table of settings: one row says name, parser, default, meaning and what is allowed."""
+"""The table of all settings: each row has name, parser, default, description and allowed values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="DNS_ADDRESS", attribute="address", parse=parsers.parse_addresses, default="127.0.0.1:8053 [::1]:8053",
-        description="Where DNS queries are answered, over UDP and TCP alike.",
+        description="The addresses at which DNS queries are answered, over UDP and TCP.",
         allowed="one or several of 192.0.2.1:53, [2001:db8::1]:53 or :53 (every IPv4 and IPv6 address), "
                 "separated by space or comma",
     ),
@@ -37,24 +37,24 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="DNS_INSTANCE_ID", attribute="instance_id", parse=parsers.parse_identity, default="", unset="",
         unset_means="the host name",
-        description="The name of this instance in NSID (RFC 5001), id.server and the admin API.",
+        description="The name of this instance, as NSID (RFC 5001), id.server and the admin API give it.",
         allowed="text of at most 255 octets",
     ),
     Setting(
         name="DNS_LOCAL_RECORDS", attribute="local_records", parse=parsers.parse_lines, default="", unset=(),
         unset_means="none",
-        description="Records of this instance alone: for their RRsets they win over the log, and the digest leaves "
-                    "them out.",
+        description="Records of this instance alone: they replace the RRsets of the log that have the same name and "
+                    "type, and the digest leaves them out.",
         allowed=r"records in presentation format (owner TTL IN TYPE DATA), separated by newline or \n",
     ),
     bool_row("DNS_DISALLOW_CNAME_ON_APEX", "disallow_cname_on_apex", "false",
-          "A CNAME at a zone apex is shadowed, whatever else stands there; the same as DNS_APEX_CNAME=shadow.",
+          "Never answer with a CNAME at a zone apex; the same as DNS_APEX_CNAME=shadow.",
           reload=True),
     Setting(
         name="DNS_APEX_CNAME", attribute="apex_cname", parse=parsers.choice("shadow", "flatten"), default="shadow",
         reload=True,
-        description="What a CNAME at a zone apex does: shadow leaves it out of the answers, flatten answers A and "
-                    "AAAA of its target, for every client; a target that is not ours is resolved unless "
+        description="The effect of a CNAME at a zone apex: shadow leaves it out of the answers, flatten answers with "
+                    "A and AAAA of its target, for every client; a target that is not ours is resolved unless "
                     "DNS_RECURSION_ALLOW is none.",
         allowed="shadow or flatten; flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true",
     ),
@@ -63,45 +63,47 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="LOG_LEVEL", attribute="log_level", default="info", reload=True,
         parse=parsers.choice("debug", "info", "warning", "error", aliases={"warn": "warning"}),
-        description="The least level that is logged.", allowed="debug, info, warning or error",
+        description="The lowest level that is logged.", allowed="debug, info, warning or error",
     ),
     Setting(
         name="LOG_FORMAT", attribute="log_format", parse=parsers.choice("json", "plain"), default="json", reload=True,
-        description="How log lines look: json is one object a line, plain is for people.", allowed="json or plain",
+        description="The form of log lines: json is one object a line, plain is for people.", allowed="json or plain",
     ),
     Setting(
         name="DNS_SOURCE", attribute="source", parse=parsers.choice("file", "kafka", "pulsar"), default="",
         unset="file",
         unset_means="kafka when DNS_KAFKA_ADDRESS is set, pulsar when DNS_PULSAR_ADDRESS is set, else file",
-        description="Which log the zones come from.", allowed="file or kafka (pulsar is not in this version)",
+        description="The kind of log that holds the zones.", allowed="file or kafka (pulsar is not in this version)",
     ),
     Setting(
         name="DNS_FILE_LOG", attribute="file_log", parse=parsers.parse_text, default="./var/log.jsonl",
-        description="The embedded file log: a file (partition 0) or a directory of <partition>.jsonl files.",
+        description="The path of the embedded file log: a file (partition 0), or a directory of <partition>.jsonl "
+                    "files.",
         allowed="a path of a file or a directory",
     ),
     *KAFKA,
     Setting(
         name="DNS_PULSAR_ADDRESS", attribute="pulsar_address", parse=parsers.parse_text, default="",
-        unset_means="no Pulsar", description="The Pulsar service; known, but not in this version.",
+        unset_means="no Pulsar", description="The address of the Pulsar service; this version does not support Pulsar.",
         allowed="not in this version; leave it unset or set DNS_SOURCE=file",
     ),
     *RESOLVER,
     *METRICS,
     integer_row("DNS_DEFAULT_TTL", "default_ttl", (0, 2147483647), "3600",
-             "The TTL in seconds of a record whose event gives none."),
-    bool_row("DNS_ROTATE", "rotate", "false", "Rotate the records of an RRset from answer to answer.", reload=True),
-    bool_row("DNS_VERSION", "version", "false", "Answer version.bind and version.server with the version.",
+             "The TTL in seconds of records whose event has none."),
+    bool_row("DNS_ROTATE", "rotate", "false", "Rotate the order of an RRset's records from answer to answer.",
+             reload=True),
+    bool_row("DNS_VERSION", "version", "false", "Answer queries for version.bind and version.server with the version.",
              reload=True),
     bool_row("DNS_COOKIES", "cookies", "true", "Answer DNS cookies (RFC 7873, RFC 9018)."),
     Setting(
         name="DNS_COOKIE_SECRET", attribute="cookie_secret", parse=parsers.parse_hex_secret, default="", secret=True,
         unset_means="random at each start",
-        description="The server secret of DNS cookies; give instances behind one address the same.",
+        description="The server secret of DNS cookies; instances behind one address need the same one.",
         allowed="32 hexadecimal digits",
     ),
     integer_row("DNS_EDNS_SIZE", "edns_size_bytes", (512, 4096), "1232",
-             "The largest UDP answer in bytes that is sent, and the size that EDNS announces.", reload=True),
+             "The largest UDP answer in bytes, and the size that EDNS announces.", reload=True),
     Setting(
         name="DNS_UDP_RECEIVE_BUFFER", attribute="udp_receive_buffer_bytes",
         parse=parsers.size_bytes(4096, 1 << 30), default="4194304",
@@ -109,32 +111,33 @@ SETTINGS: tuple[Setting, ...] = (
         allowed="a size in bytes from 4K to 1G (K, M, G: powers of 1024)",
     ),
     integer_row("DNS_UDP_BATCH", "udp_batch", (1, 1024), "64",
-             "The most datagrams that are answered in one turn against one snapshot of the view."),
-    integer_row("DNS_TCP_CONNECTIONS", "tcp_connections", (1, 65536), "1024", "The most TCP connections at a time.",
-          reload=True),
+             "The most datagrams that are answered together, from one snapshot of the view."),
+    integer_row("DNS_TCP_CONNECTIONS", "tcp_connections", (1, 65536), "1024",
+                "The most TCP connections at a time; past it the one that was silent the longest is closed.",
+                reload=True),
     seconds_row("DNS_TCP_IDLE_TIMEOUT", "tcp_idle_timeout_s", (0.1, 86400), "30",
              "How long a TCP connection may be silent before it is closed.", reload=True),
     seconds_row("DNS_TCP_MESSAGE_TIMEOUT", "tcp_message_timeout_s", (0.1, 3600), "5",
-             "How long one whole message may take to arrive over TCP, or one answer to be taken.", reload=True),
+             "How long a TCP client may take to send one whole message, or to take one answer.", reload=True),
     seconds_row("DNS_STALE_AFTER", "stale_after_s", (0.1, 31536000), "3600",
              "How long the log may be out of reach or empty, or the view full, before answers are marked as stale and "
-             "the node is not ready.", reload=True),
+             "/ready says no.", reload=True),
     integer_row("DNS_JOURNAL_SIZE", "journal_size", (0, 10_000_000), "10000",
-             "The most entries in the journal of changes."),
+             "The number of changes that the journal keeps."),
     integer_row("DNS_QUARANTINE_SIZE", "quarantine_size", (1, 10_000_000), "1000",
-             "The most rejected events that are kept."),
+             "The number of rejected events that the quarantine keeps."),
     Setting(
         name="DNS_VIEW_MAX_BYTES", attribute="view_max_bytes", parse=parsers.size_bytes(1 << 20, 1 << 46),
         default="64G", reload=True,
-        description="The view never grows beyond this; when it is full, the log is not read on and answers go on.",
+        description="The largest size of the view; when it is full, new events are not read, but queries are answered.",
         allowed="a size in bytes from 1M to 64T (K, M, G, T: powers of 1024)",
     ),
     integer_row("DNS_BATCH_EVENTS", "batch_events", (1, 100_000), "1000",
              "The most events that are written to the view in one transaction."),
     seconds_row("DNS_DRAIN", "drain_s", (0, 3600), "0.2",
-             "How long queries are still answered after a stop was asked for, while /ready says no already."),
+             "How long queries are still answered after a signal to stop, while /ready already says no."),
     seconds_row("DNS_STOP_TIMEOUT", "stop_timeout_s", (0.1, 3600), "5",
-             "How long the services may take to stop, all together."),
+             "How long all services together may take to stop."),
 )
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}

@@ -118,7 +118,7 @@ def test_a_unix_socket(tmp_path: pathlib.Path) -> None:
 ])
 def test_a_token_that_others_can_read_is_warned_of(url: str, warned: bool) -> None:
     loaded = settings.load({"DNS_PEERS": f"127.0.0.1:9 {url}", "DNS_PEERS_TOKEN": "secret-token"})
-    assert any("can be read on its way" in warning for warning in loaded.warnings) is warned
+    assert any("without https others on the network can read the token" in each for each in loaded.warnings) is warned
     assert not any("secret-token" in warning for warning in loaded.warnings)
     assert not any("on its way" in warning for warning in settings.load({"DNS_PEERS": url}).warnings)
 
