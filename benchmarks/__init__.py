@@ -1,1 +1,1 @@
-"""Measurements of streamdns beside other name servers; docs/benchmarks.md says how to run them and what they mean."""
+"""Measures streamdns against other name servers; docs/benchmarks.md says how to run this and what the figures mean."""

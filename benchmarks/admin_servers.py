@@ -1,4 +1,4 @@
-"""Servers with an API and many zones: streamdns that wants tokens, and PowerDNS with its database."""
+"""Starts servers with an admin API and many zones: streamdns with tokens, and PowerDNS with its database."""
 
 from __future__ import annotations
 

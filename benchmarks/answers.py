@@ -1,4 +1,4 @@
-"""CPU a query beside NSD and Knot: the same zone, the same queries, the same core, taking turns."""
+"""Measures CPU time per query against NSD and Knot: same zone, same queries, same core, in turns."""
 
 from __future__ import annotations
 

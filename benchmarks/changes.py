@@ -1,4 +1,4 @@
-"""How a change of the zone is made: an event in the file log or in Kafka, or a dynamic update (RFC 2136)."""
+"""Makes changes of the zone: as an event in the file log or in Kafka, or as a dynamic update (RFC 2136)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a log to a view: events a second, CPU an event, disk and memory; and what others do with the same names."""
+"""Measures reading a log into a view: events per second, CPU per event, disk, memory; and the same names in others."""
 
 from __future__ import annotations
 

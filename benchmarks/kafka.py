@@ -1,4 +1,4 @@
-"""From a Kafka topic to answers: catching up, a lone event, and a steady stream, by each client on real brokers."""
+"""Measures from a Kafka topic to answers: catching up, single events, a steady stream; by each client, real brokers."""
 
 from __future__ import annotations
 

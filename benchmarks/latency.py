@@ -1,4 +1,4 @@
-"""From a change to the first answer that shows it: an event appended to the log, beside dynamic updates of others."""
+"""Measures the time from a change to the first answer that shows it: events in the log, dynamic updates in others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What drives the servers: dnsperf, one careful client, and a producer of changes."""
+"""Puts load on the servers: dnsperf, one client that checks every answer, and a producer of changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine and what processes take of it: cores, CPU time, memory, page cache."""
+"""Measures what processes take of the machine: cores, CPU time, memory, page cache."""
 
 from __future__ import annotations
 

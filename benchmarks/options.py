@@ -1,4 +1,4 @@
-"""What a run measures with: sizes, durations, cores; all of it ends up in the JSON."""
+"""The options of a run: sizes, durations, cores; all of them are written to the JSON."""
 
 from __future__ import annotations
 

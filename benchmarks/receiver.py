@@ -1,4 +1,4 @@
-"""A bare confluent-kafka consumer that notes when it received each event, until SIGTERM: what no reader can do without.
+"""Notes until SIGTERM when a bare confluent-kafka consumer receives each event: the lower limit for every reader.
 
 `python -m benchmarks.receiver ADDRESS TOPIC PARTITIONS`. Writes "ready", and at its end the address in each event and
 the second of the monotonic clock, which is the same one in all processes, as a JSON object.

@@ -1,4 +1,4 @@
-"""Tables for people and JSON for machines."""
+"""Prints tables for people and writes JSON for machines."""
 
 from __future__ import annotations
 

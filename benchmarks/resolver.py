@@ -1,4 +1,4 @@
-"""The resolver beside Unbound and PowerDNS Recursor: a small Internet, the same questions, the same core, in turns."""
+"""Measures the resolver against Unbound and PowerDNS Recursor: same small Internet, questions and core, in turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The resolvers that are measured: streamdns, Unbound and PowerDNS Recursor, each with one thread on one core."""
+"""Starts the resolvers to measure: streamdns, Unbound and PowerDNS Recursor, each with one thread on one core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The servers that are measured: each a real process on one core and on free ports, started without waiting."""
+"""Starts the name servers that are measured: each a real process on one core and on free ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From exec to the first right answer over UDP, with a view or a zone file that is there already."""
+"""Measures the time from exec to the first right answer over UDP, with a view or zone file that exists already."""
 
 from __future__ import annotations
 

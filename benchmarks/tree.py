@@ -1,4 +1,4 @@
-"""A small Internet for resolvers: root, one TLD and many zones at port 53, in a network of the benchmark's own."""
+"""Starts a small Internet for resolvers: root, one TLD and many zones at port 53, in a network namespace of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zone that every measurement uses: one A record a name, and a wildcard; as events, as a zone file, as queries."""
+"""Makes the zone that every measurement uses (an A record per name, a wildcard) as events, zone file and queries."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ class Address(NamedTuple):
 
     @property
     def is_ipv6(self) -> bool:
+        """True for an IPv6 address, False for an IPv4 address."""
         return ":" in self.host
 
 

@@ -136,21 +136,25 @@ class Logger:
     def debug(
         self, event: str, /, *, exc: BaseException | None = None, repeat_key: str = "", **fields: object
     ) -> None:
+        """Log an event of level debug."""
         self._log(logging.DEBUG, event, exc, repeat_key, fields)
 
     def info(
         self, event: str, /, *, exc: BaseException | None = None, repeat_key: str = "", **fields: object
     ) -> None:
+        """Log an event of level info."""
         self._log(logging.INFO, event, exc, repeat_key, fields)
 
     def warning(
         self, event: str, /, *, exc: BaseException | None = None, repeat_key: str = "", **fields: object
     ) -> None:
+        """Log an event of level warning."""
         self._log(logging.WARNING, event, exc, repeat_key, fields)
 
     def error(
         self, event: str, /, *, exc: BaseException | None = None, repeat_key: str = "", **fields: object
     ) -> None:
+        """Log an event of level error."""
         self._log(logging.ERROR, event, exc, repeat_key, fields)
 
     def _log(

@@ -17,7 +17,7 @@ _NAME = "rebuild-request"
 
 
 class Request(msgspec.Struct, frozen=True):
-    """Who asked for a rebuild, and when (ms since 1970); by its `id` status says which request was carried out."""
+    """One request: who asked and when (ms since 1970); by its `id` status says which request was carried out."""
 
     id: str
     by: str

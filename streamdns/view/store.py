@@ -61,7 +61,7 @@ class State(msgspec.Struct, array_like=True):
 
 
 class Position(msgspec.Struct, array_like=True):
-    """Where reading of a partition goes on, the fingerprint of its log, and its last event's timestamp (ms)."""
+    """The position in a partition where reading goes on, its log's fingerprint, and its last event's timestamp (ms)."""
 
     next: int
     fingerprint: str = ""

@@ -108,7 +108,7 @@ class WriteTransaction:
 
     @property
     def difference(self) -> int:
-        """How much this transaction has changed the digest by now."""
+        """The change of the digest by this transaction up to now."""
         return self._digest - self._digest_before
 
     def topic_index(self, topic: str) -> int:

@@ -145,7 +145,7 @@ class Writer:
 
 
 class _RejectedChange(NamedTuple):
-    """How much a rejected event changed the digest."""
+    """The change of the digest by a rejected event."""
 
     partition: Partition
     position: int

@@ -1,4 +1,4 @@
-"""What the tests stand on: a real streamdns as a subprocess, peers beside it, and waiting with a deadline."""
+"""Everything the tests share: a real streamdns as a subprocess, other servers as judges, waiting with a deadline."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Zones as dnspython sees them: a server that answers from them, and what is true of a name in all of them.
+"""The resolver's judge on dnspython alone: a server for zones in memory, and the right answer for each name in them.
 
-Nothing here is of the code under test: it is the judge of the resolver's answers.
+Nothing here comes from the code under test.
 """
 
 from __future__ import annotations

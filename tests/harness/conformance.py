@@ -1,4 +1,4 @@
-"""The conformance set beside the checkout: events, and answers on which NSD, Knot, BIND and PowerDNS agree."""
+"""Reads the conformance set beside the checkout: events, and answers on which NSD, Knot, BIND and PowerDNS agree."""
 
 from __future__ import annotations
 

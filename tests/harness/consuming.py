@@ -1,4 +1,4 @@
-"""A consumer in this process, over a real view, with a log that is a list in memory."""
+"""Runs a consumer in this process, over a real view, with a log that is a list in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a file log to its end, and waiting for it, in tests."""
+"""Reads a file log to its end, and waits for that, in tests."""
 
 from __future__ import annotations
 

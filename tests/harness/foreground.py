@@ -1,4 +1,4 @@
-"""`make TARGET` in the foreground, as somebody at a terminal runs it."""
+"""Runs `make TARGET` in the foreground, as a person at a terminal does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Kafka broker for tests: one KRaft node from Maven's artifacts, with every kind of listener, on free ports."""
+"""Starts a real Kafka broker for tests: one KRaft node from Maven's artifacts, with all kinds of listeners."""
 
 from __future__ import annotations
 

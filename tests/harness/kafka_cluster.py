@@ -1,4 +1,4 @@
-"""A real Kafka cluster for tests: one controller and three brokers, each a process of its own that may be killed."""
+"""Starts a real Kafka cluster for tests: one controller and three brokers, each in a process that may be killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kcat, another program on another librdkafka: what it finds in a topic."""
+"""Reads a topic with kcat, a program that shares no code with the clients under test but librdkafka."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A Kafka broker by hand: `make kafka` runs one with a ready topic, `make run-kafka` runs streamdns beside it, too.
+"""Runs a Kafka broker to try things by hand: `make kafka` with a ready topic, `make run-kafka` with streamdns, too.
 
-`python -m tests.harness.kafka_manual [--run] [VERSION]`. What was started and written ends and goes with Ctrl-C.
+`python -m tests.harness.kafka_manual [--run] [VERSION]`. Ctrl-C ends what it started and removes what it wrote.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two ways to a broker: one that always works, and one on which packets can be dropped without a word to anybody.
+"""Gives a test two network paths to a broker: one always works, on the other packets can be dropped silently.
 
 Three network namespaces: this one, one that forwards between it and the last, and the last, where the broker runs. Root
 is needed, and Linux. Nothing here listens, and nothing is left at the end.

@@ -1,4 +1,4 @@
-"""A whole node on a real broker while things happen to it: who asks it, who feeds it, and what it must be."""
+"""Runs a whole node on a real broker while failures happen: it asks, feeds and checks it meanwhile."""
 
 from __future__ import annotations
 

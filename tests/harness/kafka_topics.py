@@ -1,4 +1,4 @@
-"""Topics of a real broker: made, filled and read without anything of streamdns, and read through a source."""
+"""Topics of a real broker: creates, fills and reads them without code of streamdns, and reads them through a source."""
 
 from __future__ import annotations
 

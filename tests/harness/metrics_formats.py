@@ -1,4 +1,4 @@
-"""All metrics at once, and strict readers of what their outputs send: what a daemon would forgive is an error here."""
+"""Makes all metrics at once, and parses the outputs strictly: what a real daemon would forgive is an error here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scripted authoritative server on many addresses at once, over UDP and TCP: a script says what it sends back.
+"""A scripted authoritative server on many addresses at once, over UDP and TCP: a script decides what it sends back.
 
 Right answers come from a real server behind it, over TCP and whole; a script makes of them what it likes, or nothing.
 Everything runs in one thread with an event loop of its own. It counts what it is asked, by whom and at which address.

@@ -1,4 +1,4 @@
-"""An independent fold of a log: what the view must hold, from the event contract alone.
+"""Computes what the view must hold for a log, from the event contract alone, to judge the real view.
 
 Nothing of streamdns is used here: JSON by the standard library, RDATA and names by dnspython.
 """

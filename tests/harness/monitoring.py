@@ -1,4 +1,4 @@
-"""What a house may have for its monitoring: the statsd daemon of npm, Prometheus and InfluxDB, on free ports."""
+"""Starts the monitoring servers that users have: the statsd daemon of npm, Prometheus and InfluxDB, on free ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How producers choose the partition of a key, written anew from what their hash functions are."""
+"""Chooses the partition of a key as producers do, by the definitions of their hash functions."""
 
 from __future__ import annotations
 

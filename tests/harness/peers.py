@@ -1,4 +1,4 @@
-"""NSD and Knot as oracles, and BIND's zone checker: real servers on free ports, without root."""
+"""Starts NSD, Knot and BIND as judges of our answers: real servers on free ports, without root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child processes of tests: free ports, waiting with a deadline, and an end that cannot be missed."""
+"""Starts child processes of tests, finds free ports, waits with a deadline, and makes sure that every child ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A streamdns under test: a subprocess with its own log, view and ports."""
+"""Starts a streamdns under test: a subprocess with its own log, view and ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A view without a server: written by the real writer, looked at through the inspector, compared with the model."""
+"""A view without a server: writes it with the real writer, reads it with the inspector, compares it with the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with name servers, put to resolvers: `python -m tests.harness.scenarios`."""
+"""Scenarios of faulty name servers, played against several resolvers: `python -m tests.harness.scenarios`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.harness.scenarios [NAME ...]`: play the scenarios and print what came of them as JSON.
+"""`python -m tests.harness.scenarios [NAME ...]`: play the scenarios and print the results as JSON.
 
 With --write all are played and docs/resolver-peers.md is made of it.
 """

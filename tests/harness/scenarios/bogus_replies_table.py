@@ -1,4 +1,4 @@
-"""Replies that are not what they seem, and data that is none of the server's business."""
+"""Scenarios with bogus replies: wrong or forged messages, and records that the server has no right to give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes scenarios: addresses for their servers, and zones that fit."""
+"""Builds scenarios: chooses the addresses of their servers and writes the zones that fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data that is as it may be, and resolvers get wrong: aliases, wildcards, empty names, TTLs, types."""
+"""Scenarios with correct data that resolvers get wrong: aliases, wildcards, empty names, TTLs, types."""
 
 from __future__ import annotations
 

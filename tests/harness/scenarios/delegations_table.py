@@ -1,4 +1,4 @@
-"""Delegations: without glue, in circles, sideways, too deep, to too many, and into zones of our own."""
+"""Scenarios with odd delegations: no glue, circles, sideways, too deep, too many, and into zones of our own."""
 
 from __future__ import annotations
 

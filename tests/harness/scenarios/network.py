@@ -1,4 +1,4 @@
-"""A network of this process's own, in which all of 127.0.0.0/8 and port 53 are free. Linux alone."""
+"""Makes a network namespace for this process, in which all of 127.0.0.0/8 and port 53 are free. Linux only."""
 
 from __future__ import annotations
 

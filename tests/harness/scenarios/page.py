@@ -1,4 +1,4 @@
-"""The page that says who does what: docs/resolver-peers.md."""
+"""Writes the page that compares the resolvers: docs/resolver-peers.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of all scenarios at all resolvers."""
+"""The results of all scenarios for all resolvers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The resolvers that the scenarios are put to; each sends from an address of its own: servers know them apart."""
+"""Starts the resolvers that play the scenarios; servers tell them apart by the address that each sends from."""
 
 from __future__ import annotations
 

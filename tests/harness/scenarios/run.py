@@ -1,4 +1,4 @@
-"""Puts every scenario to every resolver at the same time, and says what came of it."""
+"""Plays every scenario with every resolver at the same time, and collects the results."""
 
 from __future__ import annotations
 

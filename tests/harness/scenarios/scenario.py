@@ -1,4 +1,4 @@
-"""What a scenario is, and how what a resolver said in it is judged."""
+"""The form of a scenario, and the judgement of a resolver's replies in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers do wrong, each a script of the scripted server."""
+"""The faults of name servers, each a script for the scripted server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that are slow, dead, lame, or choke on something."""
+"""Scenarios with bad servers: slow, dead, lame, or failing at certain queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All scenarios."""
+"""The table of all scenarios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hierarchy: BIND has the root and what is as it should be, Knot org., NSD net. and what is behind the scripts."""
+"""Starts the hierarchy of zones: BIND has the root and the honest zones, Knot org., NSD net. and the scripts' zones."""
 
 from __future__ import annotations
 
