@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,7 @@ from streamdns.sources.base import Source
 from streamdns.view.keys import node_key
 from streamdns.view.reader import snapshot
 from streamdns.view.view import View
+from streamdns.view.writer import LocalRRset
 
 if TYPE_CHECKING:
     from streamdns.resolver.service.recursor import Recursor
@@ -117,18 +118,7 @@ class App:
         policy = policy_of(settings)
         holder = f"streamdns {settings.instance_id} (pid {os.getpid()})"
         self.view = View(settings.pathdb, max_bytes=settings.view_max_bytes, holder=holder)
-        self.consumer = Consumer(
-            self.view,
-            lambda: make_source(self.settings),
-            registry=self.registry,
-            default_ttl=settings.default_ttl,
-            journal_size=settings.journal_size,
-            quarantine_size=settings.quarantine_size,
-            batch_events=settings.batch_events,
-            local=local,
-            backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
-        )
-        self.consumer.progress.stale_after_s = settings.stale_after_s
+        self.consumer = self._consumer(local)
         self.statistics = Statistics(self.registry, self.consumer.progress.propagation)
         self._answerers: list[Answerer] = []
         self._connections = Connections(settings.tcp_connections, self.statistics)
@@ -160,6 +150,22 @@ class App:
             status=self.status.line,
         )
         self.status.supervisor = self.supervisor
+
+    def _consumer(self, local: Sequence[LocalRRset]) -> Consumer:
+        settings = self.settings
+        consumer = Consumer(
+            self.view,
+            lambda: make_source(self.settings),
+            registry=self.registry,
+            default_ttl=settings.default_ttl,
+            journal_size=settings.journal_size,
+            quarantine_size=settings.quarantine_size,
+            batch_events=settings.batch_events,
+            local=local,
+            backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
+        )
+        consumer.progress.stale_after_s = settings.stale_after_s
+        return consumer
 
     def _snapshot(self) -> Snapshot:
         return snapshot(self.view.store)

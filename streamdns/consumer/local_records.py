@@ -51,8 +51,8 @@ def _parse_line(line: str, default_ttl: int) -> tuple[bytes, int, int, bytes]:
             break
     fields = rest.split(None, 1)
     if not fields:
-        raise ValueError("there is no type")
+        raise ValueError("the type is missing")
     rdtype = rdata.type_from_text(fields[0])
     if not rdata.is_data_type(rdtype):
-        raise ValueError(f"{fields[0]} is no type of data")
+        raise ValueError(f"{fields[0]} is not a type of stored records")
     return owner, rdtype, ttl, rdata.from_text(rdtype, fields[1] if len(fields) > 1 else "")

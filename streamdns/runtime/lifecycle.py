@@ -202,7 +202,7 @@ class Supervisor:
             failure = _failure_of(service.run)
             while not self._stopping:
                 if failure is None:
-                    failure = RuntimeError("its body returned although nobody stopped it")
+                    failure = RuntimeError("the service ended although nobody stopped it")
                 watched.error = str(failure) or type(failure).__name__
                 if self._clock() - began_s >= _STEADY_S:
                     pause_s = BACKOFF_FIRST_S
