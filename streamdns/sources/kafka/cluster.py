@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -157,14 +158,13 @@ class _Session:
         self._config = config
         self._thread = LibraryThread()
         self._complaints = Complaints(config)
+        self._held = ExitStack()
         self._admin: AdminClient | None = None
         self._connected = False
 
     def close(self) -> None:
-        self._thread.close(self._end)
-
-    def _end(self) -> None:
-        self._admin = None
+        # In the thread, not when the last reference is gone: tracebacks have some, and the event loop may drop them.
+        self._thread.close(self._held.close)
 
     def ask(self, ask: Callable[[AdminClient], Mapping[_K, Future[Any]]]) -> dict[_K, Any]:
         try:
@@ -185,35 +185,35 @@ class _Session:
         """Ask and wait, in the library's thread."""
         if self._admin is None:
             options = connection_options(self._config) | {"client.id": "streamdns", "error_cb": self._complaints.hear}
-            self._admin = AdminClient(options, logger=SILENT)
-        admin = self._admin
-        admin.poll(0)  # What it has to say about the time before is of no interest any more.
+            self._admin = self._held.enter_context(AdminClient(options, logger=SILENT))
+        self._admin.poll(0)  # What it has to say about the time before is of no interest any more.
         self._complaints.clear()
-        found = {key: self._answer(admin, future) for key, future in ask(admin).items()}
+        found = {key: self._answer(future) for key, future in ask(self._admin).items()}
         self._connected = True
         return found
 
-    def _answer(self, admin: AdminClient, future: Future[Any]) -> Any:
+    def _answer(self, future: Future[Any]) -> Any:
         ready = _native_lock()
         ready.acquire()
         future.add_done_callback(lambda _: ready.release())
         while not ready.acquire(timeout=_LISTEN_S):
-            self._listen(admin)
+            self._listen()
         try:
             return future.result()
         except ck.KafkaException as failure:
             error: ck.KafkaError = failure.args[0]
             if error.name() in _UNREACHABLE:
-                self._listen(admin)
+                self._listen()
                 raise _Unreachable(self._complaints.told(connected=self._connected)) from failure
             return error
 
-    def _listen(self, admin: AdminClient) -> None:
+    def _listen(self) -> None:
         """Raise what librdkafka has said by now, if it makes waiting useless."""
         complaints = self._complaints
         # What is wrong with the last address may be told only after this.
         hopeless = complaints.hopeless
-        admin.poll(0)
+        if self._admin is not None:
+            self._admin.poll(0)
         if self._thread.closed:
             raise SourceError("the Kafka client is closed")
         if complaints.refused:
