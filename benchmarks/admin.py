@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.admin_servers import NEEDLE, Administered, Api, GuardedStreamdns, ManyZones, PowerDns
-from benchmarks.load import Asker, Dnsperf, Load
+from benchmarks.load import Asker, Dnsperf, LoadTurns
 from benchmarks.options import Options
 from benchmarks.report import Result, median, percentile, ratio
 from benchmarks.servers import LOAD_TIMEOUT_S, missing
@@ -51,11 +51,9 @@ class Work:
 
 
 @dataclass(slots=True)
-class Turns:
+class Turns(LoadTurns):
     """All turns of one server at one work, with or without queries beside it."""
 
-    loads: list[Load] = field(default_factory=list)
-    cpu_s: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     task_ms: list[float] = field(default_factory=list)
 

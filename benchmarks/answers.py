@@ -11,7 +11,7 @@ import dns.message
 import dns.rcode
 
 from benchmarks import machine
-from benchmarks.load import Asker, Dnsperf, Load
+from benchmarks.load import Asker, Dnsperf, Load, LoadTurns
 from benchmarks.options import Options
 from benchmarks.report import Result, median, ratio
 from benchmarks.servers import (
@@ -19,11 +19,10 @@ from benchmarks.servers import (
     FullNsd,
     MeasuredKnot,
     MeasuredNsd,
-    MeasuredPeer,
     Streamdns,
     Subject,
+    installed,
     missing,
-    peer,
     wait_serving,
 )
 from benchmarks.zone import WORKLOADS, Zone, evidence
@@ -48,17 +47,10 @@ class Workload:
 
 
 @dataclass(slots=True)
-class Turns:
-    """All turns of one server at one workload."""
+class Turns(LoadTurns):
+    """All turns of one server at one workload, and what was answered wrong in them."""
 
-    loads: list[Load] = field(default_factory=list)
-    cpu_s: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-
-    @property
-    def cpu_us(self) -> list[float]:
-        """CPU of the server for one query, of each turn."""
-        return [1e6 * cpu / load.completed for cpu, load in zip(self.cpu_s, self.loads, strict=True)]
 
 
 def run(options: Options) -> Result:
@@ -112,13 +104,8 @@ def _start(
     zone.write_log(log)
     zone.write_zone_file(zone_file)
     subjects: list[Subject] = [Streamdns(folder / "streamdns", options=options, log=log)]
-    kinds: tuple[type[MeasuredPeer], ...] = (MeasuredNsd, FullNsd, MeasuredKnot)
-    for kind in kinds:
-        reason = missing(kind.program)
-        if reason:
-            result.skip(kind.name, reason)
-        else:
-            subjects.append(peer(kind, folder / kind.__name__, options=options, zone_file=zone_file))
+    kinds = (MeasuredNsd, FullNsd, MeasuredKnot)
+    subjects += installed(kinds, folder, options=options, zone_file=zone_file, result=result)
     for subject in subjects:
         stack.callback(subject.stop)
         subject.launch()

@@ -10,7 +10,16 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.options import Options
 from benchmarks.report import Result, median
-from benchmarks.servers import MeasuredKnot, MeasuredNsd, MeasuredPeer, Streamdns, missing, peer, wait_serving
+from benchmarks.servers import (
+    MeasuredKnot,
+    MeasuredNsd,
+    MeasuredPeer,
+    Streamdns,
+    measured_start,
+    missing,
+    peer,
+    wait_serving,
+)
 from benchmarks.zone import Zone
 
 _COLUMNS = (
@@ -145,16 +154,8 @@ def _load(
 ) -> dict[str, Any]:
     """What a name server takes to read the same names from a zone file, from its exec to the first right answer."""
     server = peer(kind, inputs.folder / f"{kind.program}{number}", options=options, zone_file=inputs.zone_file)
-    began = time.monotonic()
-    server.launch()
-    try:
-        wait_serving(server, inputs.zone)
-        seconds = time.monotonic() - began
-        assert server.process is not None
-        pid = server.process.pid
-        return _figures(inputs.events, seconds, machine.cpu_s(pid)) | {"anon_mb": machine.memory_bytes(pid) / 1e6}
-    finally:
-        server.stop()
+    started = measured_start(server, inputs.zone)
+    return _figures(inputs.events, started.seconds, started.cpu_s) | {"anon_mb": started.anon_bytes / 1e6}
 
 
 def _remove(view: pathlib.Path) -> None:

@@ -15,7 +15,7 @@ from benchmarks import changes
 from benchmarks.load import Asker, Dnsperf, Producer
 from benchmarks.options import Options
 from benchmarks.report import Result, percentile
-from benchmarks.servers import MeasuredPeer, Streamdns, Subject, UpdatedBind, UpdatedKnot, missing, peer, wait_serving
+from benchmarks.servers import Streamdns, Subject, UpdatedBind, UpdatedKnot, installed, missing, wait_serving
 from benchmarks.zone import Zone, evidence, question
 
 _COLUMNS = (
@@ -55,13 +55,7 @@ def run(options: Options) -> Result:
     zone.write_zone_file(zone_file)
     zone.write_queries(folder / "hit.queries", workload="hit", count=options.queries)
     subjects: list[Subject] = [Streamdns(folder / "streamdns", options=options, log=log)]
-    kinds: tuple[type[MeasuredPeer], ...] = (UpdatedBind, UpdatedKnot)
-    for kind in kinds:
-        reason = missing(kind.program)
-        if reason:
-            result.skip(kind.name, reason)
-        else:
-            subjects.append(peer(kind, folder / kind.program, options=options, zone_file=zone_file))
+    subjects += installed((UpdatedBind, UpdatedKnot), folder, options=options, zone_file=zone_file, result=result)
     loads = [False, True]
     reason = missing("dnsperf")
     if reason:

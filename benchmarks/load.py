@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from benchmarks import machine
@@ -37,6 +37,19 @@ class Load:
     response_bytes: int
     rcodes: dict[str, int]
     each_s: tuple[float, ...] = ()
+
+
+@dataclass(slots=True)
+class LoadTurns:
+    """All turns of one server at one workload: what dnsperf counted in each, and the CPU time of the server."""
+
+    loads: list[Load] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+
+    @property
+    def cpu_us(self) -> list[float]:
+        """CPU of the server for one query, of each turn."""
+        return [1e6 * cpu / load.completed for cpu, load in zip(self.cpu_s, self.loads, strict=True)]
 
 
 class Dnsperf:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks import machine, tree
-from benchmarks.load import Asker, Dnsperf, Load
+from benchmarks.load import Asker, Dnsperf, LoadTurns
 from benchmarks.options import Options
 from benchmarks.report import Result, median, percentile, ratio
 from benchmarks.resolvers import PeerResolver, Recursor, Resolving, Unbound, peers
@@ -42,21 +42,14 @@ AnyResolver = Resolving | PeerResolver
 
 
 @dataclass(slots=True)
-class Turns:
-    """All turns of one server at one workload."""
+class Turns(LoadTurns):
+    """All turns of one server at one workload, and what else is counted in them."""
 
-    loads: list[Load] = field(default_factory=list)
-    cpu_s: list[float] = field(default_factory=list)
     packets: list[float] = field(default_factory=list)
     anon_bytes: list[int] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     dead_per_s: list[float] = field(default_factory=list)
     patience_s: float = 0.0
-
-    @property
-    def cpu_us(self) -> list[float]:
-        """CPU of the server for one query, of each turn."""
-        return [1e6 * cpu / load.completed for cpu, load in zip(self.cpu_s, self.loads, strict=True)]
 
     @property
     def each_ms(self) -> list[float]:

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from typing import Protocol, TypeVar
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol, TypeVar
 
 from benchmarks import machine
 from benchmarks.load import Asker
 from benchmarks.options import Options
+from benchmarks.report import Result
 from benchmarks.zone import ORIGIN, Zone
 from tests.harness import Knot, Nsd, Server, wait_until
 from tests.harness.peers import Bind, Peer, find_tool, missing_tools
@@ -189,6 +191,21 @@ def peer(kind: type[P], folder: pathlib.Path, *, options: Options, zone_file: pa
     return made
 
 
+def installed(
+    kinds: Iterable[type[MeasuredPeer]], folder: pathlib.Path, *, options: Options, zone_file: pathlib.Path,
+    result: Result,
+) -> list[MeasuredPeer]:
+    """The peers that this machine has, each in a folder of its own; the others are noted in the result."""
+    found = []
+    for kind in kinds:
+        reason = missing(kind.program)
+        if reason:
+            result.skip(kind.name, reason)
+        else:
+            found.append(peer(kind, folder / kind.__name__, options=options, zone_file=zone_file))
+    return found
+
+
 def missing(*tools: str) -> str:
     """Why something cannot be measured here, or nothing."""
     reason = missing_tools(*tools)
@@ -204,3 +221,25 @@ def wait_serving(subject: Subject, zone: Zone) -> None:
     with Asker(subject.port) as asker:
         if not asker.first_answer(owner, address, process=subject.process, timeout_s=LOAD_TIMEOUT_S):
             raise AssertionError(f"{subject.name} does not answer\n{subject.written()}")
+
+
+class Started(NamedTuple):
+    """What a server took from its exec to the first right answer."""
+
+    seconds: float
+    cpu_s: float
+    anon_bytes: int
+
+
+def measured_start(subject: Subject, zone: Zone) -> Started:
+    """Start a server, wait for its first right answer and stop it."""
+    began = time.perf_counter()
+    subject.launch()
+    try:
+        wait_serving(subject, zone)
+        seconds = time.perf_counter() - began
+        assert subject.process is not None
+        pid = subject.process.pid
+        return Started(seconds, machine.cpu_s(pid), machine.memory_bytes(pid))
+    finally:
+        subject.stop()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from benchmarks import machine
 from benchmarks.ingest import Inputs, ingest
 from benchmarks.options import Options
 from benchmarks.report import Result, median, ratio
-from benchmarks.servers import MeasuredKnot, MeasuredNsd, MeasuredPeer, Subject, missing, peer, wait_serving
+from benchmarks.servers import MeasuredKnot, MeasuredNsd, Started, Subject, installed, measured_start
 
 _COLUMNS = (
     ("page_cache", "page cache"), ("server", "server"), ("ratio_nsd", "time x NSD"), ("ms", "ms to first answer"),
@@ -27,58 +26,36 @@ def run(options: Options, inputs: Inputs) -> Result:
     result = Result(f"start: {inputs.zone.names:,} names", _COLUMNS)
     result.parameters = {"records": inputs.zone.names, "runs": options.runs}
     subjects: list[Subject] = [inputs.loaded]
-    kinds: tuple[type[MeasuredPeer], ...] = (MeasuredNsd, MeasuredKnot)
-    for kind in kinds:
-        reason = missing(kind.program)
-        if reason:
-            result.skip(kind.name, reason)
-        else:
-            folder = inputs.folder / f"start-{kind.program}"
-            subjects.append(peer(kind, folder, options=options, zone_file=inputs.zone_file))
+    subjects += installed(
+        (MeasuredNsd, MeasuredKnot), inputs.folder / "start", options=options, zone_file=inputs.zone_file, result=result
+    )
     caches = ["cold", "warm"]
     if options.quick or not machine.drop_page_cache():
         reason = "a quick run leaves the page cache alone" if options.quick else "emptying the page cache takes root"
         result.skip("cold page cache", reason)
         caches.remove("cold")
     for cache in caches:
-        found: dict[str, list[dict[str, float]]] = {subject.name: [] for subject in subjects}
+        found: dict[str, list[Started]] = {subject.name: [] for subject in subjects}
         for number in range(options.runs):
             for subject in subjects:
                 print(f"start: round {number + 1} of {options.runs}, {cache}, {subject.name}", flush=True)
                 if cache == "cold":
                     machine.drop_page_cache()
-                found[subject.name].append(_start(subject, inputs))
+                found[subject.name].append(measured_start(subject, inputs.zone))
         for name, runs in found.items():
             result.rows.append(_row(cache, name, found, runs))
     return result
 
 
-def _start(subject: Subject, inputs: Inputs) -> dict[str, float]:
-    began = time.perf_counter()
-    subject.launch()
-    try:
-        wait_serving(subject, inputs.zone)
-        seconds = time.perf_counter() - began
-        assert subject.process is not None
-        pid = subject.process.pid
-        return {
-            "ms": 1000 * seconds, "cpu_ms": 1000 * machine.cpu_s(pid), "anon_mb": machine.memory_bytes(pid) / 1e6
-        }
-    finally:
-        subject.stop()
-
-
-def _row(
-    cache: str, name: str, found: dict[str, list[dict[str, float]]], runs: list[dict[str, float]]
-) -> dict[str, Any]:
-    times = [run["ms"] for run in runs]
-    nsd = [run["ms"] for run in found.get(MeasuredNsd.name, [])]
+def _row(cache: str, name: str, found: dict[str, list[Started]], runs: list[Started]) -> dict[str, Any]:
+    times = [1000 * run.seconds for run in runs]
+    nsd = [1000 * run.seconds for run in found.get(MeasuredNsd.name, [])]
     return {
         "page_cache": cache,
         "server": name,
         "ratio_nsd": ratio(times, nsd) if nsd else None,
         "ms": median(times),
         "ms_spread": f"{min(times):.0f}..{max(times):.0f}",
-        "cpu_ms": median(run["cpu_ms"] for run in runs),
-        "anon_mb": median(run["anon_mb"] for run in runs),
+        "cpu_ms": 1000 * median(run.cpu_s for run in runs),
+        "anon_mb": median(run.anon_bytes for run in runs) / 1e6,
     }
