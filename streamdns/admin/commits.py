@@ -1,4 +1,4 @@
-"""Waking up when the view was committed to: for whoever waits for an event, and for streams of changes."""
+"""Wakes greenlets when the view commits: those that wait for an event, and the streams of changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streamdns.consumer.progress import Progress
 
 
 class Commits:
-    """Tells waiting greenlets of every commit to the view that serves, and of a view that serves from now on.
+    """Tells waiting greenlets of every commit to the serving view, and of a view that takes its place.
 
     A commit that comes between two waits is not told: look first, then wait.
     """
@@ -19,7 +19,7 @@ class Commits:
         progress.on_commit(self._tell)
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Wait for the next commit; False where the time is over."""
+        """Wait for the next commit; False after the time."""
         self._waiting += 1
         try:
             return bool(self._event.wait(timeout_s))

@@ -1,4 +1,4 @@
-"""What the handlers of the admin API read: the parts of one node, and what is said of all of its data."""
+"""The parts of a node that the handlers of the admin API read, in one place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamdns.view.view import View
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One node; `settings` gives those in effect now."""
+    """One node: its view, progress, settings in effect and peers."""
 
     settings: Callable[[], Settings]
     view: View
@@ -29,7 +29,7 @@ class Node:
     now_s: Callable[[], float] = time.time
 
     def behind_s(self) -> float:
-        """For how long changes of the log may be missing in the view, seconds."""
+        """Return for how many seconds changes of the log may be missing in the view."""
         progress = self.progress
         silent_s = 0.0
         if (progress.held or progress.state == "reconnecting") and progress.last_contact_s is not None:

@@ -1,4 +1,4 @@
-"""What the admin interface shows of the resolver, and lets it forget."""
+"""What the admin API shows of the resolver and its cache, and how the cache is flushed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _KINDS = ("records", "no data", "no name", "failure")
 
 
 class ResolverAdmin:
-    """The resolver's part of the admin interface; raises ApiError for what cannot be served."""
+    """The part of the resolver that the admin API uses; raises ApiError where there is no resolver."""
 
     def __init__(self, recursor: Recursor | None) -> None:
         self._recursor = recursor
 
     def summary(self) -> dict[str, Any]:
-        """The document of /v1/resolver."""
+        """Return the document of /v1/resolver."""
         return {"enabled": False} if self._recursor is None else {"enabled": True, **self._recursor.summary()}
 
     def entries(self, text: str) -> dict[str, Any]:
-        """What the cache knows of a name, what has ended with a TTL of 0 included."""
+        """Return what the cache holds for a name; expired entries have a TTL of 0."""
         recursor, owner = self._running(), _wire(text)
         now_s = recursor.clock()
         return {
@@ -45,7 +45,7 @@ class ResolverAdmin:
         }
 
     def flush(self, text: str, *, below: bool) -> dict[str, Any]:
-        """Forget a name, a name with all below it, or everything where none is given."""
+        """Remove a name from the cache, a name with all below it, or everything where none is given."""
         recursor = self._running()
         return {"flushed": recursor.flush(_wire(text) if text else None, below=below)}
 

@@ -1,4 +1,4 @@
-"""The admin HTTP service: the table of routes behind the edge, on one address."""
+"""The admin API as a service: the routes behind the edge, listening on a TCP address or a unix socket."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SOCKET_MODE = 0o660
 
 
 class AdminServer(Service):
-    """Serves the admin API where the settings say; `content` are the routes beside those that every node has.
+    """Serves the admin API at the address of the settings; `content` are the routes beside those that every node has.
 
     Raises ConfigError for settings that cannot be used.
     """
@@ -52,7 +52,7 @@ class AdminServer(Service):
         self._stopped = Event()
 
     def start(self) -> None:
-        """Bind and serve; raises ConfigError where the address cannot be had."""
+        """Bind and serve; raises ConfigError where the address cannot be used."""
         self._stopped.clear()
         self._server = Edge(_listener(self.address), self._application, registry=self._registry)
         self._server.context = self._context
@@ -60,7 +60,7 @@ class AdminServer(Service):
         _log.info("admin.listening", address=str(self.address), tls=self._context is not None)
 
     def run(self) -> None:
-        """Wait for stop(); the server has greenlets of its own."""
+        """Wait for stop(): the server has greenlets of its own."""
         self._stopped.wait()
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class AdminServer(Service):
         self._stopped.set()
 
     def reload(self, settings: Settings) -> None:
-        """Take over new keys, and the certificate as it is now; raises ConfigError, and all is as before then."""
+        """Take over new keys and read the certificate again; raises ConfigError, and then nothing is changed."""
         if (settings.admin_tls_cert == "") != (self._context is None):
             raise ConfigError(["DNS_ADMIN_TLS_CERT turns TLS on or off at the next start only"])
         context = tls_context(settings)
@@ -85,7 +85,7 @@ class AdminServer(Service):
             self._server.context = context
 
     def ready(self) -> bool:
-        """Whether it listens."""
+        """Return whether it listens."""
         return self._server is not None
 
 
@@ -119,7 +119,7 @@ def _unix_listener(address: UnixAddress) -> socket.socket:
 
 
 def _remove_left_over(path: str) -> None:
-    """Remove the socket of a process that was killed; what else stands there, or listens, keeps its place."""
+    """Remove the socket file of a process that was killed; any other file, or a socket that listens, stays."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return

@@ -1,4 +1,4 @@
-"""The state of a node as the admin interface, systemd and readiness checks show it."""
+"""Collects the state of a node for the admin API, for systemd and for readiness checks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from streamdns.view.view import View
 
 
 class Status:
-    """Reads what others keep; holds nothing but the moment of the start and whether the process is stopping."""
+    """Reads the state from the parts that keep it; holds only the time of the start and whether the process stops."""
 
     def __init__(self, settings: Settings, view: View, progress: Progress, registry: Registry) -> None:
         self._settings, self._view, self._progress = settings, view, progress
@@ -50,11 +50,11 @@ class Status:
         registry.callback("process.ready", lambda: int(not self.not_ready()))
 
     def stop(self) -> None:
-        """The process stops: not ready from now on."""
+        """Be not ready from now on: the process stops."""
         self._stopping = True
 
     def not_ready(self) -> list[str]:
-        """Why this node should get no queries; empty when it should."""
+        """Return why this node should get no queries; empty when it should."""
         progress = self._progress
         reasons = []
         if self._stopping:
@@ -73,13 +73,13 @@ class Status:
         return reasons
 
     def line(self) -> str:
-        """One line for `systemctl status`."""
+        """Return one line for `systemctl status`."""
         progress = self._progress
         view = progress.view
         return f"{progress.state}; {view.zones} zones, {view.records} records; lag {progress.lag():.0f} {progress.unit}"
 
     def summary(self) -> NodeStatus:
-        """The document of /v1/status."""
+        """Return the document of /v1/status."""
         progress = self._progress
         view = progress.view
         reasons = self.not_ready()
@@ -134,7 +134,7 @@ class Status:
 
 
 def lag(progress: Progress) -> Lag:
-    """What of the log is not applied yet, in all partitions."""
+    """Return how much of the log is not applied yet, over all partitions."""
     return Lag(
         events=progress.lag_events(),
         events_estimated=progress.unit != "events",

@@ -1,4 +1,4 @@
-"""The commands of streamdns by theme, imported when asked for; cli.py chooses one and turns errors into exit codes."""
+"""The commands of streamdns, a file each or one for a few; cli.py imports the one that is asked for."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from streamdns.errors import StreamDNSError
 
 
 class CommandError(StreamDNSError):
-    """A command cannot do what was asked, in one sentence; caught by cli.py, exit 1."""
+    """A command cannot do what was asked; the text is one sentence. Caught by cli.py: exit 1."""

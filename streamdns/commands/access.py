@@ -1,4 +1,4 @@
-"""`streamdns user` and `streamdns token`: who may use the admin API."""
+"""`streamdns user` and `streamdns token`: manages the users and tokens of the admin API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_TOKEN = 8192
 
 
 def run_user(args: argparse.Namespace, settings: Settings) -> int:
-    """Add, list or remove; raises CommandError and OSError."""
+    """Add, list or remove users; raises CommandError and OSError."""
     path = settings.admin_users
     if not path:
         raise CommandError("DNS_ADMIN_USERS names no file for users")
@@ -48,7 +48,7 @@ def run_user(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def read_password(ask: Callable[[str], str] = getpass.getpass) -> str:
-    """A password from the terminal, asked for twice, or the first line of standard input; raises CommandError."""
+    """Read a password: twice from the terminal, or the first line of standard input; raises CommandError."""
     if sys.stdin.isatty():
         password = ask("password: ")
         if ask("again: ") != password:
@@ -74,7 +74,7 @@ def _list_users(path: str, *, as_json: bool) -> int:
 
 
 def run_token(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
-    """Create, revoke or list; raises CommandError, ConfigError and OSError."""
+    """Create, revoke or list tokens; raises CommandError, ConfigError and OSError."""
     if args.action == "create":
         return _create(args, settings, now_ms=now_ms)
     revoked = Revoked(settings.admin_revoked)
@@ -120,7 +120,7 @@ def _create(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int
 
 
 def _which(given: str, settings: Settings, *, now_s: int) -> tuple[str, int]:
-    """The id of a token and its end; raises CommandError."""
+    """Return the id of the token to revoke, and when it ends; raises CommandError."""
     if given != "-" and given.count(".") != 2:
         if not given.isprintable() or len(given) > 64:
             raise CommandError("that is no id of a token")
@@ -131,5 +131,5 @@ def _which(given: str, settings: Settings, *, now_s: int) -> tuple[str, int]:
     try:
         claims = keyring_of(settings).verify(sys.stdin.read(_MOST_TOKEN).strip())
     except BadToken as error:
-        raise CommandError(f"it needs no revoking: {error}") from error
+        raise CommandError(f"the token need not be revoked: {error}") from error
     return claims.jti, claims.exp

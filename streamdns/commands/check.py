@@ -1,4 +1,4 @@
-"""`streamdns check`: what is wrong with a configuration, and what else is worth knowing before a start."""
+"""`streamdns check`: finds every problem of a configuration before the start, and what else is worth knowing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streamdns.view.view import current_generation, holder_of, open_readonly
 
 
 def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
-    """Print notes; raises ConfigError with all problems, those of values that are refused and those of the others."""
+    """Print the notes; raises ConfigError with all problems of the settings and of what they name."""
     problems: list[str] = []
     notes: list[str] = []
     try:
@@ -71,7 +71,7 @@ def _check_names(settings: Settings, problems: list[str]) -> None:
 
 
 def _check_view(path: str, problems: list[str], notes: list[str]) -> str | None:
-    """Look at the view's directory without making or locking anything; who holds it."""
+    """Check the view's directory without creating or locking anything; returns the process that holds it."""
     reason = _unusable_directory(path)
     if reason is not None:
         problems.append(f"DNS_PATHDB={path}: {reason}")
@@ -95,7 +95,7 @@ def _check_view(path: str, problems: list[str], notes: list[str]) -> str | None:
 
 
 def _unusable_directory(path: str) -> str | None:
-    """Why a directory can neither be used nor made, or None."""
+    """Return why a directory can neither be used nor created, or None."""
     place = os.path.abspath(path)
     while not os.path.lexists(place):
         place = os.path.dirname(place)
@@ -124,7 +124,7 @@ def _check_log(path: str, problems: list[str], notes: list[str]) -> None:
 
 
 def _check_addresses(settings: Settings, problems: list[str], notes: list[str], *, held: bool) -> None:
-    """Addresses that exclude each other are problems; those that cannot be bound now are too, unless a server runs."""
+    """Check that no two addresses overlap and that each can be bound; a running server may hold them."""
     wanted: list[tuple[str, Address]] = [("DNS_ADDRESS", address) for address in settings.address]
     admin = settings.admin_address if isinstance(settings.admin_address, Address) else None
     if admin is not None and settings.tcp:
@@ -148,7 +148,7 @@ def _check_addresses(settings: Settings, problems: list[str], notes: list[str], 
 
 
 def _check_admin(settings: Settings, problems: list[str]) -> None:
-    """Keys, certificate and users of the admin API."""
+    """Check keys, certificate and users of the admin API."""
     if settings.admin_address is None:
         return
     for look in (keyring_of, tls_context):

@@ -1,4 +1,4 @@
-"""`streamdns compare`: the names at which two nodes do not hold the same data."""
+"""`streamdns compare`: finds the names at which two nodes hold different data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RRset = Mapping[str, Any]
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Zones whose digests differ first, then their records; exit 1 where anything differs. Raises NodeError."""
+    """Compare the digests of all zones, then the records of those that differ; exit 1 if any do. Raises NodeError."""
     # A token that is given is for the other node, unless this one needs it, too.
     here, there = client_of(args, settings, prefer_own=True), client_of(args, settings, node=args.other)
     try:
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _zones(here: Client, there: Client, one: _RRset, other: _RRset, *, every: bool) -> list[str]:
-    """Names of the zones to look at: digests that differ, and what an audit found wrong."""
+    """Return the zones to compare record by record: those whose digests differ, and those an audit found wrong."""
     mine, theirs = _digests(here), _digests(there)
     audited = {zone for report in (one, other) if report["audit"] for zone in report["audit"]["zones"]}
     names = list(dict.fromkeys([*mine, *theirs]))
@@ -57,7 +57,7 @@ def _digests(client: Client) -> dict[str, str]:
 
 
 def _records(here: Client, there: Client, zone: str) -> Iterator[dict[str, Any]]:
-    """RRsets of a zone that only one node has, or both with other records or TTL; both give them in the same order."""
+    """Yield the RRsets of a zone that differ or are on one node only; both nodes list them in the same order."""
     mine, theirs = _of_zone(here, zone), _of_zone(there, zone)
     one, other = next(mine, None), next(theirs, None)
     while one is not None or other is not None:
@@ -74,7 +74,7 @@ def _records(here: Client, there: Client, zone: str) -> Iterator[dict[str, Any]]
 
 
 def _of_zone(client: Client, zone: str) -> Iterator[_RRset]:
-    """What of a zone's records comes from the log; nothing where the node has no such zone."""
+    """Yield the RRsets of a zone that come from the log; none where the node has no such zone."""
     try:
         for page in client.pages(f"/v1/zones/{part(zone)}/records", {"limit": _PAGE}):
             yield from (row for row in page["rrsets"] if not row["local"])

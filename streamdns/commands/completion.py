@@ -14,7 +14,7 @@ def script(
     shell: str, parser: argparse.ArgumentParser, commands: Mapping[str, argparse.ArgumentParser],
     summaries: Mapping[str, str],
 ) -> str:
-    """The completion for a shell; changes the parsers that it is made from."""
+    """Return the completion for a shell; changes the parsers it is given."""
     for name, command in commands.items():
         # Of a description shells show the first line, wherever its sentence ends.
         command.description = summaries[name]

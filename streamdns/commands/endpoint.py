@@ -1,4 +1,4 @@
-"""Which node a command asks, and with which token."""
+"""Chooses the node that a command asks, and the token to ask it with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def client_of(
     args: argparse.Namespace, settings: Settings, *, node: str | None = None, role: Role = Role.VIEWER,
     timeout_s: float = 30.0, prefer_own: bool = False,
 ) -> Client:
-    """The node that is named (`node`, --node, STREAMDNS_NODE), or else the one of these settings.
+    """Return a client of the node that is named (`node`, --node, STREAMDNS_NODE), or else of the one of these settings.
 
     Where no token is given, one of DNS_PEERS is asked with the token for those, and the node of these settings with one
     that they can sign: with `prefer_own` in any case. Raises CommandError.

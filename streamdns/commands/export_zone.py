@@ -1,4 +1,4 @@
-"""`streamdns export`: a zone of the view as a zone file."""
+"""`streamdns export`: writes a zone of the view as a zone file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _YOUNG_TYPES = frozenset((66, 67, 68, 261, 262))
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Write the zone to standard output, by way of a temporary file: whoever reads slowly must not hold the view."""
+    """Write the zone to a temporary file and then to standard output: a slow reader must not hold the view."""
     with tempfile.TemporaryFile("w+", encoding="ascii") as spool:
         with looking(settings) as view:
             apex = apex_from_text(view, args.zone)
@@ -48,7 +48,7 @@ def _lines(view: Inspector, apex: bytes) -> Iterator[str]:
 
 
 def _soa_first(entries: Iterator[Entry], apex: bytes) -> Iterator[Entry]:
-    """The same entries; those of the apex, which come first, with the SOA before the others."""
+    """Yield the entries with the SOA of the apex first."""
     top: list[Entry] = []
     first_below: Entry | None = None
     for entry in entries:

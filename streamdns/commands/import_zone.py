@@ -1,4 +1,4 @@
-"""`streamdns import`: from a zone file to those events that change something."""
+"""`streamdns import`: compares a zone file with the log and appends the events that make the difference."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Changes(NamedTuple):
 
 
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
-    """Say what the file changes, and append the events unless it is a dry run."""
+    """Print what the file changes, and append the events unless it is a dry run."""
     check_target(settings, args.topic)
     with interruptible():
         return _import(args, settings, now_ms)
@@ -70,7 +70,7 @@ def _send(events: list[LogEvent], args: argparse.Namespace, settings: Settings) 
 
 
 def _compare(wanted: FileRRsets, known: dict[Key, Standing], replaced: dict[Key, Standing]) -> _Changes:
-    """Which RRsets the file changes; one whose newest event was rejected is written again, which heals it."""
+    """Return the RRsets that the file changes; one whose newest event was rejected is written again, which heals it."""
     changes = _Changes([], [], [key for key in replaced if key not in wanted], 0)
     unchanged = 0
     for key, rrset in wanted.items():
@@ -87,7 +87,7 @@ def _compare(wanted: FileRRsets, known: dict[Key, Standing], replaced: dict[Key,
 def _events(
     wanted: FileRRsets, changes: _Changes, args: argparse.Namespace, settings: Settings, now_ms: int
 ) -> list[LogEvent]:
-    """The events of the changes; raises CommandError for an RRset that no server would accept.
+    """Make the events of the changes; raises CommandError for an RRset that no server would accept.
 
     The SOA of a new zone goes first, so that the view need not hand over names to it later. That of a zone that is
     there goes last: its serial tells that the change is complete.

@@ -1,4 +1,4 @@
-"""`streamdns lookup`, `digest`, `quarantine` and `conflicts`: what the view holds."""
+"""`streamdns lookup`, `digest`, `quarantine` and `conflicts`: show what the view holds, with or without a server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _Candidates = dict[int, dict[CandidateId, Candidate]]
 
 
 def lookup(args: argparse.Namespace, settings: Settings) -> int:
-    """The RRsets at a name with their origin; 1 where there is nothing."""
+    """Show the RRsets at a name with their origin; exit 1 where there are none."""
     owner = owner_from_text(args.name)
     try:
         wanted = None if args.type is None else rdata.type_from_text(args.type)
@@ -62,7 +62,7 @@ def lookup(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _candidates(view: Inspector, key: bytes, entries: list[Entry], wanted: int | None) -> _Candidates:
-    """Every candidate of a name by type: the one in the node, or the rows, whose keys are hashes of name and type."""
+    """Return every candidate of a name by type: those in the node, and the rows, whose keys are hashes."""
     found: _Candidates = {entry.rrset.rdtype: dict((from_rrset(entry.rrset),)) for entry in entries}
     types: Iterable[int] = (wanted,) if wanted is not None else range(1, 0x10000)
     if wanted is None and view.state.candidate_rows < _FEW_ROWS:
@@ -134,7 +134,7 @@ def _lookup_json(
 
 
 def digest(args: argparse.Namespace, settings: Settings) -> int:
-    """Digests and counts; with --verify 1 where a stored value is not what the nodes give."""
+    """Show digests and counts; with --verify exit 1 where a stored value differs from what the records give."""
     with looking(settings) as view:
         state = view.state
         if args.zone is None:
@@ -183,7 +183,7 @@ def _zone_json(apex: bytes, row: ZoneRow) -> dict[str, Any]:
 
 
 def quarantine(args: argparse.Namespace, settings: Settings) -> int:
-    """Rejected events, oldest first."""
+    """List the rejected events, oldest first."""
     with looking(settings) as view:
         rejected = list(view.quarantine())
     if args.json:
@@ -215,7 +215,7 @@ def _text(octets: bytes) -> str:
 
 
 def conflicts(args: argparse.Namespace, settings: Settings) -> int:
-    """Contradictions in the data, by owner."""
+    """List the contradictions in the data, by owner."""
     with looking(settings) as view:
         found = sorted(view.conflicts(), key=_conflict_order)
     if args.json:

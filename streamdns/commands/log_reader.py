@@ -1,4 +1,4 @@
-"""What the log says now about the names of a zone: the view, and what the log has beyond it."""
+"""Reads the current RRsets of a zone from the log: the view plus the events behind it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Key = tuple[bytes, int]
 
 
 class Standing(NamedTuple):
-    """The RRset that stands in the log; `rejected` when the newest event of one of its partitions was refused."""
+    """The current RRset of a name and type in the log; `rejected` when a partition's newest event of it was refused."""
 
     ttl: int
     rdatas: frozenset[bytes]
@@ -40,7 +40,7 @@ class Standing(NamedTuple):
 
 
 def standing(settings: Settings, origin: bytes) -> dict[Key, Standing]:
-    """All RRsets that the log has at and below a name (lower-case wire form), this instance's own records left out.
+    """Return all current RRsets at and below a name (lower-case wire form), without the local records of this node.
 
     The log is read from where the view ends; whole, where there is no view of this log that can be read. Raises
     SourceError.
@@ -85,7 +85,7 @@ def _source(settings: Settings) -> Source:
 
 
 def of_zone(found: dict[Key, Standing], origin: bytes) -> dict[Key, Standing]:
-    """Those RRsets that the zone of this name holds: nothing of zones below it, and no DS at its own top."""
+    """Keep the RRsets that belong to the zone of this name: nothing of zones below it, and no DS at its own apex."""
     top = node_key(origin)
     apexes = {node_key(owner) for owner, rdtype in found if rdtype == SOA} - {top}
     kept: dict[Key, Standing] = {}
@@ -106,7 +106,7 @@ class _State:
         self._topics: dict[str, int] = {}
 
     def take_view(self) -> tuple[dict[Partition, int], dict[Partition, str]]:
-        """Take over what the view holds; positions and fingerprints to go on reading from. Raises ViewError."""
+        """Start from the RRsets of the view; returns positions and fingerprints to read on from. Raises ViewError."""
         store = open_readonly(self._settings.pathdb)
         try:
             with Inspector(store) as view:
@@ -127,7 +127,7 @@ class _State:
         )
 
     def apply(self, record: Record) -> None:
-        """Take up one event behind the view, as the writer of the view will."""
+        """Apply one event behind the view, as the writer of the view will."""
         try:
             owner, rdtype, _ = event.decode_key(record.key)
         except BadEvent:
@@ -149,7 +149,7 @@ class _State:
         known[mine] = Candidate(kind, False, record.position, record.timestamp, len(decoded.rdatas), records, b"")
 
     def result(self) -> Iterator[tuple[Key, Standing]]:
-        """The RRsets that stand."""
+        """Return the current RRsets."""
         for (owner, rdtype), found in self.candidates.items():
             rrset: RRset | None = rows.standing(rdtype, found, tuple(self._topics))
             if rrset is not None:

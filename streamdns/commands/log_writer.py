@@ -1,4 +1,4 @@
-"""Writing to the log that the settings name, and what is said when it ends early."""
+"""Opens the log of the settings for writing, and tells how many events are in it when a command ends early."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from streamdns.sources.sink import FileSink, Sink
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after it was told what was published."""
+    """Raised for Ctrl-C once a note has told what was published."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """After Ctrl-C a note says that nothing was published, unless sending() has said how much was."""
+    """Tell after Ctrl-C that nothing was published, unless sending() has told how much was."""
     try:
         yield
     except Interrupted:
@@ -31,7 +31,7 @@ def interruptible() -> Iterator[None]:
 
 
 class _CtrlC:
-    """From listen() to end() Ctrl-C raises nothing, but is_heard."""
+    """Holds Ctrl-C back between listen() and end(), so that appending is not cut off in the middle."""
 
     def __init__(self) -> None:
         self._heard = False
@@ -54,7 +54,7 @@ class _CtrlC:
 
 
 def hush_hub() -> None:
-    """Let gevent pass Ctrl-C on without printing a traceback; to be called before a command reaches for Kafka."""
+    """Let gevent pass Ctrl-C on without printing a traceback; call it before a command uses Kafka."""
     from gevent import get_hub
 
     hub = get_hub()
@@ -62,7 +62,7 @@ def hush_hub() -> None:
 
 
 def check_target(settings: Settings, topic: str | None) -> None:
-    """Whether it is clear where to write; raises ConfigError or CommandError, before anything is done."""
+    """Check that it is clear where to write, before anything is done; raises ConfigError or CommandError."""
     if settings.source == "kafka":
         _topic(settings, topic)
     elif settings.source != "file":
@@ -97,7 +97,7 @@ def _open(settings: Settings, topic: str | None, ctrl_c: _CtrlC) -> Sink:
 
 @contextmanager
 def sending(settings: Settings, *, topic: str | None, total: int) -> Iterator[Sink]:
-    """The log to write `total` events to; all are in it at the end, or CommandError says how many are.
+    """Open the log to write `total` events to; at the end all are in it, or CommandError tells how many are.
 
     After Ctrl-C a note says so.
     """

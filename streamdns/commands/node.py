@@ -1,4 +1,4 @@
-"""`streamdns status`, `zones`, `records`, `search`, `consumer`, `journal`, `nodes`: what a node's admin API says."""
+"""The commands that show what a node's admin API says, such as `status`, `zones`, `search` and `journal`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AGAIN_S = 0.5
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """One of these commands; raises CommandError, NodeError."""
+    """Run one of these commands; raises CommandError, NodeError."""
     commands: dict[str, Callable[[argparse.Namespace, Client], int]] = {
         "status": status, "zones": zones, "records": records, "search": search, "consumer": consumer,
         "quarantine": quarantine, "journal": journal, "nodes": nodes,
@@ -41,7 +41,7 @@ _COUNTS = (("zones", "zones"), ("nodes", "names"), ("rrsets", "RRsets"), ("recor
 
 
 def status(args: argparse.Namespace, client: Client) -> int:
-    """What a node is doing; exit 1 where it should get no queries."""
+    """Show what a node is doing; exit 1 where it should get no queries."""
     found = client.get("/v1/status")
     if args.json:
         print_json(found)
@@ -70,7 +70,7 @@ def status(args: argparse.Namespace, client: Client) -> int:
 
 
 def zones(args: argparse.Namespace, client: Client) -> int:
-    """All zones, or one."""
+    """List all zones, or show one."""
     if args.zone:
         found = client.get(f"/v1/zones/{part(args.zone)}")
         if args.json:
@@ -99,7 +99,7 @@ def zones(args: argparse.Namespace, client: Client) -> int:
 
 
 def records(args: argparse.Namespace, client: Client) -> int:
-    """The records of a zone, or of one name of it."""
+    """List the records of a zone, or of one name of it."""
     path = f"/v1/zones/{part(args.zone)}/records"
     if args.name:
         found = client.get(f"{path}/{part(args.name)}", {"type": args.type})
@@ -111,7 +111,7 @@ def records(args: argparse.Namespace, client: Client) -> int:
 
 
 def search(args: argparse.Namespace, client: Client) -> int:
-    """RRsets that are looked for."""
+    """List the RRsets that match."""
     if not any((args.text, args.glob, args.type, args.content)):
         raise CommandError("say what to search: TEXT, --glob, --type or --content")
     wanted = {"name": args.text, "glob": args.glob, "type": args.type, "content": args.content, "zone": args.zone}
@@ -133,7 +133,7 @@ def _rrset(row: Mapping[str, Any]) -> Sequence[Any]:
 
 
 def consumer(args: argparse.Namespace, client: Client) -> int:
-    """Source and partitions."""
+    """Show the source of the log and its partitions."""
     found = client.get("/v1/consumer")
     if args.json:
         print_json(found)
@@ -155,7 +155,7 @@ def consumer(args: argparse.Namespace, client: Client) -> int:
 
 
 def quarantine(args: argparse.Namespace, client: Client) -> int:
-    """Rejected events of another node, newest first."""
+    """List the rejected events of another node, newest first."""
     return _list(
         args, _rows(client, "/v1/quarantine", "quarantined", {}, None),
         ("READ", "WHERE", "KEY", "PAYLOAD", "REASON") if args.payload else ("READ", "WHERE", "KEY", "REASON"),
@@ -168,7 +168,7 @@ def quarantine(args: argparse.Namespace, client: Client) -> int:
 
 
 def journal(args: argparse.Namespace, client: Client) -> int:
-    """Changes, newest first; or as they come."""
+    """List changes, newest first, or follow them as they come."""
     wanted = {"name": args.name, "zone": args.zone, "producer": args.producer}
     if args.follow:
         return _follow(args, client, wanted)
@@ -177,7 +177,7 @@ def journal(args: argparse.Namespace, client: Client) -> int:
 
 
 def _follow(args: argparse.Namespace, client: Client, wanted: Mapping[str, Any]) -> int:
-    """Until interrupted, or the node is away for long; a connection that ends is taken up where it ended."""
+    """Follow the changes until interrupted or the node is away for long; a lost connection is resumed."""
     client.get("/v1/journal", {**wanted, "limit": 1})  # What is wrong with the request is told now.
     after, heard_s, away = "", time.monotonic(), False
     while True:
@@ -222,7 +222,7 @@ def _data(data: Mapping[str, Any] | None) -> str:
 
 
 def _since(text: str | None) -> int | None:
-    """Milliseconds of a moment that somebody typed; raises CommandError."""
+    """Parse a moment into milliseconds; raises CommandError."""
     if text is None:
         return None
     if text.isascii() and text.isdigit():
@@ -235,7 +235,7 @@ def _since(text: str | None) -> int | None:
 
 
 def nodes(args: argparse.Namespace, client: Client) -> int:
-    """The node and its peers; exit 1 where one diverges or cannot be asked."""
+    """Show the node and its peers; exit 1 where one diverges or does not answer."""
     found = client.get("/v1/nodes")
     peers = found["peers"]
     wrong = any(each["diverges"] or each["error"] for each in peers)
@@ -270,7 +270,7 @@ def _agrees(seen: Mapping[str, Any]) -> str:
 def _rows(
     client: Client, path: str, rows: str, parameters: Mapping[str, Any], limit: int | None
 ) -> Iterator[dict[str, Any]]:
-    """The rows of all pages, or the first ones; no page is asked for that is not needed."""
+    """Yield the rows of all pages, or the first `limit` of them; pages that are not needed are not requested."""
     most = _PAGE if limit is None else max(1, min(_PAGE, limit))
     found = (row for page in client.pages(path, {**parameters, "limit": most}) for row in page[rows])
     return found if limit is None else itertools.islice(found, limit)
@@ -280,7 +280,7 @@ def _list(
     args: argparse.Namespace, rows: Iterable[Any], head: Sequence[str], cells: Callable[[Any], Sequence[Any]],
     nothing: str, *, empty: int = 0,
 ) -> int:
-    """A list as JSON, or as a table whose columns are as wide as each page needs; `empty`: the exit code of none."""
+    """Print a list as JSON, or as a table whose columns fit each page; `empty` is the exit code for an empty one."""
     rows = iter(rows)
     some = list(itertools.islice(rows, 1))
     if args.json:

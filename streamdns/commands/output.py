@@ -1,4 +1,4 @@
-"""How commands write: text that is safe on any terminal, JSON, moments, and progress on a terminal."""
+"""How commands print: text that is safe on any terminal, JSON, moments, and a progress bar."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ _BAR_WIDTH = 30
 
 
 def printable(text: str) -> str:
-    """The text with everything but printable ASCII as a backslash escape."""
+    """Escape everything but printable ASCII with backslashes."""
     if text.isascii() and text.isprintable():
         return text
     return "".join([char if " " <= char <= "~" else ascii(char)[1:-1] for char in text])
 
 
 def printable_octets(octets: bytes) -> str:
-    """Octets as printable text: UTF-8 where it is, \\xNN where it is not."""
+    """Return octets as printable text: UTF-8 where it is valid, \\xNN where it is not."""
     return printable(octets.decode("utf-8", "backslashreplace"))
 
 
 def print_json(content: object) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document."""
     print(json.dumps(content, indent=2))
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Lines on standard output."""
+    """Print lines."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def moment(time_ms: int) -> str:
-    """Milliseconds since 1970 as ISO 8601 in UTC; "no timestamp" for 0."""
+    """Format milliseconds since 1970 as ISO 8601 in UTC; "no timestamp" for 0."""
     if time_ms == 0:
         return "no timestamp"
     try:
@@ -44,12 +44,12 @@ def moment(time_ms: int) -> str:
 
 
 def note(sentence: str) -> None:
-    """One line for people on standard error."""
+    """Print one line for people to standard error."""
     print(f"streamdns: {printable(sentence)}", file=sys.stderr)
 
 
 class Progress:
-    """A bar on standard error, drawn only where that is a terminal; use as a context manager."""
+    """A progress bar on standard error, drawn only on a terminal; use it as a context manager."""
 
     def __init__(self, total: int, what: str, *, to: TextIO | None = None) -> None:
         self._to = sys.stderr if to is None else to
@@ -64,14 +64,14 @@ class Progress:
         self.clear()
 
     def clear(self) -> None:
-        """Take the bar away, for a line of text or for good."""
+        """Remove the bar, to print a line of text or at the end."""
         if self._shown and self._percent >= 0:
             self._to.write("\r\x1b[K")
             self._to.flush()
             self._percent = -1
 
     def at(self, done: int) -> None:
-        """So much of the total is done."""
+        """Show that so much of the total is done."""
         percent = 100 * min(done, self.total) // self.total if self.total else 100
         if self._shown and percent != self._percent:
             self._percent = percent

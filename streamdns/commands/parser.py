@@ -1,4 +1,4 @@
-"""The arguments of every command, and their help."""
+"""Defines the arguments of every command, and their help."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration cannot be used
 
 _SUMMARIES = {
     "run": "start the server",
-    "check": "look for every problem of the configuration",
+    "check": "find every problem of the configuration",
     "settings": "list the settings, or their effective values",
-    "publish": "append events to the log",
-    "import": "make events of a zone file",
+    "publish": "append events to the log: set or delete RRsets",
+    "import": "append the events that bring a zone file into the log",
     "export": "write a zone as a zone file",
     "lookup": "show what the view holds at a name, and where it came from",
     "digest": "show digests and counts, or verify them",
     "quarantine": "list the events that were rejected",
     "conflicts": "list contradictions in the data",
-    "rebuild": "make the view anew from the log, beside the one that serves",
+    "rebuild": "fill a new view from the log while the old one serves",
     "resolve": "resolve a name as the server would, step by step",
     **parser_client.SUMMARIES,
     **parser_access.SUMMARIES,
@@ -46,7 +46,7 @@ _DETAILS = {
 Follow the log and answer DNS queries until SIGTERM or SIGINT. SIGHUP reads the settings again, and what can be taken
 over while running is.""",
     "check": """\
-Say everything that is wrong with the configuration at once (exit 78), and what else is worth knowing: who holds the
+List everything that is wrong with the configuration at once (exit 78), and what else is worth knowing: who holds the
 view, whether the log is there, addresses that cannot be bound. Run it as the user that the server runs as.""",
     "settings": "Every setting with its meaning, default and allowed values.",
     "publish": """\
@@ -58,8 +58,8 @@ of these settings, or of --node, and its DNS_PEERS answer with it; exit 1 where 
 With --json, append many: one event a line, {"key": "www.example.org.|A", "value": [...], "timestamp": ms} as in the
 event format; timestamp may be absent. If a line is bad nothing is published at all, unless --skip-bad is given.""",
     "import": """\
-Make events of the zone file ZONEFILE (RFC 1035 master file with $ORIGIN, $TTL, $INCLUDE and $GENERATE) and append
-those that change something. Says how many RRsets are added, changed, deleted and unchanged, compared with all that is
+Read the zone file ZONEFILE (RFC 1035 master file with $ORIGIN, $TTL, $INCLUDE and $GENERATE) and append the events
+that change something. Says how many RRsets are added, changed, deleted and unchanged, compared with all that is
 in the log by now. Nothing is appended when anything in the file is wrong.""",
     "export": """\
 Write a zone of the view as a zone file on standard output: SOA first, names absolute, canonical order, without what
@@ -77,12 +77,12 @@ good event of its key comes. With --node that of another node, newest first.""",
 List contradictions in the data: a CNAME beside other types, one RRset in several partitions, keys that are not spelt
 canonically.""",
     "rebuild": """\
-Ask the server that holds DNS_PATHDB to make its view anew from the beginning of the log. The view that is there serves
-until the new one is complete; then that takes its place in one step. With DNS_ADMIN_ADDRESS it is followed to its end,
-and the numbers of RRsets added, removed and changed are shown: none, when the old view was right.
+Ask the server that holds DNS_PATHDB to fill a new view from the beginning of the log. The old view serves until the new
+one is complete and takes its place in one step. With DNS_ADMIN_ADDRESS the command follows the rebuild to its end, and
+shows how many RRsets were added, removed and changed: none, when the old view was right.
 
-Where no server runs, the next start makes the rebuild. The disk must have room for a second view. Whoever may write in
-the directory DNS_PATHDB may ask. Interrupting this command does not end the rebuild.""",
+Where no server runs, the next start does the rebuild. The disk must have room for a second view. This needs permission
+to write in the directory DNS_PATHDB. Interrupting the command does not end the rebuild.""",
     "resolve": """\
 Resolve NAME in this process, with the settings of the resolver and an empty cache: from the root servers down, or from
 those that DNS_RESOLVER_ADDRESS and DNS_FORWARD_ZONES name. Zones of the view are answered from the view, where there is
@@ -127,14 +127,14 @@ _EXAMPLES = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong usage is one sentence."""
+    """A parser that reports wrong usage in one sentence."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The arguments of a command line; exits with 0 after help and with 2 for wrong usage."""
+    """Parse a command line; exits with 0 after help and with 2 for wrong usage."""
     parser, commands = _parsers()
     args, stray = parser.parse_known_args(argv)
     command = commands[args.command]
@@ -153,7 +153,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def completion(shell: str) -> str:
-    """The completion for a shell."""
+    """Return the completion for a shell."""
     from streamdns.commands.completion import script
 
     return script(shell, *_parsers(), _SUMMARIES)
@@ -194,7 +194,7 @@ def _add_writing(commands: dict[str, argparse.ArgumentParser]) -> None:
     publish.add_argument("--json", metavar="FILE", help="events from FILE, or from standard input for -")
     publish.add_argument("--skip-bad", action="store_true", help="with --json: publish the good lines all the same")
     publish.add_argument("--ttl", metavar="SECONDS", type=_number(_MAX_TTL_S), help="TTL of the records (default: none "
-                         "in the event, then DNS_DEFAULT_TTL of each server counts)")
+                         "in the event, so that each server uses its DNS_DEFAULT_TTL)")
     publish.add_argument("--delete", action="store_true", help="delete the RRset: append a tombstone")
     publish.add_argument("--timestamp", metavar="MS", type=_number(_MAX_TIMESTAMP_MS), help="timestamp of the event in "
                          "milliseconds since 1970 (default: now)")
@@ -209,7 +209,7 @@ def _add_writing(commands: dict[str, argparse.ArgumentParser]) -> None:
             "there are several"
         )
         command.add_argument(
-            "--producer", metavar="NAME", help="who says so, kept with the records (default: user@host)"
+            "--producer", metavar="NAME", help="who makes the change, kept with the records (default: user@host)"
         )
 
 
@@ -219,11 +219,11 @@ def _add_reading(commands: dict[str, argparse.ArgumentParser]) -> None:
     lookup = commands["lookup"]
     lookup.add_argument("name", metavar="NAME", help="an owner name, taken literally (*.example.org is the wildcard)")
     lookup.add_argument("type", metavar="TYPE", nargs="?", help="a record type (default: all)")
-    lookup.add_argument("--candidates", action="store_true", help="also every partition's say, deletes included")
+    lookup.add_argument("--candidates", action="store_true", help="also the candidate of each partition, deletes too")
     digest = commands["digest"]
     digest.add_argument("zone", metavar="ZONE", nargs="?", help="a zone of the view (default: the view and all zones)")
-    digest.add_argument("--verify", action="store_true", help="recompute everything and say where it differs (exit 1)")
-    commands["quarantine"].add_argument("--payload", action="store_true", help="also how each payload begins")
+    digest.add_argument("--verify", action="store_true", help="recompute all digests, list differences (exit 1)")
+    commands["quarantine"].add_argument("--payload", action="store_true", help="also the beginning of each payload")
     commands["rebuild"].add_argument("--no-wait", action="store_true", help="only ask, and do not follow it")
     resolve = commands["resolve"]
     resolve.add_argument("name", metavar="NAME", help="a domain name")

@@ -1,4 +1,4 @@
-"""The arguments of `user` and `token`, and their help."""
+"""Defines the arguments of `user` and `token`, and their help."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MOST_S = 3660 * 86400
 
 SUMMARIES = {
-    "user": "say who may sign in to the admin API",
-    "token": "make and revoke tokens for the admin API",
+    "user": "add, list and remove users of the admin API",
+    "token": "create, list and revoke tokens for the admin API",
 }
 
 DETAILS = {
@@ -20,11 +20,11 @@ Add, list and remove users in the file DNS_ADMIN_USERS; a server that runs takes
 that is there gives it another password and role, and ends what it had signed in. The password is asked for on a
 terminal, and is the first line of standard input elsewhere; it is never an argument.
 
-A viewer sees everything, an operator may also do what is undone by itself (flush caches), an admin everything.""",
+A viewer may read data and state, an operator also the settings, and may flush caches; an admin may do everything.""",
     "token": """\
 Make a token for a program, which sends it as `Authorization: Bearer TOKEN`; with --zone it sees only these zones and
-what is below them. The token goes to standard output, its id and end to standard error: nobody keeps the token itself.
-It is signed with the first of DNS_ADMIN_JWTKEYS that can, or with DNS_ADMIN_JWTSECRET.
+what is below them. The token goes to standard output, its id and end to standard error; the token is not stored. It is
+signed with the first of DNS_ADMIN_JWTKEYS that can, or with DNS_ADMIN_JWTSECRET.
 
 `revoke` takes an id, or - for a token on standard input, and writes it into DNS_ADMIN_REVOKED: a server that runs
 refuses it from then on. `list` shows what is revoked.""",
@@ -41,7 +41,7 @@ EXAMPLES = {
 
 
 def add(commands: dict[str, argparse.ArgumentParser]) -> None:
-    """Add their arguments."""
+    """Add the arguments of both commands to their parsers."""
     user = commands["user"]
     user.add_argument("action", choices=("add", "list", "remove"), help="what to do")
     user.add_argument("name", nargs="?", metavar="NAME", help="the user (add, remove)")
@@ -61,7 +61,7 @@ def add(commands: dict[str, argparse.ArgumentParser]) -> None:
 
 
 def check(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Refuse what does not go together; exits with 2."""
+    """Refuse arguments that do not go together; exits with 2."""
     if args.command == "user":
         if (args.name is None) != (args.action == "list"):
             command.error("NAME is missing" if args.name is None else "list takes no NAME")

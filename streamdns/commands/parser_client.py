@@ -1,4 +1,4 @@
-"""The arguments of the commands that ask a node, and their help."""
+"""Defines the arguments of the commands that ask a node, and their help."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ EXAMPLES = {
 
 
 def add(commands: dict[str, argparse.ArgumentParser]) -> None:
-    """Add their arguments."""
+    """Add the arguments of these commands to their parsers."""
     for name in ("status", "zones", "records", "search", "consumer", "journal", "wait", "nodes", "compare",
                  "quarantine", "publish"):
         _add_node(commands[name])

@@ -1,4 +1,4 @@
-"""Appending events to the log: one RRset from arguments, or many from lines of JSON."""
+"""`streamdns publish`: appends events to the log, one RRset from arguments or many from lines of JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHOWN_PROBLEMS = 20
 
 
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
-    """`streamdns publish`."""
+    """Publish one event or many; raises CommandError."""
     check_target(settings, args.topic)
     with interruptible():
         publish = _publish_one if args.json is None else _publish_lines
@@ -53,7 +53,7 @@ def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -
 
 
 def _wait(args: argparse.Namespace, settings: Settings, placed: list[Placed]) -> None:
-    """With --wait: until the nodes answer with the last event of each partition. Raises CommandError."""
+    """With --wait: wait until the nodes answer with the last event of each partition. Raises CommandError."""
     if args.wait and placed:
         from streamdns.commands import wait
 
@@ -62,12 +62,12 @@ def _wait(args: argparse.Namespace, settings: Settings, placed: list[Placed]) ->
 
 
 def metadatas(producer: str | None, now_ms: int) -> dict[str, Any]:
-    """The provenance field of a record."""
+    """Return the field of a record that says who made it and when."""
     return {"metadatas": {"createdAt": now_ms // 1000, "producer": producer or user_at_host()}}
 
 
 def user_at_host() -> str:
-    """Who runs this command, and where."""
+    """Return the user who runs this command and the machine, as user@host."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -78,7 +78,7 @@ def user_at_host() -> str:
 def encode(
     name: str, rdtype: str, records: list[dict[str, Any]], *, default_ttl: int
 ) -> tuple[bytes, bytes | None]:
-    """Key and value of an event that every server accepts; no records: a tombstone. Raises CommandError."""
+    """Return key and value of an event that every server accepts; no records: a delete. Raises CommandError."""
     try:
         key, value = event.encode(name, rdtype, records)
         event.decode(key, value, default_ttl=default_ttl)
@@ -139,7 +139,7 @@ def _publish_file(file: IO[bytes], name: str, args: argparse.Namespace, settings
 
 
 def _send(sink: Sink, chunk: list[LogEvent], placed: dict[tuple[str, int], Placed] | None) -> None:
-    """Send events; where it matters, with where the last one of each partition is."""
+    """Send events, and note the place of the last one of each partition where it is needed."""
     if placed is None:
         sink.send(chunk)
     else:
@@ -147,7 +147,7 @@ def _send(sink: Sink, chunk: list[LogEvent], placed: dict[tuple[str, int], Place
 
 
 def _check(file: IO[bytes], name: str, total: int, default_ttl: int, *, now_ms: int) -> tuple[int, int]:
-    """The numbers of good and bad lines; the first bad ones are told."""
+    """Count good and bad lines, and tell the first bad ones."""
     good = bad = 0
     with Progress(total, "checking") as progress:
         for item in _events(file, total, default_ttl, now_ms=now_ms):
@@ -168,7 +168,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _events(file: IO[bytes], size: int, default_ttl: int, *, now_ms: int) -> Iterator[LogEvent | _BadLine]:
-    """The events of the first `size` octets of a file of lines; a timestamp that is absent or 0 becomes `now_ms`.
+    """Yield the events of the first `size` octets of a file of lines; a timestamp that is absent or 0 becomes `now_ms`.
 
     What comes later has not been checked, and may be what is being published: the file can be the log itself.
     """

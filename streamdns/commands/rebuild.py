@@ -1,4 +1,4 @@
-"""`streamdns rebuild`: ask for a new view beside the one that serves, and follow how it is made."""
+"""`streamdns rebuild`: asks the server to fill a new view beside the serving one, and follows its progress."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SILENT_S = 15.0
 
 
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
-    """Ask, and unless told otherwise follow it to its end. Raises CommandError, ViewError."""
+    """Request the rebuild, and follow it to its end unless told otherwise. Raises CommandError, ViewError."""
     path = settings.pathdb
     if current_generation(path) is None:
         raise CommandError(f"there is no view in {path} yet: the first start of the server makes it")
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
 
 
 def _check_room(path: str) -> None:
-    """Raise CommandError where the server would refuse; of a damaged view nobody knows what it will need."""
+    """Raise CommandError where the disk has too little room; the need of a damaged view is not known."""
     try:
         store = open_readonly(path)
     except ViewCorrupt:
@@ -59,13 +59,13 @@ def _check_room(path: str) -> None:
 
 
 class _Server:
-    """The status of the server that holds a view, asked again and again."""
+    """Polls the status of the server that holds a view."""
 
     def __init__(self, client: Client, path: str, holder: str) -> None:
         self._client, self._path, self._holder = client, path, holder
 
     def statuses(self, clock: Callable[[], float] = time.monotonic) -> Iterator[dict[str, Any]]:
-        """One status after another; raises CommandError where the server has ended, or says nothing for long."""
+        """Yield its status again and again; raises CommandError where the server has ended or is silent for long."""
         heard_s = clock()
         while True:
             try:

@@ -1,4 +1,4 @@
-"""`streamdns resolve`: one question resolved in this process, step by step where that is asked for."""
+"""`streamdns resolve`: resolves one name in this process, and shows every step with --trace."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP"
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Resolve a name; 1 where there is no answer."""
+    """Resolve a name; exit 1 where there is no answer."""
     try:
         qtype = rdata.type_from_text(args.type)
     except ValueError as error:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 @contextmanager
 def _own_zones(settings: Settings) -> Iterator[Local]:
-    """What the view says; nothing where there is none."""
+    """Return the zones of the view; none where there is no view."""
     try:
         store = open_readonly(settings.pathdb)
     except ViewError:
@@ -73,7 +73,7 @@ def _own_zones(settings: Settings) -> Iterator[Local]:
 
 
 class Drive:
-    """Drives one resolution; the transport tells it what came of each query."""
+    """Runs one resolution: sends its queries and feeds it the responses that the transport gets."""
 
     def __init__(self, question: Question, known: Knowledge, transport: Transport, *, trace: bool) -> None:
         self._transport, self._trace = transport, trace
@@ -82,7 +82,7 @@ class Drive:
         self._resolution = Resolution(question, known, trace=self._say if trace else None)
 
     def run(self) -> Outcome:
-        """The end, after MAX_S seconds at the latest."""
+        """Run the resolution to its end, which comes after MAX_S seconds at the latest."""
         self._send(self._resolution.start(time.monotonic()))
         self._over.wait(MAX_S)
         self._resolution.expired()
@@ -92,7 +92,7 @@ class Drive:
         return outcome
 
     def responded(self, token: int, response: Response) -> None:
-        """Show a response, and go on."""
+        """Show a response and feed it to the resolution."""
         ask, sent_s = self._asked[token]
         now_s = time.monotonic()
         if self._trace and self._resolution.outcome is None:
@@ -105,22 +105,22 @@ class Drive:
         self._send(self._resolution.responded(token, response, now_s))
 
     def failed(self, token: int, why: str, *, unreachable: bool = False) -> None:
-        """Nothing that could be used came."""
+        """Tell the resolution that a query got no usable response."""
         self._send(self._resolution.failed(token, why, time.monotonic(), unreachable=unreachable))
 
     def hurry(self, token: int) -> None:
-        """It takes longer than usual."""
+        """Tell the resolution that a response takes longer than usual."""
         asks = self._resolution.hurry(token, time.monotonic())
         if asks and self._trace:
             self._say(f"{self._asked[token][0].address.host} takes its time: another query")
         self._send(asks)
 
     def distrusted(self, token: int, *, case: bool) -> None:
-        """Replies came that may be forged."""
+        """Note that replies came that may be forged."""
         self._send(self._resolution.distrusted(token, time.monotonic(), case=case))
 
     def joined(self, token: int) -> None:
-        """The same is being asked for something else, too."""
+        """Note that the same query is already on its way for another question."""
         self._resolution.joined(token)
         if self._trace:
             self._say("the very same is on its way already")
@@ -142,7 +142,7 @@ class Drive:
 
 
 def records(rrsets: Iterable[RRset], *, signatures: bool, before: str = "") -> Iterator[str]:
-    """Records in presentation format, one a line."""
+    """Return records in presentation format, one a line."""
     for rrset in rrsets:
         owner = name.to_text(rrset.owner)
         for rdtype, rdatas in ((rrset.rdtype, rrset.rdatas), (46, rrset.signatures if signatures else ())):

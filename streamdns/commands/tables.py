@@ -1,4 +1,4 @@
-"""Tables for people, and lists as JSON that grow with their pages."""
+"""Prints tables for people, and JSON arrays that are written as their rows come."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _milliseconds = re.compile(r"(T\d\d:\d\d:\d\d)\.\d{3}Z").sub
 
 
 class Table:
-    """A table on standard output, written a part at a time.
+    """A table on standard output, written in parts; on a terminal it is made to fit its width.
 
     Elsewhere than on a terminal each row is one line, and the last column may be any length. On a terminal it is made
     to fit: columns that are `optional` are left out where they say nothing, and in this order where there is no room
@@ -34,7 +34,7 @@ class Table:
         self._kept: list[int] | None = None
 
     def write(self, rows: Iterable[Sequence[Any]]) -> None:
-        """The next rows; the head comes before the first of them."""
+        """Write the next rows; the head comes before the first of them."""
         shown = [[printable(_text(cell)) for cell in row] for row in rows]
         if not shown:
             return
@@ -55,7 +55,7 @@ class Table:
         sys.stdout.flush()
 
     def _chosen(self, rows: list[list[str]]) -> list[int]:
-        """The columns that are shown."""
+        """Return the columns that are shown."""
         kept = list(range(len(self._head)))
         if self._room is None:
             return kept
@@ -75,7 +75,7 @@ class Table:
 
 
 def _room() -> int | None:
-    """The width of the terminal; None where standard output is none."""
+    """Return the width of the terminal; None where standard output is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -88,7 +88,7 @@ def _length(widths: Sequence[int]) -> int:
 
 
 def _fitting(widths: Sequence[int], words: Sequence[int], room: int) -> list[int]:
-    """Widths that are no more than the room in all: first those give way that need not cut words, the widest first."""
+    """Reduce widths until they fit: first columns that need not cut words, the widest first."""
     widths = list(widths)
     for least in (words, [1] * len(widths)):
         while _length(widths) > room and (wide := [at for at, width in enumerate(widths) if width > least[at]]):
@@ -101,12 +101,12 @@ def _cut(text: str, width: int) -> list[str]:
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, optional: Sequence[str] = ()) -> None:
-    """A whole table."""
+    """Print a whole table."""
     Table(head, optional=optional).write(rows)
 
 
 def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
-    """Names and values, one a line, or on a terminal as many as it takes."""
+    """Print names and values, one pair a line; on a terminal long values are wrapped."""
     shown = [(name, printable(_text(value))) for name, value in pairs]
     width = max((len(name) for name, _ in shown), default=0)
     room = _room()
@@ -117,7 +117,7 @@ def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
 
 
 def print_array(rows: Iterable[Any]) -> None:
-    """One JSON array on standard output, written as its elements come."""
+    """Print a JSON array, writing its elements as they come."""
     before = "["
     for row in rows:
         sys.stdout.write(f"{before}\n  {json.dumps(row)}")
@@ -136,7 +136,7 @@ def _text(value: Any) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time in short."""
+    """Format a length of time in short."""
     for unit, unit_s in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * unit_s:
             return f"{seconds / unit_s:.3g} {unit}"
@@ -144,7 +144,7 @@ def span(seconds: float) -> str:
 
 
 def octets(number: float) -> str:
-    """A size in short."""
+    """Format a size in short."""
     for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if number >= size:
             return f"{number / size:.1f} {unit}"

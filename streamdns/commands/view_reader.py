@@ -1,4 +1,4 @@
-"""Looking into the view beside a running server or without one, and how its RRsets are shown."""
+"""Opens the view for reading beside a running server or without one, and formats its RRsets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from streamdns.view.view import open_readonly
 
 @contextmanager
 def looking(settings: Settings) -> Iterator[Inspector]:
-    """One state of the view. Print after it, not in it: an open look keeps the server from using pages again.
+    """Open one snapshot of the view. Print after it, not in it: an open snapshot keeps the server from reusing pages.
 
     Raises ViewError.
     """
@@ -36,7 +36,7 @@ def looking(settings: Settings) -> Iterator[Inspector]:
 
 
 def owner_from_text(text: str) -> bytes:
-    """Lower-case wire form of a name that somebody typed; raises CommandError."""
+    """Parse a name that a user typed into lower-case wire form; raises CommandError."""
     try:
         return name.from_text(text).lower()
     except ValueError as err:
@@ -44,7 +44,7 @@ def owner_from_text(text: str) -> bytes:
 
 
 def apex_from_text(view: Inspector, text: str) -> bytes:
-    """The key of a zone that somebody typed; raises CommandError for what is no zone of the view."""
+    """Parse a zone that a user typed into the key of its apex; raises CommandError where the view has no such zone."""
     owner = owner_from_text(text)
     key = node_key(owner)
     if view.zone(key) is None:
@@ -55,12 +55,12 @@ def apex_from_text(view: Inspector, text: str) -> bytes:
 
 
 def records(rrset: RRset) -> list[str]:
-    """The records of an RRset in presentation format."""
+    """Return the records of an RRset in presentation format."""
     return [rdata.to_text(rrset.rdtype, wire) for wire in unpack_rdatas(rrset.records)]
 
 
 def fields(entry: Entry) -> dict[str, Any]:
-    """An RRset with its origin, for JSON; topic, partition and position are null for one of this instance's own."""
+    """Describe an RRset with its origin for JSON; topic, partition and position are null for a local record."""
     rrset = entry.rrset
     origin, local = rrset.origin, bool(rrset.flags & LOCAL)
     return {
@@ -80,7 +80,7 @@ def fields(entry: Entry) -> dict[str, Any]:
 
 
 def origin_line(entry: Entry) -> str:
-    """An RRset's origin in words."""
+    """Describe the origin of an RRset in words."""
     rrset = entry.rrset
     if rrset.flags & LOCAL:
         return "local, from DNS_LOCAL_RECORDS" + (", shadowed" if entry.shadowed else "")
@@ -94,12 +94,12 @@ def origin_line(entry: Entry) -> str:
 
 
 def metadatas(raw: bytes) -> Any:
-    """The stored metadatas: None, one object, or a list with one for each record."""
+    """Decode stored metadatas: None, one object, or a list with one for each record."""
     return msgspec.json.decode(raw) if raw else None
 
 
 def producers(raw: bytes) -> list[str]:
-    """The producers that metadatas name, as text for people."""
+    """Return the producers that metadatas name, as text for people."""
     found = metadatas(raw)
     objects = found if isinstance(found, list) else [found]
     names = [each["producer"] for each in objects if isinstance(each, dict) and each.get("producer")]

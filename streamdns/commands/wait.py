@@ -1,4 +1,4 @@
-"""`streamdns wait`, and what `publish --wait` does after it: until nodes answer from a view that holds an event."""
+"""`streamdns wait` and `publish --wait`: wait until nodes answer from a view that holds an event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WAY_S = 10.0
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """`streamdns wait`; 1 where the time is over."""
+    """Wait for an event; exit 1 where the time is over."""
     client = client_of(args, settings, timeout_s=args.timeout + _WAY_S)
     wanted: dict[str, Any] = {"timeout": f"{args.timeout:g}", "nodes": "all" if args.all else "self"}
     if args.offset is not None:
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def after(args: argparse.Namespace, settings: Settings, placed: Mapping[tuple[str, int], Placed]) -> None:
-    """Wait for the last events of each partition on the node and its peers; raises CommandError."""
+    """Wait for the last published event of each partition on the node and its peers; raises CommandError."""
     client = client_of(args, settings, timeout_s=args.wait_timeout + _WAY_S)
     try:
         for event in placed.values():

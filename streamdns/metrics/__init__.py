@@ -1,1 +1,1 @@
-"""Metrics: one catalogue, one registry, and the outputs that read it."""
+"""Metrics: the catalogue, the registry that counts, and the outputs that send."""

@@ -1,4 +1,4 @@
-"""The agent: each output has a greenlet and a bounded buffer of its own, so that none has to wait for another."""
+"""Sends flushes to the outputs; each has its own greenlet and a bounded queue, so that a slow one delays no other."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _PAUSE_FIRST_S, _PAUSE_LAST_S = 1.0, 30.0
 
 
 class _Stopped(BaseException):
-    """stop() did not want to wait any longer; no output can take it for a failure of its own."""
+    """Ends a send that takes too long at stop(); a BaseException, which no output takes for its own failure."""
 
 
 class OutputService(Service):
-    """Sends flushes to one output, in order; one that is slow or down loses its own figures, and they are counted.
+    """Sends flushes to one output in order; when it is slow or down, flushes are lost and counted.
 
     `most` flushes wait at most; when there is one more, the oldest is lost.
     """
@@ -56,7 +56,7 @@ class OutputService(Service):
         self._failing = ""
 
     def offer(self, flush: Flush) -> None:
-        """Have it sent when its turn comes; never waits."""
+        """Queue a flush; never waits."""
         self._waiting.append(flush)
         self._trim()
         self._came.set()
@@ -69,12 +69,12 @@ class OutputService(Service):
         self._lost.add(len(flush.figures))
 
     def start(self) -> None:
-        """Nothing is acquired: what may come and go is opened by run()."""
+        """Acquire nothing: run() opens what may come and go."""
         self._stopping.clear()
         self._ended.clear()
 
     def run(self) -> None:
-        """Send what comes, until stop(); then what is left, for a moment."""
+        """Send flushes until stop(), then for a moment what is left."""
         self._greenlet = gevent.getcurrent()
         try:
             while not self._stopping.is_set():
@@ -94,7 +94,7 @@ class OutputService(Service):
             self._ended.set()
 
     def _send_next(self) -> bool:
-        """Send the oldest flush that waits; where that fails it waits on, unless newer ones need its place."""
+        """Send the oldest flush; where that fails it stays in the queue, unless newer ones need its place."""
         flush = self._waiting.popleft()
         try:
             with gevent.Timeout(self._send_s, TimeoutError(f"it took nothing for {self._send_s:g} seconds")):
@@ -123,7 +123,7 @@ class OutputService(Service):
             _log.info("metrics.output_recovered", output=self._label)
 
     def _fails(self, err: Exception) -> None:
-        """Log that it stopped working, not that it still does not."""
+        """Log the first failure of a series, not each of them."""
         self._up.set(0)
         self._output.close()
         if not self._failing:
@@ -132,7 +132,7 @@ class OutputService(Service):
         self._failing = _said(err)
 
     def stop(self) -> None:
-        """Send what is left, unless that takes too long."""
+        """Make run() send what is left and return, and end it where that takes too long."""
         self._stopping.set()
         self._came.set()
         greenlet = self._greenlet

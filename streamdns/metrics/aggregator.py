@@ -1,4 +1,4 @@
-"""The aggregator: sums up every few seconds what the registry holds, and hands each flush to every output."""
+"""Takes a flush of all metrics every few seconds and hands it to every output."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from streamdns.runtime.turns import give_way
 
 
 class Taker(Protocol):
-    """Who takes flushes, without ever waiting."""
+    """Takes flushes without ever waiting."""
 
     def offer(self, flush: Flush) -> None:
-        """Have this one, too."""
+        """Take a flush."""
         ...
 
 
 class Aggregator(Service):
-    """Takes one flush each interval, and a last one at the stop, so that nothing that was counted is left out."""
+    """Takes one flush each interval, and a last one at the stop so that nothing counted is left out."""
 
     name = "metrics"
 
@@ -44,11 +44,11 @@ class Aggregator(Service):
         self._taken_s = elapsed_s()
 
     def start(self) -> None:
-        """Nothing is acquired."""
+        """Acquire nothing."""
         self._stopping.clear()
 
     def run(self) -> None:
-        """Flush, until stop(); a flush that comes late does not make the next one late."""
+        """Take flushes until stop(); a late one does not delay the next."""
         due_s = self._elapsed_s() + self._interval_s
         while not self._stopping.wait(max(0.0, due_s - self._elapsed_s())):
             self._flush(give_way)

@@ -1,4 +1,4 @@
-"""The table of metrics: name, kind, labels, unit and meaning; a new metric is one new row."""
+"""The table of metrics: name, kind, labels, unit and meaning. A new metric is one new row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LABEL_VALUES: Mapping[str, frozenset[str]] = {
 
 
 class Metric(NamedTuple):
-    """One row: name is <component>.<noun>[_<unit>]; buckets are the upper bounds of a histogram, ascending."""
+    """One row: the name is <component>.<noun>[_<unit>]; buckets are the ascending upper bounds of a histogram."""
 
     name: str
     kind: Kind
@@ -86,8 +86,8 @@ METRICS: tuple[Metric, ...] = (
            "producer or broker is ahead of this one's. They are in no histogram.", ("source",)),
     Metric("resolver.queries", "counter", "Queries for names that are not ours, from clients for whom they are "
            "resolved."),
-    Metric("resolver.hits", "counter", "Of these, those that were answered from the cache."),
-    Metric("resolver.misses", "counter", "Of these, those for which others had to be asked."),
+    Metric("resolver.hits", "counter", "Queries for foreign names that were answered from the cache."),
+    Metric("resolver.misses", "counter", "Queries for foreign names for which name servers had to be asked."),
     Metric("resolver.failures", "counter", "Resolutions that ended with SERVFAIL."),
     Metric("resolver.outgoing", "counter", "Queries to name servers, by what came of them.", ("transport", "result")),
     Metric("resolver.rtt_seconds", "histogram", "Time until a name server responded.", (), "seconds",
@@ -115,14 +115,14 @@ METRICS: tuple[Metric, ...] = (
     Metric("view.free_bytes", "gauge", "Free space of the view's disk.", (), "bytes"),
     Metric("view.commits", "counter", "Transactions that were committed to the view."),
     Metric("view.quarantined", "gauge", "Rejected events in the quarantine."),
-    Metric("view.conflicts", "gauge", "Conflicts for the administrator to look at."),
-    Metric("admin.requests", "counter", "Requests to the admin API that could be read as such."),
+    Metric("view.conflicts", "gauge", "RRsets of the log that contradict each other: see `streamdns conflicts`."),
+    Metric("admin.requests", "counter", "Well-formed requests to the admin API."),
     Metric("admin.refused", "counter", "Requests to the admin API that were refused unread: malformed, too large, too "
            "slow."),
     Metric("admin.connections", "gauge", "Connections to the admin API that are open."),
     Metric("admin.denied", "counter", "Requests to the admin API without the token or the role that they need."),
     Metric("admin.signins", "counter", "Attempts to sign in to the admin API, by what came of them: ok, wrong, or "
-           "delayed unlooked at.", ("outcome",)),
+           "delayed without a check.", ("outcome",)),
     Metric("view.audits", "counter", "Times that all records of the view were hashed anew and compared with its "
            "digests."),
     Metric("view.audit_wrong", "gauge", "Zones whose records are not what their digest says, as of the last time."),
@@ -133,10 +133,10 @@ METRICS: tuple[Metric, ...] = (
            "bytes"),
     Metric("process.descriptors", "gauge", "Open file descriptors of the process."),
     Metric("process.descriptors_max", "gauge", "File descriptors that the process may have open."),
-    Metric("process.hub_late_seconds", "histogram", "How late the event loop turns: what a task that is due has to "
-           "wait, looked at 50 times a second.", (), "seconds",
+    Metric("process.hub_late_seconds", "histogram", "How late the event loop runs a task that is due, measured 50 "
+           "times a second.", (), "seconds",
            (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)),
-    Metric("process.hub_late_max_seconds", "gauge", "The most that the event loop was late within the last minute.", (),
+    Metric("process.hub_late_max_seconds", "gauge", "The longest delay of the event loop within the last minute.", (),
            "seconds"),
     Metric("process.ready", "gauge", "Whether this node should get queries, as /ready says: 1 or 0."),
     Metric("metrics.sent", "counter", "Figures that an output has taken.", ("output",)),
@@ -149,12 +149,12 @@ BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
 def prometheus_name(metric: Metric) -> str:
-    """The name in Prometheus: streamdns_<component>_<noun>, and _total at the end of a counter."""
+    """Return the name in Prometheus: streamdns_<component>_<noun>, with _total at the end of a counter."""
     return "streamdns_" + metric.name.replace(".", "_") + ("_total" if metric.kind == "counter" else "")
 
 
 def markdown() -> str:
-    """The page docs/metrics.md."""
+    """Return the page docs/metrics.md."""
     head = (
         "# Metrics\n\n"
         "Made from the table in streamdns/metrics/catalogue.py by docs/generate.py; change it there.\n\n"

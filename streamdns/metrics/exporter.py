@@ -1,4 +1,4 @@
-"""The address of its own at which Prometheus finds /metrics: no log-in, nothing else there, plain figures only."""
+"""Serves /metrics to Prometheus at an address of its own, without a token and with nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IDLE_S = 5.0
 
 
 class _Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
-    """Ends connections that are silent."""
+    """Serves one connection and closes it when the client is silent."""
 
     def handle(self) -> None:
         self.socket.settimeout(_IDLE_S)
@@ -32,7 +32,7 @@ class _Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
 
 
 class PrometheusServer(Service):
-    """Serves /metrics on one address."""
+    """The service that serves /metrics at one address."""
 
     name = "metrics prometheus"
 
@@ -43,7 +43,7 @@ class PrometheusServer(Service):
         self._stopped = Event()
 
     def start(self) -> None:
-        """Bind and serve; raises ConfigError where the address cannot be had."""
+        """Bind and serve; raises ConfigError where the address cannot be used."""
         self._stopped.clear()
         family = socket.AF_INET6 if self.address.is_ipv6 else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -78,7 +78,7 @@ class PrometheusServer(Service):
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
     def run(self) -> None:
-        """Wait for stop(); the server has greenlets of its own."""
+        """Wait for stop(): the server has greenlets of its own."""
         self._stopped.wait()
 
     def stop(self) -> None:
@@ -89,5 +89,5 @@ class PrometheusServer(Service):
         self._stopped.set()
 
     def ready(self) -> bool:
-        """Whether it listens."""
+        """Return whether it listens."""
         return self._server is not None

@@ -1,4 +1,4 @@
-"""What one flush says: counters as deltas, gauges, and histograms summed up over the time since the flush before."""
+"""Turns the registry into flushes: counters as deltas, gauges, and histograms since the flush before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUANTILES = (0.5, 0.9, 0.99)
 
 
 class Count(NamedTuple):
-    """A counter: what it grew by since the flush before, and since the start of the process."""
+    """A counter: its growth since the flush before, and its total since the start of the process."""
 
     metric: Metric
     labels: tuple[str, ...]
@@ -24,7 +24,7 @@ class Count(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A gauge as it stands."""
+    """A gauge: its value now."""
 
     metric: Metric
     labels: tuple[str, ...]
@@ -32,7 +32,7 @@ class Level(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A histogram: what was observed since the flush before, by bucket (not cumulative), and the sum of it."""
+    """A histogram: observations since the flush before by bucket (not cumulative), and their sum."""
 
     metric: Metric
     labels: tuple[str, ...]
@@ -44,7 +44,7 @@ class Summary(NamedTuple):
         return sum(self.counts)
 
     def quantile(self, quantile: float) -> float:
-        """The value below which that part of what was observed lies, taken as even within a bucket; NaN for none.
+        """Estimate a quantile, with values taken as even within a bucket; NaN without observations.
 
         What lies above the last bound counts as that bound, as in Prometheus's histogram_quantile().
         """
@@ -64,7 +64,7 @@ Figure = Count | Level | Summary
 
 
 class Flush(NamedTuple):
-    """All figures of one moment: `time_s` is UNIX time, `interval_s` the time since the flush before."""
+    """All figures at one moment: `time_s` is UNIX time, `interval_s` the time since the flush before."""
 
     time_s: float
     interval_s: float
@@ -72,12 +72,12 @@ class Flush(NamedTuple):
 
 
 def pairs(figure: Figure) -> list[tuple[str, str]]:
-    """The labels of a figure as names and values."""
+    """Return the labels of a figure as names and values."""
     return list(zip(figure.metric.labels, figure.labels, strict=True))
 
 
 class Summing:
-    """Reads a registry now and then, and knows what it was before."""
+    """Takes flushes of a registry, remembering the totals of the one before."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -85,7 +85,7 @@ class Summing:
         self._histograms: dict[tuple[str, tuple[str, ...]], tuple[tuple[int, ...], float]] = {}
 
     def take(self, *, time_s: float, interval_s: float, pause: Callable[[], None]) -> Flush:
-        """The figures since the last call, the first time since the start; `pause` is called every few figures."""
+        """Take a flush: growth since the last call, or since the start; `pause` is called every few figures."""
         figures: list[Figure] = []
         for metric, series in self._registry.collect():
             for labels, value in series:

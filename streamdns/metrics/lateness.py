@@ -1,4 +1,4 @@
-"""How late the event loop turns: a greenlet that sleeps for a while and looks how much longer it took."""
+"""Measures how late the event loop is, with a greenlet that sleeps and looks how much longer it took."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PARTS, _PART_S = 7, 10.0
 
 
 class Recent:
-    """The most of what was added within the last minute or little more, in parts of ten seconds."""
+    """Keeps the maximum of about the last minute, in parts of ten seconds."""
 
     def __init__(self) -> None:
         self._parts: deque[float] = deque([0.0], maxlen=_PARTS)
         self._began_s: float | None = None
 
     def add(self, value: float, *, now_s: float) -> None:
-        """Add a value of now."""
+        """Add a value."""
         if self._began_s is None:
             self._began_s = now_s
         elif now_s - self._began_s >= _PART_S:
@@ -32,12 +32,12 @@ class Recent:
         self._parts[-1] = max(self._parts[-1], value)
 
     def most(self) -> float:
-        """The most of them, 0 for none."""
+        """Return the maximum, 0 without values."""
         return max(self._parts)
 
 
 class HubLateness(Service):
-    """Observes `process.hub_late_seconds`: what a greenlet that is due waits because others have the processor.
+    """Observes `process.hub_late_seconds`: how long a greenlet that is due waits for others.
 
     The most of about the last minute is `process.hub_late_max_seconds`.
     """
@@ -52,11 +52,11 @@ class HubLateness(Service):
         registry.callback("process.hub_late_max_seconds", self._recent.most)
 
     def start(self) -> None:
-        """Nothing is acquired."""
+        """Acquire nothing."""
         self._stopping = False
 
     def run(self) -> None:
-        """Sleep and look, until stop()."""
+        """Sleep and measure, until stop()."""
         clock, observe = self._clock, self._late.observe
         while not self._stopping:
             began_s = clock()
@@ -68,5 +68,5 @@ class HubLateness(Service):
             self._recent.add(late_s, now_s=now_s)
 
     def stop(self) -> None:
-        """Make run() return in a moment."""
+        """Make run() return after its current sleep."""
         self._stopping = True

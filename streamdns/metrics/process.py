@@ -14,7 +14,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def register(registry: Registry, *, started_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Add the process metrics to a registry; started_s is the clock's value at the start."""
+    """Add the metrics of the process to a registry; started_s is the clock's value at the start."""
     registry.callback("process.cpu_seconds", lambda: sum(os.times()[:2]))
     registry.callback("process.resident_bytes", resident_bytes)
     registry.callback("process.descriptors", lambda: len(os.listdir("/proc/self/fd")) - 1)
@@ -23,5 +23,5 @@ def register(registry: Registry, *, started_s: float, clock: Callable[[], float]
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process in bytes, the mapped pages of the view included (proc(5), statm)."""
+    """Return the resident memory of this process in bytes, with the mapped pages of the view (proc(5), statm)."""
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * _PAGE_BYTES

@@ -1,4 +1,4 @@
-"""Metrics in the text format of Prometheus, version 0.0.4."""
+"""Renders the registry in the text format of Prometheus, version 0.0.4, some lines at a time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LINES_A_PAGE = 100
 
 
 def render(registry: Registry) -> str:
-    """All metrics that have a series, each with its HELP and TYPE lines."""
+    """Return the text of all metrics that have a series, each with its HELP and TYPE lines."""
     return "".join(pages(registry))
 
 
 def pages(registry: Registry) -> Iterator[str]:
-    """The same, some lines at a time: who serves it lets others have their turn in between."""
+    """Yield the same text some lines at a time, so that its server can give way in between."""
     lines: list[str] = []
     for metric, series in registry.collect():
         if not series:

@@ -1,4 +1,4 @@
-"""The registry: counters, gauges and histograms of the catalogue as plain numbers.
+"""The registry: the counters, gauges and histograms of the catalogue as plain numbers.
 
 Made for one writer of each instrument: look an instrument up once, add to it once a batch.
 """
@@ -44,7 +44,7 @@ class Gauge:
 
 
 class Histogram:
-    """Counts by bucket: counts[i] holds values <= bounds[i], and the last one everything above."""
+    """A histogram by bucket: counts[i] holds values <= bounds[i], and the last one everything above."""
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -72,7 +72,7 @@ _I = TypeVar("_I", Counter, Gauge, Histogram)
 
 
 class Registry:
-    """Instruments by metric and label values.
+    """Holds the instruments by metric and label values.
 
     An unknown metric or label name, or a metric of another kind, is a KeyError or ValueError: a fault of the caller.
     """
@@ -97,14 +97,15 @@ class Registry:
         return self._instrument(name, "histogram", labels, lambda: Histogram(bounds))
 
     def callback(self, name: str, read: Callable[[], float], **labels: str) -> None:
-        """Read a gauge or a counter from a function each time it is collected; it replaces an earlier one."""
+        """Read a gauge or counter from a function each time it is collected; replaces an earlier function."""
         metric = self._metrics[name]
         if metric.kind == "histogram":
             raise ValueError(f"{name} is a histogram")
         self._callbacks[name, self._values(metric, labels)] = read
 
     def collect(self) -> Iterator[tuple[Metric, list[tuple[tuple[str, ...], float | Histogram]]]]:
-        """Each metric with its series: label values in the order of the metric's labels, and a number or histogram.
+        """Yield each metric with its series: label values in the order of the metric's labels, and a number or
+        histogram.
 
         A gauge that was never set and a callback that raises have no series.
         """

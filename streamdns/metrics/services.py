@@ -1,4 +1,4 @@
-"""The services that carry metrics out of the process; none where nothing is to be sent or served."""
+"""Makes the services that send and serve metrics, from the settings; none where nothing is to be sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from streamdns.runtime.lifecycle import Service
 
 
 class Sending(NamedTuple):
-    """What is sent where: URLs of outputs, tokens by the word that a URL begins with, how names and tags are written.
+    """Where metrics are sent: URLs of outputs, tokens by the word a URL begins with, and how names and tags are
+    written.
 
     A flush is taken every `interval_s` seconds, and each output keeps `most_flushes` of them while its server is away.
     """
@@ -26,7 +27,7 @@ class Sending(NamedTuple):
 
 
 def services(address: Address | None, sending: Sending, registry: Registry) -> list[Service]:
-    """In the order in which they are started; stopped in reverse, so that the last flush is still sent.
+    """Return the services in the order in which they start; stopped in reverse, so that the last flush is still sent.
 
     Prometheus is served at `address`, where there is one. What is off is not even loaded.
     """

@@ -1,4 +1,4 @@
-"""All who may sign in: those of the file, and the one of the settings."""
+"""Finds the users who may sign in, in the users file and in the settings, and checks their passwords."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MOST_WAITING = 8
 _log = logs.get("admin")
 
 
-class Userbook:
-    """Finds users and looks at their passwords; the file is read again when it has changed."""
+class Accounts:
+    """Finds users and checks their passwords; the users file is read again when it has changed."""
 
     def __init__(self, settings: Settings) -> None:
         self._file = files.Watched(settings.admin_users, users.parse) if settings.admin_users else None
@@ -27,11 +27,11 @@ class Userbook:
 
     @property
     def empty(self) -> bool:
-        """Whether nobody can ever sign in here."""
+        """Whether no user can exist here: there is neither a users file nor a password in the settings."""
         return self._file is None and not self._password
 
     def find(self, name: str) -> User | None:
-        """A user; raises ApiError where the file cannot be read. The file goes first.
+        """Find a user by name, first in the file; raises ApiError where the file cannot be read.
 
         The user of the settings is there once somebody has signed in: the hash is another one in each process, so no
         token is older.
@@ -45,7 +45,7 @@ class Userbook:
         return self._own if found is None and self._own is not None and name == self._own.name else found
 
     def check(self, name: str, password: str) -> User | None:
-        """The user with this password; takes the same time for one that is unknown. Raises ApiError."""
+        """Return the user with this name and password, or None; an unknown name takes as long. Raises ApiError."""
         if self._waiting >= _MOST_WAITING:
             raise ApiError(503, "busy", "too many are signing in at the moment")
         self._waiting += 1
@@ -59,5 +59,5 @@ class Userbook:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Let go of the native thread."""
+        """End the native thread that computes the hashes."""
         self._thread.close()

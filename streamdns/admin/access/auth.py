@@ -1,4 +1,4 @@
-"""Who calls: the bearer of a token, in the header Authorization or the cookie `token`."""
+"""Authenticates a caller by the token in the header Authorization or in the cookie `token`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamdns.admin.access.accounts import Userbook
+from streamdns.admin.access.accounts import Accounts
 from streamdns.admin.access.revoked import Revoked
 from streamdns.admin.access.tokens import BadToken, Claims, Keyring
 from streamdns.admin.access.unauthenticated import refuse_foreign_page
@@ -26,14 +26,14 @@ _log = logs.get("admin")
 
 
 class TokenGate:
-    """Lets in whoever has a token that is valid, not revoked, and of a role that is enough."""
+    """Admits callers whose token is valid, not revoked, and of a sufficient role."""
 
-    def __init__(self, keyring: Keyring, revoked: Revoked, userbook: Userbook, registry: Registry) -> None:
-        self.keyring, self.revoked, self.userbook = keyring, revoked, userbook
+    def __init__(self, keyring: Keyring, revoked: Revoked, accounts: Accounts, registry: Registry) -> None:
+        self.keyring, self.revoked, self.accounts = keyring, revoked, accounts
         self._denied = registry.counter("admin.denied")
 
     def principal(self, environ: Mapping[str, Any], needed: Role) -> Principal:
-        """Who calls; raises ApiError: 401 without a token that is taken, 403 where it is not enough."""
+        """Return the caller; raises ApiError: 401 without a valid token, 403 where its role is not enough."""
         if needed == Role.PUBLIC:
             return NOBODY
         try:
@@ -81,7 +81,7 @@ class TokenGate:
         principal = claims.principal()
         if not claims.generation:
             return principal
-        user = self.userbook.find(claims.sub)
+        user = self.accounts.find(claims.sub)
         if user is None or user.password.generation() != claims.generation:
             raise BadToken("sign in again: the user is gone or has another password")
         # A role that was changed since counts.
@@ -89,13 +89,13 @@ class TokenGate:
 
 
 def cookies_of(header: str, wanted: str) -> set[str]:
-    """The values of a cookie (RFC 6265 §4.2.1)."""
+    """Return the values of a cookie; several, where the header has it several times (RFC 6265 §4.2.1)."""
     pairs = (piece.strip().partition("=") for piece in header.split(";"))
     return {value.strip('"') for name, _, value in pairs if name == wanted}
 
 
 def _check_page(environ: Mapping[str, Any], claims: Claims) -> None:
-    """A browser sends the cookie whoever's page asked for it; only our own pages know what stands in the header."""
+    """Refuse a change that has only the cookie: a browser sends that for the pages of other sites, too (CSRF)."""
     refuse_foreign_page(environ)
     if environ["REQUEST_METHOD"] in _SAFE:
         return

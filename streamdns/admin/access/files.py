@@ -1,4 +1,4 @@
-"""Small files that a command writes while a server reads them: users, revoked tokens."""
+"""Reads and replaces small files that commands write while servers read them: users, revoked tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_BYTES = 64 << 20
 
 
 class Watched(Generic[T]):
-    """What a file says, read again when it has become another one; a file that is not there says nothing."""
+    """Keeps the parsed content of a file, and reads it again when the file changed; no file counts as empty."""
 
     def __init__(self, path: str, parse: Callable[[bytes], T]) -> None:
         self.path, self._parse = path, parse
@@ -24,7 +24,7 @@ class Watched(Generic[T]):
         self._value: T | None = None
 
     def get(self) -> T:
-        """Its content as of now; raises OSError, and ValueError for content that cannot be understood."""
+        """Return the content as it is now; raises OSError, and ValueError where it cannot be parsed."""
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
@@ -41,7 +41,7 @@ class Watched(Generic[T]):
 
 @contextlib.contextmanager
 def changing(path: str) -> Iterator[None]:
-    """While a file is read, changed and replaced: one writer at a time. Raises OSError."""
+    """Lock a file while it is read, changed and replaced, so that there is one writer at a time. Raises OSError."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -53,7 +53,7 @@ def changing(path: str) -> Iterator[None]:
 
 
 def replace(path: str, content: bytes) -> None:
-    """Have the content in the file and on the disk, all of it or nothing; nobody else may read a new file."""
+    """Replace a file durably and as a whole; a new file may be read by its owner only. Raises OSError."""
     folder = os.path.dirname(path) or "."
     temporary = f"{path}.new"
     new = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -72,7 +72,7 @@ def replace(path: str, content: bytes) -> None:
 
 
 def _give_to_owner(descriptor: int, path: str) -> None:
-    """Written by root, a file stays readable to whom it belongs, or to the owner of its directory: the server."""
+    """Give a file written by root to the owner of the old one or of the directory, which is the server's user."""
     if os.geteuid() != 0:
         return
     for of in (path, os.path.dirname(path) or "."):

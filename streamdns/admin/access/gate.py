@@ -1,4 +1,4 @@
-"""Who may use the admin API of this node, as its settings say it: the gate, and the routes to sign in."""
+"""Sets up who may use the admin API, from the settings: the gate that admits callers, and the routes to sign in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from streamdns.admin.access.accounts import Userbook
+from streamdns.admin.access.accounts import Accounts
 from streamdns.admin.access.auth import TokenGate
 from streamdns.admin.access.revoked import Revoked
 from streamdns.admin.access.signing import Signing
@@ -25,17 +25,17 @@ _log = logs.get("admin")
 
 
 class Access:
-    """The gate of one node; another set of keys may be taken over while it runs. Raises ConfigError."""
+    """Builds the gate from the settings, and takes over new keys while the node runs. Raises ConfigError."""
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._registry = registry
         self._revoked = Revoked(settings.admin_revoked)
-        self._userbook = Userbook(settings)
+        self._accounts = Accounts(settings)
         self._keyring: Keyring | None = None
         self._made: Keyring | None = None
         self._gate = self._gate_of(settings)
         self._signing = Signing(
-            keyring=self._signs, userbook=self._userbook, revoked=self._revoked,
+            keyring=self._signs, accounts=self._accounts, revoked=self._revoked,
             throttle=Throttle(time.monotonic, secrets.token_bytes), registry=registry,
             session_s=settings.admin_session_s, now=time.time,
         )
@@ -43,23 +43,23 @@ class Access:
             _log.warning("admin.open", address=str(settings.admin_address))
 
     def principal(self, environ: Mapping[str, Any], needed: Role) -> Principal:
-        """What the gate says."""
+        """Return the caller as the gate knows it; raises ApiError."""
         return self._gate.principal(environ, needed)
 
     def routes(self) -> tuple[Route, ...]:
-        """Signing in and out."""
+        """Return the routes to sign in and out."""
         return self._signing.routes()
 
     def reload(self, settings: Settings) -> None:
-        """Take over the keys of new settings. What needed a token before still does. Raises ConfigError."""
+        """Take over the keys of new settings; a gate that asks for tokens goes on asking. Raises ConfigError."""
         if isinstance(self._gate, TokenGate):
             self._gate.keyring = self._keyring = self._keys(settings)
         else:
             self._gate = self._gate_of(settings)
 
     def close(self) -> None:
-        """Let go of what was begun."""
-        self._userbook.close()
+        """Release the native thread of the password checks."""
+        self._accounts.close()
 
     def _keys(self, settings: Settings) -> Keyring:
         if settings.admin_jwtsecret or settings.admin_jwtkeys:
@@ -77,4 +77,4 @@ class Access:
         if not needs_login(settings):
             return OpenGate()
         self._keyring = self._keys(settings)
-        return TokenGate(self._keyring, self._revoked, self._userbook, self._registry)
+        return TokenGate(self._keyring, self._revoked, self._accounts, self._registry)

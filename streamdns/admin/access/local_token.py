@@ -1,4 +1,4 @@
-"""A short-lived token for the admin API of the node whose settings a command has."""
+"""Signs a short-lived token with the keys of the local settings, for commands that ask their own node."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOKEN_S: Final = 3600
 
 
 def token_of(settings: Settings, role: Role = Role.VIEWER, *, subject: str = "command line") -> str:
-    """A token that these settings can sign: whoever may read the key may do everything anyway. "" without a key.
+    """Sign a token with these settings: who may read the key may do everything anyway. "" where no key can sign.
 
     Raises ConfigError for keys that cannot be used.
     """

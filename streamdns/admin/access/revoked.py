@@ -1,4 +1,4 @@
-"""Tokens that were taken back before their end: a file that commands and servers write, looked at for every token."""
+"""Keeps the list of revoked tokens in a file, which commands and servers write, and checks each token against it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_BY_SIGNING_OUT: Final = 10_000
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One token: its id, when it ends (then the entry goes), when and by whom it was revoked; seconds since 1970."""
+    """One revoked token: its id, when it ends, when and by whom it was revoked (seconds since 1970)."""
 
     jti: str
     exp: int
@@ -28,22 +28,22 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Revoked:
-    """The list; shared by all who use one file."""
+    """The list of revoked tokens in one file, which several processes may share."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._watched = files.Watched(path, _parse)
 
     def has(self, jti: str) -> bool:
-        """Whether a token was revoked; raises OSError and ValueError where the list cannot be read."""
+        """Return whether a token was revoked; raises OSError and ValueError where the list cannot be read."""
         return jti in self._watched.get()
 
     def entries(self) -> list[Entry]:
-        """All of them, the latest first; raises as has()."""
+        """Return all entries, the latest first; raises as has()."""
         return sorted(self._watched.get().values(), key=lambda entry: entry.at, reverse=True)
 
     def add(self, entry: Entry, *, most: int = _MOST) -> None:
-        """Revoke a token, on the disk when this returns, and forget those that have ended. Raises as has()."""
+        """Revoke a token durably, and drop the entries of tokens that have ended. Raises as has()."""
         with files.changing(self.path):
             kept = {jti: each for jti, each in files.Watched(self.path, _parse).get().items() if each.exp > entry.at}
             if len(kept) >= most and entry.jti not in kept:

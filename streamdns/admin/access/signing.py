@@ -1,4 +1,4 @@
-"""Signing in and out: POST /signin gives a token, in the answer and as a cookie; POST /signout takes it back."""
+"""Signs users in and out: POST /signin answers with a token and sets it as a cookie, POST /signout revokes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 import bottle
 import gevent
 
-from streamdns.admin.access.accounts import Userbook
+from streamdns.admin.access.accounts import Accounts
 from streamdns.admin.access.auth import CLAIMS, COOKIE, CSRF_COOKIE
 from streamdns.admin.access.revoked import MOST_BY_SIGNING_OUT, Entry, Revoked
 from streamdns.admin.access.throttle import Throttle
@@ -27,22 +27,22 @@ _log = logs.get("admin")
 
 
 class Signing:
-    """The handlers; `now` gives seconds since 1970."""
+    """The handlers of POST /signin and POST /signout; `now` gives seconds since 1970."""
 
     def __init__(
-        self, *, keyring: Callable[[], Keyring], userbook: Userbook, revoked: Revoked, throttle: Throttle,
+        self, *, keyring: Callable[[], Keyring], accounts: Accounts, revoked: Revoked, throttle: Throttle,
         registry: Registry, session_s: float, now: Callable[[], float],
     ) -> None:
-        self._keyring, self._userbook, self._revoked, self._throttle = keyring, userbook, revoked, throttle
+        self._keyring, self._accounts, self._revoked, self._throttle = keyring, accounts, revoked, throttle
         self._session_s, self._now = session_s, now
         self._counts = {outcome: registry.counter("admin.signins", outcome=outcome)
                         for outcome in ("ok", "wrong", "delayed")}
 
     def sign_in(self, call: Call) -> Reply:
-        """A token for who gives the right password; raises ApiError."""
+        """Issue a token to a user who gives the right password; raises ApiError."""
         environ = bottle.request.environ
         refuse_foreign_page(environ)
-        if self._userbook.empty:
+        if self._accounts.empty:
             raise ApiError(404, "not_found", "there is nobody to sign in as: neither DNS_ADMIN_USERS nor "
                            "DNS_ADMIN_USERNAME is set")
         name, address = call.body.username, environ["REMOTE_ADDR"]
@@ -54,11 +54,11 @@ class Signing:
             return Reply(Error(detail), status=429, headers=(("Retry-After", str(seconds)),))
         # Counted as wrong until it was right: who asks many times at once is not looked at many times.
         self._throttle.failed(address, name)
-        user = self._userbook.check(name, call.body.password)
+        user = self._accounts.check(name, call.body.password)
         if user is None:
             self._counts["wrong"].add()
             # A name that nobody has may be a password in the wrong place.
-            known = self._userbook.find(name) is not None
+            known = self._accounts.find(name) is not None
             _log.warning("admin.signin_refused", user=name if known else "unknown", address=address)
             raise ApiError(401, "unauthorized", _WRONG)
         self._throttle.succeeded(address, name)
@@ -75,7 +75,7 @@ class Signing:
         ))
 
     def sign_out(self, call: Call) -> Reply:
-        """Revoke the token that comes along; raises ApiError."""
+        """Revoke the token of the request; raises ApiError."""
         environ = bottle.request.environ
         claims: Claims | None = environ.get(CLAIMS)
         if claims is not None:
@@ -93,7 +93,7 @@ class Signing:
         ))
 
     def routes(self) -> tuple[Route, ...]:
-        """Their rows."""
+        """Return the rows of both routes."""
         return (
             Route("POST", "/signin", self.sign_in, "Sign in: a token, also as a cookie", SignedIn, role=Role.PUBLIC,
                   body=SignIn),

@@ -1,4 +1,4 @@
-"""How long whoever gave a wrong password has to wait: longer each time, by address and by user, in bounded memory."""
+"""Makes clients wait after wrong passwords, longer each time, counted by address and by user in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _KNOWN: Final = 256
 
 
 class _Table:
-    """Failures by a keyed hash: what is tried cannot make it grow, and nobody can choose whom he shares a place with.
+    """Counts failures in a fixed number of buckets, chosen by a keyed hash so that nobody can aim at the bucket of
+    another.
 
     A user that is known and one that is not are alike here.
     """
@@ -54,7 +55,7 @@ class _Table:
 
 
 class Throttle:
-    """Both tables; `clock` in seconds, `random_bytes` makes their keys."""
+    """Delays sign-ins by address and by user; `clock` in seconds, `random_bytes` makes the keys of the hashes."""
 
     def __init__(self, clock: Callable[[], float], random_bytes: Callable[[int], bytes]) -> None:
         self._clock = clock
@@ -63,7 +64,7 @@ class Throttle:
         self._known: dict[tuple[str, str], None] = {}
 
     def wait_s(self, address: str, user: str) -> float:
-        """Seconds before the next password is looked at; 0: now.
+        """Return the seconds until the next password of this address and user is checked; 0 for now.
 
         An address that a user has signed in from does not wait for what others do with his name.
         """
@@ -72,13 +73,13 @@ class Throttle:
         return max(self._addresses.wait_s(network, now_s), by_user)
 
     def failed(self, address: str, user: str) -> None:
-        """A wrong password, or one that is going to be looked at: it counts until it was right."""
+        """Count a failure; called before a password is checked, so that many at once count too."""
         now_s = self._clock()
         self._addresses.failed(_network(address), now_s)
         self._users.failed(user, now_s)
 
     def succeeded(self, address: str, user: str) -> None:
-        """The right one. It says nothing of what else the address tries."""
+        """Forgive the failures of a user who gave the right password; of the address only this one."""
         network = _network(address)
         self._addresses.forgive(network, all_of_them=False)
         self._users.forgive(user, all_of_them=True)
@@ -89,7 +90,7 @@ class Throttle:
 
 
 def _network(address: str) -> str:
-    """Who has one IPv6 address has its whole /64."""
+    """Return the network that counts as one client: the /64 of an IPv6 address."""
     if ":" not in address:
         return address
     return str(ipaddress.ip_network((address, 64), strict=False))

@@ -1,4 +1,4 @@
-"""Tokens of the admin API: JSON Web Tokens (RFC 7519) of a few keys, each with one algorithm."""
+"""Issues and verifies the tokens of the admin API: JSON Web Tokens (RFC 7519), each key with its one algorithm."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _CLAIMS: Final = ["exp", "iat", "iss", "aud", "jti", "sub"]
 
 
 class BadToken(ValueError):
-    """A token that is not taken; the text says why, to its holder."""
+    """A token that is refused; the text tells its holder why."""
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a token says; `zones` are names, None is every zone.
+    """The claims of a token; `zones` are the names it is limited to, None for every zone.
 
     `generation` ties the token of somebody who signed in to his password, and `csrf` has to come along in a header
     where the token comes as a cookie.
@@ -48,7 +48,7 @@ class Claims(msgspec.Struct, frozen=True):
     csrf: str = ""
 
     def principal(self) -> Principal:
-        """Who it is; raises BadToken for roles and names that are none."""
+        """Return the caller whom the claims describe; raises BadToken for an unknown role or a bad name."""
         try:
             zones = None if self.zones is None else tuple(name.from_text(zone).lower() for zone in self.zones)
             return Principal(self.sub, role_of(self.role), zones)
@@ -58,7 +58,7 @@ class Claims(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key with its one algorithm; `sign` is None for a key that only verifies."""
+    """A key and the one algorithm it is used with; `sign` is None where it can only verify."""
 
     kid: str
     algorithm: str
@@ -67,7 +67,7 @@ class Key:
 
 
 class Keyring:
-    """Keys by kid; the first that can sign signs."""
+    """The keys that tokens are verified with, by key id; the first one that can sign signs new tokens."""
 
     def __init__(self, keys: tuple[Key, ...]) -> None:
         # It brings a large library with it, for those who have tokens.
@@ -82,7 +82,7 @@ class Keyring:
         self, subject: str, role: Role, *, now_s: float, expires_s: float, zones: tuple[str, ...] | None = None,
         generation: str = "", csrf: str = "",
     ) -> tuple[str, Claims]:
-        """A signed token that ends after a time; raises ConfigError where no key can sign."""
+        """Sign a token that is valid for a time; raises ConfigError where no key can sign."""
         key = self._signing
         if key is None:
             problem = "no key can sign tokens: set DNS_ADMIN_JWTSECRET, or a private key in DNS_ADMIN_JWTKEYS"
@@ -97,7 +97,7 @@ class Keyring:
         return token, claims
 
     def verify(self, token: str) -> Claims:
-        """What a token says; raises BadToken unless one of the keys signed it for us and it has not ended."""
+        """Return the claims of a token; raises BadToken unless one of the keys signed it and it is still valid."""
         if len(token) > MAX_TOKEN:
             raise BadToken(f"the token is longer than {MAX_TOKEN} characters")
         known = self._known.get(token)
@@ -128,7 +128,7 @@ class Keyring:
 
 
 def keyring_of(settings: Settings) -> Keyring:
-    """The keys that the settings name; raises ConfigError with every problem."""
+    """Load the keys that the settings name; raises ConfigError with every problem."""
     keys, problems = [], []
     for file in settings.admin_jwtkeys:
         try:
@@ -145,7 +145,7 @@ def keyring_of(settings: Settings) -> Keyring:
 
 
 def random_keyring() -> Keyring:
-    """A key that nobody else has and that ends with the process."""
+    """Make a keyring with a random key, which ends with the process."""
     return Keyring((_secret(f"start-{secrets.token_hex(4)}", secrets.token_bytes(64)),))
 
 

@@ -1,4 +1,4 @@
-"""Nobody has said who may use the admin API: whoever reaches it may, and a web page may not do so in his name."""
+"""The admin API without users: everyone who can connect is admin, except a browser acting for another site (CSRF)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FOREIGN: Final = ("cross-site", "same-site")
 
 
 def refuse_foreign_page(environ: Mapping[str, Any]) -> None:
-    """Raise ApiError for a request that a web page of another site has its visitor's browser send."""
+    """Raise ApiError for a request that a browser sends for a page of another site."""
     origin = environ.get("HTTP_ORIGIN")
     own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
     if environ.get("HTTP_SEC_FETCH_SITE") in _FOREIGN or (origin is not None and origin.lower() != own.lower()):
@@ -23,7 +23,7 @@ def refuse_foreign_page(environ: Mapping[str, Any]) -> None:
 
 
 def is_literal(host: str) -> bool:
-    """Whether the header Host is an address or localhost: a name could be anybody's, made to point here."""
+    """Return whether Host is an address or localhost; a name could have been made to point here (DNS rebinding)."""
     name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
     name = name if name and port.isdigit() else host
     if name.lower().rstrip(".") == "localhost" or not host:
@@ -36,10 +36,10 @@ def is_literal(host: str) -> bool:
 
 
 class OpenGate:
-    """Lets everybody in, for loopback and unix sockets."""
+    """Admits everybody as admin; used on loopback and unix sockets where no users are set."""
 
     def principal(self, environ: Mapping[str, Any], needed: Role) -> Principal:
-        """Always the same one; raises ApiError for what a web page may have had a browser send."""
+        """Return the local admin; raises ApiError for what a page of another site may have had a browser send."""
         if needed > Role.PUBLIC:
             if not is_literal(environ.get("HTTP_HOST", "")):
                 raise ApiError(421, "misdirected", "without users or tokens this is served under an address or "

@@ -1,4 +1,4 @@
-"""Users of the admin API: a file with a line each, `name:role:scrypt$N$r$p$salt$hash`, passwords hashed by scrypt."""
+"""Reads and writes the users file: one line a user, `name:role:scrypt$N$r$p$salt$hash`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HEADER: Final = "# Users of the admin API; `streamdns user` writes this file.\n
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """A password as it is kept."""
+    """A password as scrypt hashes it, with the parameters and the salt."""
 
     n: int
     r: int
@@ -38,11 +38,11 @@ class Hashed:
     digest: bytes
 
     def matches(self, password: str) -> bool:
-        """Whether it is this password; takes as long for every wrong one. To be called in a native thread."""
+        """Return whether a password is this one; slow on purpose, so call it in a native thread."""
         return hmac.compare_digest(_scrypt(password, self.salt, n=self.n, r=self.r, p=self.p), self.digest)
 
     def generation(self) -> str:
-        """Another one after each change of the password; tells nothing about it."""
+        """Return a short text that changes with the password and reveals nothing about it."""
         return hashlib.sha256(b"generation" + self.salt + self.digest).hexdigest()[:16]
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class Hashed:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who may sign in."""
+    """A user who may sign in."""
 
     name: str
     role: Role
@@ -60,18 +60,18 @@ class User:
 
 
 def hashed(password: str) -> Hashed:
-    """A password with a salt of its own."""
+    """Hash a password with a new salt."""
     salt = secrets.token_bytes(_SALT_BYTES)
     return Hashed(_N, _R, _P, salt, _scrypt(password, salt, n=_N, r=_R, p=_P))
 
 
 def nobody() -> Hashed:
-    """What a password of an unknown user is compared with: it costs the same and is never right."""
+    """Return a hash that no password matches, so that an unknown user costs as much time as a known one."""
     return Hashed(_N, _R, _P, bytes(_SALT_BYTES), bytes(_HASH_BYTES))
 
 
 def role_of(text: str) -> Role:
-    """A role that a user or a token may have; raises ValueError."""
+    """Parse the name of a role that users and tokens may have; raises ValueError."""
     try:
         role = Role[text.upper()]
     except KeyError:
@@ -82,7 +82,7 @@ def role_of(text: str) -> Role:
 
 
 def parse(content: bytes) -> Mapping[str, User]:
-    """The users of a file by name; raises ValueError that names the line."""
+    """Parse a users file into users by name; raises ValueError that names the line."""
     found: dict[str, User] = {}
     for number, line in enumerate(content.decode("utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -98,7 +98,7 @@ def parse(content: bytes) -> Mapping[str, User]:
 
 
 def add(path: str, name: str, *, role: Role, password: str) -> bool:
-    """Have a user in the file, in place of an earlier one of this name; whether there was none. Raises OSError."""
+    """Add a user to the file or replace the one of this name; returns whether it is new. Raises OSError."""
     user = User(parse_user(name), role, hashed(password))
     with files.changing(path):
         users = dict(_read(path))
@@ -108,7 +108,7 @@ def add(path: str, name: str, *, role: Role, password: str) -> bool:
 
 
 def remove(path: str, name: str) -> bool:
-    """Take a user out of the file; whether there was one. Raises OSError."""
+    """Remove a user from the file; returns whether there was one. Raises OSError."""
     with files.changing(path):
         users = dict(_read(path))
         if users.pop(name, None) is None:

@@ -1,1 +1,1 @@
-"""Several nodes: asking others, comparing them with this one, and checking one's own digests."""
+"""Several nodes: asking others, comparing them with this one, and checking this node's digests."""

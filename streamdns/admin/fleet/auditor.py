@@ -1,4 +1,4 @@
-"""The auditor: hashes the view's records anew, again and again, and says where they are not what the digests say."""
+"""Recomputes the digests from the stored records in the background, and reports zones where they differ."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _MOST_ZONES = 100
 
 
 class _Swapped(Exception):
-    """Another view serves."""
+    """Raised when another view has begun to serve in the middle of an audit."""
 
 
 class Auditor(Service):
-    """Begins a pass every `interval_s`, but rests as long as the last one took; `last` is what that found."""
+    """Audits the view every `interval_s`, but rests at least as long as an audit takes; `last` is the latest result."""
 
     name = "audit"
 
@@ -49,7 +49,7 @@ class Auditor(Service):
         registry.callback("view.audit_wrong", lambda: len(self.wrong()))
 
     def run(self) -> None:
-        """Audit until stop()."""
+        """Audit again and again, until stop()."""
         self._stopping.clear()
         while not self._stopping.is_set():
             began_s = self._elapsed_s()
@@ -64,11 +64,11 @@ class Auditor(Service):
             self._stopping.wait(max(self._interval_s - took_s, took_s))
 
     def stop(self) -> None:
-        """End after the names that are being looked at."""
+        """End after the names that are being hashed."""
         self._stopping.set()
 
     def wrong(self) -> Sequence[str]:
-        """The zones that were wrong in the last pass; "." where only the view as a whole is."""
+        """Return the zones that the last audit found wrong; "." where only the digest of the whole view was."""
         last = self.last
         return () if last is None or last.ok else last.zones or ["."]
 
@@ -91,7 +91,7 @@ class Auditor(Service):
             _log.error("view.audit_failed", zones=" ".join(names), error="the records are not what the digest says")
 
     def _is_wrong(self, apex: bytes) -> bool:
-        """Look again at a zone that is wrong, or in which something changed meanwhile."""
+        """Audit one zone again that seemed wrong, or that changed during the audit."""
         for _ in range(_TRIES):
             verdict = self._pass(subtree(apex)).zones.get(apex)
             if verdict is not Verdict.CHANGED:

@@ -1,4 +1,4 @@
-"""A client of the admin API: JSON documents and streams over HTTP, HTTPS or a unix socket. It needs no gevent."""
+"""A client of the admin API over HTTP, HTTPS or a unix socket, for commands and peers. It needs no gevent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_OCTETS = 64 << 20
 
 
 class NodeError(StreamDNSError):
-    """A node cannot be asked, or refuses; `status` is its HTTP status, 0 where it gave none."""
+    """A node cannot be reached or refuses; `status` is its HTTP status, 0 where it gave none."""
 
     def __init__(self, message: str, *, status: int = 0, code: str = "", document: Any = None) -> None:
         self.status, self.code, self.document = status, code, document
@@ -25,7 +25,7 @@ class NodeError(StreamDNSError):
 
 
 class Event(NamedTuple):
-    """One server-sent event; one without a kind has nothing but an id."""
+    """One server-sent event; one without a kind carries only an id."""
 
     kind: str
     id: str
@@ -33,7 +33,7 @@ class Event(NamedTuple):
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
+    """An HTTP connection over a unix socket."""
 
     def __init__(self, path: str, timeout_s: float) -> None:
         super().__init__("localhost", timeout=timeout_s)
@@ -46,7 +46,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """Asks one node, whose URL is as settings.peers.parse_node gives it.
+    """Sends requests to one node, whose URL is as settings.peers.parse_node gives it.
 
     `ca` is a file of certificates to trust instead of the system's. Raises NodeError.
     """
@@ -56,15 +56,15 @@ class Client:
         self._token, self._ca, self._timeout_s = token, ca, timeout_s
 
     def get(self, path: str, parameters: Mapping[str, Any] | None = None, *, timeout_s: float | None = None) -> Any:
-        """The document at a path."""
+        """Get the document at a path."""
         return self._ask("GET", path, parameters, timeout_s)
 
     def post(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Have something done."""
+        """Post to a path without a body, and return the document of the answer."""
         return self._ask("POST", path, parameters, None)
 
     def pages(self, path: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """One page after another, to the last."""
+        """Yield the pages of a list, from the first to the last."""
         wanted = dict(parameters or {})
         while True:
             page = self.get(path, wanted)
@@ -74,7 +74,7 @@ class Client:
             wanted["cursor"] = page["next"]
 
     def events(self, path: str, parameters: Mapping[str, Any] | None = None, *, silence_s: float) -> Iterator[Event]:
-        """Server-sent events, until the node ends them; silent for longer than `silence_s` is a NodeError."""
+        """Yield server-sent events until the node ends the stream; a silence of `silence_s` raises NodeError."""
         connection, response = self._open("GET", path, parameters, silence_s)
         try:
             kind = number = ""
@@ -171,7 +171,7 @@ class Client:
 
 
 def part(text: str) -> str:
-    """A name as one part of a path."""
+    """Encode a name as one part of a path."""
     return quote(text, safe="")
 
 

@@ -1,4 +1,4 @@
-"""Whether two nodes hold the same data, by what they report of themselves: a pure decision."""
+"""Decides whether two nodes hold the same data, from what each reports of itself. No I/O."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _Partition = tuple[str, int]
 
 
 class Comparison(NamedTuple):
-    """`diverges` None: nothing could be compared; `where` in words."""
+    """The result: `diverges` is None where nothing could be compared; `where` says at which positions, in words."""
 
     diverges: bool | None
     where: str
 
 
 def compare(mine: NodeReport, theirs: NodeReport) -> Comparison:
-    """Compare two nodes of the same log.
+    """Compare the reports of two nodes of the same log.
 
     At the same positions the digests decide. Otherwise each partition is compared by its own digest: where both are at
     the same position of it, else at marks that both have passed. A single mark is not believed: of a log that was
@@ -47,7 +47,7 @@ def compare(mine: NodeReport, theirs: NodeReport) -> Comparison:
 
 
 def _at_marks(mine: NodeReport, theirs: NodeReport, partition: _Partition) -> tuple[int, bool] | None:
-    """The last mark that both have passed, and whether they agreed there; None where that is not known."""
+    """Return the last common mark of a partition and whether both nodes agree there; None where that cannot be told."""
     one, other = _marks(mine, partition), _marks(theirs, partition)
     common = sorted(one.keys() & other.keys())[-2:]
     differing = [position for position in common if one[position] != other[position]]

@@ -1,4 +1,4 @@
-"""The other nodes of the same log: asked in the background, and compared with this one."""
+"""Asks the other nodes of the same log in the background, and compares them with this one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_PAGES = 100
 
 
 def report(node: Node, auditor: Auditor | None) -> NodeReport:
-    """What this node tells of itself: positions and digests are those of one snapshot."""
+    """Describe this node for its peers; positions and digests come from one snapshot."""
     progress = node.progress
     with Pages(node.view.store) as view:
         state, positions = view.state, view.positions()
@@ -62,7 +62,7 @@ def report(node: Node, auditor: Auditor | None) -> NodeReport:
 
 
 class Peers(Service):
-    """Asks every peer every `interval_s`; `seen` is what is known of each, in the order of the setting."""
+    """Asks every peer every `interval_s`; `seen` keeps what is known of each, in the order of the setting."""
 
     name = "peers"
 
@@ -78,7 +78,7 @@ class Peers(Service):
         registry.callback("nodes.diverged", lambda: sum(each.diverges is True for each in self.seen.values()))
 
     def run(self) -> None:
-        """Ask until stop()."""
+        """Ask the peers again and again, until stop()."""
         self._stopping.clear()
         self._asking = [gevent.spawn(self._again, peer) for peer in self._node.peers]
         try:
@@ -87,18 +87,18 @@ class Peers(Service):
             gevent.killall(self._asking, block=False)
 
     def stop(self) -> None:
-        """Ask nobody any more, and wait for no answer."""
+        """End at once, without waiting for answers that are due."""
         self._stopping.set()
         gevent.killall(self._asking, block=False)
 
     def _again(self, peer: Client) -> None:
-        """Each by itself: one that does not answer keeps none of the others waiting."""
+        """Ask one peer again and again, in a greenlet of its own so that a slow one delays no other."""
         while not self._stopping.is_set():
             self._look(peer)
             self._stopping.wait(self._interval_s)
 
     def divergence(self) -> list[str]:
-        """One sentence for each node, this one included, whose data are not what they should be."""
+        """Return a sentence for each node, this one included, whose data are wrong or differ."""
         found = [
             f"{each.url} does not hold the same data ({each.compared_at})"
             for each in self.seen.values() if each.diverges
@@ -109,7 +109,7 @@ class Peers(Service):
         return found
 
     def nodes(self) -> Nodes:
-        """The document of /v1/nodes."""
+        """Return the document of /v1/nodes."""
         waiting = [
             NodeSeen(url=peer.url, asked=0, error="", diverges=None, compared_at="", zones=[], report=None)
             for peer in self._node.peers if peer.url not in self.seen
@@ -158,7 +158,7 @@ class Peers(Service):
             _log.info("nodes.agree", node=url, where=where)
 
     def _differing(self, peer: Client) -> list[str]:
-        """The first zones whose digests differ, with those that change right now; none where it cannot be asked."""
+        """Return the first zones whose digests differ, also by a change right now; none where the peer is silent."""
         try:
             theirs: dict[str, Any] = {}
             for count, page in enumerate(peer.pages("/v1/zones", {"limit": _PAGE_ZONES})):

@@ -1,1 +1,1 @@
-"""The HTTP of the admin API: requests read strictly, limits, one table of routes, JSON in and out."""
+"""HTTP of the admin API: strict reading of requests, limits, dispatch by a table of routes, JSON in and out."""

@@ -1,4 +1,4 @@
-"""The admin API as a WSGI application: one table of routes; who may, what fits, JSON in and out.
+"""The admin API as a WSGI application: checks the caller and the parameters of each request, and calls its route.
 
 Served by edge.py alone, which leaves the path in PATH_INFO as it was sent (a name may hold a slash, as %2F).
 """
@@ -45,16 +45,16 @@ _ADMIT_AGAIN_S: Final = 5.0
 
 
 class Gate(Protocol):
-    """Decides who calls."""
+    """Decides who a caller is, and whether the role is enough."""
 
     def principal(self, environ: Mapping[str, Any], needed: Role) -> Principal:
-        """Who calls; raises ApiError for whoever is not known or may not do what needs this role."""
+        """Return the caller; raises ApiError for one who is unknown or lacks the role."""
 
 
 def application(
     routes: Sequence[Route], gate: Gate, *, clock: Callable[[], float] = time.monotonic
 ) -> bottle.Bottle:
-    """The WSGI application of a table; raises ValueError for rows that contradict each other or themselves."""
+    """Build the WSGI application of a table; raises ValueError for rows that contradict each other or themselves."""
     app = bottle.Bottle()
     app.config["json.enable"] = False
     served = _Served(gate, clock)
@@ -70,12 +70,12 @@ def application(
 
 
 def parameters(path: str) -> tuple[str, ...]:
-    """The names of the parameters of a route's path."""
+    """Return the names of the parameters in the path of a route."""
     return tuple(_PARAMETER.findall(path))
 
 
 def error_document(status: int, code: str, message: str) -> bytes:
-    """The JSON of an error."""
+    """Encode an error as JSON."""
     return msgspec.json.encode(Error(ErrorDetail(code or CODES.get(status, "error"), message))) + b"\n"
 
 
@@ -88,14 +88,14 @@ def _check(route: Route) -> None:
 
 
 class _Served:
-    """Serves the routes of one table."""
+    """Serves the routes of one table and counts the open streams."""
 
     def __init__(self, gate: Gate, clock: Callable[[], float]) -> None:
         self._gate, self._clock = gate, clock
         self._streams = 0
 
     def callback(self, route: Route) -> Callable[..., Any]:
-        """What Bottle calls for a route, with the parts of the path as they were sent."""
+        """Make the function that Bottle calls for a route, with the undecoded parts of the path."""
 
         def serve(**parts: str) -> Any:
             try:
@@ -145,7 +145,7 @@ class _Served:
         return _Flow(self.flow(stream, admit))
 
     def flow(self, stream: Stream, admit: Callable[[], object]) -> Generator[bytes, None, None]:
-        """The chunks of a stream, counted for as long as they flow, which is for as long as its client is let in."""
+        """Yield the chunks of a stream for as long as its client is admitted, and count it as open meanwhile."""
         self._streams += 1
         admitted_s = self._clock()
         try:
@@ -166,7 +166,7 @@ class _Served:
 
 
 class _Flow:
-    """An iterable with close(), which the server calls however a stream ends."""
+    """Wraps a stream so that the server closes it, however it ends."""
 
     def __init__(self, chunks: Generator[bytes, None, None]) -> None:
         self._chunks = chunks
@@ -226,7 +226,7 @@ def _failed(error: ApiError) -> bytes:
 
 
 def _of_bottle(error: bottle.HTTPError) -> bytes:
-    """What Bottle answers by itself: no such path, no such method."""
+    """Answer in JSON what Bottle would answer in HTML: no such path, no such method."""
     status = int(error.status_code)
     if status == 404:
         message = "there is nothing at this path"

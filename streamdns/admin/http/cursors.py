@@ -1,4 +1,4 @@
-"""Cursors of pages: keys of the view as text that nobody needs to understand."""
+"""Encodes the place where the next page begins as an opaque text, and decodes it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from streamdns.errors import ApiError
 
 
 def encode(key: bytes | None) -> str | None:
-    """The cursor that begins at a key; None for no further page."""
+    """Encode a key of the view as a cursor; None where there is no further page."""
     return None if key is None else base64.urlsafe_b64encode(key).decode().rstrip("=")
 
 
 def decode(cursor: str) -> bytes:
-    """The key of a cursor, b"" for none; raises ApiError."""
+    """Return the key of a cursor, b"" for an empty one; raises ApiError."""
     try:
         padded = (cursor + "=" * (-len(cursor) % 4)).encode("ascii")
         key = base64.b64decode(padded, altchars=b"-_", validate=True)
@@ -26,7 +26,7 @@ def decode(cursor: str) -> bytes:
 
 
 def number(cursor: str, otherwise: int) -> int:
-    """The number of a cursor that is one, `otherwise` for none; raises ApiError."""
+    """Return the number of a cursor that is a number, `otherwise` for an empty one; raises ApiError."""
     if not cursor:
         return otherwise
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):

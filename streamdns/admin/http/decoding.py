@@ -1,4 +1,4 @@
-"""From what came over HTTP to the typed parameters of a route; whatever does not fit is an ApiError."""
+"""Decodes paths, queries and bodies into the typed parameters of a route; what does not fit is an ApiError."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _ELSEWHERE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 
 
 def path_part(raw: str) -> str:
-    """One part of a path, percent-decoded: UTF-8 text without control characters, in which %2F is a slash."""
+    """Decode one part of a path: UTF-8 text without control characters, in which %2F is a slash."""
     return _decoded(raw, "the path")
 
 
 def query(raw: str, wanted: type[msgspec.Struct]) -> msgspec.Struct:
-    """The parameters behind the question mark as a Struct; one that is unknown or given twice is an error."""
+    """Decode the query into a Struct; an unknown parameter, or one given twice, is an error."""
     values: dict[str, Any] = {}
     repeatable = _repeatable(wanted)
     for name, value in _pairs(raw):
@@ -47,7 +47,7 @@ def query(raw: str, wanted: type[msgspec.Struct]) -> msgspec.Struct:
 
 
 def body(raw: bytes, wanted: type[msgspec.Struct], content_type: str, *, lenient: bool = False) -> msgspec.Struct:
-    """A JSON body as a Struct; `lenient` also takes the content type that curl sends by itself."""
+    """Decode a JSON body into a Struct; `lenient` also takes the content type that curl sends by itself."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind != _JSON and not (lenient and kind in ("", _FORM)):
         raise ApiError(415, "unsupported_media_type", f"the body has to be JSON, with Content-Type: {_JSON}")
@@ -97,7 +97,7 @@ def _repeatable(wanted: type[msgspec.Struct]) -> set[str]:
 
 
 def _sentence(text: str, what: str) -> str:
-    """What msgspec says, in the words of who sent the request."""
+    """Turn a message of msgspec into a sentence in the words of the request."""
     if found := _UNKNOWN.fullmatch(text):
         return f"there is no {what} {_where(found[2], found[1])}"
     if found := _MISSING.fullmatch(text):

@@ -1,4 +1,4 @@
-"""The edge of the admin interface: gevent's WSGI server with limits of size, number and time, and JSON for every error.
+"""The edge of the admin API: gevent's WSGI server with limits of size, number and time, and JSON for every error.
 
 Reading is done here and not by gevent's own code, which takes much that RFC 9112 forbids. In each turn of the event
 loop one request goes on, by one step, so a flood of them leaves DNS its turns.
@@ -49,7 +49,7 @@ _log = logs.get("admin")
 
 
 class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
-    """One connection."""
+    """Serves the requests of one connection."""
 
     server: Edge
     head: Head
@@ -57,7 +57,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
     _held: bytearray | None = None
 
     def handle(self) -> None:
-        """Serve requests until either side has had enough."""
+        """Serve requests until one side ends the connection."""
         try:
             with contextlib.suppress(OSError):
                 while self.handle_one_request():
@@ -69,7 +69,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
                 self.socket.close()
 
     def handle_one_request(self) -> bool:
-        """Serve one request; whether another may follow on this connection."""
+        """Serve one request; returns whether another may follow on this connection."""
         self.headers_sent, self.response_length, self.status = False, 0, None
         try:
             head = self._read_head()
@@ -89,7 +89,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         return not self.close_connection and not self.wsgi_input.pending
 
     def _read_head(self) -> Head | None:
-        """The head of the next request, None where there is none."""
+        """Read the head of the next request; None where the client sends none."""
         with self.server.waiting():
             begin = b""
             with gevent.Timeout(IDLE_S, False):
@@ -111,7 +111,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
             yield
 
     def get_environ(self) -> dict[str, Any]:
-        """The WSGI environment; PATH_INFO is as it was sent, for a name may hold a slash (%2F)."""
+        """Build the WSGI environment; PATH_INFO is left undecoded, for a name may hold a slash (%2F)."""
         head = self.head
         environ: dict[str, Any] = self.server.get_environ()
         environ |= {
@@ -130,7 +130,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
-        """As WSGI says; a request whose body was not read is the last of its connection."""
+        """Begin the answer as WSGI says; where the body was not read, the connection is closed behind it."""
         take_turn()
         if self.wsgi_input.pending or self.head.closes:
             headers = [*headers, ("Connection", "close")]
@@ -138,7 +138,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         return write
 
     def handle_error(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """A fault of ours, or a client that takes nothing more, in the middle of an answer."""
+        """End the connection after a fault of ours, or when the client takes no more of an answer."""
         self.close_connection = True
         if isinstance(error, OSError | gevent.GreenletExit):
             return
@@ -168,7 +168,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
             super()._sendall(data)
 
     def log_request(self) -> None:
-        """There is no log of requests."""
+        """Log nothing: there is no log of requests."""
 
     def _refuse(self, error: ApiError) -> None:
         self.server.refused.add()
@@ -180,7 +180,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         self.socket.sendall(head.encode("ascii") + b"\r\n" + document)
 
     def _linger(self) -> None:
-        """Read on for a moment: closing what has not been read would take the last answer away from the client."""
+        """Read on for a moment before closing: unread data would reset the connection and take the last answer away."""
         self.socket.shutdown(socket.SHUT_WR)
         left = _LINGER_BYTES
         with self.server.waiting(), gevent.Timeout(_LINGER_S, False):
@@ -190,7 +190,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
 
 
 def _shake_hands(wrapped: Any, thread: LowPriorityThread) -> None:
-    """The handshake of TLS; its arithmetic, milliseconds for an RSA key, is done in a native thread. Raises OSError."""
+    """Do the TLS handshake; its arithmetic, milliseconds for an RSA key, runs in a native thread. Raises OSError."""
     wrapped.settimeout(0)
     while True:
         try:
@@ -204,7 +204,7 @@ def _shake_hands(wrapped: Any, thread: LowPriorityThread) -> None:
 
 
 class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
-    """Accepts connections, at most CONNECTIONS; with a TLS context each is encrypted."""
+    """Accepts at most CONNECTIONS connections, and serves each in a greenlet; with a TLS context they are encrypted."""
 
     handler_class = Handler
     max_accept = _ACCEPTS_A_TURN
@@ -223,7 +223,7 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         registry.callback("admin.connections", lambda: self._open)
 
     def handle(self, client: Any, address: Any) -> None:
-        """One connection from its first octet to its last, in a greenlet of its own."""
+        """Serve one connection to its end; called in a greenlet of its own."""
         if self._open >= CONNECTIONS and not self._make_room():
             # Rare: waiting for events and streams are bounded below this.
             client.close()
@@ -254,13 +254,13 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         return None
 
     def stop(self, timeout: float | None = None) -> None:
-        """Close the listener and the connections, and let go of the native thread."""
+        """Close the listener and the connections, and end the native thread."""
         super().stop(timeout=timeout)
         self._hands.close()
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """While a greenlet waits for its client it may have to make room for another one."""
+        """Mark the current connection as waiting for its client: it may be closed to make room for a new one."""
         greenlet = gevent.getcurrent()
         self._waiting[greenlet] = None
         try:
@@ -269,7 +269,7 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
             self._waiting.pop(greenlet, None)
 
     def _make_room(self) -> bool:
-        """End the connection that has been waiting the longest; whether there was one."""
+        """Close the connection that has been waiting the longest; returns whether there was one."""
         for greenlet in self._waiting:
             del self._waiting[greenlet]
             greenlet.kill(block=False)
@@ -279,7 +279,7 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
 
     @staticmethod
     def peer_of(address: Any) -> str:
-        """The client's IP address, "" on a unix socket."""
+        """Return the IP address of a client, "" on a unix socket."""
         if not isinstance(address, tuple):
             return ""
         found = ipaddress.ip_address(str(address[0]).partition("%")[0])

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the admin API, made from its table of routes and the types of its documents."""
+"""Describes the admin API in OpenAPI 3.1, generated from the table of routes and the types of its documents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DESCRIPTION: Final = (
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """The whole description, for JSON."""
+    """Build the whole description as a document for JSON."""
     types = tuple(_types(routes))
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     by_type = dict(zip(map(repr, types), schemas, strict=True))
@@ -54,7 +54,7 @@ def _encoded(routes: Sequence[Route]) -> bytes:
 
 
 def described(routes: Sequence[Route]) -> tuple[Route, ...]:
-    """The table with one more row, which serves the description of all of it."""
+    """Add to a table the route that serves the description of all of it."""
     made: list[bytes] = []
 
     def serve(_: Call) -> Reply:

@@ -44,7 +44,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A request without its body; names of headers are in lower case, path and query as they were sent.
+    """The head of a request: names of headers in lower case, path and query as they were sent.
 
     `length` is None where the body comes in chunks.
     """
@@ -60,7 +60,7 @@ class Head:
 
 
 def read_head(source: Source, line: bytes) -> Head:
-    """The request that begins with this line; raises ApiError for what is no proper request."""
+    """Read the head that begins with this line; raises ApiError for what is no proper request."""
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
         if len(line) > MAX_LINE_BYTES:
@@ -110,7 +110,7 @@ def _headers(source: Source) -> dict[str, str]:
 
 
 def _length(headers: dict[str, str], newer: bool) -> int | None:
-    """Octets of the body, None for chunks; one that says both is how requests are smuggled (RFC 9112 §6.1)."""
+    """Return the length of the body, None for chunks; both at once is how requests are smuggled (RFC 9112 §6.1)."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if coding is not None:
         if length is not None:
@@ -137,7 +137,7 @@ def _expects(headers: dict[str, str]) -> bool:
 
 
 class Body:
-    """The body of one request, read once and whole; `pending` says that some of it is still in the connection."""
+    """Reads the body of one request, once and whole; `pending` says that some of it is still unread."""
 
     __slots__ = ("_give_way", "_length", "_reading", "_source", "pending")
 
@@ -149,7 +149,7 @@ class Body:
         self.pending = length != 0
 
     def read(self) -> bytes:
-        """All of it; raises ApiError where it is too large or malformed, and leaves it pending then."""
+        """Return the whole body; raises ApiError where it is too large or malformed, and leaves it pending then."""
         if not self.pending:
             return b""
         with self._reading():
@@ -158,7 +158,7 @@ class Body:
         return content
 
     def _discard(self) -> None:
-        """The server has no need to: a connection with a body in it is closed."""
+        """Do nothing: a connection with an unread body is closed."""
 
     def _exactly(self, octets: int) -> bytes:
         content = self._source.read(octets)

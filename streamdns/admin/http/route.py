@@ -1,4 +1,4 @@
-"""What a route of the admin API is: the rows of its table, who calls, and what a handler is given and gives."""
+"""Defines the rows of the table of routes, and what a handler is given and returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 
 class Role(enum.IntEnum):
-    """What a principal may do; each role may do what the ones below it may."""
+    """The roles of callers; each may do what the ones below it may."""
 
     PUBLIC = 0
     VIEWER = 1
@@ -25,14 +25,14 @@ class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: zones are canonical wire names (lower case), None is every zone."""
+    """A caller: name, role, and the zones it is limited to as lower-case wire names, None for every zone."""
 
     name: str
     role: Role
     zones: tuple[bytes, ...] | None = None
 
     def may_see(self, qname: bytes) -> bool:
-        """Whether a wire name is at or below one of the zones."""
+        """Return whether a wire name is at or below one of the zones."""
         if self.zones is None:
             return True
         # Octets that tell lengths are at most 63, so lower() leaves them as they are.
@@ -46,7 +46,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that may be served: path has the decoded parts, query and body are decoded msgspec Structs."""
+    """The arguments of a handler: decoded parts of the path, query and body as msgspec Structs, and the caller."""
 
     path: Mapping[str, str]
     query: Any
@@ -56,7 +56,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer that goes on and on: an iterable of bytes, closed (close()) when the client is gone."""
+    """An answer without an end: an iterable of bytes, closed by close() when the client is gone."""
 
     chunks: Iterable[bytes]
     content_type: str = "text/event-stream"
@@ -64,7 +64,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that is more than a document: bytes are sent as they are, anything else as JSON."""
+    """An answer with a status, content type or headers of its own; bytes are sent as they are, others as JSON."""
 
     document: Any
     status: int = 200
@@ -74,7 +74,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the table: method, path ("/v1/zones/{zone}") and who may call it.
+    """One row of the table: method, path ("/v1/zones/{zone}"), handler, and who may call it.
 
     The handler returns a msgspec Struct or a dict (sent as JSON), a Reply or a Stream, and raises ApiError. Structs of
     query and body forbid unknown fields. `zone` names the parameter, of the path or the query, that is checked against

@@ -1,4 +1,4 @@
-"""TLS of the admin API."""
+"""Makes the TLS context of the admin API from the certificate of the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamdns.settings import Settings
 
 
 def tls_context(settings: Settings) -> SSLContext | None:
-    """TLS 1.2 or newer with the certificate of the settings, None without one; raises ConfigError."""
+    """Make a context for TLS 1.2 or newer, None where no certificate is set; raises ConfigError."""
     certificate, key = settings.admin_tls_cert, settings.admin_tls_key
     if not certificate:
         return None

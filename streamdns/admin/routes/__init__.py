@@ -1,1 +1,1 @@
-"""The handlers of the admin API, a file for each subject."""
+"""The handlers of the admin API, one file for each subject."""

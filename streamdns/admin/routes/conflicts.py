@@ -1,4 +1,4 @@
-"""Routes for conflicts: RRsets of the log that contradict each other, of which only one can be served."""
+"""The route that lists conflicts: RRsets of the log that contradict each other, of which only one can be served."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _conflict(entry: stored.Conflict) -> Conflict:
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """The row of the list of conflicts; a caller with zones sees those of names in them."""
+    """Return the row of the list; a caller limited to zones sees the conflicts in these."""
 
     def conflicts(call: Call) -> ConflictPage:
-        """A page of conflicts."""
+        """Return a page of conflicts."""
         query: PageQuery = call.query
         start: bytes | None = cursors.decode(query.cursor)
         found: list[Conflict] = []

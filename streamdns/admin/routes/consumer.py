@@ -1,4 +1,4 @@
-"""The consumer as an administrator sees it: source, client, partitions, lag, and how long a fill may still take."""
+"""The route that shows the consumer: source, client, partitions, lag, and how long a fill may still take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamdns.consumer.progress import Progress
 
 
 def consumer(node: Node) -> Consumer:
-    """The consumer in full."""
+    """Return the whole document of the consumer."""
     progress = node.progress
     alarm = progress.last_alarm
     return Consumer(
@@ -53,7 +53,7 @@ def _partitions(node: Node) -> list[ConsumerPartition]:
 
 
 def _catch_up(progress: Progress, now_s: float) -> CatchUp | None:
-    """How far a fill is, while there is one; the rate is that since the log was opened."""
+    """Return how far a fill is, None where there is none; the rate is that since the log was opened."""
     if progress.state not in ("catching-up", "rebuilding") or progress.connected_at is None:
         return None
     begun_s, begun = progress.connected_at
@@ -70,7 +70,7 @@ def _catch_up(progress: Progress, now_s: float) -> CatchUp | None:
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """What is served of the consumer."""
+    """Return the row of the consumer."""
 
     def show(_: Call) -> Consumer:
         return consumer(node)

@@ -1,4 +1,4 @@
-"""Digests: of the view at its positions, and of zones."""
+"""The routes for digests: of the view at its positions, and of one zone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamdns.view.pages import Pages
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """What is served of digests."""
+    """Return the rows of the digests."""
 
     def whole(_: Call) -> Digest:
         with Pages(node.view.store) as view:

@@ -1,4 +1,4 @@
-"""RRsets, zones and changes of the view as documents of the admin API."""
+"""Turns RRsets, zones and changes of the view into the documents of the admin API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RECORDS_A_LOOK = 16
 
 
 def rrset(entry: Entry) -> RRset:
-    """An RRset with where it came from."""
+    """Describe an RRset and where it came from."""
     found = entry.rrset
     origin, local = found.origin, bool(found.flags & LOCAL)
     metadatas = decoded(origin.metadatas)
@@ -41,12 +41,12 @@ def rrset(entry: Entry) -> RRset:
 
 
 def piece(document: Any) -> Any:
-    """A document as JSON that stands in another one as it is: so a large one is not made in one go."""
+    """Encode a document as JSON that a larger one includes as it is, so that no large one is encoded in one go."""
     return msgspec.Raw(msgspec.json.encode(document))
 
 
 def records(rdtype: int, packed: bytes) -> list[str]:
-    """Records in presentation format, from the form in which a node holds them; gives way where they are many."""
+    """Return the stored records of a node in presentation format; gives way where they are many."""
     made = []
     stint = Stint()
     for number, wire in enumerate(unpack_rdatas(packed)):
@@ -57,7 +57,7 @@ def records(rdtype: int, packed: bytes) -> list[str]:
 
 
 def decoded(raw: bytes) -> Any:
-    """Stored metadatas: None, one object, or a list with one for each record; None where the journal has cut them."""
+    """Decode stored metadatas: None, one object, or a list with one for each record; None where they were cut."""
     try:
         return msgspec.json.decode(raw) if raw else None
     except msgspec.MsgspecError:
@@ -65,14 +65,14 @@ def decoded(raw: bytes) -> Any:
 
 
 def producer(metadatas: Any) -> str | None:
-    """Who the metadatas say made the records."""
+    """Return who made the records, as their metadatas say."""
     objects = metadatas if isinstance(metadatas, list) else [metadatas]
     names = [each["producer"] for each in objects if isinstance(each, dict) and isinstance(each.get("producer"), str)]
     return " and ".join(dict.fromkeys(names)) or None
 
 
 def soa(packed: bytes | None) -> Soa | None:
-    """The fields of a SOA RRset as a node holds it (RFC 1035 §3.3.13)."""
+    """Return the fields of a stored SOA RRset (RFC 1035 §3.3.13)."""
     wires = [] if packed is None else unpack_rdatas(packed, 1)
     if packed is None or not wires or len(wires[0]) < _NUMBERS.size + 2:
         return None
@@ -94,7 +94,7 @@ def _end_of_name(wire: bytes) -> int:
 
 
 def change(number: int, entry: JournalEntry) -> Change:
-    """An entry of the journal."""
+    """Describe an entry of the journal."""
     metadatas = decoded(entry.metadatas)
     return Change(
         id=number,

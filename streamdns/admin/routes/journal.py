@@ -1,4 +1,4 @@
-"""The journal of changes: pages, newest first, and a stream of server-sent events that can be taken up again."""
+"""Routes for the journal: pages of changes, newest first, and a stream of server-sent events that can be resumed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _id = re.compile(r"([0-9]{1,9})-([0-9]{1,18})").fullmatch
 
 
 class _Filter:
-    """Which changes a caller wants and may see."""
+    """Selects the changes that a caller asked for and may see."""
 
     def __init__(self, principal: Principal, query: JournalQuery | StreamQuery) -> None:
         self._principal = principal
@@ -41,7 +41,7 @@ class _Filter:
         self._producer = query.producer
 
     def takes(self, entry: JournalEntry) -> bool:
-        """Whether this change is one."""
+        """Return whether a change is selected."""
         if self._name is not None and entry.owner != self._name:
             return False
         if self._zone is not None and not node_key(entry.owner).startswith(self._zone):
@@ -52,13 +52,13 @@ class _Filter:
 
 
 class Journal:
-    """The handlers of the journal; `elapsed_s` never jumps."""
+    """The handlers of the journal; `elapsed_s` is a clock that never jumps."""
 
     def __init__(self, node: Node, elapsed_s: Callable[[], float] = time.monotonic) -> None:
         self._node, self._elapsed_s = node, elapsed_s
 
     def page(self, call: Call) -> JournalPage:
-        """A page of changes, newest first; an empty one with a next is one where none was found so far."""
+        """Return a page of changes, newest first; an empty page with a cursor found none so far."""
         query: JournalQuery = call.query
         wanted = _Filter(call.principal, query)
         before = cursors.number(query.cursor, _LAST)
@@ -83,7 +83,7 @@ class Journal:
         return JournalPage(changes=found, first=first, end=end, next=str(before))
 
     def stream(self, call: Call) -> Stream:
-        """Changes from now on, or behind an id, for as long as the client listens."""
+        """Stream the changes from now on, or those behind an id, for as long as the client listens."""
         query: StreamQuery = call.query
         wanted = _Filter(call.principal, query)
         # What a browser sends when it connects again.
@@ -125,7 +125,7 @@ class Journal:
                 self._node.commits.wait(max(0.0, said_s + _ALIVE_S - self._elapsed_s()))
 
     def _begin(self, after: str) -> tuple[Store, int]:
-        """The view that serves, and the change to begin with, as an id has it; -1 where it is of another view."""
+        """Return the serving view and the number of the change to begin with; -1 for an id of another view."""
         store = self._node.view.store
         match = _id(after)
         if match is None:
@@ -134,7 +134,7 @@ class Journal:
 
 
 def _generation(store: Store) -> int:
-    """The number of a view's generation: changes are numbered anew in each."""
+    """Return the number of a view's generation: changes are numbered anew in each."""
     return int("".join(filter(str.isdigit, os.path.basename(store.path))) or 0)
 
 
@@ -148,7 +148,7 @@ def _changed(generation: int, number: int, entry: JournalEntry) -> bytes:
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """What is served of the journal."""
+    """Return the rows of the journal."""
     journal = Journal(node)
     return (
         Route("GET", "/v1/journal", journal.page, "Changes, newest first", JournalPage, query=JournalQuery),

@@ -1,4 +1,4 @@
-"""RRsets as the search of the first version gives them: a list of records each, with the fields of its events."""
+"""Answers /search in the form of the first version: a list of records with the fields of their events."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _WITH_PRIORITY = (rdata.type_from_text("MX"), rdata.type_from_text("SRV"))
 
 
 def order(entry: Entry) -> bytes:
-    """Its RRsets came in the order of their keys, which are names as they are written, and types."""
+    """Return the sorting key of the first version: the name as it is written, then the type."""
     return f"{name.to_text(entry.owner)}|{rdata.type_to_text(entry.rrset.rdtype)}".encode()
 
 
 def records(entry: Entry) -> list[FirstRecord]:
-    """The records of an RRset, each with metadatas of its own."""
+    """Return the records of an RRset in the old form, each with its own metadatas."""
     found = entry.rrset
     contents = documents.records(found.rdtype, found.records)
     metadatas = documents.decoded(found.origin.metadatas)

@@ -24,10 +24,10 @@ def _series(metric: Metric, values: tuple[str, ...], value: float | Histogram) -
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """The row of the metrics as JSON."""
+    """Return the row of the metrics as JSON."""
 
     def metrics(_: Call) -> Metrics:
-        """Every metric that has a value."""
+        """Return every metric that has a value."""
         found = []
         stint = Stint()
         for metric, series in node.registry.collect():
@@ -42,7 +42,7 @@ def routes(node: Node) -> tuple[Route, ...]:
 
 
 def text_routes(registry: Registry) -> tuple[Route, ...]:
-    """The row of /metrics, which is for viewers here; DNS_METRICS_ADDRESS serves it to whoever reaches that."""
+    """Return the row of /metrics, which needs the role viewer here; DNS_METRICS_ADDRESS serves it without a token."""
 
     def text(call: Call) -> Reply:
         pages = []

@@ -1,4 +1,4 @@
-"""The routes for nodes: this one and its peers compared, and what it tells the others of itself."""
+"""The routes for nodes: this one compared with its peers, and the report that peers ask for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamdns.admin.schema.peers import NodeReport, Nodes
 
 
 def routes(node: Node, peers: Peers | None, auditor: Auditor | None) -> tuple[Route, ...]:
-    """The rows of nodes; without peers the node is alone."""
+    """Return the rows of nodes; without peers the list holds this node only."""
 
     def nodes(_: Call) -> Nodes:
         return Nodes(node=report(node, auditor), peers=[]) if peers is None else peers.nodes()

@@ -1,4 +1,4 @@
-"""Routes for the quarantine: events that were rejected, with the reason of each."""
+"""The route for the quarantine: events that were rejected, each with the reason."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LAST = (1 << 63) - 1
 
 
 class Quarantine:
-    """The handler of the list; a caller with zones sees what is about names in them."""
+    """The handler of the list; a caller limited to zones sees the events about names in these."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
 
     def page(self, call: Call) -> QuarantinePage:
-        """A page of rejected events, newest first; `next` is the number of the last one."""
+        """Return a page of rejected events, newest first; the cursor is the number of the last one."""
         query: PageQuery = call.query
         before = cursors.number(query.cursor, _LAST)
         found: list[Quarantined] = []
@@ -50,7 +50,7 @@ class Quarantine:
 
 
 def _owner(entry: quarantine.Quarantined) -> bytes:
-    """The name that an event is about; the root where its key names none."""
+    """Return the name that an event is about; the root where its key has none."""
     try:
         return decode_key(entry.key)[0]
     except BadEvent:
@@ -70,7 +70,7 @@ def _text(octets: bytes) -> str:
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """The row of the list of rejected events."""
+    """Return the row of the list."""
     return (
         Route("GET", "/v1/quarantine", Quarantine(node).page, "Rejected events, newest first", QuarantinePage,
               query=PageQuery),

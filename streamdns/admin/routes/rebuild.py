@@ -1,4 +1,4 @@
-"""The route that asks for a rebuild: a new view from the log, beside the one that serves."""
+"""The route that requests a rebuild: a new view, filled from the log beside the serving one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from streamdns.view import rebuild_request
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """The row of the request for a rebuild."""
+    """Return the row of the request."""
 
     def rebuild(call: Call) -> RebuildAsked:
-        """Leave a request for a rebuild, or find the one that waits already; raises ApiError."""
+        """Leave a request for a rebuild, or return the one that waits already; raises ApiError."""
         view = node.view
         try:
             missing = view.room().missing(view.path)

@@ -1,4 +1,4 @@
-"""The routes for the resolver: what it does, what its cache has of a name, and making it forget."""
+"""The routes for the resolver: its state, the entries of its cache, and flushing them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamdns.admin.status import Status
 
 
 def routes(status: Status) -> tuple[Route, ...]:
-    """The rows of the resolver."""
+    """Return the rows of the resolver."""
 
     def cache(call: Call) -> dict[str, Any]:
         return status.resolver.entries(call.query.name)

@@ -1,4 +1,4 @@
-"""Names and types as requests have them, and which keys of the view a caller may see."""
+"""Parses names and types in requests, and limits reads to the zones of a scoped token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamdns.view.keys import node_key, subtree
 
 
 def owner(text: str) -> bytes:
-    """The lower-case wire form of a name; raises ApiError."""
+    """Parse a name into lower-case wire form; raises ApiError."""
     try:
         return name.from_text(text).lower()
     except ValueError as err:
@@ -17,7 +17,7 @@ def owner(text: str) -> bytes:
 
 
 def rdtype(text: str) -> int | None:
-    """The number of a type, None where none was given; raises ApiError."""
+    """Parse a record type into its number, None where none was given; raises ApiError."""
     try:
         return rdata.type_from_text(text) if text else None
     except ValueError as err:
@@ -25,7 +25,7 @@ def rdtype(text: str) -> int | None:
 
 
 def prefixes(principal: Principal, below: str) -> list[bytes]:
-    """The prefixes of the keys to look through, in order: those below a name where one is given, none of them twice."""
+    """Return the key prefixes that a caller may read, in order, none within another; with a name those below it."""
     if below:
         top = owner(below)
         if not principal.may_see(top):
@@ -41,5 +41,5 @@ def prefixes(principal: Principal, below: str) -> list[bytes]:
 
 
 def behind(prefix: bytes, key: bytes) -> bool:
-    """Whether a key stands behind all keys with a prefix."""
+    """Return whether a key sorts behind all keys with a prefix."""
     return not key.startswith(prefix) and key > prefix

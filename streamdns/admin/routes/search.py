@@ -1,4 +1,4 @@
-"""Search over the names and records of the view: bounded looks, and a cursor to go on with."""
+"""Routes for searches over names and records: each answer looks at a bounded number, and has a cursor to go on with."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Wanted = Callable[[bytes, bytes], bool]
 
 
 def wanted_of(substring: str, glob: str, rdtype: int | None) -> Wanted:
-    """A test of all that can be told without reading the records."""
+    """Make the test of a key and its node that is done before the records are read."""
     substring, glob = substring.lower(), glob.lower()
     # In a key the labels stand as they are, in another order: what is in none of them need not be spelt out.
     pieces = re.split(r"[.*?]", f"{substring}.{'' if '[' in glob else glob}")
@@ -57,13 +57,13 @@ def wanted_of(substring: str, glob: str, rdtype: int | None) -> Wanted:
 
 
 class Search:
-    """The handlers of both searches."""
+    """The handlers of /v1/search and of the search of the first version."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
 
     def search(self, call: Call) -> RRsetPage:
-        """A page of RRsets; one that is empty and has a next is one where nothing was found so far."""
+        """Return a page of RRsets; an empty page with a cursor found nothing so far."""
         query: SearchQuery = call.query
         stint = Stint()
         rdtype = scope.rdtype(query.type)
@@ -76,7 +76,7 @@ class Search:
         return page_of(found, looked, following, stint)
 
     def pattern(self, call: Call) -> list[list[FirstRecord]]:
-        """All RRsets whose name contains the pattern, in the form and order of the first version.
+        """Return all RRsets whose name contains the pattern, in the form and order of the first version.
 
         Raises ApiError where they are too many for one answer.
         """
@@ -102,7 +102,7 @@ class Search:
         self, principal: Principal, below: str, start: bytes, wanted: Wanted, keep: Callable[[Entry], bool],
         stint: Stint, *, most_found: int, most_looked: int, most_octets: int,
     ) -> tuple[list[Entry], int, bytes | None]:
-        """RRsets, the number of names that were looked at, and the key to go on with."""
+        """Return the matching RRsets, the number of names looked at, and the key to go on with."""
         found: list[Entry] = []
         looked = octets = 0
         for prefix in scope.prefixes(principal, below):
@@ -133,7 +133,7 @@ def _has(entry: Entry, content: str) -> bool:
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """What is served of searches."""
+    """Return the rows of both searches."""
     search = Search(node)
     answers: Any = list[list[FirstRecord]]
     return (

@@ -1,4 +1,4 @@
-"""The route for the settings in effect."""
+"""The route that shows the settings in effect."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from streamdns.settings.table import SETTINGS
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """The row of the settings."""
+    """Return the row of the settings."""
 
     def settings(_: Call) -> SettingsList:
-        """Every setting in effect, secrets masked."""
+        """Return every setting in effect, with secrets masked."""
         effective = node.settings()
         values = effective.masked()
         return SettingsList(settings=[

@@ -1,4 +1,4 @@
-"""The routes for the state of a node: whether it is alive, whether it should get queries, and what it is doing."""
+"""The routes for the state of a node: whether it is alive, whether it should get queries, and its status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamdns.admin.status import Status
 
 
 def routes(status: Status) -> tuple[Route, ...]:
-    """The rows of the state."""
+    """Return the rows of health, readiness and status."""
 
     def ready(call: Call) -> Reply:
         reasons = status.not_ready()

@@ -1,4 +1,4 @@
-"""The table of all routes: those that every node has, and those about what it holds and does."""
+"""The table of all routes, put together from those of each subject."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from streamdns.metrics.registry import Registry
 
 
 def basic_routes(status: Status, registry: Registry) -> tuple[Route, ...]:
-    """The rows that every node has, whatever it holds."""
+    """Return the rows that every node has: state, metrics as text, and the resolver."""
     return (*state.routes(status), *metrics.text_routes(registry), *resolver.routes(status))
 
 
 def routes(node: Node, peers: Peers | None = None, auditor: Auditor | None = None) -> tuple[Route, ...]:
-    """The rows about what a node holds and does."""
+    """Return the rows about the data of a node and its operation."""
     return (
         *zones.routes(node),
         *search.routes(node),

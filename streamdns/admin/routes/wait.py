@@ -1,4 +1,4 @@
-"""Waiting until a node, or several, answer from a view that holds an event."""
+"""The route that waits until one node, or all peers too, answer from a view that holds an event."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _WAY_S = 2.0
 
 
 class _Seen(NamedTuple):
-    """Whether the view holds what is waited for, and the position of the partition where one was asked for."""
+    """One look at the view: whether it holds the event, and the position of the partition where one was asked for."""
 
     applied: bool
     position: int | None
 
 
 class Waiting:
-    """The handler of /v1/wait; `elapsed_s` never jumps."""
+    """The handler of /v1/wait; `elapsed_s` is a clock that never jumps."""
 
     def __init__(self, node: Node, elapsed_s: Callable[[], float] = time.monotonic) -> None:
         self._node, self._elapsed_s = node, elapsed_s
@@ -68,7 +68,7 @@ class Waiting:
         return waited if waited.applied else Reply(_too_late(waited, query), status=504)
 
     def _look_of(self, query: WaitQuery, principal: Principal) -> Callable[[], _Seen]:
-        """What to look at after each commit; raises ApiError where the request does not say one thing."""
+        """Make the check that is done after each commit; raises ApiError where the request is not about one event."""
         if (query.offset is None) == (not query.name):
             raise ApiError(400, "bad_request", "say either which offset, or which name and type")
         if query.offset is not None:
@@ -146,7 +146,7 @@ def _too_late(waited: Waited, query: WaitQuery) -> dict[str, Any]:
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """What is served of waiting."""
+    """Return the row of /v1/wait."""
     return (
         Route("GET", "/v1/wait", Waiting(node).wait, "Return when an event is applied here, or on all nodes", Waited,
               query=WaitQuery),

@@ -1,4 +1,4 @@
-"""Zones: /v1/zones, one of them, and its records."""
+"""Routes for zones: the list, one zone, its records, and one name of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Zones:
         self._node = node
 
     def all(self, call: Call) -> ZonePage:
-        """A page of zones in canonical order."""
+        """Return a page of zones in canonical order."""
         query: NamesQuery = call.query
         stint = Stint()
         lines, following = self._lines(scope.prefixes(call.principal, query.below), query, stint)
@@ -64,14 +64,14 @@ class Zones:
         return lines, None
 
     def one(self, call: Call) -> Zone:
-        """One zone."""
+        """Return one zone."""
         with Pages(self._node.view.store) as view:
             line = view.zone_line(apex_of(view, call.path["zone"]))
         assert line is not None
         return self._zone(line)
 
     def records(self, call: Call) -> RRsetPage:
-        """A page of the records of a zone, without those of zones below it."""
+        """Return a page of the records of a zone, without those of zones below it."""
         query: PageQuery = call.query
         stint = Stint()
         with Pages(self._node.view.store) as view:
@@ -90,7 +90,7 @@ class Zones:
         return page_of(found, looked, start, stint)
 
     def name(self, call: Call) -> NameRecords:
-        """The RRsets of one name of a zone, or the one of a type."""
+        """Return the RRsets of one name of a zone, or only that of a type."""
         query: RecordsQuery = call.query
         wanted = scope.rdtype(query.type)
         owner = scope.owner(call.path["name"])
@@ -123,7 +123,7 @@ class Zones:
 
 
 def apex_of(view: Pages, text: str) -> bytes:
-    """The key of a zone's apex; raises ApiError for what is no zone of the view."""
+    """Return the key of a zone's apex; raises ApiError where the view has no such zone."""
     owner = scope.owner(text)
     key = node_key(owner)
     if view.zone(key) is None:
@@ -134,7 +134,7 @@ def apex_of(view: Pages, text: str) -> bytes:
 
 
 def page_of(entries: list[Entry], looked: int, following: bytes | None, stint: Stint) -> RRsetPage:
-    """RRsets as a page; gives way in between."""
+    """Make a page of RRsets; gives way in between."""
     rrsets = []
     for entry in entries:
         rrsets.append(documents.piece(documents.rrset(entry)))
@@ -143,7 +143,7 @@ def page_of(entries: list[Entry], looked: int, following: bytes | None, stint: S
 
 
 def routes(node: Node) -> tuple[Route, ...]:
-    """What is served of zones."""
+    """Return the rows of zones."""
     zones = Zones(node)
     return (
         Route("GET", "/v1/zones", zones.all, "Zones with SOA, counts, digest and last change, page by page",

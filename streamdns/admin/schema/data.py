@@ -1,4 +1,4 @@
-"""Documents about what the view holds: zones, RRsets, rejected events, conflicts, changes."""
+"""Documents about the data in the view: zones, RRsets, rejected events, conflicts, changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class RRset(msgspec.Struct, kw_only=True):
-    """One RRset and where it came from; topic, partition and position are null for one of this node's own.
+    """One RRset and where it came from; topic, partition and position are null for a local record of this node.
 
     `shadowed`: it is not answered. `rejected`: a newer event of it was refused. `metadatas` are those of the event.
     """
@@ -29,7 +29,7 @@ class RRset(msgspec.Struct, kw_only=True):
 
 
 class RRsetPage(msgspec.Struct, kw_only=True):
-    """RRsets in canonical order of their names; `looked_at` is the number of names that were looked at for it."""
+    """A page of RRsets in canonical order of their names; `looked_at` counts the names that were looked at for it."""
 
     rrsets: list[RRset]
     looked_at: int
@@ -44,7 +44,7 @@ class FirstMetadatas(msgspec.Struct, kw_only=True, rename="pascal"):
 
 
 class FirstRecord(msgspec.Struct, kw_only=True, rename="pascal"):
-    """A record as the first version had it; `Priority` is that of MX and SRV, and 0 for others."""
+    """A record as the first version of the API gave it; `Priority` is that of MX and SRV, and 0 for others."""
 
     name: str
     type: str
@@ -55,7 +55,7 @@ class FirstRecord(msgspec.Struct, kw_only=True, rename="pascal"):
 
 
 class NameRecords(msgspec.Struct, kw_only=True):
-    """The RRsets of one name; `zone` is the zone it belongs to."""
+    """The RRsets of one name; `zone` is the zone that the name belongs to."""
 
     name: str
     zone: str | None
@@ -93,7 +93,7 @@ class Zone(msgspec.Struct, kw_only=True):
 
 
 class ZonePage(msgspec.Struct, kw_only=True):
-    """Zones in canonical order; `total` is the number of all, null for who may see only some."""
+    """A page of zones in canonical order; `total` is the number of all, null for a caller limited to some."""
 
     zones: list[Zone]
     total: int | None
@@ -101,7 +101,7 @@ class ZonePage(msgspec.Struct, kw_only=True):
 
 
 class Quarantined(msgspec.Struct, kw_only=True):
-    """A rejected event: when it was read (ms), where it stands, its key, the reason, and how its payload begins."""
+    """A rejected event: when it was read (ms), its place in the log, key, reason, and how its payload begins."""
 
     id: int
     time: int
@@ -115,7 +115,7 @@ class Quarantined(msgspec.Struct, kw_only=True):
 
 
 class QuarantinePage(msgspec.Struct, kw_only=True):
-    """Rejected events, newest first; `total` as for zones."""
+    """A page of rejected events, newest first; `total` as for zones."""
 
     quarantined: list[Quarantined]
     total: int | None
@@ -132,7 +132,7 @@ class Conflict(msgspec.Struct, kw_only=True):
 
 
 class ConflictPage(msgspec.Struct, kw_only=True):
-    """Conflicts, by kind; `total` as for zones."""
+    """A page of conflicts, by kind; `total` as for zones."""
 
     conflicts: list[Conflict]
     total: int | None
@@ -140,8 +140,7 @@ class ConflictPage(msgspec.Struct, kw_only=True):
 
 
 class Data(msgspec.Struct, kw_only=True):
-    """What an RRset was: its hash in the digest, and its records where the journal keeps them (large ones it does not).
-    """
+    """An RRset at one moment: its hash in the digest, and its records, null where they are too large to keep."""
 
     hash: str
     ttl: int | None
@@ -149,8 +148,8 @@ class Data(msgspec.Struct, kw_only=True):
 
 
 class Change(msgspec.Struct, kw_only=True):
-    """One change of an RRset: `before` null: it was not there; `after` null: it is there no more. `time` is when this
-    node applied it, `timestamp` when it was written (ms).
+    """One change of an RRset: `before` is null where it was new, `after` where it was deleted. `time` is when this node
+    applied it, `timestamp` when the event was written (ms).
     """
 
     id: int
@@ -168,8 +167,7 @@ class Change(msgspec.Struct, kw_only=True):
 
 
 class JournalPage(msgspec.Struct, kw_only=True):
-    """Changes, newest first; `first` and `end` are the ids that the journal holds: from the first up to before the end.
-    """
+    """A page of changes, newest first; the journal holds the ids from `first` up to, but not including, `end`."""
 
     changes: list[Change]
     first: int
@@ -178,13 +176,13 @@ class JournalPage(msgspec.Struct, kw_only=True):
 
 
 class StreamPosition(msgspec.Struct, kw_only=True):
-    """What the event `lost` of the stream of changes says: some were not sent, and it goes on with number `first`."""
+    """The data of the event `lost`: changes were left out of the stream, and it goes on with number `first`."""
 
     first: int
 
 
 class ZoneDigest(msgspec.Struct, kw_only=True):
-    """A zone's digest."""
+    """The digest and the counts of one zone; `counting` as for zones."""
 
     name: str
     digest: str

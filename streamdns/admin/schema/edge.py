@@ -1,4 +1,4 @@
-"""What the edge of the admin API itself takes and gives: errors, health, signing in."""
+"""Documents that the API itself needs: errors, health and readiness, signing in, the resolver's cache."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import msgspec
 
 
 class ErrorDetail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A stable word for programs and a sentence for people."""
+    """An error: `code` is a stable word for programs, `message` a sentence for people."""
 
     code: str
     message: str
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every answer with a status of 400 or more."""
+    """The document of every answer with a status of 400 or more."""
 
     error: ErrorDetail
 
 
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The event loop turns."""
+    """The answer of a node whose event loop turns."""
 
     status: str
 
@@ -34,33 +34,33 @@ class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CacheQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A name of the resolver's cache."""
+    """The name whose entries in the resolver's cache are shown."""
 
     name: str
 
 
 class FlushQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the resolver is to forget: a name, with `below` all below it too; everything where none is given."""
+    """What the resolver's cache forgets: a name, with `below` all names below it too; everything without a name."""
 
     name: str = ""
     below: bool = False
 
 
 class Flushed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many entries were forgotten."""
+    """How many entries were removed."""
 
     flushed: int
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A user's name and password."""
+    """The name and the password of a user."""
 
     username: Annotated[str, msgspec.Meta(max_length=256)]
     password: Annotated[str, msgspec.Meta(max_length=1024)]
 
 
 class SignedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A token, which the cookie `token` has too, and when it ends (seconds since 1970).
+    """A token, also set as the cookie `token`, and when it ends (seconds since 1970).
 
     `csrf` goes into the header X-CSRF-Token of requests that change something and have only the cookie; the cookie
     `csrf` has it too.
@@ -72,6 +72,6 @@ class SignedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignedOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The token is taken no more."""
+    """Whether a token came with the request and was revoked."""
 
     signed_out: bool

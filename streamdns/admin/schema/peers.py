@@ -1,4 +1,4 @@
-"""Documents about several nodes: digests, positions, waiting, and what a node sees of the others."""
+"""Documents about several nodes: digests, positions, waiting, and what a node knows of its peers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class PositionAt(msgspec.Struct, kw_only=True):
-    """A partition and where reading of it goes on; `digest` is of what stands from it, "" where that is not known."""
+    """A partition, where its reading goes on, and the digest of its RRsets in the view, "" where that is not known."""
 
     topic: str
     partition: int
@@ -15,7 +15,7 @@ class PositionAt(msgspec.Struct, kw_only=True):
 
 
 class Digest(msgspec.Struct, kw_only=True):
-    """The digest of the view at these positions."""
+    """The digest of the whole view, and the positions at which it holds."""
 
     digest: str
     names: int
@@ -26,7 +26,7 @@ class Digest(msgspec.Struct, kw_only=True):
 
 
 class NodeWait(msgspec.Struct, kw_only=True):
-    """What came of waiting on one node; `position` is how far its partition is, where one was asked for."""
+    """The result of waiting on one node; `position` is how far its partition is, where one was asked for."""
 
     node: str
     applied: bool
@@ -35,7 +35,7 @@ class NodeWait(msgspec.Struct, kw_only=True):
 
 
 class Waited(msgspec.Struct, kw_only=True):
-    """Every node that is named has applied the event, and answers from a view that holds it."""
+    """The result of waiting: `applied` says that every node listed answers from a view that holds the event."""
 
     applied: bool
     seconds: float
@@ -43,7 +43,7 @@ class Waited(msgspec.Struct, kw_only=True):
 
 
 class Mark(msgspec.Struct, kw_only=True):
-    """The digest of what stood from a partition when all before `position`, and nothing from there on, was applied."""
+    """The digest of a partition's RRsets at the moment when exactly the events before `position` were applied."""
 
     topic: str
     partition: int
@@ -52,8 +52,8 @@ class Mark(msgspec.Struct, kw_only=True):
 
 
 class Audit(msgspec.Struct, kw_only=True):
-    """The last recomputation of all digests from the stored records: `zones` are those whose digest differs (the first
-    of them), `view` says whether the whole view's does. `time` in ms.
+    """The last audit, which recomputes all digests from the stored records: `zones` are those that differ (the first of
+    them), `view` says whether the whole view's digest does. `time` in ms.
     """
 
     time: int
@@ -64,7 +64,7 @@ class Audit(msgspec.Struct, kw_only=True):
 
 
 class NodeReport(msgspec.Struct, kw_only=True):
-    """What a node tells its peers about itself. `contested`: some RRset has candidates in several partitions, and then
+    """What a node reports of itself to its peers. `contested`: some RRset has candidates in several partitions, so that
     partitions cannot be compared one by one.
     """
 
@@ -84,7 +84,7 @@ class NodeReport(msgspec.Struct, kw_only=True):
 
 
 class NodeSeen(msgspec.Struct, kw_only=True):
-    """A peer as this node sees it; `asked` in ms, `error` says why it could not be asked.
+    """What this node knows of a peer; `asked` in ms, `error` says why the peer did not answer.
 
     `diverges` null: there is nothing yet at which the two can be compared. `compared_at` says where they were: "" for
     nowhere. `zones` are zones whose digests differ, the first of them; `streamdns compare` finds the names.

@@ -1,4 +1,4 @@
-"""Parameters of requests."""
+"""Parameters of requests, with their limits."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFFFFFFFFFF)]
 
 
 class Query(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """No parameters."""
+    """The base of all queries; it has no parameters."""
 
 
 class PageQuery(Query, frozen=True):
-    """What every page takes."""
+    """The parameters of every list that comes in pages."""
 
     limit: Limit = 100
     cursor: Cursor = ""
 
 
 class NamesQuery(PageQuery, frozen=True):
-    """A page of names; with `below` only that name and those below it."""
+    """A page of names; `below` limits it to one name and those below it."""
 
     below: NameText = ""
 
 
 class SearchQuery(PageQuery, frozen=True):
-    """`name` is a substring of the owner's name, `glob` a pattern of all of it with * and ?, `content` a substring of a
-    record; all of them without regard to case, and all that are given must hold.
+    """What to search: `name` is a substring of the owner's name, `glob` a pattern of all of it with * and ?, `content`
+    a substring of a record; all of them without regard to case, and all that are given must hold.
     """
 
     name: NameText = ""
@@ -52,13 +52,13 @@ class PatternQuery(Query, frozen=True):
 
 
 class RecordsQuery(Query, frozen=True):
-    """`type`: only the RRset of it."""
+    """`type` limits the answer to the RRset of that type."""
 
     type: TypeText = ""
 
 
 class JournalQuery(PageQuery, frozen=True):
-    """Changes of a name, of a zone with all below it, by a producer, not before a moment (ms)."""
+    """Which changes to list: of a name, of a zone with all below it, by a producer, not before a moment (ms)."""
 
     name: NameText = ""
     zone: NameText = ""
@@ -67,7 +67,7 @@ class JournalQuery(PageQuery, frozen=True):
 
 
 class StreamQuery(Query, frozen=True):
-    """As of the journal; `after` is the id of the last event that came: the stream goes on behind it."""
+    """Which changes to stream, as for the journal; with `after`, the id of the last event, those behind it."""
 
     name: NameText = ""
     zone: NameText = ""
@@ -76,8 +76,8 @@ class StreamQuery(Query, frozen=True):
 
 
 class WaitQuery(Query, frozen=True):
-    """An event by partition and offset (`topic` where there are several), or what it made: an RRset that is there, has
-    a record `content`, or, with `gone`, is not there or has it no more. `nodes` is "self" or "all"; seconds to wait.
+    """What to wait for: an event by partition and offset (`topic` where there are several), or its effect: an RRset
+    that exists, has the record `content`, or, with `gone`, does not. `nodes` is "self" or "all"; `timeout` in seconds.
     """
 
     topic: Annotated[str, msgspec.Meta(max_length=249)] = ""

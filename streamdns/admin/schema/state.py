@@ -1,4 +1,4 @@
-"""Documents about a node itself: status, consumer, settings, metrics."""
+"""Documents about one node: status, consumer, settings, metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Alarm(msgspec.Struct, kw_only=True):
-    """What an administrator must know, also after it is over; `time` in seconds."""
+    """Something an administrator must know of, kept after it is over; `time` in seconds."""
 
     time: int
     reason: str
@@ -32,7 +32,7 @@ class ConsumerSummary(msgspec.Struct, kw_only=True):
 
 
 class Lag(msgspec.Struct, kw_only=True):
-    """What of the log is not applied yet; `events_estimated`: from the mean length of an event so far."""
+    """How much of the log is not applied yet; with `events_estimated` from the mean length of an event so far."""
 
     events: int
     events_estimated: bool
@@ -41,7 +41,7 @@ class Lag(msgspec.Struct, kw_only=True):
 
 
 class PartitionPosition(msgspec.Struct, kw_only=True):
-    """Where reading of a partition goes on, its end as of the last look, and the timestamp of the last event (ms)."""
+    """A partition: where its reading goes on, its end as last seen, and the timestamp of the last event (ms)."""
 
     topic: str
     partition: int
@@ -51,7 +51,7 @@ class PartitionPosition(msgspec.Struct, kw_only=True):
 
 
 class LastRebuild(msgspec.Struct, kw_only=True):
-    """A rebuild that serves; the counts are null where there was nothing to compare it with."""
+    """The last rebuild that came to serve; the counts are null where there was no view to compare it with."""
 
     time: int
     reason: str
@@ -64,14 +64,14 @@ class LastRebuild(msgspec.Struct, kw_only=True):
 
 
 class RebuildRefusal(msgspec.Struct, kw_only=True):
-    """A request for a rebuild that could not be met."""
+    """A request for a rebuild that could not be carried out, and why."""
 
     request: str
     reason: str
 
 
 class ViewStatus(msgspec.Struct, kw_only=True):
-    """The view's files; `rebuild` is the reason of one that is under way."""
+    """The files of the view; `rebuild` is the reason of a rebuild that is running."""
 
     path: str
     complete: bool
@@ -94,7 +94,7 @@ class ServiceState(msgspec.Struct, kw_only=True):
 
 
 class NodeStatus(msgspec.Struct, kw_only=True):
-    """What a node is and how far it is."""
+    """The state of a node: version, readiness, consumer, view, counts and services."""
 
     version: str
     instance: str
@@ -118,7 +118,7 @@ class NodeStatus(msgspec.Struct, kw_only=True):
 
 
 class CatchUp(msgspec.Struct, kw_only=True):
-    """How far a fill of the view is: octets or events of the log, how fast (a second), and how long it may take."""
+    """Progress of a fill of the view: octets or events of the log, how many a second, and the time left."""
 
     done: int
     end: int
@@ -128,7 +128,7 @@ class CatchUp(msgspec.Struct, kw_only=True):
 
 
 class ConsumerPartition(msgspec.Struct, kw_only=True):
-    """One partition; lags are null where they cannot be told. `last_event` and the timestamp are in ms."""
+    """One partition of the log and how far it is behind; `last_event` is the timestamp of its last event (ms)."""
 
     topic: str
     partition: int
@@ -141,7 +141,7 @@ class ConsumerPartition(msgspec.Struct, kw_only=True):
 
 
 class Consumer(msgspec.Struct, kw_only=True):
-    """The consumer in full; `unit` says what positions count: octets or events."""
+    """The consumer in full; `unit` says whether positions count octets or events."""
 
     source: str
     client: str
@@ -172,13 +172,13 @@ class Setting(msgspec.Struct, kw_only=True):
 
 
 class SettingsList(msgspec.Struct, kw_only=True):
-    """All settings, in the order of their page."""
+    """All settings, in the order of their reference page."""
 
     settings: list[Setting]
 
 
 class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One series: a number, or a histogram's count, sum and cumulative counts by upper bound."""
+    """One series of a metric: a number, or a histogram with count, sum and cumulative counts by upper bound."""
 
     labels: dict[str, str]
     value: float | None = None
@@ -198,14 +198,14 @@ class MetricSeries(msgspec.Struct, kw_only=True):
 
 
 class Metrics(msgspec.Struct, kw_only=True):
-    """All metrics, as of `time` (ms)."""
+    """All metrics at the moment `time` (ms)."""
 
     time: int
     metrics: list[MetricSeries]
 
 
 class RebuildAsked(msgspec.Struct, kw_only=True):
-    """A request for a rebuild that waits: `id` is what /v1/status has in view.last_rebuild.request when it is done."""
+    """A waiting request for a rebuild; when it is done, /v1/status has its `id` in view.last_rebuild.request."""
 
     id: str
     by: str

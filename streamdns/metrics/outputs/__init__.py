@@ -1,4 +1,4 @@
-"""The outputs of metrics: each is one module here and one line in the table of addresses.py.
+"""The outputs of metrics: each is one module here and one row in the table of addresses.py.
 
 docs/metrics-outputs.md says what each sends, and how another one is added.
 """
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from streamdns.metrics.flush import Flush
 
 class Unwanted(Exception):
-    """Whoever is at the other end will not take this flush, now or later; the message says why."""
+    """The receiver will never take this flush; the message says why."""
 
 
 class Output(Protocol):
-    """One way out of the process; it is used by one greenlet, which is its own, and may wait there as long as it likes.
+    """Sends flushes to one receiver; it has a greenlet of its own and may wait as long as it likes.
 
     Every module of the table has a function `output(target: Target) -> Output`, which neither connects nor waits.
     """
 
     def send(self, flush: Flush) -> None:
-        """Hand over a flush. Raises OSError where that cannot be done now (it is tried again), and Unwanted."""
+        """Send a flush; raises OSError where that fails now (it is tried again), and Unwanted."""
         ...
 
     def close(self) -> None:
-        """Give back what is open; the next send() opens it again. May be called twice."""
+        """Close what is open; the next send() opens it again. May be called twice."""
         ...
 
 
 class Target(NamedTuple):
-    """Where an output sends: `url` as it was set, the name of this instance, and what settings say of the output."""
+    """Where an output sends: the URL of the setting, the name of this instance, and the settings of the output."""
 
     url: SplitResult
     instance: str
@@ -51,12 +51,12 @@ class Target(NamedTuple):
 
     @property
     def path(self) -> str:
-        """What is asked for over HTTP: the path with its query."""
+        """The path of HTTP requests, with its query."""
         return (self.url.path or "/") + (f"?{self.url.query}" if self.url.query else "")
 
 
 def make(target: Target) -> Output:
-    """The output that a target's URL names."""
+    """Make the output that the URL of a target names."""
     module = import_module(f"{__name__}.{OUTPUTS[target.url.scheme]}")
     made: Output = module.output(target)
     return made

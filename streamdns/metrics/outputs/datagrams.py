@@ -1,4 +1,4 @@
-"""Datagrams to one host, for the outputs that speak UDP."""
+"""Sends datagrams to one host, for the outputs that speak UDP."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Datagrams:
 
 
 def _raise_pending(sock: Any) -> None:
-    """Raise what came back for the datagrams sent so far."""
+    """Raise the error that the network reported for the datagrams sent so far."""
     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:
         raise OSError(number, "nobody listens there" if number == errno.ECONNREFUSED else "it cannot be reached")
@@ -109,7 +109,7 @@ def _is_address(host: str) -> bool:
 
 
 def packed(lines: Sequence[bytes]) -> list[bytes]:
-    """Lines put together to as few datagrams of at most MAX_OCTETS as their order allows; a longer line goes alone."""
+    """Pack lines in order into datagrams of at most MAX_OCTETS; a longer line goes alone."""
     found: list[bytes] = []
     data = b""
     for line in lines:

@@ -1,4 +1,4 @@
-"""Posting over HTTP, for the outputs that speak it."""
+"""Posts over HTTP, for the outputs that speak it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _UNWANTED = (400, 413, 415, 422)
 
 
 class Poster:
-    """Posts to one URL, each time over a connection of its own: there is one every few seconds at the most."""
+    """Posts to one URL, over a new connection each time: there is one post every few seconds at most."""
 
     def __init__(self, host: str, port: int, path: str, *, tls: bool, headers: Mapping[str, str]) -> None:
         self._host, self._port, self._path, self._tls = host, port, path, tls
         self._headers = {"User-Agent": "streamdns", "Connection": "close", **headers}
 
     def post(self, body: bytes) -> None:
-        """Have it taken. Raises OSError where that fails, and Unwanted where it will never be taken."""
+        """Post a body; raises OSError where that fails, and Unwanted where the receiver will never take it."""
         connection = _Connection(self._host, self._port, tls=self._tls)
         try:
             connection.request("POST", self._path, body, self._headers)
@@ -44,7 +44,7 @@ class Poster:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection that waits in gevent's way, also where nothing was patched."""
+    """An HTTP connection on gevent's sockets, also where nothing is monkey-patched."""
 
     def __init__(self, host: str, port: int, *, tls: bool) -> None:
         super().__init__(host, port)
@@ -63,7 +63,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _tls_context() -> Any:
-    """One that looks at the certificate and its name; loaded where it is wanted, and waiting in gevent's way."""
+    """Make a context that verifies certificate and name; loaded only where it is used."""
     from gevent import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""Metrics in the line protocol of InfluxDB and Telegraf, over HTTP or UDP."""
+"""Sends metrics to InfluxDB and Telegraf in the line protocol, over HTTP or UDP."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class OverHttp:
         self._poster, self._instance = poster, instance
 
     def send(self, flush: Flush) -> None:
-        """Raises OSError and Unwanted."""
+        """Post a flush; raises OSError and Unwanted."""
         self._poster.post(b"\n".join(lines(flush, self._instance)) + b"\n")
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no connection stays open."""
 
 
 class OverUdp:
@@ -36,7 +36,7 @@ class OverUdp:
         self._datagrams, self._instance = datagrams, instance
 
     def send(self, flush: Flush) -> None:
-        """Raises OSError and Unwanted."""
+        """Send a flush; raises OSError and Unwanted."""
         self._datagrams.send(packed(lines(flush, self._instance)))
 
     def close(self) -> None:
@@ -44,7 +44,7 @@ class OverUdp:
 
 
 def lines(flush: Flush, instance: str) -> list[bytes]:
-    """One line a figure, with the labels as tags and the time in nanoseconds."""
+    """Format one line a figure, with the labels as tags and the time in nanoseconds."""
     stamp = f" {int(flush.time_s * 1000) * 1_000_000}"
     found = []
     for figure in flush.figures:
@@ -71,7 +71,7 @@ def _tag(value: str) -> str:
 
 
 def output(target: Target) -> Output:
-    """The output of a target."""
+    """Make the output of a target."""
     if target.url.scheme == "influx+udp":
         return OverUdp(Datagrams(target.host, target.port(_UDP_PORT)), target.instance)
     headers = {"Content-Type": "text/plain; charset=utf-8"}

@@ -1,4 +1,4 @@
-"""Metrics for statsd: counters as deltas, gauges, and timers, in datagrams that are packed by the `statsd` package."""
+"""Sends metrics to statsd: counters as deltas, gauges, and timers, packed into datagrams by the `statsd` package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _unfit_tag = re.compile(r"[^A-Za-z0-9_./:-]").sub
 
 
 class _Client(StatsClientBase):  # type: ignore[misc] # the package has no types
-    """The package's client, which hands its datagrams over instead of sending them past all errors."""
+    """The package's client, but it collects datagrams instead of sending them and hiding all errors."""
 
     def __init__(self, prefix: str | None) -> None:
         self._prefix = prefix
@@ -35,12 +35,12 @@ class _Client(StatsClientBase):  # type: ignore[misc] # the package has no types
 
 
 class _Tagged(Pipeline):  # type: ignore[misc] # the package has no types
-    """A pipeline whose values can end with tags, as DogStatsD has them."""
+    """A pipeline that puts tags behind each value, as DogStatsD has them."""
 
     suffix = ""
 
     def pipeline(self) -> Any:
-        """What gauge() puts both lines of a negative value into, so that they stay together."""
+        """Return a pipeline with the same tags; gauge() needs one for the two lines of a negative value."""
         inner = _Tagged(self)
         inner.suffix = self.suffix
         return inner
@@ -51,7 +51,7 @@ class _Tagged(Pipeline):  # type: ignore[misc] # the package has no types
 
 
 class _Plain(float):
-    """A number as every statsd reads it: never with an exponent, and zero without a sign."""
+    """A number in the form that every statsd reads: no exponent, and no sign on zero."""
 
     __slots__ = ()
 
@@ -68,14 +68,14 @@ class Statsd:
         self._instance = instance
 
     def send(self, flush: Flush) -> None:
-        """Send all figures but those of which there is nothing new. Raises OSError and Unwanted."""
+        """Send all figures that are new or changed. Raises OSError and Unwanted."""
         self._datagrams.send(self.datagrams(flush))
 
     def close(self) -> None:
         self._datagrams.close()
 
     def datagrams(self, flush: Flush) -> list[bytes]:
-        """The datagrams of a flush, none of more than MAX_OCTETS."""
+        """Return the datagrams of a flush, none of more than MAX_OCTETS."""
         client = _Client(self._prefix)
         pipeline = _Tagged(client)
         for figure in flush.figures:
@@ -91,7 +91,7 @@ class Statsd:
         return client.datagrams
 
     def _name(self, figure: Figure) -> tuple[str, str]:
-        """The name of a figure, and what follows its value."""
+        """Return the name of a figure, and the tags that follow its value."""
         labels = pairs(figure)
         if self._tags == "plain":
             return ".".join([figure.metric.name, *(_unfit("_", value) or "_" for _, value in labels)]), ""
@@ -102,7 +102,7 @@ class Statsd:
 
 
 def _add_timings(pipeline: Any, name: str, summary: Summary) -> None:
-    """Values in milliseconds that lie as all those that were observed do, each sent as the sample of as many.
+    """Add a few values in milliseconds that are distributed as the observations are, each standing for many of them.
 
     The package would throw dice for a rate of less than 1, so the rate is written behind the value here.
     """
@@ -120,7 +120,7 @@ def _plain(value: float) -> float:
 
 
 def output(target: Target) -> Statsd:
-    """The output of a target."""
+    """Make the output of a target."""
     return Statsd(
         Datagrams(target.host, target.port(_PORT)), prefix=target.prefix, tags=target.tags, instance=target.instance
     )

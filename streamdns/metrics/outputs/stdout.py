@@ -1,4 +1,4 @@
-"""Metrics on standard output: one JSON object a figure and line."""
+"""Writes metrics to standard output: one JSON object a line for each figure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOOK_AGAIN_S = 0.02
 
 
 class Stdout:
-    """Writes to a file descriptor without ever keeping the process waiting for who reads it."""
+    """Writes to a file descriptor without ever blocking the process on a slow reader."""
 
     def __init__(self, fd: int = _STDOUT_FD) -> None:
         self._fd = fd
@@ -26,7 +26,7 @@ class Stdout:
         """What is left of a line that was begun."""
 
     def send(self, flush: Flush) -> None:
-        """Write the lines; counters and histograms without anything new are left out.
+        """Write the figures; counters and histograms without anything new are left out.
 
         Raises OSError where nothing of it could be written, and Unwanted where that turns out in the middle: what was
         written must not be a second time.
@@ -48,7 +48,7 @@ class Stdout:
             begun = True
 
     def _finish(self) -> None:
-        """Write what is left of a line; raises OSError."""
+        """Write the rest of a line; raises OSError."""
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         while self._rest:
@@ -59,7 +59,7 @@ class Stdout:
             self._rest = self._rest[os.write(self._fd, self._rest[:_PIECE_OCTETS]) :]
 
     def close(self) -> None:
-        """It is not ours to close."""
+        """Do nothing: standard output belongs to the process."""
 
 
 def _document(figure: Figure) -> dict[str, object] | None:
@@ -75,5 +75,5 @@ def _document(figure: Figure) -> dict[str, object] | None:
 
 
 def output(target: Target) -> Stdout:
-    """The output of a target."""
+    """Make the output of a target."""
     return Stdout()

@@ -1,4 +1,4 @@
-"""Metrics for Warp 10: the GTS input format over HTTP, with a write token."""
+"""Sends metrics to Warp 10 in the GTS input format over HTTP, with a write token."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Warp10:
         self._poster, self._instance = poster, instance
 
     def send(self, flush: Flush) -> None:
-        """Raises OSError and Unwanted."""
+        """Post a flush; raises OSError and Unwanted."""
         self._poster.post("".join(f"{line}\n" for line in lines(flush, self._instance)).encode())
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no connection stays open."""
 
 
 def lines(flush: Flush, instance: str) -> list[str]:
-    """One line a value, `TS// class{labels} value`, the time in microseconds; a counter's value is its total."""
+    """Format one line a value, `TS// class{labels} value`, the time in microseconds; a counter's value is its total."""
     stamp = f"{int(flush.time_s * 1_000_000)}//"
     found = []
     for figure in flush.figures:
@@ -50,7 +50,7 @@ def _values(figure: Figure) -> list[tuple[str, str]]:
 
 
 def _double(value: float) -> str:
-    """A value that is read as a double: a series keeps the type of its first value."""
+    """Format a value so that it is read as a double: a series keeps the type of its first value."""
     return repr(float(value))
 
 
@@ -59,7 +59,7 @@ def _encoded(text: str) -> str:
 
 
 def output(target: Target) -> Warp10:
-    """The output of a target."""
+    """Make the output of a target."""
     tls = target.url.scheme == "warp10s"
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     if target.token:

@@ -120,7 +120,7 @@ def test_tokens(run: Commands) -> None:
 def test_tokens_that_are_refused(run: Commands) -> None:
     token = run.ok("token", "create", "--role", "viewer").out.strip()
     assert "not taken as an argument" in run("token", "revoke", token).err
-    assert "needs no revoking" in run("token", "revoke", "-", stdin=b"a.b.c").err
+    assert "need not be revoked" in run("token", "revoke", "-", stdin=b"a.b.c").err
     assert "is no zone" in run("token", "create", "--role", "viewer", "--zone", "a..b").err
     many = [word for number in range(100) for word in ("--zone", f"{'x' * 50}{number}.example.")]
     done = run("token", "create", "--role", "viewer", *many)
