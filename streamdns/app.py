@@ -37,9 +37,11 @@ from streamdns.metrics.services import Sending
 from streamdns.metrics.services import services as metrics_services
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service, Supervisor
+from streamdns.runtime.open_files import open_files, raise_open_files
 from streamdns.runtime.sdnotify import Notifier
+from streamdns.serving.connections import Connections
 from streamdns.serving.statistics import Statistics
-from streamdns.serving.tcp import Connections, TcpServer
+from streamdns.serving.tcp import TcpServer
 from streamdns.serving.udp import UdpServer
 from streamdns.settings import Address, Settings, changed
 from streamdns.settings.admin import UnixAddress
@@ -55,6 +57,9 @@ if TYPE_CHECKING:
 
 _log = logs.get("app")
 
+#: Descriptors that TCP connections leave to everything else.
+_OTHER_DESCRIPTORS = 200
+_LEAST_CONNECTIONS = 8
 _SWITCH_S = 0.0005
 
 
@@ -121,7 +126,9 @@ class App:
         self.consumer = self._consumer(local)
         self.statistics = Statistics(self.registry, self.consumer.progress.propagation)
         self._answerers: list[Answerer] = []
-        self._connections = Connections(settings.tcp_connections, self.statistics)
+        self._connections = Connections(
+            _connections(settings.tcp_connections), settings.tcp_client_connections, self.statistics
+        )
         self._tcp_servers: list[TcpServer] = []
         self._policy = policy
         secret = settings.cookie_secret or secrets.token_bytes(16)
@@ -283,7 +290,8 @@ class App:
         logs.setup(new.log_level, new.log_format)
         self.view.set_max_bytes(new.view_max_bytes)
         self.consumer.progress.stale_after_s = new.stale_after_s
-        self._connections.most = new.tcp_connections
+        self._connections.most = _connections(new.tcp_connections)
+        self._connections.most_of_client = new.tcp_client_connections
         for server in self._tcp_servers:
             server.idle_timeout_s, server.message_timeout_s = new.tcp_idle_timeout_s, new.tcp_message_timeout_s
         for answerer in self._answerers:
@@ -300,6 +308,11 @@ class App:
             self.view.close()
 
 
+def _connections(wanted: int) -> int:
+    """How many TCP connections may be open: as wanted, but other files and sockets have descriptors left."""
+    return min(wanted, max(_LEAST_CONNECTIONS, open_files() - _OTHER_DESCRIPTORS))
+
+
 def run(settings: Settings, load: Callable[[], Settings]) -> int:
     """Run streamdns with these settings; `load` reads them again at SIGHUP. Returns the exit status.
 
@@ -310,6 +323,7 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
     for warning in settings.warnings:
         _log.warning("settings.warning", warning=warning)
     preload_source(settings)
+    raise_open_files()
     app = App(settings, load)
     # What was imported and made until now stays; looking through it for garbage again and again costs a tenth.
     gc.freeze()

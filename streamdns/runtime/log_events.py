@@ -136,6 +136,9 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "would have to be looked up there is refused.",
              "Look at the file named in the fields, and at its permissions."),
     LogEvent("admin.certificate", "info", "Connections to the admin API are encrypted with this certificate."),
+    LogEvent("tcp.client_limit_reached", "warning", "A client has as many TCP connections open as "
+             "DNS_TCP_CLIENT_CONNECTIONS allows; the one that has been silent the longest is closed.",
+             "If it is a resolver of many users or a proxy, raise DNS_TCP_CLIENT_CONNECTIONS."),
     LogEvent("tcp.limit_reached", "warning", "As many TCP connections are open as DNS_TCP_CONNECTIONS allows; the one "
              "that has been silent the longest is closed.",
              "If these are real clients, raise DNS_TCP_CONNECTIONS and the limit of open files."),

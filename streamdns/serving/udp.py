@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
+from math import inf
 
 import gevent
 from gevent.event import Event
@@ -86,8 +88,14 @@ class Responder:
         self._take_snapshot = take_snapshot
         self._statistics = statistics
 
-    def answer(self, packets: list[bytes], tcp: bool) -> list[bytes | None]:
-        """Make the replies to messages, None where there is none; never raises for what they contain."""
+    def answer(
+        self, packets: list[bytes], tcp: bool, *, ends_s: float = inf, enough_octets: int = sys.maxsize
+    ) -> list[bytes | None]:
+        """Make the replies to messages, None where there is none; never raises for what they contain.
+
+        At least the first of them is answered; the others as long as `ends_s` (time.perf_counter()) is not reached and
+        the replies have less than `enough_octets`.
+        """
         answerer = self.answerer
         try:
             snapshot = self._take_snapshot()
@@ -96,6 +104,7 @@ class Responder:
             return [servfail(answerer, packet) for packet in packets]
         reply = answerer.reply
         replies: list[bytes | None] = []
+        octets = 0
         answerer.bind(snapshot)
         try:
             for packet in packets:
@@ -105,6 +114,10 @@ class Responder:
                     self._statistics.exceptions.add()
                     _log.error("dns.query_failed", exc=err)
                     replies.append(servfail(answerer, packet))
+                if tcp:
+                    octets += len(replies[-1] or b"")
+                    if octets >= enough_octets or time.perf_counter() >= ends_s:
+                        break
         finally:
             answerer.unbind()
             snapshot.close()

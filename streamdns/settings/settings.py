@@ -118,6 +118,7 @@ class Settings:
     udp_receive_buffer_bytes: int
     udp_batch: int
     tcp_connections: int
+    tcp_client_connections: int
     tcp_idle_timeout_s: float
     tcp_message_timeout_s: float
     stale_after_s: float

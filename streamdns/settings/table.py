@@ -113,8 +113,11 @@ SETTINGS: tuple[Setting, ...] = (
     integer_row("DNS_UDP_BATCH", "udp_batch", (1, 1024), "64",
              "The most datagrams that are answered together, from one snapshot of the view."),
     integer_row("DNS_TCP_CONNECTIONS", "tcp_connections", (1, 65536), "1024",
-                "The most TCP connections at a time; past it the one that was silent the longest is closed.",
-                reload=True),
+                "The most TCP connections at a time, fewer where the process may not open as many files; past it the one "
+                "that was silent the longest is closed.", reload=True),
+    integer_row("DNS_TCP_CLIENT_CONNECTIONS", "tcp_client_connections", (1, 65536), "200",
+                "The most TCP connections at a time of one client, an IPv4 address or an IPv6 /64; past it the one of "
+                "the client that was silent the longest is closed.", reload=True),
     seconds_row("DNS_TCP_IDLE_TIMEOUT", "tcp_idle_timeout_s", (0.1, 86400), "30",
              "How long a TCP connection may be silent before it is closed.", reload=True),
     seconds_row("DNS_TCP_MESSAGE_TIMEOUT", "tcp_message_timeout_s", (0.1, 3600), "5",

@@ -58,6 +58,8 @@ class Server:
         self.fixed = dict(env)
         self.arguments: tuple[str, ...] = ()
         """Arguments of `run`."""
+        self.wrapper: tuple[str, ...] = ()
+        """A command that starts the server in its own place, such as prlimit with its options."""
         self.port = self.admin_port = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -92,7 +94,7 @@ class Server:
             self._choose_ports(again=attempt > 0)
             with self.output.open("ab") as output:
                 begin = output.tell()
-                command = [sys.executable, "-m", "streamdns", "run", *self.arguments]
+                command = [*self.wrapper, sys.executable, "-m", "streamdns", "run", *self.arguments]
                 self.process = spawn(command, env=self.environment, output=output)
             if not wait:
                 return self

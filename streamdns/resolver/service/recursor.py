@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -331,10 +330,7 @@ class Recursor(Service):
     # -- life
 
     def start(self) -> None:
-        """Sockets are opened for each query; as many as the system lets this process have."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != hard:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        """Begin anew; sockets are opened for each query."""
         self._stopped.clear()
 
     def run(self) -> None:
