@@ -113,8 +113,8 @@ SETTINGS: tuple[Setting, ...] = (
     integer_row("DNS_UDP_BATCH", "udp_batch", (1, 1024), "64",
              "The most datagrams that are answered together, from one snapshot of the view."),
     integer_row("DNS_TCP_CONNECTIONS", "tcp_connections", (1, 65536), "1024",
-                "The most TCP connections at a time, fewer where the process may not open as many files; past it the one "
-                "that was silent the longest is closed.", reload=True),
+                "The most TCP connections at a time, fewer where the process may not open as many files; past it "
+                "the one that was silent the longest is closed.", reload=True),
     integer_row("DNS_TCP_CLIENT_CONNECTIONS", "tcp_client_connections", (1, 65536), "200",
                 "The most TCP connections at a time of one client, an IPv4 address or an IPv6 /64; past it the one of "
                 "the client that was silent the longest is closed.", reload=True),
