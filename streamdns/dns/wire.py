@@ -86,8 +86,8 @@ def skip_name(packet: bytes, at: int) -> int:
 
 #: Records behind the question that a query may have: OPT, and a signature.
 MOST_ADDITIONAL = 3
-#: EDNS options of a query: a client sends two or three, and looking at each of thousands takes time.
-MOST_OPTIONS = 32
+#: EDNS options of a query: a client sends two or three; looking at each of thousands takes time.
+MOST_OPTIONS = 128
 
 
 def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
