@@ -24,7 +24,7 @@ from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.sources.base import Source
 from streamdns.view.reader import Inspector
-from streamdns.view.store import Position, Store
+from streamdns.view.store import RULES, Position, State, Store
 from streamdns.view.view import View
 from streamdns.view.writer import MARK_EVERY, LocalRRset, Writer
 
@@ -93,14 +93,12 @@ class Consumer(Service):
         """Say why the view, or an unfinished rebuild, must be built again; "" when it can be continued."""
         view, ttl = self._view, self._default_ttl
         if view.rebuilding is not None:
-            begun = view.rebuilding.state().default_ttl
-            return "" if begun in (-1, ttl) else f"DNS_DEFAULT_TTL was {begun} when a rebuild began and is {ttl} now"
+            return _made_otherwise(view.rebuilding.state(), ttl, "a rebuild began")
         if view.damaged is not None:
             return view.damaged
         if view.store.outdated:
             return "the view was written by an older version"
-        made = view.store.state().default_ttl
-        return "" if made in (-1, ttl) else f"DNS_DEFAULT_TTL was {made} when the view was made and is {ttl} now"
+        return _made_otherwise(view.store.state(), ttl, "the view was made")
 
     def run(self) -> None:
         """Follow the log until stop(); reconnects after failures, rebuilds the view when needed."""
@@ -352,6 +350,17 @@ class Consumer(Service):
     def ready(self) -> bool:
         """Return whether the view has once held the whole log and is not older than the staleness limit."""
         return self.progress.ready
+
+
+def _made_otherwise(state: State, default_ttl: int, when: str) -> str:
+    """Why what stands in a view is not what its events mean now; "" where it is."""
+    if state.default_ttl < 0:
+        return ""
+    if state.rules != RULES:
+        return f"{when} by a version that judged events by other rules"
+    if state.default_ttl != default_ttl:
+        return f"DNS_DEFAULT_TTL was {state.default_ttl} when {when} and is {default_ttl} now"
+    return ""
 
 
 def _positions(store: Store) -> dict[Partition, Position]:

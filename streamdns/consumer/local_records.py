@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamdns.dns import name, rdata
-from streamdns.errors import ConfigError
+from streamdns.errors import BadEvent, ConfigError
+from streamdns.events.rrset import MAX_TTL_S, Gathered
 from streamdns.view.writer import LocalRRset
-
-_MAX_TTL = 2**31 - 1
 
 
 def parse(lines: Sequence[str], default_ttl: int) -> tuple[LocalRRset, ...]:
     """Parse lines `OWNER [TTL] [IN] TYPE RDATA` to RRsets; raises ConfigError with every problem."""
-    found: dict[tuple[bytes, int], tuple[int, list[bytes]]] = {}
+    found: dict[tuple[bytes, int], Gathered] = {}
     problems = []
     for line in lines:
         try:
-            owner, rdtype, ttl, data = _parse_line(line, default_ttl)
+            owner, rdtype, ttl, wire = _parse_line(line, default_ttl)
         except ValueError as err:
             problems.append(f"DNS_LOCAL_RECORDS: {line.strip()[:80]!r}: {err}")
             continue
-        lowest, rdatas = found.get((owner, rdtype), (ttl, []))
-        if data not in rdatas:
-            rdatas.append(data)
-        found[owner, rdtype] = (min(lowest, ttl), rdatas)
+        found.setdefault((owner, rdtype), Gathered(owner, rdtype)).add(ttl, wire)
+    rrsets = []
+    for (owner, rdtype), gathered in found.items():
+        try:
+            rrsets.append(LocalRRset(owner, rdtype, gathered.ttl, gathered.rrset()))
+        except BadEvent as err:
+            problems.append(f"DNS_LOCAL_RECORDS: {name.to_text(owner)} {rdata.type_to_text(rdtype)}: {err.reason}")
     if problems:
         raise ConfigError(problems)
-    return tuple(LocalRRset(owner, rdtype, ttl, tuple(rdatas)) for (owner, rdtype), (ttl, rdatas) in found.items())
+    return tuple(rrsets)
 
 
 def _parse_line(line: str, default_ttl: int) -> tuple[bytes, int, int, bytes]:
@@ -42,8 +44,8 @@ def _parse_line(line: str, default_ttl: int) -> tuple[bytes, int, int, bytes]:
         behind = others[0] if others else ""
         if word.isdigit():
             ttl = int(word)
-            if ttl > _MAX_TTL:
-                raise ValueError(f"the TTL {word} is above {_MAX_TTL}")
+            if ttl > MAX_TTL_S:
+                raise ValueError(f"the TTL {word} is above {MAX_TTL_S}")
         elif word.upper() != "IN":
             break
         rest = behind

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# Node flags: which special types the node holds (the types that change how a name is answered).
+# Node flags: which special types the node holds that change how a name is answered (HAS_CNAME: see node_flags).
 HAS_CNAME = 1
 HAS_NS = 2
 HAS_DNAME = 4
@@ -91,16 +91,31 @@ def encode(rrsets: list[RRset]) -> bytes:
     """The node of these RRsets; they must be in ascending order of type."""
     if len(rrsets) == 1:
         return encode_single(*rrsets[0])
-    flags = 0
     at = HEAD_SIZE + ENTRY_SIZE * len(rrsets)
     directory = b""
     body = b""
     for rdtype, rrset_flags, count, records, origin in rrsets:
-        flags |= _NODE_FLAG.get(rdtype, 0)
         directory += ENTRY.pack(rdtype, rrset_flags, count, at + len(body), len(records))
         topic, partition, position, timestamp, metadatas = origin
         body += records + _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)) + metadatas
-    return _HEAD.pack(flags, len(rrsets)) + directory + body
+    return _HEAD.pack(node_flags(rrsets), len(rrsets)) + directory + body
+
+
+def node_flags(rrsets: Sequence[RRset]) -> int:
+    """The flags of a node with these RRsets.
+
+    A CNAME of the log is not among them where another type is one of this instance's own: those win over the log, and
+    an alias would hide them.
+    """
+    flags = local = 0
+    cname_flags = LOCAL
+    for rdtype, rrset_flags, _, _, _ in rrsets:
+        flags |= _NODE_FLAG.get(rdtype, 0)
+        if rdtype == CNAME:
+            cname_flags = rrset_flags
+        else:
+            local |= rrset_flags & LOCAL
+    return flags & ~HAS_CNAME if local and not cname_flags & LOCAL else flags
 
 
 def encode_single(rdtype: int, flags: int, count: int, records: bytes, origin: Origin) -> bytes:

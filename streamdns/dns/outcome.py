@@ -18,6 +18,7 @@ from streamdns.dns.node import (
     ttl_of,
     unpack_rdatas,
 )
+from streamdns.dns.served import is_alias, is_served
 from streamdns.dns.wire import (
     AAAA,
     ADDITIONAL_FOR,
@@ -31,10 +32,8 @@ from streamdns.dns.wire import (
     EDE_STALE,
     MAX_MESSAGE,
     NS,
-    NSEC,
     NXDOMAIN,
     REFUSED,
-    RRSIG,
     SERVFAIL,
     SOA,
     YXDOMAIN,
@@ -45,9 +44,6 @@ from streamdns.dns.wire import (
 
 MAX_CHAIN = 16
 MAX_ADDITIONAL_TARGETS = 32
-
-# Types that are answered at a name with a CNAME (RFC 4035 §2.5, RFC 8482).
-_BESIDE_CNAME = frozenset((CNAME, ANY, RRSIG, NSEC))
 
 
 class _Collected(Reply):
@@ -188,22 +184,21 @@ class ZoneAnswers:
     def answer_node(self, question: Question, zone: Zone, node: bytes, reply: Reply) -> Question | None:
         """The name (or the wildcard that stands for it, RFC 4592) exists: CNAME, the RRset, or NODATA."""
         qtype = question.qtype
-        if node[0] & HAS_CNAME:
-            at_apex = zone.apex == len(question.labels) or node[0] & HAS_SOA
-            if not at_apex and qtype not in _BESIDE_CNAME:
-                return self.answer_cname(question, node, reply)
-            if at_apex and self.policy.flatten_apex_cname and qtype in (A, AAAA) and find(node, qtype) is None:
+        flags = node[0]
+        at_apex = zone.apex == len(question.labels) or bool(flags & HAS_SOA)
+        if flags & HAS_CNAME and at_apex and self.policy.flatten_apex_cname and qtype in (A, AAAA):
+            if find(node, qtype) is None:
                 if isinstance(reply, _Collected):
                     return self.answer_cname(question, node, reply)
                 self.answer_flattened(question, node, zone, reply)
                 return None
-            if at_apex and qtype == CNAME:
-                self.answer_nodata(zone, reply)
-                return None
-        else:
-            at_apex = False
         if qtype == ANY:
-            qtype = any_type(node, hide_cname=bool(at_apex))
+            qtype = any_type(node, hide_cname=not is_alias(flags, at_apex=at_apex))
+        elif not is_served(qtype, flags, at_apex=at_apex):
+            if is_alias(flags, at_apex=at_apex):
+                return self.answer_cname(question, node, reply)
+            self.answer_nodata(zone, reply)
+            return None
         entry = find(node, qtype)
         if entry is None:
             self.answer_nodata(zone, reply)
@@ -368,7 +363,7 @@ class ZoneAnswers:
             keys.sort(key=lambda key: not key.startswith(required))
         for key in keys:
             node = self._node(key)
-            if node is None or node[0] & HAS_CNAME:
+            if node is None or is_alias(node[0], at_apex=bool(node[0] & HAS_SOA)):
                 continue
             for address_type in (A, AAAA):
                 addresses = records_of(node, address_type)

@@ -1,67 +1,44 @@
 """RDATA between presentation text and wire form, for every RR type.
 
-Plain text of the common types takes the fast paths of rdata_plain; dnspython does everything else. The event contract
-differs from dnspython, or decides what RFC 1035 leaves open, in these points:
+Plain text of the common types takes the fast paths of rdata_plain; rdata_parse does everything else. The event
+contract differs from zone files, or decides what RFC 1035 leaves open, in these points:
 
-- Names are absolute with or without the trailing dot and follow name.from_text, so "@" is an error (dnspython: the
-  origin), control characters must be escaped, and characters beyond ASCII are their UTF-8 octets (dnspython: IDNA).
-- A line end is an error everywhere, also inside parentheses, where dnspython lets RDATA go on.
-- TXT and SPF without any quote are one string as it stands (dnspython: one string a word); quoted and bare strings
-  may not be mixed (dnspython and RFC 1035 allow it, but a stray quote would silently cut the text into pieces).
-- WKS takes protocols and ports as numbers, or TCP and UDP: dnspython would look names up in files of this machine,
-  and the view must not depend on them.
+- Names are absolute with or without the trailing dot and follow name.from_text, so "@" is an error (in zone files: the
+  origin), control characters must be escaped, and characters beyond ASCII are their UTF-8 octets.
+- A line end is an error everywhere, also inside parentheses. So is a ";" outside quotes, which begins a comment in
+  zone files: what stands behind it would be lost without a word.
+- TXT and SPF without any quote are one string as it stands (in zone files: one string a word); quoted and bare strings
+  may not be mixed (RFC 1035 allows it, but a stray quote would silently cut the text into pieces).
+- WKS takes protocols and ports as numbers, or TCP and UDP: their names stand in files of this machine, and the view
+  must not depend on them.
 - Generic text (RFC 3597 §5) of a known type is parsed as that type and refused when it is not exactly what the
   type's own text would give: compressed names, trailing octets and non-canonical bitmaps never get in.
 """
 
 from __future__ import annotations
 
-import functools
 import re
 
 import dns.ipv6
-import dns.name
-import dns.rdata
-import dns.rdataclass
 import dns.rdatatype
-import dns.tokenizer
 
-from streamdns.dns import name
+from streamdns.dns import name, rdata_parse
+from streamdns.dns.rdata_parse import Dialect, text_types
 from streamdns.dns.rdata_plain import PLAIN
 
 MAX_RDATA_OCTETS = 65535
 # Every octet escaped as \DDD, quotes around 255 octets each, and room for spaces: longer text cannot be valid.
 _MAX_TEXT_CHARACTERS = 300_000
 
-_TXT_TYPES = frozenset((16, 99))
 _NAME_TYPES = frozenset((2, 5, 12, 39))
-_WKS = 11
+# Types whose text holds no names: their fast paths do not depend on an origin.
+_NAMELESS_TYPES = frozenset((1, 16, 28, 99, 257))
+_SOA = 6
 
 _TYPE_OF = {dns.rdatatype.to_text(rdtype): int(rdtype) for rdtype in dns.rdatatype.RdataType if rdtype}
 _MNEMONIC_OF = {rdtype: mnemonic for mnemonic, rdtype in _TYPE_OF.items()}
 
 _type_number = re.compile(r"TYPE([0-9]{1,5})", re.IGNORECASE | re.ASCII).fullmatch
-_generic = re.compile(r"\\# +([0-9]{1,5})((?: +[0-9A-Fa-f]+)*) *").fullmatch
-_generic_start = re.compile(r"[ \t(]*\\#(?:[ \t]|$)").match
-_beyond_ascii = re.compile(r"(\\[\0-\x7f])|\\?([^\0-\x7f])")
-
-
-@functools.cache
-def text_types() -> frozenset[int]:
-    """The types that dnspython can read and write as text; all others are written in the generic form.
-
-    The first call loads dnspython's code for all of them, about a tenth of a second, so that none is looked for on
-    disk later; it is made when it is needed or when a server has started, because plain text needs none of it.
-    """
-    dns.rdata.load_all_types()  # type: ignore[no-untyped-call]
-    return frozenset(
-        rdtype
-        for rdtype in _MNEMONIC_OF
-        if dns.rdata.get_rdata_class(  # type: ignore[no-untyped-call]
-            dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype)
-        )
-        is not dns.rdata.GenericRdata
-    )
 
 
 def type_from_text(text: str) -> int:
@@ -94,6 +71,9 @@ def is_data_type(rdtype: int) -> bool:
 DATA_TYPES = {mnemonic: rdtype for mnemonic, rdtype in _TYPE_OF.items() if is_data_type(rdtype)}
 
 
+_EVENT = Dialect()
+
+
 def from_text(rdtype: int, text: str) -> bytes:
     """Uncompressed wire RDATA of presentation text (RFC 1035 §5.1, RFC 3597 §5), case of names kept.
 
@@ -104,7 +84,20 @@ def from_text(rdtype: int, text: str) -> bytes:
         wire = plain(text)
         if wire is not None and len(wire) <= MAX_RDATA_OCTETS:
             return wire
-    return _from_unusual_text(rdtype, text)
+    return _from_unusual_text(rdtype, text, _EVENT)
+
+
+def from_file_text(rdtype: int, text: str, origin: bytes) -> bytes:
+    """The same for the text of a zone file, without its comments, parentheses and line ends.
+
+    Names without a trailing dot are relative to `origin` (wire form), and strings need no quotes.
+    """
+    plain = PLAIN.get(rdtype)
+    if plain is not None and (rdtype in _NAMELESS_TYPES or text.endswith(".")) and '"' not in text[1:-1]:
+        wire = plain(text) if rdtype != _SOA else None
+        if wire is not None and len(wire) <= MAX_RDATA_OCTETS:
+            return wire
+    return _from_unusual_text(rdtype, text, Dialect(origin))
 
 
 def to_text(rdtype: int, wire: bytes) -> str:
@@ -117,21 +110,27 @@ def to_text(rdtype: int, wire: bytes) -> str:
     if rdtype == 28 and len(wire) == 16:
         return dns.ipv6.inet_ntoa(wire)
     try:
-        if rdtype in _NAME_TYPES:
-            text = name.to_text(wire)
-        else:
-            text_types()
-            text = _rdata_of(rdtype, wire).to_text()
+        text = name.to_text(wire) if rdtype in _NAME_TYPES else rdata_parse.text_of(rdtype, wire)
         says_it = text != "" and from_text(rdtype, text) == wire
     except Exception:  # noqa: BLE001
         # Wire form that cannot be parsed, or a type whose text cannot hold every valid wire form.
         says_it = False
     if says_it and wire:
         return text
+    return generic_text(wire)
+
+
+def generic_text(wire: bytes) -> str:
+    """RDATA of any type in the generic form of RFC 3597 §5."""
     return f"\\# {len(wire)} {wire.hex()}" if wire else "\\# 0"
 
 
-def _from_unusual_text(rdtype: int, text: str) -> bytes:
+def check(rdtype: int, wire: bytes) -> None:
+    """See that wire RDATA is the plain form of its type: nothing compressed, nothing behind it. Raises ValueError."""
+    rdata_parse.check(rdtype, wire)
+
+
+def _from_unusual_text(rdtype: int, text: str, dialect: Dialect) -> bytes:
     mnemonic = type_to_text(rdtype)
     if not is_data_type(rdtype):
         raise ValueError(f"{mnemonic} is not a type of stored records")
@@ -139,107 +138,18 @@ def _from_unusual_text(rdtype: int, text: str) -> bytes:
         raise ValueError(f"{mnemonic} content must be one line")
     if len(text) > _MAX_TEXT_CHARACTERS:
         raise ValueError(f"{mnemonic} content is longer than any RDATA of {MAX_RDATA_OCTETS} octets")
-    text_types()
     try:
-        wire = _parse(rdtype, text)
+        wire = rdata_parse.parse(rdtype, text, dialect)
     except Exception as err:
         # Beside its own exceptions dnspython lets AssertionError, struct.error, binascii.Error and others through.
-        raise ValueError(f"{mnemonic} content {name.shown(text)} is not valid{_reason(err)}") from err
+        reason = rdata_parse.reason(rdtype, err)
+        raise ValueError(f"{mnemonic} content {name.shown(text)} is not valid{reason}") from err
     if len(wire) > MAX_RDATA_OCTETS:
         raise ValueError(f"{mnemonic} content is longer than {MAX_RDATA_OCTETS} octets")
     return wire
 
 
-def _parse(rdtype: int, text: str) -> bytes:
-    """Wire RDATA by dnspython, or by our own rules for TXT, generic text and WKS; raises anything."""
-    if _generic_start(text) is not None:
-        return _from_generic_text(rdtype, text)
-    if rdtype in _TXT_TYPES:
-        return _txt(text)
-    if rdtype == _WKS:
-        text = _wks_in_numbers(text)
-    tokenizer = _Tokenizer(_escape_beyond_ascii(text))
-    rdata_type = dns.rdatatype.RdataType.make(rdtype)
-    if rdtype not in text_types():
-        raise ValueError("this type is written in the generic form, \\# LENGTH HEX")
-    rdata = dns.rdata.from_text(dns.rdataclass.IN, rdata_type, tokenizer, origin=dns.name.root, relativize=False)
-    return _wire_of(rdata)
-
-
-def _from_generic_text(rdtype: int, text: str) -> bytes:
-    match = _generic(text)
-    if match is not None:
-        wire, length = bytes.fromhex(match[2]), int(match[1])
-        if len(wire) != length:
-            raise ValueError(f"\\# announces {length} octets and {len(wire)} follow")
-    else:
-        tokenizer = _Tokenizer(text)
-        wire = _wire_of(dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.NULL, tokenizer))
-    if _wire_of(_rdata_of(rdtype, wire)) != wire:
-        raise ValueError("the octets are not the plain wire form of the type")
-    return wire
-
-
-def _rdata_of(rdtype: int, wire: bytes) -> dns.rdata.Rdata:
-    return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype), wire, 0, len(wire))
-
-
-def _wire_of(rdata: dns.rdata.Rdata) -> bytes:
-    return rdata.to_wire() or b""
-
-
-def _txt(text: str) -> bytes:
-    if '"' not in text:
-        if not text.strip(" \t"):
-            raise ValueError('it is empty (an empty string is written "")')
-        octets = text.encode("utf-8")
-        return b"".join([_counted(octets[at : at + 255]) for at in range(0, len(octets), 255)])
-    tokens = [token.unescape_to_bytes() for token in _Tokenizer(text).get_remaining()]
-    if not all(token.is_quoted_string() for token in tokens):
-        raise ValueError("quoted and unquoted text are mixed")
-    return b"".join([_counted(token.value) for token in tokens])
-
-
-def _counted(string: bytes) -> bytes:
-    if len(string) > 255:
-        raise ValueError("a quoted string is longer than 255 octets")
-    return bytes((len(string),)) + string
-
-
-def _wks_in_numbers(text: str) -> str:
-    fields = text.split()
-    if len(fields) > 1:
-        fields[1] = {"tcp": "6", "udp": "17"}.get(fields[1].lower(), fields[1])
-    if not all(field.isascii() and field.isdigit() for field in fields[1:]):
-        raise ValueError("protocol and ports are numbers (the protocol may be TCP or UDP)")
-    return " ".join(fields)
-
-
-def _escape_beyond_ascii(text: str) -> str:
-    """The same text with the UTF-8 octets of characters beyond ASCII as \\DDD, so that all fields agree on them."""
-    if text.isascii():
-        return text
-    return _beyond_ascii.sub(
-        lambda match: match[1] or "".join([f"\\{octet:03d}" for octet in match[2].encode("utf-8")]), text
-    )
-
-
-class _Tokenizer(dns.tokenizer.Tokenizer):
-    """dnspython's tokenizer with the names of this project: always absolute, no origin, no IDNA."""
-
-    def as_name(
-        self,
-        token: dns.tokenizer.Token,
-        origin: dns.name.Name | None = None,
-        relativize: bool = False,
-        relativize_to: dns.name.Name | None = None,
-    ) -> dns.name.Name:
-        if not token.is_identifier():
-            raise ValueError("a name is expected")
-        return dns.name.from_wire(name.from_text(token.value), 0)[0]
-
-
-def _reason(err: Exception) -> str:
-    """What dnspython says of an error, as the end of a sentence; nothing where it says nothing useful."""
-    said = str(err).strip().partition("\n")[0]
-    return f": {said[:200].rstrip('.')}" if said else ""
+__all__ = [
+    "DATA_TYPES", "MAX_RDATA_OCTETS", "check", "from_file_text", "from_text", "generic_text", "is_data_type",
+    "text_types", "to_text", "type_from_text", "type_to_text",
+]

@@ -16,19 +16,13 @@ from msgspec import UNSET, UnsetType
 from streamdns.dns import name, rdata
 from streamdns.dns.rdata_plain import PLAIN
 from streamdns.errors import BadEvent
+from streamdns.events.rrset import MAX_RECORDS, MAX_RRSET_OCTETS, MAX_TTL_S, RECORD_OCTETS, Gathered
 
 MAX_VALUE_BYTES = 1 << 20
-MAX_RECORDS = 4096
-MAX_RRSET_OCTETS = 65_000
-MAX_TTL_S = 0x7FFFFFFF
 MAX_NESTING = 32
 
 # Number of fields of content that stands without its priority, by type.
 _PRIORITY_TYPES = {15: 1, 33: 3}
-# CNAME, SOA, DNAME: two of them at one name contradict each other (RFC 2181 §10.1, RFC 1035 §3.3.13, RFC 6672 §2.4).
-_SINGLE_TYPES = frozenset((5, 6, 39))
-# Octets of a record beside its RDATA where the owner is a compression pointer (RFC 1035 §3.2.1, §4.1.4).
-_RECORD_OCTETS = 12
 
 _FIELDS = frozenset(("name", "type", "content", "ttl", "priority", "metadatas"))
 _METADATA_FIELDS = {"createdat": "createdAt", "producer": "producer"}
@@ -56,7 +50,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class RRsetEvent(NamedTuple):
     """A decoded event: the whole RRset as it is from now on; no RDATA means that the event deletes it.
 
-    owner: lower-case wire name. rdatas: wire form, in the order of the event, exact duplicates removed. metadatas:
+    owner: lower-case wire name. rdatas: wire form, in the order of the event, duplicates removed. metadatas:
     b"" for none, else compact JSON: the one object that all records with metadatas share, or a list with one element
     for each of rdatas (null where it has none). canonical: whether the key is in its one canonical spelling.
     lookup_key: name.key of the owner.
@@ -75,7 +69,7 @@ class RRsetEvent(NamedTuple):
 _new_event = tuple.__new__
 # The fast paths of types whose content never stands without its priority.
 _PLAIN = {rdtype: plain for rdtype, plain in PLAIN.items() if rdtype not in _PRIORITY_TYPES}
-_MAX_PLAIN_OCTETS = MAX_RRSET_OCTETS - _RECORD_OCTETS
+_MAX_PLAIN_OCTETS = MAX_RRSET_OCTETS - RECORD_OCTETS
 
 
 def decode_key(key: bytes | None) -> tuple[bytes, int, bool]:
@@ -105,20 +99,12 @@ def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRset
     elif not records:
         return RRsetEvent(owner, rdtype, default_ttl, (), b"", canonical, lookup_key)
 
-    ttl = MAX_TTL_S
-    octets = 0
-    rdatas: dict[bytes, bytes | None] = {}
+    gathered = Gathered(owner, rdtype)
     for record in records:
         if record.name != owner_text and not _same_name(record.name, owner):
             raise BadEvent(f"a record has the name {name.shown(record.name)}, which is not the owner of the key")
         if record.type != type_text and not _same_type(record.type, rdtype):
             raise BadEvent(f"a record has the type {name.shown(record.type)}, which is not the type of the key")
-        record_ttl = default_ttl if record.ttl is None else record.ttl
-        if record_ttl < ttl:
-            ttl = record_ttl
-        if record_ttl > MAX_TTL_S or record_ttl < 0:
-            found = name.shown(str(record_ttl))
-            raise BadEvent(f"a record has a ttl that is not an integer from 0 to {MAX_TTL_S}: {found}")
         content = record.content
         if rdtype in _PRIORITY_TYPES:
             content = _with_priority(rdtype, content, record.priority or 0)
@@ -126,15 +112,12 @@ def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRset
             wire = rdata.from_text(rdtype, content)
         except ValueError as err:
             raise BadEvent(str(err), "content") from err
-        if wire not in rdatas:
-            rdatas[wire] = None if record.metadatas is None else _encode_json(record.metadatas)
-            octets += _RECORD_OCTETS + len(wire)
-            if octets > MAX_RRSET_OCTETS:
-                raise BadEvent(f"the RRset is longer than {MAX_RRSET_OCTETS} octets in wire form", "size")
+        record_ttl = default_ttl if record.ttl is None else record.ttl
+        gathered.add(record_ttl, wire, None if record.metadatas is None else _encode_json(record.metadatas))
 
-    if len(rdatas) > 1 and rdtype in _SINGLE_TYPES:
-        raise BadEvent(f"{len(rdatas)} {rdata.type_to_text(rdtype)} records where only one may be", "content")
-    return RRsetEvent(owner, rdtype, ttl, tuple(rdatas), _joined_metadatas(rdatas), canonical, lookup_key)
+    rdatas = gathered.rrset()
+    metadatas = _joined_metadatas(gathered.metadatas())
+    return RRsetEvent(owner, rdtype, gathered.ttl, rdatas, metadatas, canonical, lookup_key)
 
 
 def encode(owner_text: str, type_text: str, records: Sequence[dict[str, Any]]) -> tuple[bytes, bytes]:
@@ -306,10 +289,10 @@ def _with_priority(rdtype: int, content: str, priority: int) -> str:
     return f"{priority} {content}"
 
 
-def _joined_metadatas(rdatas: dict[bytes, bytes | None]) -> bytes:
-    if len(rdatas) == 1:
-        return next(iter(rdatas.values())) or b""
-    different = {metadatas for metadatas in rdatas.values() if metadatas is not None}
+def _joined_metadatas(found: list[bytes | None]) -> bytes:
+    if len(found) == 1:
+        return found[0] or b""
+    different = {metadatas for metadatas in found if metadatas is not None}
     if len(different) > 1:
-        return b"[" + b",".join([metadatas or b"null" for metadatas in rdatas.values()]) + b"]"
+        return b"[" + b",".join([metadatas or b"null" for metadatas in found]) + b"]"
     return different.pop() if different else b""

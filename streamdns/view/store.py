@@ -22,6 +22,8 @@ Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Table: TypeAlias = "lmdb._Database"  # noqa: SLF001 - the name its type has in the stubs
 
 SCHEMA = 1
+#: Which events are good, and what one means: a view that was made by other rules is made anew beside itself.
+RULES = 2
 TABLES = ("nodes", "cuts", "zones", "candidates", "conflicts", "quarantine", "rejected", "journal", "positions", "meta")
 _FIRST_MAP_BYTES = 256 << 20
 _UNSYNCED = "unsynced"
@@ -58,6 +60,7 @@ class State(msgspec.Struct, array_like=True):
     default_ttl: int = -1
     pending_zones: list[bytes] = []
     last_event_ms: int = 0
+    rules: int = 1
 
 
 class Position(msgspec.Struct, array_like=True):

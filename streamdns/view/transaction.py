@@ -11,9 +11,6 @@ from streamdns.dns.node import (
     CNAME,
     CONTESTED,
     DNAME,
-    HAS_CNAME,
-    HAS_DNAME,
-    HAS_NS,
     HAS_SOA,
     NS,
     SOA,
@@ -23,10 +20,12 @@ from streamdns.dns.node import (
     decode,
     encode,
     encode_single,
+    node_flags,
     records_alone,
     records_of,
     replace,
 )
+from streamdns.dns.served import contradiction
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
@@ -37,7 +36,7 @@ from streamdns.view.zones import Contribution, ZoneLedger, count
 #: Conflict kinds: candidates in several partitions, a CNAME beside other types, a key in another spelling.
 PARTITIONS, CNAME_AND_OTHERS, SPELLING = b"P", b"C", b"S"
 
-_FLAGS = {CNAME: HAS_CNAME, DNAME: HAS_DNAME, NS: HAS_NS, SOA: HAS_SOA}
+_SPECIAL = frozenset((CNAME, DNAME, NS, SOA))
 _BOUNDING = frozenset((NS, SOA, DNAME))
 
 
@@ -68,13 +67,13 @@ def cut_value(raw: bytes, owner: bytes) -> bytes:
 class _Node:
     """A node while the transaction runs: its RRsets, and how it was stored before."""
 
-    __slots__ = ("bounds", "dirty", "mixed", "rrsets", "stored")
+    __slots__ = ("bounds", "contradiction", "dirty", "rrsets", "stored")
 
     def __init__(self, raw: bytes | None) -> None:
         self.rrsets = [] if raw is None else decode(raw)
         self.stored = raw is not None
         self.bounds = 0 if raw is None else cut_flags(raw)
-        self.mixed = raw is not None and bool(raw[0] & HAS_CNAME) and len(self.rrsets) > 1
+        self.contradiction = contradiction(self.rrsets)
         self.dirty = False
 
     def find(self, rdtype: int) -> RRset | None:
@@ -276,20 +275,15 @@ class WriteTransaction:
         state.records += records
         self._digest += difference
         self.zones.changed(key, difference, rrsets, records)
-        if rdtype in _FLAGS or node.bounds or node.mixed or len(node.rrsets) > 1:
+        if rdtype in _SPECIAL or node.bounds or node.contradiction or len(node.rrsets) > 1:
             self._update_bounds(key, owner, node, rdtype)
 
     def _update_bounds(self, key: bytes, owner: bytes, node: _Node, rdtype: int) -> None:
-        flags = 0
-        for rrset in node.rrsets:
-            flags |= _FLAGS.get(rrset.rdtype, 0)
-        bounds, had_soa = cut_flags(bytes((flags,))), node.bounds & HAS_SOA
-        mixed = bool(flags & HAS_CNAME) and len(node.rrsets) > 1
-        if mixed != node.mixed or (mixed and (bounds ^ had_soa) & HAS_SOA):
-            node.mixed = mixed
-            what = "a CNAME at a zone apex is not served" if bounds & HAS_SOA else "a CNAME shadows the other types"
-            entry = Conflict("cname", owner, CNAME, what)
-            self.conflict(CNAME_AND_OTHERS + rrset_id(key, CNAME), entry if mixed else None)
+        bounds, had_soa = cut_flags(bytes((node_flags(node.rrsets),))), node.bounds & HAS_SOA
+        what = contradiction(node.rrsets)
+        if what != node.contradiction:
+            node.contradiction = what
+            self.conflict(CNAME_AND_OTHERS + rrset_id(key, CNAME), Conflict("cname", owner, CNAME, what) if what else None)
         if bounds == node.bounds and not (rdtype == SOA and bounds & HAS_SOA):
             return
         if bounds:

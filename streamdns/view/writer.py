@@ -27,7 +27,7 @@ from streamdns.view.keys import (
     rrset_id,
 )
 from streamdns.view.partition_digests import Mark, advance
-from streamdns.view.store import Position, State, Store
+from streamdns.view.store import RULES, Position, State, Store
 from streamdns.view.transaction import SPELLING, Conflict, Difference, WriteTransaction
 
 #: How many names a zone whose SOA came late takes over in one commit: more would make the commit long.
@@ -118,6 +118,8 @@ class Writer:
                 work.apply(batch.records)
                 work.store_positions(batch, fingerprints)
                 state = work.txn.state
+                if state.default_ttl < 0:
+                    state.rules = RULES
                 state.default_ttl = self.default_ttl
                 if batch.caught_up and not state.complete:
                     state.complete = True

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamdns.dns import name, rdata
+from streamdns.dns import name, rdata, rdata_parse
+from streamdns.dns.rdata_old import OLD_TYPES
+from streamdns.dns.rdata_parse import Dialect
 from streamdns.dns.rdata_plain import PLAIN
 
 # One or more of each type that dnspython reads as text; the test below fails when it learns another.
@@ -135,7 +137,9 @@ def test_there_is_an_example_of_every_type_of_dnspython() -> None:
     ]
     assert len(modules) > 60
     assert set(EXAMPLES) == set(modules) - {"OPT", "TKEY", "TSIG"}
-    assert {_type(mnemonic) for mnemonic in EXAMPLES} == set(filter(rdata.is_data_type, rdata.text_types()))
+    assert {_type(mnemonic) for mnemonic in EXAMPLES} == set(
+        filter(rdata.is_data_type, rdata.text_types() - OLD_TYPES)
+    )
 
 
 @pytest.mark.parametrize(("mnemonic", "text"), CASES)
@@ -156,7 +160,7 @@ def test_every_type_has_the_generic_form(mnemonic: str, text: str) -> None:
     rdtype = _type(mnemonic)
     wire = rdata.from_text(rdtype, text)
     assert rdata.from_text(rdtype, f"\\# {len(wire)} {wire.hex()}") == wire
-    assert rdata.from_text(rdtype, f"\\# ({len(wire)}\t{wire.hex(' ')} ) ; comment") == wire
+    assert rdata.from_text(rdtype, f"\\# ({len(wire)}\t{wire.hex(' ')} )") == wire
     with pytest.raises(ValueError, match="announces"):
         rdata.from_text(rdtype, f"\\# {len(wire) + 1} {wire.hex()}")
 
@@ -266,7 +270,7 @@ def contents(draw: st.DrawFn) -> tuple[int, str]:
     if draw(st.integers(0, 9)) == 0:
         shape = draw(st.permutations([*shape, fields]))[: len(shape)]
     text = "".join(draw(field) + draw(gaps) for field in shape)
-    ending = draw(st.sampled_from(["", "", "", " ", " ; comment", " x"]))
+    ending = draw(st.sampled_from(["", "", "", " ", "", " x"]))
     return rdtype, text.strip(" \t") + ending
 
 
@@ -283,6 +287,8 @@ def test_fast_paths_equal_dnspython(content: tuple[int, str]) -> None:
         assert theirs is None or any(token.is_identifier() for token in dns.tokenizer.Tokenizer(text).get_remaining())
         assert ours is None or '"' not in text
         return
+    if ours is None and ";" in text:
+        return  # Begins a comment there, and would cut the content off without a word.
     assert ours == theirs
 
 
@@ -292,7 +298,7 @@ def test_fast_paths_never_judge_alone(content: tuple[int, str]) -> None:
     rdtype, text = content
     fast = PLAIN[rdtype](text)
     if fast is not None:
-        assert rdata._parse(rdtype, text) == fast
+        assert rdata_parse.parse(rdtype, text, Dialect()) == fast
 
 
 @given(st.ip_addresses(v=6))
