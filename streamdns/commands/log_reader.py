@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
 from streamdns.commands.log_writer import hush_hub
 from streamdns.dns import node as nodes
+from streamdns.dns.canonical import same_data
 from streamdns.dns.node import CONTESTED, SOA, RRset, pack_records
 from streamdns.errors import BadEvent, LogReplaced, SourceError, ViewError
 from streamdns.events import event
@@ -18,7 +19,7 @@ from streamdns.sources.base import Source
 from streamdns.sources.file import FileSource
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
-from streamdns.view.keys import LOCAL_TOPIC, depth_of, node_key, owner_of, prefixes, subtree
+from streamdns.view.keys import LOCAL_TOPIC, node_key, owner_of, prefixes, subtree
 from streamdns.view.reader import Inspector
 from streamdns.view.view import open_readonly
 
@@ -35,12 +36,27 @@ class Standing(NamedTuple):
     """The current RRset of a name and type in the log; `rejected` when a partition's newest event of it was refused."""
 
     ttl: int
-    rdatas: frozenset[bytes]
+    rdatas: tuple[bytes, ...]
     rejected: bool
 
+    def has_same_data(self, rdtype: int, rdatas: Iterable[bytes]) -> bool:
+        """Whether it has these records, in any order and with names in any case."""
+        return same_data(rdtype, self.rdatas, rdatas)
 
-def standing(settings: Settings, origin: bytes) -> dict[Key, Standing]:
-    """Return all current RRsets at and below a name (lower-case wire form), without the local records of this node.
+    def is_like(self, rdtype: int, ttl: int, rdatas: Iterable[bytes]) -> bool:
+        """Whether it has this TTL and these records."""
+        return self.ttl == ttl and self.has_same_data(rdtype, rdatas)
+
+
+class LogState(NamedTuple):
+    """The RRsets at and below a name, and the apex of the zone above it, where the log has one."""
+
+    rrsets: dict[Key, Standing]
+    above: bytes | None
+
+
+def standing(settings: Settings, origin: bytes) -> LogState:
+    """All RRsets that the log has at and below a name (lower-case wire form), this instance's own records left out.
 
     The log is read from where the view ends; whole, where there is no view of this log that can be read. Raises
     SourceError.
@@ -63,7 +79,7 @@ def standing(settings: Settings, origin: bytes) -> dict[Key, Standing]:
             for record in batch.records:
                 state.apply(record)
             if batch.caught_up:
-                return dict(state.result())
+                return state.result()
             if batch.positions:
                 deadline_s = time.monotonic() + _STALL_S
             if time.monotonic() > deadline_s:
@@ -84,24 +100,11 @@ def _source(settings: Settings) -> Source:
     return KafkaSource(config, check_s=_NEVER_S)
 
 
-def of_zone(found: dict[Key, Standing], origin: bytes) -> dict[Key, Standing]:
-    """Keep the RRsets that belong to the zone of this name: nothing of zones below it, and no DS at its own apex."""
-    top = node_key(origin)
-    apexes = {node_key(owner) for owner, rdtype in found if rdtype == SOA} - {top}
-    kept: dict[Key, Standing] = {}
-    for (owner, rdtype), rrset in found.items():
-        key = node_key(owner)
-        below = [each for each in prefixes(key)[depth_of(top) + 1 :] if each in apexes]
-        at_cut = below == [key] and rdtype in (nodes.NS, nodes.DS)
-        if at_cut or (not below and (key, rdtype) != (top, nodes.DS)):
-            kept[owner, rdtype] = rrset
-    return kept
-
-
 class _State:
     def __init__(self, settings: Settings, key: bytes) -> None:
         self._settings = settings
         self._within = subtree(key)
+        self._above = prefixes(key)[:-1]
         self.candidates: dict[Key, dict[CandidateId, Candidate]] = {}
         self._topics: dict[str, int] = {}
 
@@ -115,8 +118,12 @@ class _State:
                     for rrset in nodes.decode(raw):
                         if not rrset.flags & CONTESTED:
                             self.candidates[owner_of(key), rrset.rdtype] = dict((rows.from_rrset(rrset),))
+                for key in self._above:
+                    for entry in view.entries(key):
+                        if entry.rrset.rdtype == SOA and not entry.rrset.flags & CONTESTED:
+                            self.candidates[entry.owner, SOA] = dict((rows.from_rrset(entry.rrset),))
                 for owner, rdtype, candidate_id, candidate in view.candidate_rows():
-                    if candidate_id[0] != LOCAL_TOPIC and node_key(owner).startswith(self._within):
+                    if candidate_id[0] != LOCAL_TOPIC and self._counts(node_key(owner), rdtype):
                         self.candidates.setdefault((owner, rdtype), {})[candidate_id] = candidate
                 stored = view.positions()
         finally:
@@ -132,7 +139,7 @@ class _State:
             owner, rdtype, _ = event.decode_key(record.key)
         except BadEvent:
             return
-        if not node_key(owner).startswith(self._within):
+        if not self._counts(node_key(owner), rdtype):
             return
         mine = (self._topics.setdefault(record.topic, len(self._topics)), record.partition)
         known = self.candidates.setdefault((owner, rdtype), {})
@@ -148,11 +155,22 @@ class _State:
         records = pack_records(rdtype, decoded.ttl, decoded.rdatas)
         known[mine] = Candidate(kind, False, record.position, record.timestamp, len(decoded.rdatas), records, b"")
 
-    def result(self) -> Iterator[tuple[Key, Standing]]:
-        """Return the current RRsets."""
-        for (owner, rdtype), found in self.candidates.items():
-            rrset: RRset | None = rows.standing(rdtype, found, tuple(self._topics))
-            if rrset is not None:
-                rejected = any(candidate.rejected for candidate in found.values())
-                rdatas = frozenset(nodes.unpack_rdatas(rrset.records))
-                yield (owner, rdtype), Standing(nodes.ttl_of(rrset.records), rdatas, rejected)
+    def _counts(self, key: bytes, rdtype: int) -> bool:
+        """Whether an RRset is at or below the name, or makes a zone of one above it."""
+        return key.startswith(self._within) or (rdtype == SOA and key in self._above)
+
+    def result(self) -> LogState:
+        """The RRsets that stand."""
+        found: dict[Key, Standing] = {}
+        above: bytes | None = None
+        for (owner, rdtype), candidates in self.candidates.items():
+            rrset: RRset | None = rows.standing(rdtype, candidates, tuple(self._topics))
+            if rrset is None:
+                continue
+            if not node_key(owner).startswith(self._within):
+                above = owner if above is None or len(owner) > len(above) else above
+                continue
+            rejected = any(candidate.rejected for candidate in candidates.values())
+            rdatas = tuple(nodes.unpack_rdatas(rrset.records))
+            found[owner, rdtype] = Standing(nodes.ttl_of(rrset.records), rdatas, rejected)
+        return LogState(found, above)

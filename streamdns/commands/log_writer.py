@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from streamdns.commands import CommandError
-from streamdns.commands.output import note
+from streamdns.commands.output import Progress, note
 from streamdns.errors import ConfigError, SourceError
 from streamdns.settings import Settings
-from streamdns.sources.sink import FileSink, Sink
+from streamdns.sources.sink import FileSink, LogEvent, Sink
+
+#: Events that are appended and synced together.
+CHUNK_EVENTS = 1000
 
 
 class Interrupted(KeyboardInterrupt):
@@ -19,14 +22,14 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Tell after Ctrl-C that nothing was published, unless sending() has told how much was."""
+def interruptible(done: str = "published") -> Iterator[None]:
+    """After Ctrl-C a note says that nothing was done, unless sending() has said how much was."""
     try:
         yield
     except Interrupted:
         raise
     except KeyboardInterrupt:
-        note("interrupted: nothing was published")
+        note(f"interrupted: nothing was {done}")
         raise
 
 
@@ -116,6 +119,20 @@ def sending(settings: Settings, *, topic: str | None, total: int) -> Iterator[Si
         if sink is not None:
             sink.close()
         ctrl_c.end()
+
+
+def send_phases(phases: Sequence[Sequence[LogEvent]], settings: Settings, *, topic: str | None, what: str) -> None:
+    """Append events phase by phase; the log has confirmed each phase before anything of the next one is sent."""
+    total = sum(map(len, phases))
+    sent = 0
+    with sending(settings, topic=topic, total=total) as sink, Progress(total, what) as progress:
+        for events in phases:
+            for at in range(0, len(events), CHUNK_EVENTS):
+                chunk = events[at : at + CHUNK_EVENTS]
+                sink.send(chunk)
+                sent += len(chunk)
+                progress.at(sent)
+            sink.flush()
 
 
 def _so_far(sink: Sink | None, total: int) -> str:

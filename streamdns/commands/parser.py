@@ -58,9 +58,10 @@ of these settings, or of --node, and its DNS_PEERS answer with it; exit 1 where 
 With --json, append many: one event a line, {"key": "www.example.org.|A", "value": [...], "timestamp": ms} as in the
 event format; timestamp may be absent. If a line is bad nothing is published at all, unless --skip-bad is given.""",
     "import": """\
-Read the zone file ZONEFILE (RFC 1035 master file with $ORIGIN, $TTL, $INCLUDE and $GENERATE) and append the events
-that change something. Says how many RRsets are added, changed, deleted and unchanged, compared with all that is
-in the log by now. Nothing is appended when anything in the file is wrong.""",
+Make events of the zone file ZONEFILE (RFC 1035 master file with $ORIGIN, $TTL, $INCLUDE and $GENERATE) and append
+those that change something. Says how many RRsets are added, changed, deleted and unchanged, compared with all that is
+in the log by now. Nothing is appended when anything in the file is wrong, unless --skip-bad is given. What belongs to
+zones below this one is left alone, and said.""",
     "export": """\
 Write a zone of the view as a zone file on standard output: SOA first, names absolute, canonical order, without what
 belongs to zones below it. RRsets that are not answered (shadowed by or as a CNAME) are comments.""",
@@ -203,6 +204,7 @@ def _add_writing(commands: dict[str, argparse.ArgumentParser]) -> None:
     importing.add_argument("--origin", metavar="NAME", required=True, help="the zone's name")
     importing.add_argument("--replace", action="store_true", help="delete RRsets of the zone that are not in the file")
     importing.add_argument("--dry-run", action="store_true", help="list the changes and append nothing")
+    importing.add_argument("--skip-bad", action="store_true", help="leave bad records out and import the others")
     for command in (publish, importing):
         command.add_argument(
             "--topic", metavar="TOPIC", help="the Kafka topic to write to, one of DNS_KAFKA_TOPICS; needed only where "

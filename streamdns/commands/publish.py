@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from streamdns.commands import CommandError
-from streamdns.commands.log_writer import check_target, interruptible, sending
+from streamdns.commands.log_writer import CHUNK_EVENTS, check_target, interruptible, sending
 from streamdns.commands.output import Progress, note, printable
 from streamdns.errors import BadEvent
 from streamdns.events import event
@@ -21,8 +21,6 @@ from streamdns.settings import Settings
 from streamdns.sources import filelog
 from streamdns.sources.sink import LogEvent, Placed, Sink
 
-#: Events that are validated, appended and synced together.
-CHUNK_EVENTS = 1000
 _SPOOL_BYTES = 16 << 20
 _SHOWN_PROBLEMS = 20
 
@@ -41,7 +39,10 @@ def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -
     records = [{"content": content} | metadatas(args.producer, now_ms) for content in contents]
     if args.ttl is not None:
         records = [{"ttl": args.ttl} | record for record in records]
-    key, value = encode(name, rdtype, records, default_ttl=settings.default_ttl)
+    try:
+        key, value = encode(name, rdtype, records, default_ttl=settings.default_ttl)
+    except ValueError as err:
+        raise CommandError(f"nothing was published: {err}") from err
     with sending(settings, topic=args.topic, total=1) as sink:
         (placed,) = sink.append([(key, value, timestamp)])
     where = f"partition {placed.partition}, position {placed.position}"
@@ -78,12 +79,12 @@ def user_at_host() -> str:
 def encode(
     name: str, rdtype: str, records: list[dict[str, Any]], *, default_ttl: int
 ) -> tuple[bytes, bytes | None]:
-    """Return key and value of an event that every server accepts; no records: a delete. Raises CommandError."""
+    """Key and value of an event that every server accepts; no records: a tombstone. Raises ValueError."""
     try:
         key, value = event.encode(name, rdtype, records)
         event.decode(key, value, default_ttl=default_ttl)
-    except (BadEvent, ValueError, TypeError) as err:
-        raise CommandError(f"nothing was published: {err}") from err
+    except (BadEvent, TypeError) as err:
+        raise ValueError(str(err)) from err
     return key, value if records else None
 
 

@@ -58,7 +58,8 @@ def read_what_is_good(path: str, origin: bytes) -> tuple[FileRRsets, list[Proble
         try:
             rrsets[owner, rdtype] = FileRRset(found.ttl, where, found.rrset())
         except BadEvent as err:
-            problems.append(Problem(where, f"{name.to_text(owner)} {rdata.type_to_text(rdtype)}: {err.reason}", owner, rdtype))
+            what = f"{name.to_text(owner)} {rdata.type_to_text(rdtype)}: {err.reason}"
+            problems.append(Problem(where, what, owner, rdtype))
     return rrsets, problems
 
 

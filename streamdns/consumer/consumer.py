@@ -171,14 +171,16 @@ class Consumer(Service):
                 self._make_durable(store)
             self._connect(source, store, positions, complete=complete)
             reader = Reader(source, writer, {each: at.next for each, at in positions.items()}, self._apply)
+            if complete and not rebuilding:
+                reader.order()
             serving_reader = self._serving_reader() if rebuilding else None
             while not self._stopping.is_set():
                 # A view that does not serve yet is filled in larger steps: fewer pages are written twice.
                 most = self._batch_events if complete else self._batch_events * _FILL_FACTOR
-                batch = source.read(max_records=most, timeout_s=_READ_TIMEOUT_S)
-                if batch.caught_up and not complete and not batch.positions:
-                    self._apply(writer, batch, source.fingerprints())
-                reader.apply(batch)
+                for batch in reader.read(max_records=most, timeout_s=_READ_TIMEOUT_S):
+                    if batch.caught_up and not complete and not batch.positions:
+                        self._apply(writer, batch, source.fingerprints())
+                    reader.apply(batch)
                 if serving_reader is not None:
                     serving_reader.apply_waiting(max_records=self._batch_events)
                 self.progress.contact(source, batch.caught_up)
@@ -192,6 +194,7 @@ class Consumer(Service):
                     return
                 if batch.caught_up and not complete:
                     complete = True
+                    reader.order()
                     self._make_durable(store)
                     _log.info("consumer.caught_up", records=store.state().records)
                 self._honour_request()
@@ -225,7 +228,10 @@ class Consumer(Service):
         except BaseException:
             source.close()
             raise
-        return Reader(source, self._writer(view.store), {each: at.next for each, at in positions.items()}, self._apply)
+        following = {each: at.next for each, at in positions.items()}
+        reader = Reader(source, self._writer(view.store), following, self._apply)
+        reader.order()
+        return reader
 
     def _connect(
         self, source: Source, store: Store, positions: dict[Partition, Position], *, complete: bool

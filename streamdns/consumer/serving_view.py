@@ -5,21 +5,53 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from streamdns.errors import SourceError
 from streamdns.events.batch import Batch, Partition
+from streamdns.events.order import Ordering
 from streamdns.sources.base import Source
 from streamdns.view.writer import Writer
 
 _ALIGN_S = 10.0
+#: How soon it is looked whether what waits for other partitions may be applied.
+_HELD_S = 0.02
 
 Apply = Callable[[Writer, Batch, dict[Partition, str]], None]
 
 
 class Reader:
-    """Reads one source into one view; `positions` says how far each partition was applied."""
+    """Reads one source into one view; `positions` says how far each partition was applied.
+
+    After order() events are applied in an order that whoever asks the view meanwhile can bear, see events/order.py.
+    """
 
     def __init__(self, source: Source, writer: Writer, positions: Mapping[Partition, int], apply: Apply) -> None:
         self.source, self._writer, self._apply = source, writer, apply
         self.positions = dict(positions)
+        self._ordering: Ordering | None = None
+
+    def order(self) -> None:
+        """From now on the view is asked: mind the order between partitions."""
+        self._ordering = Ordering(self.positions, self._ends_now)
+
+    def _ends_now(self) -> dict[Partition, int]:
+        if len(self.source.fingerprints()) < 2:
+            return {}  # One partition has an order of its own.
+        try:
+            return self.source.ends_now()
+        except SourceError:
+            return {}  # A partition that cannot be asked is not waited for.
+
+    def read(self, *, max_records: int, timeout_s: float) -> list[Batch]:
+        """What may be applied next; of the last batch `caught_up` and `whole_s` are true when all are applied."""
+        ordering = self._ordering
+        if ordering is None:
+            return [self.source.read(max_records=max_records, timeout_s=timeout_s)]
+        batch = self.source.read(max_records=max_records, timeout_s=_HELD_S if ordering.held else timeout_s)
+        return ordering.feed(batch, now_s=time.monotonic(), most=max_records)
+
+    def drain(self) -> Batch:
+        """What was read and waits."""
+        return Batch([], {}, False) if self._ordering is None else self._ordering.drain()
 
     def apply(self, batch: Batch) -> None:
         """Apply a batch to the view."""
@@ -29,7 +61,8 @@ class Reader:
 
     def apply_waiting(self, *, max_records: int) -> None:
         """Apply what the source has ready, without waiting for more."""
-        self.apply(self.source.read(max_records=max_records, timeout_s=0))
+        for batch in self.read(max_records=max_records, timeout_s=0):
+            self.apply(batch)
 
 
 def align(new: Reader, serving: Reader, *, max_records: int) -> None:
@@ -43,6 +76,7 @@ def align(new: Reader, serving: Reader, *, max_records: int) -> None:
     target = {each: max(here.get(each, 0), there.get(each, 0)) for each in here.keys() | there.keys()}
     end_s = time.monotonic() + _ALIGN_S
     for reader in (new, serving):
+        reader.apply(_up_to(target, reader.drain()))
         while any(reader.positions.get(partition, 0) < end for partition, end in target.items()):
             left_s = end_s - time.monotonic()
             if left_s <= 0:

@@ -66,7 +66,7 @@ def _counted(template: str, number: int) -> str:
             return str(number)
         modifier = _modifier(found)
         if modifier is None:
-            raise ValueError(f"{found} is not a modifier of $GENERATE: ${{OFFSET,WIDTH,BASE}} with BASE d, o, x, X, n or N")
+            raise ValueError(f"{found} is not ${{OFFSET,WIDTH,BASE}} with a BASE of d, o, x, X, n, N")
         value, width = number + int(modifier[1]), int(modifier[2] or 0)
         if not 0 <= value <= _MAX_NUMBER:
             raise ValueError("$GENERATE gives a negative number" if value < 0 else "$GENERATE gives too large a number")

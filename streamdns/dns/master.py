@@ -1,4 +1,4 @@
-"""Master files (RFC 1035 §5, RFC 2308 §4): from the text of zone files to records, one by one, CNAMEs beside others too.
+"""Reads master files (RFC 1035 §5, RFC 2308 §4): from the text of zone files to records, one by one.
 
 A file is cut into entries first, a line or several in parentheses, so that a mistake is named by the line on which its
 record begins and the next record is read all the same. No I/O: who reads says how files are opened.
@@ -6,7 +6,7 @@ record begins and the next record is read all the same. No I/O: who reads says h
 
 from __future__ import annotations
 
-import os
+import posixpath
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -128,7 +128,7 @@ class MasterReader:
         if includes >= _MAX_INCLUDES:
             raise ValueError(f"$INCLUDE is nested deeper than {_MAX_INCLUDES} files")
         inner = self._name(_only(rest, "$INCLUDE FILE ORIGIN"), origin) if rest.strip() else origin
-        wanted = os.path.join(os.path.dirname(path), unquoted(word))
+        wanted = posixpath.join(posixpath.dirname(path), unquoted(word))
         try:
             octets = self._open_file(wanted)
         except (OSError, ValueError) as err:
@@ -246,8 +246,8 @@ def entries(text: str) -> Iterator[Entry]:
             more, problem, depth = _without_comment(lines[at], depth)
             joined += " " + more
             at += 1
-        if depth and not problem:
-            problem = "a parenthesis is not closed"
+        if depth or (problem and at > first + 1):
+            problem = problem or "a parenthesis is not closed"
             unclosed += 1
             if unclosed < _MAX_UNCLOSED:
                 at = first + 1  # What follows is read as if it had been closed: most of it is good.

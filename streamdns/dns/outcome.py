@@ -186,12 +186,12 @@ class ZoneAnswers:
         qtype = question.qtype
         flags = node[0]
         at_apex = zone.apex == len(question.labels) or bool(flags & HAS_SOA)
-        if flags & HAS_CNAME and at_apex and self.policy.flatten_apex_cname and qtype in (A, AAAA):
-            if find(node, qtype) is None:
-                if isinstance(reply, _Collected):
-                    return self.answer_cname(question, node, reply)
-                self.answer_flattened(question, node, zone, reply)
-                return None
+        flattens = bool(flags & HAS_CNAME) and at_apex and self.policy.flatten_apex_cname
+        if flattens and qtype in (A, AAAA) and find(node, qtype) is None:
+            if isinstance(reply, _Collected):
+                return self.answer_cname(question, node, reply)
+            self.answer_flattened(question, node, zone, reply)
+            return None
         if qtype == ANY:
             qtype = any_type(node, hide_cname=not is_alias(flags, at_apex=at_apex))
         elif not is_served(qtype, flags, at_apex=at_apex):

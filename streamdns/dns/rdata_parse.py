@@ -5,7 +5,7 @@ Functions here raise anything: streamdns/dns/rdata.py is the one caller, and mak
 
 from __future__ import annotations
 
-import datetime
+import calendar
 import functools
 import io
 import re
@@ -101,7 +101,7 @@ def text_of(rdtype: int, wire: bytes) -> str:
     """Presentation text of wire RDATA; raises anything for what is malformed."""
     text_types()
     if rdtype in OLD_TYPES:
-        return " ".join(to_fields(rdtype, wire, dns.rdatatype.to_text))
+        return " ".join(to_fields(rdtype, wire, _type_text_of))
     if rdtype in _SVCB_TYPES:
         return _svcb_text(rdtype, wire)
     return _rdata_of(rdtype, wire).to_text()
@@ -111,7 +111,7 @@ def check(rdtype: int, wire: bytes) -> None:
     """See that wire RDATA is the plain form of its type; raises anything."""
     text_types()
     if rdtype in OLD_TYPES:
-        to_fields(rdtype, wire, dns.rdatatype.to_text)
+        to_fields(rdtype, wire, _type_text_of)
         return
     if rdtype in _SVCB_TYPES:
         wire = _as_service(wire)
@@ -206,6 +206,10 @@ def _type_number_of(text: str) -> int:
     return int(dns.rdatatype.from_text(text))
 
 
+def _type_text_of(rdtype: int) -> str:
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
+
+
 def _rdata_of(rdtype: int, wire: bytes) -> dns.rdata.Rdata:
     return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype), wire, 0, len(wire))
 
@@ -248,9 +252,18 @@ def _with_serial_times(text: str) -> str:
     fields = _fields(text)
     for at in (4, 5):
         if at < len(fields) and _date(fields[at]) is not None:
-            moment = datetime.datetime.strptime(fields[at] + "+0000", "%Y%m%d%H%M%S%z")
-            fields[at] = str(int(moment.timestamp()) & 0xFFFFFFFF)
+            fields[at] = str(_seconds(fields[at]) & 0xFFFFFFFF)
     return " ".join(fields)
+
+
+def _seconds(date: str) -> int:
+    """Seconds since 1970 of YYYYMMDDHHmmSS; raises ValueError."""
+    year, month, day, hour, minute, second = int(date[:4]), *(int(date[at : at + 2]) for at in range(4, 14, 2))
+    if not (1 <= month <= 12 and year and 1 <= day <= calendar.monthrange(year, month)[1]):
+        raise ValueError(f"{date} has no such day")
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError(f"{date} has no such time of day")
+    return calendar.timegm((year, month, day, hour, minute, second))
 
 
 def _with_whole_groups(text: str) -> str:

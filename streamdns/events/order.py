@@ -1,8 +1,8 @@
 """In which order events are applied, so that whoever asks meanwhile misses no name that is there before and after.
 
-A delete, an alias or a cut must not be seen before the sets that it was written after. In one partition the log has that
-order. Between partitions nothing has it, so such an event waits here until the other partitions were read as far as
-they went when it was read. Pure: who calls says where the partitions end and what time it is.
+A delete, an alias or a cut must not be seen before the sets that it was written after. In one partition the log has
+that order. Between partitions nothing has it, so such an event waits here until the other partitions were read as far
+as they went when it was read. Pure: who calls says where the partitions end and what time it is.
 """
 
 from __future__ import annotations
@@ -75,6 +75,12 @@ class Ordering:
             self._whole_s = batch.whole_s
         released = self._release(now_s)
         return self._batches(released, batch.caught_up, most)
+
+    def drain(self) -> Batch:
+        """Everything that waits, at once."""
+        released = self._release(float("inf"))
+        (batch,) = self._batches(released, False, len(released) or 1)
+        return batch
 
     def _release(self, now_s: float) -> list[Record]:
         released: list[Record] = []

@@ -42,6 +42,10 @@ class Source(Protocol):
         """Give the position behind the last complete record of each partition, as known now."""
         ...
 
+    def ends_now(self) -> dict[Partition, int]:
+        """The same, asked of the log at this moment: whatever was confirmed to a writer before lies before them."""
+        ...
+
     def close(self) -> None:
         """Release connections, files and threads; may be called twice."""
         ...

@@ -315,6 +315,10 @@ class FileSource:
         except OSError as error:
             raise self._failure(error) from error
 
+    def ends_now(self) -> dict[Partition, int]:
+        """As Source.ends_now: files are always asked."""
+        return self.ends()
+
     def close(self) -> None:
         """As Source.close; a read that waits in another greenlet ends with SourceError."""
         watch, self._watch = self._watch, None

@@ -283,7 +283,8 @@ class WriteTransaction:
         what = contradiction(node.rrsets)
         if what != node.contradiction:
             node.contradiction = what
-            self.conflict(CNAME_AND_OTHERS + rrset_id(key, CNAME), Conflict("cname", owner, CNAME, what) if what else None)
+            entry = Conflict("cname", owner, CNAME, what) if what else None
+            self.conflict(CNAME_AND_OTHERS + rrset_id(key, CNAME), entry)
         if bounds == node.bounds and not (rdtype == SOA and bounds & HAS_SOA):
             return
         if bounds:

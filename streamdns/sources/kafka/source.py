@@ -287,6 +287,13 @@ class KafkaSource:
         """As Source.ends, as of the last look."""
         return {partition: max(end, self._positions.get(partition, 0)) for partition, end in self._ends.items()}
 
+    def ends_now(self) -> dict[Partition, int]:
+        """As Source.ends_now: asked of the leaders of all partitions, for the client that reads."""
+        cluster = self._cluster
+        if cluster is None:
+            raise SourceError("the Kafka source is not connected")
+        return cluster.offsets(list(self._prints), at=wire.LATEST, committed=self.client == "confluent")
+
     def close(self) -> None:
         """As Source.close; a read that waits in another greenlet ends with SourceError."""
         watcher, self._watcher = self._watcher, None

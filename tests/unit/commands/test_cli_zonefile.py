@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdns.commands import CommandError
-from streamdns.commands.zonefile import FileRRsets, read
+from streamdns.commands.zonefile import BadZoneFile, FileRRsets, read, read_what_is_good
 from streamdns.dns import name, rdata
 from tests.harness import ROOT
 
@@ -67,12 +67,14 @@ $ORIGIN example.org.
 
 
 def test_ttls_by_rfc_2308(tmp_path: pathlib.Path) -> None:
-    """Its own, that of $TTL, the last one stated, the minimum of the SOA."""
+    """Its own, that of $TTL, the last one stated; a SOA without one and without $TTL gives its minimum, as in BIND."""
     lines = ("a A 192.0.2.1", "b 7 A 192.0.2.1", "c A 192.0.2.1", "$TTL 9", "d A 192.0.2.1", "e 1w2d A 192.0.2.1",
              "f A 192.0.2.1")
-    text = SOA + "\n".join(lines)
-    ttls = [rrset.ttl for rrset in parse(tmp_path, text).values()]
-    assert ttls == [555, 555, 7, 7, 9, 777600, 9]
+    for soa, expected in (
+        (SOA, [555, 555, 7, 555, 9, 777600, 9]), (SOA.replace("IN", "8 IN"), [8, 8, 7, 7, 9, 777600, 9]),
+    ):
+        found = parse(tmp_path, soa + "\n".join(lines))
+        assert [rrset.ttl for rrset in found.values()] == expected
 
 
 def test_octets_beyond_ascii_stay_what_they_are(tmp_path: pathlib.Path) -> None:
@@ -82,7 +84,7 @@ def test_octets_beyond_ascii_stay_what_they_are(tmp_path: pathlib.Path) -> None:
     assert latin == {"a.example.org. TXT": (1, ['"\\233"'])}
 
 
-def test_includes_are_relative_to_the_file_and_change_nothing_behind_them(tmp_path: pathlib.Path) -> None:
+def test_includes_are_relative_to_the_file_and_only_their_ttl_goes_on_behind_them(tmp_path: pathlib.Path) -> None:
     (tmp_path / "more" / "deep").mkdir(parents=True)
     hosts = "$TTL 8\n$INCLUDE deep/last\na A 192.0.2.1\n$ORIGIN elsewhere.example.org.\n"
     (tmp_path / "more" / "hosts").write_text(hosts)
@@ -90,7 +92,7 @@ def test_includes_are_relative_to_the_file_and_change_nothing_behind_them(tmp_pa
     text = SOA + "$TTL 5\nx A 192.0.2.9\n$INCLUDE more/hosts sub\n  TXT x\n$INCLUDE \"more/deep/last\"\ny A 192.0.2.1\n"
     assert {key: ttl for key, (ttl, _) in shown(parse(tmp_path, text)).items()} == {
         "example.org. SOA": 555, "x.example.org. A": 5, "b.sub.example.org. TXT": 8, "a.sub.example.org. A": 8,
-        "x.example.org. TXT": 5, "b.example.org. TXT": 5, "y.example.org. A": 5,
+        "x.example.org. TXT": 8, "b.example.org. TXT": 8, "y.example.org. A": 8,
     }
 
 
@@ -108,7 +110,7 @@ def test_generate(tmp_path: pathlib.Path) -> None:
         "h001.example.org. CNAME": (60, ["w2.a\\$b.example.org."]),
         "h00b.example.org. CNAME": (60, ["w12.a\\$b.example.org."]),
         "h015.example.org. CNAME": (60, ["w22.a\\$b.example.org."]),
-        "t.example.org. TXT": (60, ['"7 and $" "$"']),
+        "t.example.org. TXT": (555, ['"7 and $" "$"']),
     }
 
 
@@ -118,11 +120,14 @@ def test_generate(tmp_path: pathlib.Path) -> None:
         ("www.example.net. 5 A 192.0.2.1", 1, "www.example.net. is not in the zone example.org."),
         ("\n\nwwwexample.org. 5 A 192.0.2.1", 3, "is not in the zone"),
         ("$ORIGIN net.\na 5 A 192.0.2.1", 2, "is not in the zone"),
-        ("a 5 A (\n192.0.2.300 )\n", 1, "a.example.org. A is not valid"),
+        ("a 5 A (\n192.0.2.300 )\n", 1, "a.example.org.: A content '192.0.2.300' is not valid: an IPv4 address"),
         ("a 5 CH A 192.0.2.1", 1, "class CH"),
         ("a A 192.0.2.1", 1, "no TTL"),
         ("  5 A 192.0.2.1", 1, "no owner"),
-        ("a 5", 1, ""),
+        ("a 5", 1, "there is no record type"),
+        ("b 5 A 192.0.2.1\na", 2, "there is no record type"),
+        ("\n$TTL", 2, "$TTL SECONDS"),
+        ("a 5 A 192.0.2.1 192.0.2.2", 1, "'192.0.2.2' is too much"),
         ("a 5 FROB x", 1, "FROB"),
         ("a 5 ANY x", 1, "not a type of stored records"),
         ("a 5 A 192.0.2.1 more", 1, ""),
@@ -135,8 +140,8 @@ def test_generate(tmp_path: pathlib.Path) -> None:
         ("$GENERATE 5-1 a$ A 192.0.2.$", 1, "range"),
         ("$GENERATE 1-999999999 a$ A 192.0.2.1", 1, "more than"),
         ("$TTL 5\n$GENERATE 1-2 a$ A 192.0.2.${-2}", 2, "negative"),
-        ("$INCLUDE none", 0, "cannot be read"),
-        ("$INCLUDE zone", 0, "deeper"),
+        ("\n$INCLUDE none", 2, "cannot be read"),
+        ("$INCLUDE zone", 1, "deeper"),
         ("a 5 SOA b c 1 2 3 4 5", 1, "not the top"),
     ],
 )
@@ -184,3 +189,75 @@ def test_the_example_zone_as_dnspython_reads_it() -> None:
         if rdataset.rdclass == dns.rdataclass.IN
     }
     assert {key: (rrset.ttl, sorted(rrset.rdatas)) for key, rrset in read(path, ORIGIN).items()} == theirs
+
+
+def test_bad_records_are_all_named_and_the_good_ones_read(tmp_path: pathlib.Path) -> None:
+    """A mistake ends with its record: an open parenthesis or quote takes nothing else with it."""
+    lines = [
+        "a 5 A 192.0.2.1", "b 5 A 192.0.2", "c 5 TXT \"open", "d 5 A ) 192.0.2.6", "e 5 A 192.0.2.5", "f 5 MX ( 10",
+        "g 5 CNAME x", "g 5 CNAME y", "h 5 TXT x\\", "$FROB", "i 5 A 192.0.2.9",
+    ]
+    file = tmp_path / "zone"
+    file.write_text("\n".join(lines))
+    found, problems = read_what_is_good(str(file), ORIGIN)
+    assert [name.to_text(owner).partition(".")[0] for owner, _ in found] == ["a", "e", "i"]
+    assert [(int(each.where.rpartition(":")[2]), each.rdtype) for each in problems] == [
+        (2, 1), (3, None), (4, None), (6, None), (9, None), (10, None), (7, 5),
+    ]
+    with pytest.raises(BadZoneFile) as failed:
+        read(str(file), ORIGIN)
+    assert failed.value.problems == problems
+
+
+@pytest.mark.parametrize(
+    ("line", "owners", "contents"),
+    [
+        ("10-11 ${0,7,n}.0 PTR host-$", ["a.0.0.0.0", "b.0.0.0.0"], ["host-10.example.org.", "host-11.example.org."]),
+        ("300-300 x${0,0,N} PTR h", ["xc.2.1"], ["h.example.org."]),
+        ('1-1 mx$ MX "0 host$"', ["mx1"], ["0 host1.example.org."]),
+        ('1-1 t$ TXT "a b $"', ["t1"], ['"a" "b" "1"']),
+        ('1-1 t$ TXT "\\"a b\\" $"', ["t1"], ['"a b" "1"']),
+        ("8-8 t${0,3,o}-${250,4,x} IN 6 A 192.0.2.$", ["t010-0102"], ["192.0.2.8"]),
+        ("8-9/2147483647 t$$ A 192.0.2.$", ["t\\$"], ["192.0.2.8"]),
+        ("0-0 a${1,2,d}} A 192.0.2.$", ["a01}"], ["192.0.2.0"]),
+        ("7-7 a$ 1h CNAME b$ ; comment $", ["a7"], ["b7.example.org."]),
+    ],
+)
+def test_generate_as_bind_has_it(tmp_path: pathlib.Path, line: str, owners: list[str], contents: list[str]) -> None:
+    found = parse(tmp_path, f"$TTL 5\n$GENERATE {line}\n")
+    assert [name.to_text(owner) for owner, _ in found] == [f"{owner}.example.org." for owner in owners]
+    assert [rdata.to_text(rdtype, rrset.rdatas[0]) for (_, rdtype), rrset in found.items()] == contents
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1-3 ho${0,3,y} A 192.0.2.$", "1-3 hp${0 A 192.0.2.$", "1-1 host$ TXT foo${2147483647}",
+        "0-1 a${0,1,} A 192.0.2.$", "0-1 a${} A 192.0.2.$", "0-1 a${ 1} A 192.0.2.$",
+        "0-1/0 a$ A 192.0.2.$", "0-1 a${1,2,dd} A 192.0.2.$",
+        "0-1 a$", "0-1 a$ A", "x a$ A 192.0.2.1", "0-1 a$ SOA a. b. 1 2 3 4 5", "0-0 a${0,256} A 192.0.2.1",
+    ],
+)
+def test_what_generate_does_not_understand_is_an_error(tmp_path: pathlib.Path, line: str) -> None:
+    with pytest.raises(CommandError, match=":2: "):
+        parse(tmp_path, f"$TTL 5\n$GENERATE {line}\n")
+
+
+def test_records_that_an_export_keeps_as_comments_are_records(tmp_path: pathlib.Path) -> None:
+    text = 'a 5 IN CNAME b.\n; shadowed: a.example.org. 5 IN TXT "x;y"\n; local: c.example.org. 5 IN A 192.0.2.1\n'
+    assert shown(parse(tmp_path, text)) == {
+        "a.example.org. CNAME": (5, ["b."]), "a.example.org. TXT": (5, ['"x;y"']),
+    }
+
+
+def test_names_in_records_are_the_same_in_any_case(tmp_path: pathlib.Path) -> None:
+    """One record in the spelling that came first, where BIND, NSD and Knot have one (RFC 4034 §6.2)."""
+    text = (
+        "$TTL 5\na CNAME www\na CNAME WWW\nb NS x\nb NS X\nc MX 1 x\nc MX 1 X\nc MX 2 x\n"
+        "d SRV 1 2 3 x\nd SRV 1 2 3 X\n"
+        'e NAPTR 1 1 "U" "" "" x\ne NAPTR 1 1 "U" "" "" X\ne NAPTR 1 1 "u" "" "" x\nf TXT a\nf TXT A\n'
+    )
+    assert {key: len(records) for key, (_, records) in shown(parse(tmp_path, text)).items()} == {
+        "a.example.org. CNAME": 1, "b.example.org. NS": 1, "c.example.org. MX": 2, "d.example.org. SRV": 1,
+        "e.example.org. NAPTR": 2, "f.example.org. TXT": 2,
+    }

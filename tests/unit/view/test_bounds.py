@@ -166,7 +166,8 @@ def test_what_is_said_of_a_cname_beside_others_follows_the_soa() -> None:
     soa = _event("x.", "ns.x. host.x. 1 2 3 4 5", rdtype="SOA")
     with viewing.folder() as path, viewing.opened(path) as store:
         to, reading = viewing.writer(store), viewing.Reading()
-        shadows, at_apex = ["a CNAME shadows the other types"], ["a CNAME at a zone apex is not served"]
+        shadows = ["a CNAME shadows the other types"]
+        at_apex = ["a CNAME at a zone apex, which is not served, or flattened to addresses (DNS_APEX_CNAME)"]
         steps = [
             (_event("x.", "other.", rdtype="CNAME"), []),
             (_event("x.", "192.0.2.1"), shadows),
