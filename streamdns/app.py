@@ -25,11 +25,9 @@ from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
 from streamdns.consumer import local_records
 from streamdns.consumer.consumer import Consumer
-from streamdns.dns import name
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Snapshot
-from streamdns.errors import ConfigError
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
@@ -47,7 +45,7 @@ from streamdns.settings import Address, Settings, changed
 from streamdns.settings.admin import UnixAddress
 from streamdns.settings.table import BY_NAME
 from streamdns.sources.base import Source
-from streamdns.view.keys import node_key
+from streamdns.view.apexes import zone_keys
 from streamdns.view.reader import snapshot
 from streamdns.view.view import View
 from streamdns.view.writer import LocalRRset
@@ -61,20 +59,6 @@ _log = logs.get("app")
 _OTHER_DESCRIPTORS = 200
 _LEAST_CONNECTIONS = 8
 _SWITCH_S = 0.0005
-
-
-def zone_keys(zones: tuple[str, ...]) -> frozenset[bytes] | None:
-    """Make the lookup keys of the zones in DNS_ZONES, None where none are listed; raises ConfigError."""
-    keys = []
-    problems = []
-    for zone in zones:
-        try:
-            keys.append(node_key(name.from_text(zone).lower()))
-        except ValueError as err:
-            problems.append(f"DNS_ZONES: {err}")
-    if problems:
-        raise ConfigError(problems)
-    return frozenset(keys) or None
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -10,8 +10,10 @@ from streamdns.admin.commits import Commits
 from streamdns.admin.fleet.client import Client
 from streamdns.admin.status import Status
 from streamdns.consumer.progress import Progress
+from streamdns.dns.served import Apexes
 from streamdns.metrics.registry import Registry
 from streamdns.settings import Settings
+from streamdns.view.apexes import apexes_of
 from streamdns.view.view import View
 
 
@@ -27,6 +29,10 @@ class Node:
     commits: Commits
     peers: Sequence[Client] = ()
     now_s: Callable[[], float] = time.time
+
+    def apexes(self) -> Apexes:
+        """What the settings in effect say of apexes."""
+        return apexes_of(self.settings())
 
     def behind_s(self) -> float:
         """Return for how many seconds changes of the log may be missing in the view."""

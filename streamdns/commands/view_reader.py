@@ -13,6 +13,7 @@ from streamdns.commands.output import moment, note, printable
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, RRset, ttl_of, unpack_rdatas
 from streamdns.settings import Settings
+from streamdns.view.apexes import apexes_of
 from streamdns.view.keys import node_key, owner_of
 from streamdns.view.reader import Entry, Inspector
 from streamdns.view.store import reported
@@ -27,7 +28,7 @@ def looking(settings: Settings) -> Iterator[Inspector]:
     """
     store = open_readonly(settings.pathdb)
     try:
-        with reported(settings.pathdb), Inspector(store) as view:
+        with reported(settings.pathdb), Inspector(store, apexes_of(settings)) as view:
             if not view.state.complete:
                 note("the view has not caught up with the log yet")
             yield view

@@ -29,8 +29,12 @@ _ttl_units = re.compile(r"(?:[0-9]+[wdhms])+", re.IGNORECASE | re.ASCII).fullmat
 _ttl_parts = re.compile(r"([0-9]+)([wdhms])", re.IGNORECASE).findall
 _SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _CLASSES = frozenset(("IN", "CH", "HS", "CS", "CLASS1", "CLASS3", "CLASS4"))
-#: Comments in which an export keeps records that are stored and not answered: they are records of the zone.
-SHADOWED = "; shadowed: "
+#: Comments in which an export keeps records that are stored and not answered as such: they are records of the zone.
+SHADOWED, FLATTENED = "; shadowed: ", "; flattened: "
+#: Comments, and an older form of them, with the records of one instance alone: they are none of the zone.
+LOCAL_RECORD, _LOCAL_BEHIND = "; local: ", " ; local"
+#: What the first line of an export says.
+EXPORTED = " as streamdns holds it: "
 
 
 class Entry(NamedTuple):
@@ -230,13 +234,17 @@ def unquoted(word: str) -> str:
 def entries(text: str) -> Iterator[Entry]:
     """The entries of a file, without comments and parentheses; a line of SHADOWED is what it has kept."""
     lines = _line_end(text)
+    is_export = EXPORTED in lines[0]
     at = unclosed = 0
     while at < len(lines):
         line = lines[at]
         first = at
         at += 1
-        if line.startswith(SHADOWED):
-            line = line[len(SHADOWED) :]
+        for mark in (SHADOWED, FLATTENED):
+            if line.startswith(mark):
+                line = line[len(mark) :]
+        if is_export and line.endswith(_LOCAL_BEHIND):
+            continue
         if _special(line) is None:
             if line.strip(" \t"):
                 yield Entry(first + 1, line)

@@ -7,13 +7,33 @@ own win over a CNAME of the log. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from streamdns.dns.node import HAS_CNAME, HAS_SOA, RRset, node_flags
 from streamdns.dns.wire import CNAME, NSEC, RRSIG
 
 #: Types that are answered beside a CNAME.
 BESIDE_CNAME = frozenset((RRSIG, NSEC))
+
+
+class Apexes(NamedTuple):
+    """Where zones begin beside the SOAs of the log, and what a CNAME does there: what the settings say.
+
+    listed: lookup keys of DNS_ZONES. flatten: DNS_APEX_CNAME=flatten.
+    """
+
+    listed: frozenset[bytes] = frozenset()
+    flatten: bool = False
+
+    def hidden(self, key: bytes, rrsets: Sequence[RRset]) -> set[int]:
+        """The types of the RRsets of a name (by its lookup key) that have no part in answers."""
+        flags = node_flags(rrsets)
+        at_apex = bool(flags & HAS_SOA) or key in self.listed
+        return {
+            rrset.rdtype for rrset in rrsets
+            if not is_served(rrset.rdtype, flags, at_apex=at_apex, flatten=self.flatten)
+        }
 
 
 def is_alias(flags: int, *, at_apex: bool) -> bool:

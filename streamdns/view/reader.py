@@ -8,12 +8,23 @@ from typing import NamedTuple, Self
 import lmdb
 
 from streamdns.dns import node as nodes
-from streamdns.dns.node import HAS_SOA, RRset
+from streamdns.dns.node import HAS_SOA, LOCAL, RRset
+from streamdns.dns.served import Apexes
 from streamdns.events.batch import Partition
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.journal import JournalEntry, decode_entry
-from streamdns.view.keys import depth_of, node_key, owner_of, partition_of, prefixes, rrset_id, sequence_key, subtree
+from streamdns.view.keys import (
+    LOCAL_TOPIC,
+    depth_of,
+    node_key,
+    owner_of,
+    partition_of,
+    prefixes,
+    rrset_id,
+    sequence_key,
+    subtree,
+)
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.store import Position, Store, decode_position, reported
 from streamdns.view.transaction import Conflict, decode_conflict
@@ -70,8 +81,8 @@ class Entry(NamedTuple):
 class Inspector:
     """One consistent state of the view for everything but answers; a context manager, to be closed soon."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, apexes: Apexes = Apexes()) -> None:  # noqa: B008 - it is immutable
+        self.store, self.apexes = store, apexes
 
     def __enter__(self) -> Self:
         with reported(self.store.path):
@@ -112,18 +123,32 @@ class Inspector:
     def _entries(self, key: bytes, raw: bytes) -> list[Entry]:
         owner = owner_of(key)
         rrsets = nodes.decode(raw)
-        cname = any(rrset.rdtype == nodes.CNAME for rrset in rrsets)
-        apex = any(rrset.rdtype == nodes.SOA for rrset in rrsets)
+        hidden = self.apexes.hidden(key, rrsets) if len(rrsets) > 1 or rrsets[0].rdtype == nodes.CNAME else ()
         topics = self.state.topics
         return [
             Entry(
                 owner,
                 rrset,
-                cname and (rrset.rdtype == nodes.CNAME) == apex,
+                rrset.rdtype in hidden,
                 topics[rrset.origin.topic] if rrset.origin.topic < len(topics) else "",
             )
             for rrset in rrsets
         ]
+
+    def of_log(self, key: bytes) -> list[RRset]:
+        """The RRsets of one name that stand in the log, whatever this instance's own records make of them."""
+        raw = self._txn.get(key, db=self.store.nodes)
+        found: list[RRset] = []
+        for rrset in () if raw is None else nodes.decode(raw):
+            if not rrset.flags & LOCAL:
+                found.append(rrset)
+                continue
+            stored = self.candidates(key, rrset.rdtype)
+            of_log = {each: candidate for each, candidate in stored.items() if each[0] != LOCAL_TOPIC}
+            standing = rows.standing(rrset.rdtype, of_log, self.state.topics)
+            if standing is not None:
+                found.append(standing)
+        return found
 
     def zone_of(self, key: bytes) -> bytes | None:
         """Find the apex of the zone that a name belongs to, by the SOAs in the view; None where there is none."""

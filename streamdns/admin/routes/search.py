@@ -105,6 +105,7 @@ class Search:
         """Return the matching RRsets, the number of names looked at, and the key to go on with."""
         found: list[Entry] = []
         looked = octets = 0
+        apexes = self._node.apexes()
         for prefix in scope.prefixes(principal, below):
             if scope.behind(prefix, start):
                 continue
@@ -112,7 +113,7 @@ class Search:
             while at is not None:
                 if len(found) >= most_found or looked >= most_looked or octets >= most_octets:
                     return found, looked, at
-                with Pages(self._node.view.store) as view:
+                with Pages(self._node.view.store, apexes) as view:
                     page = view.names(
                         at, prefix, wanted, most=min(_CHUNK_NAMES, most_looked - looked),
                         enough=min(CHUNK_TAKEN, most_found - len(found)), over=stint.over,

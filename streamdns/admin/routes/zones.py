@@ -79,8 +79,9 @@ class Zones:
         start: bytes | None = cursors.decode(query.cursor)
         found: list[Entry] = []
         looked = octets = 0
+        apexes = self._node.apexes()
         while start is not None and len(found) < query.limit and octets < PAGE_OCTETS and looked < _MOST_LOOKED_AT:
-            with Pages(self._node.view.store) as view:
+            with Pages(self._node.view.store, apexes) as view:
                 enough = min(CHUNK_TAKEN, query.limit - len(found))
                 page = view.zone_names(apex, start, most=CHUNK_NAMES, enough=enough, over=stint.over)
             found += page.entries
@@ -95,7 +96,7 @@ class Zones:
         wanted = scope.rdtype(query.type)
         owner = scope.owner(call.path["name"])
         key = node_key(owner)
-        with Pages(self._node.view.store) as view:
+        with Pages(self._node.view.store, self._node.apexes()) as view:
             apex = apex_of(view, call.path["zone"])
             if not key.startswith(subtree(apex)):
                 zone_text = name.to_text(owner_of(apex))

@@ -261,7 +261,11 @@ def test_records_of_this_instance_are_not_the_log_s(run: Commands) -> None:
     run.apply(local=(LocalRRset(owner, 1, 5, (bytes((192, 0, 2, 9)),)),))
     assert "3 unchanged" in bring(run, HEAD)
     exported = run.ok("export", "example.org").out
-    assert "ns1.example.org. 5 IN A 192.0.2.9 ; local\n" in exported
+    assert "\n; local: ns1.example.org. 5 IN A 192.0.2.9\n" in exported
+    assert "\nns1.example.org. 300 IN A 192.0.2.1\n" in exported
+    assert "0 added, 0 changed, 0 deleted, 3 unchanged" in bring(run, exported, "--replace")
+    older = exported.replace("300 IN A 192.0.2.1", "5 IN A 192.0.2.9 ; local").replace("; local: ", ";")
+    assert "0 added, 0 changed, 0 deleted, 2 unchanged" in bring(run, older, "--dry-run")
     check_zone(run, exported)
 
 
@@ -320,6 +324,8 @@ def test_export_leaves_out_what_is_not_the_zone_s(run: Commands) -> None:
     assert "child.example.org. 5 IN DS " in parent
     assert "www.child" not in parent
     assert "ns.lab.example.org. 300 IN A 192.0.2.7\n" in parent
+    assert "\nns.child.example.org. 5 IN A 192.0.2.5\n" in parent, "the delegation needs it, whose ever it is"
+    assert ": 0 added, 0 changed, 0 deleted, " in bring(run, parent, "--replace")
     child = run.ok("export", "child.example.org").out
     assert "; of the zone above: child.example.org. 5 IN DS " in child
     assert "www.child.example.org. 5 IN A 192.0.2.6\n" in child
@@ -328,6 +334,49 @@ def test_export_leaves_out_what_is_not_the_zone_s(run: Commands) -> None:
     listed = run.ok("export", "example.org", "--json").json
     assert listed[0]["type"] == "SOA"
     assert {each["type"] for each in listed if each["shadowed"]} == {"TXT", "CNAME"}
+
+
+SIGNED = (
+    "www CNAME web.example.net.\nwww RRSIG CNAME 13 3 300 20300101000000 20200101000000 1 @ AAAA\n"
+    "www NSEC x CNAME RRSIG NSEC\nwww TXT hidden\n"
+)
+
+
+def shadowed(run: Commands, owner: str) -> dict[str, bool]:
+    """By type, whether lookup says that an RRset is not answered."""
+    return {each["type"]: each["shadowed"] for each in run.ok("lookup", owner, "--json").json["rrsets"]}
+
+
+def test_an_export_loses_nothing(run: Commands) -> None:
+    """What is not answered comes back with the import, what is answered is no comment, a local record stays here."""
+    bring(run, HEAD + SIGNED + "over CNAME ns1\nover TXT x\n")
+    run.ok("publish", "example.org", "CNAME", "ns1.example.org", "--ttl", "300")
+    run.apply(local=(LocalRRset(name.from_text("over.example.org."), 1, 5, (bytes((192, 0, 2, 9)),)),))
+    for apex in ("shadow", "flatten"):
+        run.set(DNS_APEX_CNAME=apex)
+        exported = run.ok("export", "example.org").out
+        kept = [line for line in exported.splitlines()[1:] if line.startswith(";")]
+        assert kept == [
+            f"; {'flattened' if apex == 'flatten' else 'shadowed'}: example.org. 300 IN CNAME ns1.example.org.",
+            '; shadowed: over.example.org. 300 IN TXT "x"', "; local: over.example.org. 5 IN A 192.0.2.9",
+            '; shadowed: www.example.org. 300 IN TXT "hidden"',
+        ]
+        assert "\nover.example.org. 300 IN CNAME ns1.example.org.\n" in exported
+        assert "\nwww.example.org. 300 IN RRSIG CNAME " in exported
+        check_zone(run, exported)
+        assert bring(run, exported, "--replace").endswith("0 added, 0 changed, 0 deleted, 10 unchanged\n")
+        assert shadowed(run, "www.example.org") == {"CNAME": False, "RRSIG": False, "NSEC": False, "TXT": True}
+        assert shadowed(run, "example.org") == {"NS": False, "SOA": False, "CNAME": apex == "shadow"}
+        assert shadowed(run, "over.example.org") == {"A": False, "TXT": False, "CNAME": True}
+    listed = {(each["name"], each["detail"]) for each in run.ok("conflicts", "--json").json}
+    assert listed == {
+        ("www.example.org.", "a CNAME shadows the other types"),
+        ("over.example.org.", "records of this instance's own hide the CNAME of the log"),
+        ("example.org.", "a CNAME at a zone apex, which is not served, or flattened to addresses (DNS_APEX_CNAME)"),
+    }
+    bring(run, HEAD + SIGNED.replace("www TXT hidden\n", ""), "--replace")
+    run.apply(local=())
+    assert run.ok("conflicts", "--json").json == [], "DNSSEC records beside a CNAME are as they should be"
 
 
 def test_export_of_what_is_no_zone_is_one_sentence(run: Commands) -> None:
