@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamdns.dns import name, rdata
+from streamdns.dns.master import head
 from streamdns.errors import BadEvent, ConfigError
-from streamdns.events.rrset import MAX_TTL_S, Gathered
+from streamdns.events.rrset import Gathered
 from streamdns.view.writer import LocalRRset
 
 
@@ -37,24 +38,5 @@ def _parse_line(line: str, default_ttl: int) -> tuple[bytes, int, int, bytes]:
     if len(fields) < 2:
         raise ValueError("a record is OWNER [TTL] [IN] TYPE RDATA")
     owner = name.from_text(fields[0]).lower()
-    ttl = default_ttl
-    rest = fields[1]
-    for _ in range(2):
-        word, *others = rest.split(None, 1)
-        behind = others[0] if others else ""
-        if word.isdigit():
-            ttl = int(word)
-            if ttl > MAX_TTL_S:
-                raise ValueError(f"the TTL {word} is above {MAX_TTL_S}")
-        elif word.upper() != "IN":
-            break
-        rest = behind
-        if not rest:
-            break
-    fields = rest.split(None, 1)
-    if not fields:
-        raise ValueError("the type is missing")
-    rdtype = rdata.type_from_text(fields[0])
-    if not rdata.is_data_type(rdtype):
-        raise ValueError(f"{fields[0]} is not a type of stored records")
-    return owner, rdtype, ttl, rdata.from_text(rdtype, fields[1] if len(fields) > 1 else "")
+    ttl, rdtype, content = head(fields[1])
+    return owner, rdtype, default_ttl if ttl is None else ttl, rdata.from_text(rdtype, content)

@@ -71,16 +71,18 @@ class MasterReader:
     """Reads one zone from files; `problems` are the mistakes by now, each of them a record that is left out.
 
     `origin` is the apex in lower-case wire form, and no record may be above or beside it. `open_file` gives the octets
-    of a file or raises OSError.
+    of a file or raises OSError. `default_ttl` is for records before any TTL is stated.
     """
 
-    def __init__(self, origin: bytes, open_file: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, origin: bytes, open_file: Callable[[str], bytes], *, default_ttl: int | None = None
+    ) -> None:
         self.origin = origin
         self.problems: list[Problem] = []
         self._open_file = open_file
         self._subject: tuple[bytes | None, int | None] = (None, None)
         self._default_ttl: int | None = None
-        self._last_ttl: int | None = None
+        self._last_ttl = default_ttl
 
     def read(self, path: str) -> Iterator[Record]:
         """The records of a file and of those that it includes; OSError is for the first file alone."""

@@ -40,33 +40,29 @@ def known_roots(port: int) -> tuple[Address, ...]:
 
 def read_hints(path: str, port: int) -> tuple[Address, ...]:
     """The addresses of the root servers that a file in the format of zone files names; raises ConfigError."""
-    # Most have no such file: a start does without these.
-    import dns.exception
-    import dns.name
-    import dns.rdatatype
-    import dns.zonefile
+    from streamdns.dns.master import MasterReader  # Most have no such file: a start does without it.
 
+    reader = MasterReader(b"\0", _octets, default_ttl=_READ_TTL)
     try:
-        with open(path, encoding="utf-8") as file:
-            rrsets = dns.zonefile.read_rrsets(
-                file.read(), name=None, origin=dns.name.root, relativize=False, default_ttl=_READ_TTL
-            )
+        records = list(reader.read(path))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError([f"DNS_ROOT_HINTS={path} cannot be read: {reason}"]) from error
-    except (dns.exception.DNSException, UnicodeDecodeError, ValueError) as error:
-        raise ConfigError([f"DNS_ROOT_HINTS={path} is no zone file: {error}"]) from error
-    names = {
-        rdata.target for rrset in rrsets for rdata in rrset
-        if rrset.rdtype == dns.rdatatype.NS and rrset.name == dns.name.root
-    }
+    if reader.problems:
+        raise ConfigError([f"DNS_ROOT_HINTS={path} is no zone file: {problem}" for problem in reader.problems])
+    names = {record.wire.lower() for record in records if (record.owner, record.rdtype) == (b"\0", NS)}
     found = tuple(
-        Address(rdata.address, port) for rrset in rrsets for rdata in rrset
-        if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA) and rrset.name in names
+        Address(host_of(record.wire), port) for record in records
+        if record.rdtype in (A, AAAA) and record.owner in names
     )
     if not found:
         raise ConfigError([f"DNS_ROOT_HINTS={path} has no NS records of the root whose servers have an address in it"])
     return found
+
+
+def _octets(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 class Primed(NamedTuple):

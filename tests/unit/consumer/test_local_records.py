@@ -32,3 +32,21 @@ def test_every_line_that_is_wrong_is_named() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(lines, 60)
     assert [problem.split("'")[1] for problem in caught.value.problems] == lines[:-1]
+
+
+@pytest.mark.parametrize("before", ["300 IN", "IN 300", "300", "5m", "IN 5m", "CLASS1 300"])
+def test_class_and_ttl_stand_in_either_order(before: str) -> None:
+    (rrset,) = parse([f"www.example {before} A 192.0.2.1"], 60)
+    assert rrset.ttl == 300
+
+
+def test_rrsets_are_judged_as_those_of_the_log_are() -> None:
+    lines = [
+        f"{owner} 60 IN {rdtype} {target}" for owner, rdtype in (("two", "CNAME"), ("dn", "DNAME")) for target in "ab"
+    ]
+    with pytest.raises(ConfigError) as caught:
+        parse(lines, 60)
+    assert list(caught.value.problems) == [
+        "DNS_LOCAL_RECORDS: two. CNAME: 2 CNAME records where only one may be",
+        "DNS_LOCAL_RECORDS: dn. DNAME: 2 DNAME records where only one may be",
+    ]

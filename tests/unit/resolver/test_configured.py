@@ -52,6 +52,24 @@ def test_hints_of_a_file(tmp_path: pathlib.Path) -> None:
     assert read_hints(str(path), 53) == (Address("198.41.0.4", 53), Address("2001:503:ba3e::2:30", 53))
 
 
+@pytest.mark.parametrize(
+    ("before", "of_ns", "of_a"),
+    [("3600000 IN", "NS", "A"), ("IN 3600000", "NS", "A"), ("IN", "NS", "A"), ("41d", "NS", "A"), ("", "ns", "a"),
+     ("CLASS1 1h", "TYPE2", "TYPE1")],
+)
+def test_hints_state_class_and_ttl_in_either_order(
+    tmp_path: pathlib.Path, before: str, of_ns: str, of_a: str
+) -> None:
+    path = tmp_path / "named.root"
+    target, address = ("A.ROOT-SERVERS.NET.", "198.41.0.4")
+    if of_a.startswith("TYPE"):
+        target, address = "\\# 20 01410c524f4f542d53455256455253034e455400", "\\# 4 c6290004"
+    path.write_text(
+        f"; as internic.net has it\n. {before} {of_ns} {target}\nA.ROOT-SERVERS.NET. {before} {of_a} {address}\n"
+    )
+    assert read_hints(str(path), 53) == (Address("198.41.0.4", 53),)
+
+
 @pytest.mark.parametrize("text", [None, "", ". 1 NS a.\n", "a. 1 A 192.0.2.1\n", "this is no zone file", ". 1 NS (\n"])
 def test_hints_that_say_nothing(tmp_path: pathlib.Path, text: str | None) -> None:
     path = tmp_path / "named.root"
