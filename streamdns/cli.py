@@ -124,6 +124,10 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import import_zone
 
         return import_zone.run(args, settings, now_ms=now_ms)
+    if args.command == "delete-zone":
+        from streamdns.commands import delete_zone
+
+        return delete_zone.run(args, settings, now_ms=now_ms)
     if args.command == "export":
         from streamdns.commands import export_zone
 

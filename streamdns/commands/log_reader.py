@@ -61,11 +61,33 @@ def standing(settings: Settings, origin: bytes) -> LogState:
     The log is read from where the view ends; whole, where there is no view of this log that can be read. Raises
     SourceError.
     """
-    state = _State(settings, node_key(origin))
+    state = _State(settings, node_key(origin), alone=False)
     try:
         positions, fingerprints = state.take_view()
     except ViewError:
         positions, fingerprints = {}, {}
+    return _read_on(state, settings, positions, fingerprints)
+
+
+def standing_at(settings: Settings, owner: bytes) -> LogState | None:
+    """The RRsets of one name, and the zone above it; None where there is no view to begin with.
+
+    A file log is read on from where the view ends; Kafka is not, for this is to be quick. Raises SourceError.
+    """
+    state = _State(settings, node_key(owner), alone=True)
+    try:
+        positions, fingerprints = state.take_view()
+    except ViewError:
+        return None
+    if settings.source != "file":
+        return state.result()
+    return _read_on(state, settings, positions, fingerprints)
+
+
+def _read_on(
+    state: _State, settings: Settings, positions: dict[Partition, int], fingerprints: dict[Partition, str]
+) -> LogState:
+    """What stands with all that is in the log behind these positions."""
     source = _source(settings)
     try:
         try:
@@ -101,8 +123,9 @@ def _source(settings: Settings) -> Source:
 
 
 class _State:
-    def __init__(self, settings: Settings, key: bytes) -> None:
+    def __init__(self, settings: Settings, key: bytes, *, alone: bool) -> None:
         self._settings = settings
+        self._key, self._alone = key, alone
         self._within = subtree(key)
         self._above = prefixes(key)[:-1]
         self.candidates: dict[Key, dict[CandidateId, Candidate]] = {}
@@ -114,17 +137,12 @@ class _State:
         try:
             with Inspector(store) as view:
                 self._topics = {topic: number for number, topic in enumerate(view.state.topics)}
-                for key, raw in view.walk(within=self._within):
-                    for rrset in nodes.decode(raw):
-                        if not rrset.flags & CONTESTED:
-                            self.candidates[owner_of(key), rrset.rdtype] = dict((rows.from_rrset(rrset),))
                 for key in self._above:
-                    for entry in view.entries(key):
-                        if entry.rrset.rdtype == SOA and not entry.rrset.flags & CONTESTED:
-                            self.candidates[entry.owner, SOA] = dict((rows.from_rrset(entry.rrset),))
-                for owner, rdtype, candidate_id, candidate in view.candidate_rows():
-                    if candidate_id[0] != LOCAL_TOPIC and self._counts(node_key(owner), rdtype):
-                        self.candidates.setdefault((owner, rdtype), {})[candidate_id] = candidate
+                    self._take_name(view, key, only=SOA)
+                if self._alone:
+                    self._take_name(view, self._key)
+                else:
+                    self._take_zone(view)
                 stored = view.positions()
         finally:
             store.close()
@@ -132,6 +150,27 @@ class _State:
             {partition: position.next for partition, position in stored.items()},
             {partition: position.fingerprint for partition, position in stored.items() if position.fingerprint},
         )
+
+    def _take_zone(self, view: Inspector) -> None:
+        for key, raw in view.walk(within=self._within):
+            for rrset in nodes.decode(raw):
+                if not rrset.flags & CONTESTED:
+                    self.candidates[owner_of(key), rrset.rdtype] = dict((rows.from_rrset(rrset),))
+        for owner, rdtype, candidate_id, candidate in view.candidate_rows():
+            if candidate_id[0] != LOCAL_TOPIC and node_key(owner).startswith(self._within):
+                self.candidates.setdefault((owner, rdtype), {})[candidate_id] = candidate
+
+    def _take_name(self, view: Inspector, key: bytes, *, only: int | None = None) -> None:
+        for entry in view.entries(key):
+            rdtype = entry.rrset.rdtype
+            if only not in (None, rdtype):
+                continue
+            found = view.candidates(key, rdtype) if entry.rrset.flags & CONTESTED else dict(
+                (rows.from_rrset(entry.rrset),)
+            )
+            self.candidates[entry.owner, rdtype] = {
+                each: candidate for each, candidate in found.items() if each[0] != LOCAL_TOPIC
+            }
 
     def apply(self, record: Record) -> None:
         """Apply one event behind the view, as the writer of the view will."""
@@ -157,7 +196,8 @@ class _State:
 
     def _counts(self, key: bytes, rdtype: int) -> bool:
         """Whether an RRset is at or below the name, or makes a zone of one above it."""
-        return key.startswith(self._within) or (rdtype == SOA and key in self._above)
+        within = key == self._key if self._alone else key.startswith(self._within)
+        return within or (rdtype == SOA and key in self._above)
 
     def result(self) -> LogState:
         """The RRsets that stand."""

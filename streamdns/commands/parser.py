@@ -30,6 +30,7 @@ _SUMMARIES = {
     "publish": "append events to the log: set or delete RRsets",
     "import": "append the events that bring a zone file into the log",
     "export": "write a zone as a zone file",
+    "delete-zone": "take a zone out of the log",
     "lookup": "show what the view holds at a name, and where it came from",
     "digest": "show digests and counts, or verify them",
     "quarantine": "list the events that were rejected",
@@ -65,6 +66,10 @@ zones below this one is left alone, and said.""",
     "export": """\
 Write a zone of the view as a zone file on standard output: SOA first, names absolute, canonical order, without what
 belongs to zones below it. RRsets that are not answered (shadowed by or as a CNAME) are comments.""",
+    "delete-zone": """\
+Append a delete for every RRset of ZONE, that of the SOA first: from then on the zone is none of this server, and its
+names are refused instead of denied. Lists what goes and asks, unless --yes is given. Zones below ZONE stay, and so do
+the NS and DS at its top where the zone above is in the log, too: they are its delegation.""",
     "lookup": """\
 Show the RRsets of NAME, or the one of TYPE, as they are in the view, with the event each came from: topic, partition,
 position, timestamp and producer. Exit 1 where there is nothing.""",
@@ -114,6 +119,7 @@ _EXAMPLES = {
         "streamdns import example.org.zone --origin example.org --replace",
     ),
     "export": ("streamdns export example.org > example.org.zone", "named-checkzone example.org example.org.zone"),
+    "delete-zone": ("streamdns delete-zone example.org --dry-run", "streamdns delete-zone example.org --yes"),
     "lookup": ("streamdns lookup www.example.org", "streamdns lookup www.example.org A --candidates --json"),
     "digest": ("streamdns digest", "streamdns digest example.org", "streamdns digest --verify"),
     "quarantine": ("streamdns quarantine", "streamdns quarantine --payload",
@@ -205,6 +211,12 @@ def _add_writing(commands: dict[str, argparse.ArgumentParser]) -> None:
     importing.add_argument("--replace", action="store_true", help="delete RRsets of the zone that are not in the file")
     importing.add_argument("--dry-run", action="store_true", help="list the changes and append nothing")
     importing.add_argument("--skip-bad", action="store_true", help="leave bad records out and import the others")
+    deleting = commands["delete-zone"]
+    deleting.add_argument("zone", metavar="ZONE", help="the zone's name")
+    deleting.add_argument("--yes", action="store_true", help="do not ask")
+    deleting.add_argument("--dry-run", action="store_true", help="list what would go and append nothing")
+    deleting.add_argument("--with-delegation", action="store_true", help="take the delegation in the zone above, too")
+    deleting.add_argument("--topic", metavar="TOPIC", help="the Kafka topic to write to, as for import")
     for command in (publish, importing):
         command.add_argument(
             "--topic", metavar="TOPIC", help="the Kafka topic to write to, one of DNS_KAFKA_TOPICS; needed only where "

@@ -9,14 +9,17 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from streamdns.commands import CommandError
 from streamdns.commands.log_writer import CHUNK_EVENTS, check_target, interruptible, sending
 from streamdns.commands.output import Progress, note, printable
+from streamdns.commands.present import published_ttl
 from streamdns.errors import BadEvent
 from streamdns.events import event
+from streamdns.events.order import phase_of
 from streamdns.settings import Settings
 from streamdns.sources import filelog
 from streamdns.sources.sink import LogEvent, Placed, Sink
@@ -34,13 +37,15 @@ def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
 
 
 def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
-    name, rdtype, *contents = args.words
+    owner, rdtype, *contents = args.words
     timestamp = now_ms if args.timestamp is None else args.timestamp
     records = [{"content": content} | metadatas(args.producer, now_ms) for content in contents]
-    if args.ttl is not None:
-        records = [{"ttl": args.ttl} | record for record in records]
     try:
-        key, value = encode(name, rdtype, records, default_ttl=settings.default_ttl)
+        encode(owner, rdtype, records, default_ttl=settings.default_ttl)
+        ttl = published_ttl(args, settings)
+        if ttl is not None:
+            records = [{"ttl": ttl} | record for record in records]
+        key, value = encode(owner, rdtype, records, default_ttl=settings.default_ttl)
     except ValueError as err:
         raise CommandError(f"nothing was published: {err}") from err
     with sending(settings, topic=args.topic, total=1) as sink:
@@ -93,6 +98,14 @@ class _BadLine(NamedTuple):
     reason: str
 
 
+class _GoodLine(NamedTuple):
+    """An event of a file of lines, the RRset that it is of, and its place in the order that readers can bear."""
+
+    event: LogEvent
+    rrset: bytes
+    phase: int
+
+
 def _publish_lines(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     path = args.json
     if path == "-":
@@ -118,25 +131,37 @@ def _publish_stream(
 
 def _publish_file(file: IO[bytes], name: str, args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     total = file.seek(0, os.SEEK_END)
-    good, bad = _check(file, name, total, settings.default_ttl, now_ms=now_ms)
+    counts, late, bad = _check(file, name, total, settings.default_ttl)
+    good = sum(counts.values())
     if bad and not args.skip_bad:
         raise CommandError(f"nothing was published: {_count(bad, 'bad line')} (see --skip-bad)")
     placed: dict[tuple[str, int], Placed] = {}
     if good:
-        with sending(settings, topic=args.topic, total=good) as sink, Progress(total, "publishing") as progress:
-            chunk: list[LogEvent] = []
-            for item in _events(file, total, settings.default_ttl, now_ms=now_ms):
-                if not isinstance(item, _BadLine):
-                    chunk.append(item)
-                if len(chunk) == CHUNK_EVENTS:
+        with sending(settings, topic=args.topic, total=good) as sink, Progress(good, "publishing") as progress:
+            sent = 0
+            for phase in sorted(counts):
+                chunk: list[LogEvent] = []
+                for line in _lines(file, total, settings.default_ttl):
+                    if isinstance(line, _GoodLine) and late.get(line.rrset, line.phase) == phase:
+                        chunk.append(_dated(line.event, now_ms + phase))
+                    if len(chunk) == CHUNK_EVENTS:
+                        _send(sink, chunk, placed if args.wait else None)
+                        sent += len(chunk)
+                        progress.at(sent)
+                        chunk.clear()
+                if chunk:
                     _send(sink, chunk, placed if args.wait else None)
-                    progress.at(file.tell())
-                    chunk.clear()
-            if chunk:
-                _send(sink, chunk, placed if args.wait else None)
+                    sent += len(chunk)
+                sink.flush()
     print(f"{_count(good, 'event')} published" + (f", {_count(bad, 'bad line')} left out" if bad else ""))
     _wait(args, settings, list(placed.values()))
     return 0
+
+
+def _dated(event: LogEvent, now_ms: int) -> LogEvent:
+    """The event with a timestamp, where it has none."""
+    key, value, timestamp_ms = event
+    return key, value, timestamp_ms or now_ms
 
 
 def _send(sink: Sink, chunk: list[LogEvent], placed: dict[tuple[str, int], Placed] | None) -> None:
@@ -147,29 +172,48 @@ def _send(sink: Sink, chunk: list[LogEvent], placed: dict[tuple[str, int], Place
         placed.update(((each.topic, each.partition), each) for each in sink.append(chunk))
 
 
-def _check(file: IO[bytes], name: str, total: int, default_ttl: int, *, now_ms: int) -> tuple[int, int]:
-    """Count good and bad lines, and tell the first bad ones."""
-    good = bad = 0
+def _check(
+    file: IO[bytes], name: str, total: int, default_ttl: int
+) -> tuple[Counter[int], dict[bytes, int], int]:
+    """How many good lines each phase has, RRsets that are all of one phase, and how many lines are bad.
+
+    An RRset whose events stand in another order than the phases is written as a whole in the last of them, so that
+    its events keep their order. The first bad lines are told.
+    """
+    counts: Counter[int] = Counter()
+    bad = 0
+    latest: dict[bytes, int] = {}
+    late: dict[bytes, int] = {}
     with Progress(total, "checking") as progress:
-        for item in _events(file, total, default_ttl, now_ms=now_ms):
-            if isinstance(item, _BadLine):
+        for line in _lines(file, total, default_ttl):
+            if isinstance(line, _BadLine):
                 bad += 1
                 if bad <= _SHOWN_PROBLEMS:
-                    note(f"{name} line {item.number}: {item.reason}")
+                    note(f"{name} line {line.number}: {line.reason}")
             else:
-                good += 1
+                before = latest.get(line.rrset, 0)
+                if line.phase < before or line.rrset in late:
+                    late[line.rrset] = max(before, line.phase)
+                if line.phase:
+                    latest[line.rrset] = max(before, line.phase)
+                counts[line.phase] += 1
             progress.at(file.tell())
+    if late:
+        counts = Counter()
+        for line in _lines(file, total, default_ttl):
+            if isinstance(line, _GoodLine):
+                counts[late.get(line.rrset, line.phase)] += 1
     if bad > _SHOWN_PROBLEMS:
         note(f"{name}: {_count(bad - _SHOWN_PROBLEMS, 'more bad line')}")
-    return good, bad
+    return counts, late, bad
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _events(file: IO[bytes], size: int, default_ttl: int, *, now_ms: int) -> Iterator[LogEvent | _BadLine]:
-    """Yield the events of the first `size` octets of a file of lines; a timestamp that is absent or 0 becomes `now_ms`.
+def _lines(file: IO[bytes], size: int, default_ttl: int) -> Iterator[_GoodLine | _BadLine]:
+    """The events of the first `size` octets of a file of lines.
 
     What comes later has not been checked, and may be what is being published: the file can be the log itself.
     """
@@ -190,9 +234,11 @@ def _events(file: IO[bytes], size: int, default_ttl: int, *, now_ms: int) -> Ite
         try:
             if record.error is not None:
                 raise BadEvent(record.error)
-            event.decode(record.key, record.value, default_ttl=default_ttl)
+            decoded = event.decode(record.key, record.value, default_ttl=default_ttl)
         except BadEvent as err:
             yield _BadLine(number, err.reason)
             continue
         assert record.key is not None
-        yield record.key, record.value, record.timestamp or now_ms
+        rrset = decoded.rdtype.to_bytes(2, "big") + decoded.owner
+        phase = phase_of(decoded.rdtype, deletes=not decoded.rdatas)
+        yield _GoodLine((record.key, record.value, record.timestamp), rrset, phase)

@@ -34,6 +34,13 @@ def rank(key: bytes | None, value: bytes | None) -> int | None:
     return None if key is None else _RANKS.get(key[key.rfind(b"|") + 1 :].upper())
 
 
+def phase_of(rdtype: int, *, deletes: bool) -> int:
+    """The place of an event among others of a change: sets, then what points elsewhere, deletes, SOAs."""
+    if deletes:
+        return 2
+    return 3 if rdtype == _SOA else 1 if rdtype in _WAITING_TYPES else 0
+
+
 class _Waiting(NamedTuple):
     """A record, where the partitions ended when it was read (None: it waits for none), and until when it waits."""
 

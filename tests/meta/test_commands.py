@@ -10,9 +10,9 @@ import pytest
 
 from tests.harness import ROOT
 
-COMMANDS = ("run", "check", "settings", "publish", "import", "export", "lookup", "digest", "quarantine", "conflicts",
-            "rebuild", "resolve", "status", "zones", "records", "search", "consumer", "journal", "wait", "nodes",
-            "compare", "completion", "user", "token", "version")
+COMMANDS = ("run", "check", "settings", "publish", "import", "export", "delete-zone", "lookup", "digest", "quarantine",
+            "conflicts", "rebuild", "resolve", "status", "zones", "records", "search", "consumer", "journal", "wait",
+            "nodes", "compare", "completion", "user", "token", "version")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -34,7 +34,7 @@ def test_help_lists_exactly_these_commands() -> None:
     """A new command is entered here, and so in the documentation."""
     done = streamdns("--help")
     assert done.returncode == 0, done.stderr
-    listed = set(re.findall(r"^ {2,6}([a-z]+) {2,}\S", done.stdout, re.MULTILINE))
+    listed = set(re.findall(r"^ {2,6}([a-z-]+) {2,}\S", done.stdout, re.MULTILINE))
     assert listed == set(COMMANDS), done.stdout
 
 

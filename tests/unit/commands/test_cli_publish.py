@@ -48,9 +48,45 @@ def test_options_may_stand_anywhere(run: Commands) -> None:
     assert written["value"][1]["metadatas"]["producer"] == "me"
 
 
-def test_without_a_ttl_the_event_has_none(run: Commands) -> None:
+def test_without_a_ttl_a_new_rrset_has_none(run: Commands) -> None:
     run.ok("publish", "www.example.org", "A", "192.0.2.1")
     assert "ttl" not in run.events()[0]["value"][0]
+    run.apply()
+    run.ok("publish", "www.example.org", "AAAA", "2001:db8::1")
+    assert "ttl" not in run.events()[1]["value"][0]
+
+
+def test_without_a_ttl_an_rrset_keeps_the_one_it_has(run: Commands) -> None:
+    run.ok("publish", "example.org", "SOA", "a. b. 1 2 3 4 5", "--ttl", "60")
+    run.ok("publish", "www.example.org", "A", "192.0.2.1", "--ttl", "300")
+    run.apply()
+    said = run.ok("publish", "www.example.org", "A", "192.0.2.2").err
+    assert said == "streamdns: note: www.example.org. A keeps its TTL of 300 seconds; --ttl sets another one\n"
+    assert run.events()[-1]["value"][0]["ttl"] == 300
+    assert run.ok("publish", "www.example.org", "A", "192.0.2.3", "--ttl", "60").err == ""
+    run.ok("publish", "WWW.example.org", "A", "192.0.2.4")
+    assert run.events()[-1]["value"][0]["ttl"] == 60, "the view is behind, the log counts"
+    run.ok("publish", "www.example.org", "A", "--delete")
+    run.ok("publish", "www.example.org", "A", "192.0.2.5")
+    assert "ttl" not in run.events()[-1]["value"][0]
+
+
+def test_a_name_in_no_zone_is_published_with_a_note(run: Commands) -> None:
+    run.ok("publish", "example.org", "SOA", "a. b. 1 2 3 4 5")
+    run.apply()
+    for owner, known in (("www.example.org", True), ("example.org", True), ("https://www.example.org/", False),
+                         ("www.exmaple.org", False)):
+        said = run.ok("publish", owner, "TXT", "x").err
+        assert ("is in no zone of the log, so it is not answered" in said) != known, owner
+    run.ok("publish", "exmaple.org", "SOA", "a. b. 1 2 3 4 5")
+    assert run.ok("publish", "www.exmaple.org", "A", "192.0.2.1").err == ""
+    run.set(DNS_ZONES="example.com")
+    assert run.ok("publish", "www.example.com", "A", "192.0.2.1").err == ""
+
+
+def test_text_without_quotes_keeps_its_backslashes_and_says_so(run: Commands) -> None:
+    assert "with its backslashes" in run.ok("publish", "a.example.org", "TXT", "v=DKIM1\\; k=rsa").err
+    assert run.ok("publish", "a.example.org", "TXT", '"v=DKIM1\\; k=rsa"').err == ""
 
 
 @pytest.mark.parametrize("arguments", [("--", "-all"), ("--ttl", "60", "--", "-all"), ("--ttl=60", "--", "-all")])
@@ -109,7 +145,7 @@ def test_many_from_a_file_or_standard_input(run: Commands) -> None:
     file.write_bytes(lines)
     for arguments in (("publish", "--json", str(file)), ("publish", "--json", "-")):
         assert run.ok(*arguments, stdin=lines).out == "3 events published\n"
-    first, tombstone, text = run.events()[:3]
+    first, text, tombstone = run.events()[:3]
     assert (first["timestamp"], tombstone["value"]) == (7, None)
     assert min(tombstone["timestamp"], text["timestamp"]) >= before_ms
     assert text["value"] == a_record("c.example.org.")
@@ -152,6 +188,26 @@ def test_more_events_than_one_chunk_keep_their_order(run: Commands) -> None:
     stdin = b"".join(line(f"w{number}.example.org.|A", a_record(f"w{number}.example.org.")) for number in range(count))
     assert run.ok("publish", "--json", "-", stdin=stdin).out == f"{count} events published\n"
     assert [each["key"] for each in run.events()] == [f"w{number}.example.org.|A" for number in range(count)]
+
+
+def test_events_are_written_in_an_order_that_readers_can_bear(run: Commands) -> None:
+    """Sets, what points elsewhere, deletes, SOAs; and the events of one RRset in their own order."""
+
+    def record(owner: str, rdtype: str, content: str) -> bytes:
+        return line(f"{owner}|{rdtype}", [{"name": owner, "type": rdtype, "content": content}])
+
+    soa = "a. b. 1 2 3 4 5"
+    stdin = b"".join([
+        record("z.", "SOA", soa), line("a.z.|A", None), record("a.z.", "CNAME", "b.z."),
+        record("b.z.", "A", "192.0.2.1"), record("c.z.", "A", "192.0.2.1"), line("c.z.|A", []),
+        record("C.z.", "A", "192.0.2.2"), line("d.z.|CNAME", None), record("d.z.", "A", "192.0.2.1"),
+        record("y.", "SOA", soa), line("y.|SOA", None),
+    ])
+    run.ok("publish", "--json", "-", stdin=stdin)
+    assert [("" if each["value"] else "-") + each["key"] for each in run.events()] == [
+        "b.z.|A", "d.z.|A", "a.z.|CNAME", "-a.z.|A", "c.z.|A", "-c.z.|A", "C.z.|A", "-d.z.|CNAME", "z.|SOA", "y.|SOA",
+        "-y.|SOA",
+    ]
 
 
 def test_a_log_that_is_published_into_itself_comes_to_an_end(run: Commands) -> None:

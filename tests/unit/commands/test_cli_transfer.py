@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import pty
 import shutil
 import subprocess
+import sys
 
 import dns.rdataclass
 import dns.rdatatype
@@ -13,6 +16,7 @@ import pytest
 
 from streamdns.dns import name, rdata
 from streamdns.view.writer import LocalRRset
+from tests.harness import ROOT
 from tests.unit.commands.test_cli import Commands
 from tests.unit.dns.test_rdata import EXAMPLES
 
@@ -390,3 +394,50 @@ def test_export_of_what_is_no_zone_is_one_sentence(run: Commands) -> None:
         done = run("export", zone)
         assert (done.code, done.out) == (1, "")
         assert said in done.err
+
+
+def test_a_zone_is_deleted_with_all_that_is_its_own(run: Commands) -> None:
+    """SOA first, so that names are refused and not denied; the delegation and zones below it stay."""
+    bring(run, HEAD + "sub NS ns.sub\nns.sub A 192.0.2.9\n")
+    bring(run, "$TTL 5\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.9\nwww A 192.0.2.6\n", origin="sub.example.org")
+    bring(run, "$TTL 5\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.9\n", origin="low.sub.example.org")
+    run.ok("publish", "sub.example.org", "DS", "1 13 2 " + "ab" * 32)
+    begin = len(run.events())
+    done = run("delete-zone", "sub.example.org")
+    assert (done.code, "--yes" in done.err) == (1, True)
+    done = run.ok("delete-zone", "Sub.Example.org", "--dry-run")
+    assert set(done.out.splitlines()) == {
+        "- sub.example.org. SOA", "- ns.sub.example.org. A", "- www.sub.example.org. A",
+        "sub.example.org.: 3 RRsets would be deleted",
+    }
+    assert "NS and DS of sub.example.org. stay: they are the delegation in example.org." in done.err
+    assert "zones below it stay: low.sub.example.org." in done.err
+    assert len(run.events()) == begin
+    run.ok("delete-zone", "sub.example.org", "--yes")
+    assert keys(run, begin)[0] == "-sub|SOA"
+    assert sorted(keys(run, begin)) == ["-ns.sub|A", "-sub|SOA", "-www.sub|A"]
+    assert run("delete-zone", "sub.example.org", "--yes").code == 1
+    run.ok("delete-zone", "low.sub.example.org", "--yes", "--with-delegation")
+    assert keys(run, begin)[-1] != "-low.sub|SOA"
+    assert {"-low.sub|SOA", "-low.sub|NS"} < set(keys(run, begin))
+    run.ok("delete-zone", "example.org", "--yes")
+    run.apply()
+    assert run.ok("digest", "--json").json["rrsets"] == 0
+
+
+def test_a_zone_is_deleted_when_somebody_at_a_terminal_says_yes(run: Commands) -> None:
+    bring(run, HEAD)
+    begin = len(run.events())
+    for answer, deleted in (("no", 0), ("y", 3)):
+        main, terminal = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "streamdns", "delete-zone", "example.org"], stdin=terminal, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, cwd=ROOT,
+        ) as process:
+            os.write(main, f"{answer}\n".encode())
+            out, _ = process.communicate(timeout=60)
+        os.close(main)
+        os.close(terminal)
+        assert b"delete them? [y/N]" in out
+        assert process.returncode == (0 if deleted else 1)
+        assert len(run.events()) == begin + deleted
