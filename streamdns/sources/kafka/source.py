@@ -292,7 +292,7 @@ class KafkaSource:
         cluster = self._cluster
         if cluster is None:
             raise SourceError("the Kafka source is not connected")
-        return cluster.offsets(list(self._prints), at=wire.LATEST, committed=self.client == "confluent")
+        return cluster.offsets(list(self._prints), at=LATEST, committed=self.client == "confluent")
 
     def close(self) -> None:
         """As Source.close; a read that waits in another greenlet ends with SourceError."""
