@@ -1,1 +1,1 @@
-"""DNS: names, RDATA, messages, answers and the servers that send them."""
+"""The rules of DNS as pure functions: names, RDATA, messages, and the answer to a query from one snapshot."""

@@ -1,4 +1,4 @@
-"""Replies to messages: the common case in one piece, everything else by the steps of dns/outcome.py. No I/O.
+"""Makes the reply to each message: common queries in one fast piece, all others by the steps of outcome.py. No I/O.
 
 All of this runs per query, so replies are assembled from stored wire form. What is unusual (other opcodes and classes,
 EDNS options, error replies) is in dns/unusual.py.

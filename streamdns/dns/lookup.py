@@ -1,4 +1,4 @@
-"""What a lookup works on: the snapshot of the view, the configured policy, the name that is looked up, its zone."""
+"""The inputs of a lookup: the view's snapshot, the configured policy, the question, and the zone found for it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Snapshot(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration says about answers; `zones` are lookup keys of listed apexes, None = those in the log."""
+    """The settings that change answers; `zones` are lookup keys of listed apexes, None = those in the log."""
 
     zones: frozenset[bytes] | None = None
     instance_id: bytes = b""
@@ -49,7 +49,7 @@ class Policy:
 
 
 class Zone:
-    """What the walk from the name to its zone found: depth and key of the apex, and the topmost cut between."""
+    """The zone of a name: depth and key of its apex, and the topmost cut between apex and name."""
 
     __slots__ = ("apex", "cut", "cut_is_dname", "key")
 
@@ -58,7 +58,7 @@ class Zone:
 
 
 class Question:
-    """A name that is being looked up: the client's, then each target of a chain.
+    """One name and type being looked up: the client's question, then each alias target.
 
     `labels` are those of the lookup key: from the top, lower case, escaped. The root's key is one zero octet.
     """

@@ -1,4 +1,4 @@
-"""Domain names: presentation text, uncompressed wire form in one bytes object, and the lookup key of the view.
+"""Converts domain names between text, wire form and the view's lookup keys.
 
 The wire form ends in the root label (b"\\0"). The lookup key holds the labels in reversed order, each ended by a zero
 octet, with the two lowest octets escaped so that plain byte order of keys is the canonical order of RFC 4034 §6.1.
@@ -136,7 +136,7 @@ def _escape(raw: bytes, at: int, text: str) -> tuple[int, int]:
 
 
 def shown(text: str) -> str:
-    """Foreign text as it may stand in a message: quoted, ASCII, on one line, at most 80 characters."""
+    """Makes foreign text safe for a message: quoted, ASCII, on one line, at most 80 characters."""
     quoted = ascii(text[:80])
     return quoted if len(quoted) <= 80 and len(text) <= 80 else quoted[:76] + "...'"
 

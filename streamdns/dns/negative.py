@@ -1,4 +1,4 @@
-"""The SOA of negative answers in a form that is nearly what is sent; the view keeps it beside each apex (RFC 2308).
+"""Prepares the SOA of negative answers nearly as it is sent (RFC 2308); the view keeps it beside each apex.
 
 `template` is made when a zone's SOA is written. It holds the whole authority record with the lower TTL (RFC 2308 §3)
 and with places for three pointers to the apex's name in the question: owner, end of MNAME, end of RNAME.

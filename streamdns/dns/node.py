@@ -1,4 +1,4 @@
-"""The stored form of one owner name: all its RRsets as they are sent, with their origin.
+"""Encodes and decodes nodes, the stored form of an owner name: all its RRsets as they are sent, and their origin.
 
 Layout (big endian): flags (1), 0 (1), number of RRsets (2), then for each RRset in order of type a directory entry of
 16 octets: type (2), RRset flags (1), 0 (1), number of records (4), start (4), length (4). `start`/`length` delimit the

@@ -1,4 +1,4 @@
-"""What a zone says of a name: the steps of RFC 1034 §4.3.2 over one snapshot, a short function for each outcome."""
+"""Decides what a zone answers for a name, by the steps of RFC 1034 §4.3.2: a short function for each outcome."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Collected(Reply):
 
 
 class ZoneAnswers:
-    """Fills replies from the snapshot that it is bound to, as the policy has it."""
+    """Looks names up in one snapshot of the view and fills in replies, following the policy."""
 
     def __init__(self, policy: Policy) -> None:
         self.configure(policy)

@@ -1,4 +1,4 @@
-"""RDATA between presentation text and wire form, for every RR type.
+"""Converts RDATA between presentation text and wire form, for every RR type.
 
 Plain text of the common types takes the fast paths of rdata_plain; rdata_parse does everything else. The event
 contract differs from zone files, or decides what RFC 1035 leaves open, in these points:

@@ -1,4 +1,4 @@
-"""Fast paths from presentation text to wire RDATA for the types that nearly every event holds.
+"""Converts the RDATA text of the most common types to wire form quickly; anything unusual is left to rdata.py.
 
 Each function takes only text in the plainest spelling (fields one space apart, no escapes, parentheses or comments)
 and returns None for all other text, valid or not: rdata.from_text then asks dnspython, which alone decides what is

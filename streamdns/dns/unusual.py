@@ -1,4 +1,4 @@
-"""Replies to messages that are not plain IN queries: errors, EDNS options, other classes and opcodes.
+"""Replies to uncommon messages: errors, EDNS options, other classes and opcodes than IN queries.
 
 Everything is refused up front, in the order in which a message is read; what remains goes to `Responder.resolve`.
 """

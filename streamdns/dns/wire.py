@@ -1,4 +1,4 @@
-"""DNS messages as bytes: constants, EDNS in queries, and the assembly of replies with compression (RFC 1035 §4.1)."""
+"""Constants of the DNS protocol, a parser for EDNS, and Reply, which assembles compressed messages (RFC 1035 §4.1)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The iterative resolver: names that are not ours, found by asking those whose they are."""
+"""The iterative resolver: finds names outside our zones by asking the name servers of their zones."""

@@ -1,1 +1,1 @@
-"""One resolution as a state machine, and what it knows: pure, fed with responses, says what to ask next."""
+"""The resolution of one question as a state machine without I/O: it is fed responses and says what to ask next."""

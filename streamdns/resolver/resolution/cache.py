@@ -1,4 +1,4 @@
-"""The resolver's cache: RRsets and negative answers with their time left, least recently used out. Pure.
+"""The resolver's cache: keeps RRsets and negative answers until their TTL ends; least recently used go first. No I/O.
 
 Every time is given by who asks, in seconds of one monotonic clock. What is in it never raises, and never grows over
 `most_bytes` by the estimate of `cost`, which counts Python's objects with what they hold.
@@ -31,7 +31,7 @@ _RRSET_BYTES = 200
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of one owner and type: records, or that there are none.
+    """One cached RRset, or the fact that it does not exist.
 
     kind: POSITIVE, NODATA, NXDOMAIN (then of the whole name, rdtype 0), FAILURE. For negative ones `records` is the SOA
     and `soa_owner` its name, `proof` the signed NSEC and NSEC3 records. `until_s`: when the TTL ends; `ttl_s` as it
@@ -67,7 +67,7 @@ _TYPE = 0xFFFF
 
 
 class Cache:
-    """Bounded in octets; `bytes` and `evicted` are counted for metrics."""
+    """Cached entries by owner and type, bounded in octets; `bytes` and `evicted` are for metrics."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes

@@ -1,4 +1,4 @@
-"""One name and type on its way down the zones, and how much of the name their servers are shown (RFC 9156). Pure."""
+"""One name being resolved: the zone reached, the servers asked, and QNAME minimisation (RFC 9156). No I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MINIMISED_MOST, _MINIMISED_ONE_BY_ONE = 10, 4
 
 @dataclass(slots=True)
 class Job:
-    """One name and type on its way down; `step` grows with every zone and every name that is asked there."""
+    """The state of resolving one name and type; `step` grows with every zone and every name that is asked there."""
 
     qname: bytes
     qtype: int
@@ -60,7 +60,7 @@ class Job:
     outcome: Outcome | None = None
 
     def new_step(self) -> None:
-        """Whatever is still on its way is for a step that is over."""
+        """Begins another step: responses still on their way belong to the last one."""
         self.step += 1
         self.asks.clear()
         self.silent.clear()
@@ -72,7 +72,7 @@ class Job:
         self.waiting = 0
 
     def new_zone(self) -> None:
-        """The same for a zone, and for those who look for the addresses of its servers."""
+        """Begins a step in another zone: nobody waits any longer for addresses of the last zone's servers."""
         self.new_step()
         self.visit += 1
         self.children = self.names_tried = 0
@@ -80,7 +80,7 @@ class Job:
         self.shown = 0
 
     def is_moot(self, step: int) -> bool:
-        """Whether nobody waits for what was asked in that step any more."""
+        """Whether a response to that step would come too late to matter."""
         if self.done or step != self.step:
             return True
         job = self
@@ -100,7 +100,7 @@ class Job:
         return False
 
     def is_for(self, zone: bytes) -> bool:
-        """Whether this looks for an address of a server of that zone."""
+        """Whether this job looks up the address of one of that zone's name servers."""
         above = self.parent
         while above is not None:
             if above.zone == zone:
@@ -113,7 +113,7 @@ class Job:
         return any(rrset.owner == name and rrset.rdtype == CNAME for rrset in self.chain)
 
     def show_more(self, known: int) -> None:
-        """So many labels are known to the servers of the zone: how many they are shown next (RFC 9156 §2.3)."""
+        """Decides how many labels the zone's servers are shown next, when they know this many (RFC 9156 §2.3)."""
         all_labels = labels(self.qname)
         left = all_labels - known
         if self.whole or left <= 1 or self.minimised >= _MINIMISED_MOST:
@@ -128,7 +128,7 @@ class Job:
         return self.shown < labels(self.qname)
 
     def asked_name(self) -> tuple[bytes, int]:
-        """What to ask the servers of the zone for."""
+        """The name and type of the next query to the zone's servers."""
         hidden = labels(self.qname) - self.shown
         if hidden <= 0:
             return self.qname, self.qtype

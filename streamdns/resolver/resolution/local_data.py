@@ -1,4 +1,4 @@
-"""What a resolution need not ask for: our own zones and the cache. Pure."""
+"""Answers a resolution from our own zones and the cache before any server is asked. No I/O."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from streamdns.resolver.resolution.verdict import MAX_NAME_OCTETS, Verdict
 _COMMON = (CNAME, A, AAAA, MX, NS, SOA, TXT, SRV, PTR, HTTPS, SVCB, NAPTR, DNAME)
 
 
-class Known:
+class LocalData:
     """Answers from our own zones and from the cache, for one question."""
 
     def __init__(self, question: Question, knowledge: Knowledge, top: Job, *, refresh: bool) -> None:

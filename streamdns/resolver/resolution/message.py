@@ -1,4 +1,4 @@
-"""Messages of the resolver: queries to name servers, and their responses taken apart.
+"""Builds the resolver's queries to name servers and parses their responses.
 
 Names are uncompressed wire bytes in lower case, RDATA has every name uncompressed: what comes from different messages
 can be compared and stored. Nothing here believes anything; that is for who asked.

@@ -1,4 +1,4 @@
-"""What a resolution is about: the question, the queries that it asks for, its end, and what resolutions share. Pure."""
+"""The values of a resolution: question, queries to send, outcome, and the knowledge that all resolutions share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EDE_OTHER, EDE_STALE, EDE_CACHED_ERROR, EDE_NO_AUTHORITY, EDE_NETWORK = 0, 3, 13
 
 
 class Question(NamedTuple):
-    """What a client wants: name in lower-case wire form, type, DO and CD."""
+    """A client's question: name in lower-case wire form, type, DO and CD."""
 
     qname: bytes
     qtype: int
@@ -42,9 +42,10 @@ class Ask(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The end: RCODE, answer, SOA of a negative answer, extended error (-1: none) with its text, packets sent.
+    """How a resolution ended: RCODE, answer, the authority of a negative answer, and the extended error (-1: none).
 
-    `own`: something of it is of our own zones, and may change at any moment.
+    `detail` is the error's text, `packets` how many queries were sent, `own` whether something of it is of our
+    own zones, and may change at any moment.
     """
 
     rcode: int
@@ -69,7 +70,10 @@ Local = Callable[[bytes, int], Response | None]
 
 @dataclass(slots=True)
 class Knowledge:
-    """What resolutions share. `roots` are addresses; `may_ask` says whether an address may be sent to."""
+    """What all resolutions share: the cache, what is known of servers, and settings.
+
+    `roots` are addresses; `may_ask` says whether an address may be sent to.
+    """
 
     cache: Cache
     servers: Servers
@@ -88,7 +92,7 @@ class Knowledge:
         return max(fitting, key=lambda each: labels(each.zone), default=None)
 
     def own_word(self, qname: bytes, qtype: int) -> Verdict | None:
-        """What our own zones say of a name: a referral where it is below a cut of ours, None where it is not ours."""
+        """Looks a name up in our own zones: a referral where it is below a cut of ours, None where it is not ours."""
         response = self.local(qname, qtype)
         return None if response is None else judge(response, zone=b"\0", qname=qname, qtype=qtype)
 
@@ -111,7 +115,7 @@ class Knowledge:
         return not is_within(zone, self.border(name, qtype, own))
 
     def cached(self, name: bytes, qtype: int, now_s: float) -> Entry | None:
-        """What the cache has of a name, unless it is a denial by those whose word does not count for it."""
+        """Looks a name up in the cache, without denials by servers that cannot speak for it (see border)."""
         entry = self.cache.get(name, qtype, now_s)
         if entry is None or entry.kind in (store.POSITIVE, store.FAILURE):
             return entry
@@ -119,7 +123,7 @@ class Knowledge:
 
 
 def is_word_on(entry: Entry, border: bytes) -> bool:
-    """Whether those who said what is known are to be asked of names behind that border."""
+    """Whether a cached entry counts for names behind a border: whether servers at or below the border said it."""
     return is_within(entry.zone, border) or entry.kind == store.FAILURE
 
 

@@ -1,4 +1,4 @@
-"""Answers as they are sent, in front of the resolver's cache: a hit costs one look-up and one assembly. Pure."""
+"""Keeps whole answers as they were sent, in front of the resolver's cache: a hit costs a look-up and an assembly."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Messages:
             self._evict()
 
     def doubt(self) -> None:
-        """Which names are ours may be another matter from now on."""
+        """Makes every message prove again that its names are not ours: the policy has changed."""
         for message in self._messages.values():
             message.foreign = -1
 

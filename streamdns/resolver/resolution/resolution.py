@@ -1,4 +1,4 @@
-"""One question on its way through the hierarchy, as a state machine: no sockets, no clock, no greenlets.
+"""Resolves one question through the DNS hierarchy, as a state machine: no sockets, no clock, no greenlets.
 
 Whoever drives it sends what it says (`Ask`), and tells it what came of each: a response, a failure, or that it is time
 to ask somebody else as well. It ends with an `Outcome`. All times are given, in seconds of one monotonic clock.
@@ -58,14 +58,14 @@ class Resolution(Walk):
     # -- what the driver calls
 
     def start(self, now_s: float) -> list[Ask]:
-        """What to ask first."""
+        """Begins, and says what to ask first."""
         self._ends_s = now_s + MAX_S
         self._now_s = now_s
         self._advance(self._top, now_s)
         return self._take()
 
     def responded(self, token: int, response: Response, now_s: float) -> list[Ask]:
-        """A response with the right id, question and source came."""
+        """Takes a response whose id, question and source are right."""
         found = self._asked.pop(token, None)
         if found is None:
             return []
@@ -94,7 +94,7 @@ class Resolution(Walk):
         return self._take()
 
     def failed(self, token: int, why: str, now_s: float, *, unreachable: bool = False) -> list[Ask]:
-        """No response came, or none that could be read."""
+        """Takes note that no response came, or none that could be read."""
         found = self._asked.pop(token, None)
         if found is None:
             return []
@@ -126,7 +126,7 @@ class Resolution(Walk):
         return self._take()
 
     def distrusted(self, token: int, now_s: float, *, case: bool) -> list[Ask]:
-        """Replies came that may be forged, or (case) the server does not keep case: over TCP nobody can forge."""
+        """Asks again over TCP, where nobody can forge: after wrong replies, or (case) one in another case."""
         found = self._asked.pop(token, None)
         if found is None:
             return []
@@ -150,7 +150,7 @@ class Resolution(Walk):
         self.packets -= 1
 
     def hurry(self, token: int, now_s: float) -> list[Ask]:
-        """A response takes longer than usual: somebody else is asked, the first good answer wins."""
+        """Asks another server as well, because a response takes longer than usual; the first good answer wins."""
         found = self._asked.get(token)
         if found is None or self.outcome is not None:
             return []
@@ -169,7 +169,7 @@ class Resolution(Walk):
         return self._take()
 
     def expired(self) -> None:
-        """The time for the whole question is over."""
+        """Ends the resolution because its time is over."""
         if self.outcome is None:
             self._now_s = max(self._now_s, self._ends_s)
             reasons = "; ".join(dict.fromkeys(self._top.reasons[-3:]))

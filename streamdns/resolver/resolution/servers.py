@@ -1,4 +1,4 @@
-"""What is known of name servers by address: how fast they are, whether they are dead, what they choke on. Pure."""
+"""Remembers how fast each name server answers, whether it is dead or lame, and what it cannot handle. No I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _IPV6_AGAIN_S = 300.0
 
 
 class Chance(Protocol):
-    """What is wanted of random.Random."""
+    """The methods of random.Random that are used."""
 
     def random(self) -> float: ...
 
@@ -73,7 +73,7 @@ class Server:
 
 @dataclass(slots=True)
 class Silence:
-    """Of one address about one zone: it may be silent about this one alone, and answer for others."""
+    """How long an address has been silent about one zone, though it may answer for others."""
 
     timeouts: int = 0
     until_s: float = 0.0
@@ -81,7 +81,7 @@ class Silence:
 
 
 class Servers:
-    """All servers; `rng` chooses where there is a choice."""
+    """The statistics of all servers, and the choice of whom to ask next; `rng` decides where several are as good."""
 
     def __init__(self, rng: Chance) -> None:
         self._rng = rng
@@ -95,7 +95,7 @@ class Servers:
         return len(self._servers)
 
     def of(self, address: Address) -> Server:
-        """What is known of an address."""
+        """The statistics of an address, made where there are none."""
         server = self._servers.get(address)
         if server is None:
             server = self._servers[address] = Server()
@@ -124,7 +124,7 @@ class Servers:
             self._ipv6_until_s = 0.0
 
     def slow(self, address: Address, waited_s: float) -> None:
-        """It has not answered within so long, which says something already."""
+        """Notes that a server has not answered within this time yet."""
         server = self.of(address)
         server.rtt_s = min(max(server.rtt_s, 1.2 * waited_s), _MOST_RTT_S)
 
@@ -185,7 +185,7 @@ class Servers:
         }
 
     def lame(self, address: Address, zone: bytes, now_s: float, *, for_s: float = LAME_S) -> None:
-        """It does not serve this zone, whatever it says."""
+        """Marks a server as lame for a zone: it does not serve it."""
         self._lame[address, zone] = now_s + for_s
         self._lame.move_to_end((address, zone))
         if len(self._lame) > _KEPT:
@@ -232,15 +232,15 @@ class Servers:
         return ordered
 
     def without_edns(self, address: Address, now_s: float) -> None:
-        """It chokes on EDNS."""
+        """Remembers to ask a server without EDNS."""
         self.of(address).no_edns_until_s = now_s + _FORGETS_S
 
     def with_edns(self, address: Address) -> None:
-        """It chokes without EDNS as well: that was not the reason."""
+        """Takes that back: the server fails without EDNS, too."""
         self.of(address).no_edns_until_s = 0.0
 
     def without_case(self, address: Address, now_s: float) -> None:
-        """It does not give back the case of the question."""
+        """Remembers that a server does not keep the case of the question."""
         self.of(address).no_case_until_s = now_s + _FORGETS_S
 
 

@@ -1,5 +1,5 @@
-"""Names that are nobody's on the Internet, answered here and never asked for; and addresses that foreign names may
-not have. Pure.
+"""Answers special-use names (localhost, private reverse zones, ...), so that they are never asked of the Internet, and
+removes private addresses from foreign answers. No I/O.
 
 Each group can be switched off. A name in one of our own zones, or below a forwarded zone other than the root, is theirs
 to answer before anything here is asked.

@@ -1,4 +1,4 @@
-"""What to say while the servers of a zone say nothing: what was known last, and not too long ago (RFC 8767). Pure."""
+"""Makes an answer of expired data while no server of a zone answers (RFC 8767). No I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EDE_STALE_NXDOMAIN: Final = 19
 
 
 def stale_outcome(known: Knowledge, question: Question, now_s: float) -> Outcome | None:
-    """The answer as it was known last, through aliases, those of our own zones, too.
+    """The answer as it was last known, following aliases, also those of our own zones.
 
     None where it was not, or a day has passed since it ended.
     """

@@ -1,4 +1,4 @@
-"""What a name server's response means, and what of it may be believed: only data of the zone that was asked. Pure."""
+"""Judges a name server's response: what it means, and which of its records may be believed. No I/O."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _RCODES = {FORMERR: "FORMERR", SERVFAIL: "SERVFAIL", NOTIMP: "NOTIMP", REFUSED: 
 
 
 class Verdict(NamedTuple):
-    """Kind and reason; `rrsets` is what to believe, in the order of the answer; `target` where an alias leads to.
+    """What a response means: its kind and the reason, the `rrsets` to believe, and the `target` of an alias.
 
     REFERRAL: `rrsets` begins with the NS records, glue follows. NO_DATA and NO_NAME: the SOA, if there is one, then
     the records that prove it. TOO_LONG: a DNAME makes a name of more than 255 octets (YXDOMAIN, RFC 6672 §2.2).
@@ -65,7 +65,7 @@ def is_within(name: bytes, zone: bytes) -> bool:
 
 
 def labels(name: bytes) -> int:
-    """The number of labels."""
+    """The number of labels of a name."""
     count = at = 0
     while name[at]:
         at += name[at] + 1
@@ -77,7 +77,7 @@ def judge(
     response: Response, *, zone: bytes, qname: bytes, qtype: int, forwarded: bool = False,
     beyond: Callable[[bytes], bool] = lambda name: False,
 ) -> Verdict:
-    """What a response to (qname, qtype) from a server of `zone` says; a forwarder is believed as resolvers are.
+    """Judges a response to (qname, qtype) from a server of `zone`; a forwarder is believed as resolvers are.
 
     `beyond`: whether somebody else answers for a name in the zone that an alias leads to.
     """

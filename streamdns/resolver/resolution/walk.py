@@ -1,4 +1,4 @@
-"""How a resolution's jobs walk: from what is known already down one delegation after another. Pure.
+"""Moves the jobs of a resolution from what is already known down one delegation after another. No I/O.
 
 `Resolution` adds what comes from outside.
 """
@@ -11,7 +11,7 @@ from streamdns.dns import name as names
 from streamdns.dns.wire import AAAA, NOERROR, SERVFAIL, A
 from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution.job import Job
-from streamdns.resolver.resolution.local_data import Known
+from streamdns.resolver.resolution.local_data import LocalData
 from streamdns.resolver.resolution.message import Response, RRset
 from streamdns.resolver.resolution.question import (
     EDE_NETWORK,
@@ -36,8 +36,8 @@ _NAMES_KEPT, _ADDRESSES_KEPT = 20, 10  # of a delegation, and of each of its nam
 _MAY_HAVE_CHANGED_S = 60.0
 
 
-class Walk(Known):
-    """One question's jobs; `outcome` is set when the question's own one is over."""
+class Walk(LocalData):
+    """The jobs of one question: itself and the addresses of name servers; `outcome` is set when it is answered."""
 
     def __init__(
         self, question: Question, knowledge: Knowledge, *, refresh: bool = False,

@@ -1,5 +1,5 @@
-"""Answers for clients for whom names are resolved: our own zones first, then the messages in front of the resolver's
-cache, the cache, and last a resolution, for which a query waits without holding anything of the view.
+"""Answers clients that may use the resolver: from our own zones, else from ready answers, the cache, or a resolution,
+for which the query waits without holding a snapshot of the view.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LEAST_QUERY = 16
 
 
 class Allowed(dict[bytes, bool]):
-    """Whether a client, by the octets of its address, may have names resolved; remembers those it was asked about."""
+    """Decides whether a client, by the octets of its address, may use the resolver; remembers its decisions."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         super().__init__()

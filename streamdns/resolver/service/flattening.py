@@ -1,4 +1,4 @@
-"""The addresses behind a CNAME at the apex of a zone of ours that leads out of our zones: the resolver knows them.
+"""Resolves the target of a CNAME at an apex of ours, so that its addresses are answered as the apex's own (flattening).
 
 They are data of our zone, so whoever asks for them gets them, also those for whom no names are resolved.
 """
@@ -31,7 +31,7 @@ class _Apex(NamedTuple):
 
 
 class FlatteningAnswerer(Answerer):
-    """Answers as an Answerer does, and asks the resolver for what stands behind an apex.
+    """An Answerer that asks the resolver for the addresses of a CNAME at an apex.
 
     `asker` is the client's address, `slot` the one that was passed to reply(), `ra` what goes into the header of a
     reply that comes later; whoever inherits from this sets them.
@@ -97,7 +97,7 @@ class FlatteningAnswerer(Answerer):
 
 
 class OwnAnswerer(Answerer):
-    """Answers the resolver: a CNAME at an apex that leads out of our zones is an alias as any other."""
+    """The Answerer for the resolver itself: a CNAME at an apex that leads out of our zones stays an alias."""
 
     def flatten_elsewhere(self, question: Question, target: bytes, ttl_s: int, zone: Zone, reply: Reply) -> None:
         """One CNAME to where our zones end."""

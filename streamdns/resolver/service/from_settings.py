@@ -1,4 +1,4 @@
-"""The resolver as the settings want it."""
+"""Builds the resolver from the settings."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MayAsk:
 
 
 def forwards_of(zones: Sequence[ForwardZone], everything: Sequence[tuple[str, int]]) -> tuple[Forward, ...]:
-    """Who is asked in place of the zones' own servers; raises ConfigError."""
+    """The forward zones and forwarders of the settings; raises ConfigError."""
     found = []
     for zone, servers in zones:
         try:
@@ -65,7 +65,7 @@ def forwards_of(zones: Sequence[ForwardZone], everything: Sequence[tuple[str, in
 
 
 def knowledge_of(settings: Settings, local: Local) -> Knowledge:
-    """What resolutions start from; raises ConfigError."""
+    """Builds what all resolutions share from the settings; raises ConfigError."""
     port = settings.resolver_port
     forwards = forwards_of(settings.forward_zones, settings.resolver_address)
     roots = read_hints(settings.root_hints, port) if settings.root_hints else known_roots(port)

@@ -1,4 +1,4 @@
-"""A greenlet for everything that waits, without the price of a new one each time."""
+"""A pool of greenlets for queries that wait: idle ones are used again, because a new one costs more than an answer."""
 
 from __future__ import annotations
 

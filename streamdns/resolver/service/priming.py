@@ -1,4 +1,4 @@
-"""Asks the root servers who they are (RFC 9609, before that 8109)."""
+"""Asks a root server for the current list of root servers and their addresses (RFC 9609)."""
 
 from __future__ import annotations
 

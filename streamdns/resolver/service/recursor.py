@@ -1,4 +1,4 @@
-"""The resolver as a service: resolutions in flight, each question once, within limits; and the priming of its roots."""
+"""The resolver as a service: runs resolutions, each question once and within limits, and primes the root servers."""
 
 from __future__ import annotations
 

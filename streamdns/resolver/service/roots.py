@@ -1,4 +1,4 @@
-"""Where a resolution begins: the root servers, a file in their place, what they say of themselves (RFC 9609)."""
+"""The addresses of the root servers: built in, read from a hints file, or taken from a priming response (RFC 9609)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A query on its way: hard to guess, with its time limits, and what of a packet is its response."""
+"""One query in flight over UDP or TCP: id and mixed case against forgery, time limits, the check of its response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The resolver's share of the event loop: so much work a turn, and one timer for all time limits.
+"""Limits how much of each turn of the event loop the resolver takes, and runs all its time limits with one timer.
 
 Clients whose answers are there already do not wait for a flood of questions that are not.
 """

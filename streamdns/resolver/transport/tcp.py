@@ -1,4 +1,4 @@
-"""Queries over TCP: a connection for each, without a greenlet that waits for it (RFC 7766)."""
+"""Sends queries over TCP, each on a connection of its own, in callbacks without a greenlet (RFC 7766)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends what resolutions ask for: each query from a socket and a port of its own, hard to guess and compared in full.
+"""Sends the queries of resolutions, each from a socket and port of its own so that answers are hard to forge.
 
 All in callbacks of the event loop, which neither wait nor raise.
 """

@@ -1,4 +1,4 @@
-"""Queries over UDP: each from a socket and a port of its own, which takes packets of the one server alone."""
+"""Sends queries over UDP, each from a connected socket and port of its own, which takes packets of one server only."""
 
 from __future__ import annotations
 
