@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka test lint bench docs clean
+.PHONY: help run kafka run-kafka test mutants lint bench docs clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -16,6 +16,7 @@ help:
 	@echo 'make kafka   start a Kafka broker with a topic, to play with (KAFKA=3.9.2 or 4.4.0)'
 	@echo 'make test    run every test that this machine can run'
 	@echo 'make lint    ruff and mypy --strict'
+	@echo 'make mutants change the code in small ways and see that a test fails each time; takes hours'
 	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
 	@echo 'make docs    write the generated pages of docs/ again'
 	@echo 'make clean   remove .venv, ./var and everything else that was made here'
@@ -39,6 +40,11 @@ help:
 	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-api.txt
 	@touch $@
 
+# requirements-mutants.txt has mutmut, which only this needs.
+.venv/mutants: .venv/tools requirements-mutants.txt
+	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-mutants.txt
+	@touch $@
+
 run: .venv/runtime
 	@exec sh examples/run.sh
 
@@ -51,6 +57,10 @@ run-kafka: .venv/tools
 # Two at a time: most tests wait for servers.
 test: .venv/tools
 	@.venv/bin/python -m pytest --quiet -rs --durations=10 --numprocesses=2 --dist=loadfile
+
+# All of them take hours: MUTANTS='resolver' names a group of modules, MUTANTS='--sample --seconds=100' plays a few.
+mutants: .venv/mutants
+	@exec .venv/bin/python -m tests.mutants $(MUTANTS)
 
 lint: .venv/tools
 	@.venv/bin/ruff check .

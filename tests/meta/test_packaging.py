@@ -22,6 +22,8 @@ from tests.meta.source import imports, modules
 RUNTIME = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line]
 DEV = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line and not line.startswith("-r")]
 API = [line for line in (ROOT / "requirements-api.txt").read_text().splitlines() if line and not line.startswith("-r")]
+MUTANTS = [line for line in (ROOT / "requirements-mutants.txt").read_text().splitlines()
+           if line and not line.startswith("-r")]
 
 
 def names(lines: list[str]) -> set[str]:
@@ -29,13 +31,14 @@ def names(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
-@pytest.mark.parametrize("line", RUNTIME + DEV + API)
+@pytest.mark.parametrize("line", sorted({*RUNTIME, *DEV, *API, *MUTANTS}))
 def test_every_requirement_is_pinned(line: str) -> None:
     """One exact version each."""
     assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line)
 
 
-@pytest.mark.parametrize("lines", [RUNTIME, RUNTIME + DEV, RUNTIME + DEV + API], ids=["runtime", "dev", "api"])
+@pytest.mark.parametrize("lines", [RUNTIME, RUNTIME + DEV, RUNTIME + DEV + API, RUNTIME + DEV + MUTANTS],
+                         ids=["runtime", "dev", "api", "mutants"])
 def test_requirements_are_complete(lines: list[str]) -> None:
     """Whatever a requirement needs on this Python is pinned too."""
     pinned = names(lines)

@@ -188,6 +188,25 @@ def test_flush() -> None:
     assert len(cache) == 1
     assert cache.flush() == 1
     assert cache.bytes == 0
+    for name in ("example.org.", "www.example.org.", "xexample.org.", "other.net.", "a.b.c.d.net."):
+        put(cache, name=wire(name))
+    assert cache.flush(wire("example.org."), below=True) == 2
+    assert [cache.get(wire(name), 1, 1.0) is None for name in ("xexample.org.", "other.net.", "a.b.c.d.net.")] == [
+        False, False, False
+    ]
+
+
+def test_what_is_forgotten() -> None:
+    """An RRset, and that the whole name does not exist; not the other types of the name."""
+    cache = Cache(1 << 20)
+    put(cache)
+    put(cache, bytes(16), rdtype=28)
+    cache.forget(NAME, 1)
+    assert cache.get(NAME, 1, 1.0) is None
+    assert cache.get(NAME, 28, 1.0) is not None
+    deny(cache, store.NXDOMAIN)
+    cache.forget(NAME, 15)
+    assert cache.get(NAME, 15, 1.0) is None
 
 
 @pytest.mark.parametrize("kind", ["addresses", "texts", "sets", "negative"])

@@ -1,0 +1,156 @@
+"""What a response means, said directly: DNAMEs above a name, denials, referrals, last resorts."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamdns.dns.wire import AAAA, CNAME, DNAME, NS, NXDOMAIN, SOA, TXT, A
+from streamdns.resolver.resolution import verdict as says
+from streamdns.resolver.resolution.message import Response, RRset
+from streamdns.resolver.resolution.verdict import Verdict, is_within, judge, labels
+from tests.harness.hierarchy import wire
+
+ZONE = wire("example.org.")
+SOA_RRSET = RRset(ZONE, SOA, 60, (wire("ns.example.org.") * 2 + bytes(20),))
+
+
+def response(*answer: RRset, authority: tuple[RRset, ...] = (), additional: tuple[RRset, ...] = (), rcode: int = 0,
+             aa: bool = True, ra: bool = False) -> Response:
+    return Response(0, wire("www.example.org."), A, rcode, aa, False, ra, True, answer, authority, additional)
+
+
+def judged(given: Response, qname: str = "www.example.org.", qtype: int = A, **more: object) -> Verdict:
+    return judge(given, zone=ZONE, qname=wire(qname), qtype=qtype, **more)  # type: ignore[arg-type]
+
+
+def dname(owner: str, target: str = "example.net.") -> RRset:
+    return RRset(wire(owner), DNAME, 60, (wire(target),))
+
+
+@pytest.mark.parametrize(("owner", "made"), [
+    ("d.example.org.", "www.a.b.c.example.net."), ("c.d.example.org.", "www.a.b.example.net."),
+    ("b.c.d.example.org.", "www.a.example.net."), ("a.b.c.d.example.org.", "www.example.net."),
+    ("example.org.", "www.a.b.c.d.example.net."),
+])
+def test_a_dname_anywhere_above_the_name(owner: str, made: str) -> None:
+    found = judged(response(dname(owner)), "www.a.b.c.d.example.org.")
+    assert (found.kind, found.target) == (says.ALIAS, wire(made))
+    assert found.rrsets == (dname(owner), RRset(wire("www.a.b.c.d.example.org."), CNAME, 60, (wire(made),)))
+
+
+@pytest.mark.parametrize("owner", ["org.", ".", "www.example.org.", "x.www.example.org.", "other.example.org."])
+def test_a_dname_that_is_not_above_the_name_in_the_zone(owner: str) -> None:
+    assert judged(response(dname(owner))).kind == says.BROKEN
+
+
+def test_the_root_has_nothing_above_it() -> None:
+    given = response(dname("."), authority=(SOA_RRSET._replace(owner=b"\0"),))
+    assert judge(given, zone=b"\0", qname=b"\0", qtype=A).kind == says.NO_DATA
+
+
+def test_names_within_and_their_labels() -> None:
+    for name, zone, expected in (("example.org.", "example.org.", True), ("a.b.example.org.", "example.org.", True),
+                                 ("xexample.org.", "example.org.", False), ("org.", "example.org.", False),
+                                 (".", ".", True), ("org.", ".", True), (".", "org.", False)):
+        assert is_within(wire(name), wire(zone)) is expected, (name, zone)
+    assert [labels(wire(each)) for each in (".", "org.", "a.b.c.")] == [0, 1, 3]
+
+
+@pytest.mark.parametrize(("given", "kind", "resort"), [
+    (response(rcode=NXDOMAIN, authority=(SOA_RRSET,)), says.NO_NAME, None),
+    (response(rcode=NXDOMAIN), says.NO_NAME, None),
+    (response(rcode=NXDOMAIN, authority=(SOA_RRSET,), aa=False), says.NO_NAME, None),
+    (response(rcode=NXDOMAIN, authority=(SOA_RRSET,), aa=False, ra=True), says.LAME, says.NO_NAME),
+    (response(rcode=NXDOMAIN, aa=False), says.LAME, None),
+    (response(authority=(SOA_RRSET,)), says.NO_DATA, None),
+    (response(), says.NO_DATA, None),
+    (response(authority=(SOA_RRSET,), aa=False), says.NO_DATA, None),
+    (response(authority=(SOA_RRSET,), aa=False, ra=True), says.LAME, says.NO_DATA),
+    (response(aa=False), says.LAME, says.NO_DATA),
+    (response(rcode=5), says.LAME, None), (response(rcode=9), says.LAME, None),
+    (response(rcode=2), says.BROKEN, None), (response(rcode=6), says.BROKEN, None),
+    (response(RRset(wire("other.example.org."), A, 60, (b"\1\2\3\4",))), says.BROKEN, None),
+    (response(RRset(wire("www.example.org."), A, 60, (b"\1\2\3\4",))), says.ANSWER, None),
+    (response(RRset(wire("www.example.org."), A, 60, (b"\1\2\3\4",)), aa=False), says.ANSWER, None),
+    (response(RRset(wire("www.example.org."), A, 60, (b"\1\2\3\4",)), aa=False, ra=True), says.LAME, says.ANSWER),
+])
+def test_what_a_response_means(given: Response, kind: str, resort: str | None) -> None:
+    found = judged(given)
+    assert (found.kind, found.resort and found.resort.kind) == (kind, resort)
+    if kind in (says.LAME, says.BROKEN):
+        assert found.reason
+    assert judged(given._replace(truncated=True)).kind in (says.BROKEN, says.LAME)
+
+
+def test_reasons_name_the_rcode() -> None:
+    assert [judged(response(rcode=rcode)).reason for rcode in (1, 2, 4, 5, 9, 16, 11)] == [
+        "FORMERR", "SERVFAIL", "NOTIMP", "REFUSED", "NOTAUTH", "BADVERS", "rcode 11"
+    ]
+    assert judged(response(rcode=6)).reason == "YXDOMAIN without a DNAME"
+    assert judged(response(aa=False)).reason == "neither an answer nor a referral downwards"
+
+
+def test_a_forwarder_is_believed_as_resolvers_are() -> None:
+    answer = RRset(wire("www.example.org."), A, 60, (b"\1\2\3\4",))
+    for given, kind in ((response(answer, aa=False, ra=True), says.ANSWER), (response(aa=False, ra=True), says.NO_DATA),
+                        (response(rcode=NXDOMAIN, aa=False, ra=True), says.NO_NAME)):
+        assert judged(given, forwarded=True).kind == kind
+
+
+def test_last_resorts_by_their_worth() -> None:
+    ranks = [Verdict(says.ANSWER, "", (SOA_RRSET,)), Verdict(says.ALIAS), Verdict(says.NO_NAME, "", (SOA_RRSET,)),
+             Verdict(says.NO_DATA, "", (SOA_RRSET,)), Verdict(says.NO_DATA)]
+    assert [each.rank for each in ranks] == [3, 3, 2, 2, 1]
+
+
+def cut(owner: str, *names: str) -> RRset:
+    return RRset(wire(owner), NS, 60, tuple(wire(name) for name in names))
+
+
+def address(owner: str, rdtype: int = A) -> RRset:
+    return RRset(wire(owner), rdtype, 60, (bytes(4 if rdtype == A else 16),))
+
+
+def test_a_referral_goes_down_to_the_nearest_cut_with_the_glue_of_its_servers() -> None:
+    glue = (address("ns.a.example.org."), address("ns.a.example.org.", AAAA), address("www.example.org."),
+            address("ns.example.net."), RRset(wire("ns.a.example.org."), TXT, 60, (b"\1x",)))
+    given = response(authority=(cut("a.b.example.org.", "ns.b.org."), cut("b.example.org.", "NS.a.example.org.",
+                                                                         "ns.example.net.")),
+                     additional=glue, aa=False)
+    found = judged(given, "www.a.b.example.org.")
+    assert (found.kind, found.rrsets[0].owner) == (says.REFERRAL, wire("b.example.org."))
+    assert found.rrsets[1:] == glue[:2], "not that of others, nor from outside of the zone"
+
+
+@pytest.mark.parametrize("owner", ["example.org.", "org.", ".", "other.example.org.", "x.www.example.org."])
+def test_a_referral_that_does_not_lead_down(owner: str) -> None:
+    found = judged(response(authority=(cut(owner, "ns.example.org."),), aa=False))
+    assert (found.kind, found.resort) == (says.LAME, None)
+    assert judged(response(authority=(cut(owner, "ns.example.org."),))).kind == says.NO_DATA
+
+
+def test_the_soa_and_what_proves_it() -> None:
+    nsec = RRset(wire("a.example.org."), 47, 60, (wire("z.example.org.") + b"\0\1\x40",), (b"sig",))
+    nsec3 = nsec._replace(owner=wire("hash.example.org."), rdtype=50)
+    unsigned, foreign = nsec._replace(signatures=()), nsec._replace(owner=wire("a.net."))
+    found = judged(response(authority=(nsec, SOA_RRSET, nsec3, unsigned, foreign), rcode=NXDOMAIN))
+    assert found.rrsets == (SOA_RRSET, nsec, nsec3)
+    for owner in ("org.", "other.org.", "sub.example.org."):
+        assert judged(response(authority=(SOA_RRSET._replace(owner=wire(owner)),), rcode=NXDOMAIN)).rrsets == ()
+
+
+def test_aliases_end_at_what_others_answer_for() -> None:
+    alias = RRset(wire("www.example.org."), CNAME, 60, (wire("a.example.org."),))
+    answer = address("a.example.org.")
+    assert judged(response(alias, answer)).kind == says.ANSWER
+    found = judged(response(alias, answer), beyond=lambda name: name == wire("a.example.org."))
+    assert (found.kind, found.rrsets, found.target) == (says.ALIAS, (alias,), wire("a.example.org."))
+    own = judged(response(address("www.example.org.")), beyond=lambda name: True)
+    assert own.kind == says.ANSWER, "the name itself was asked of the right server"
+
+
+def test_aliases_in_a_circle() -> None:
+    first = RRset(wire("www.example.org."), CNAME, 60, (wire("a.example.org."),))
+    back = RRset(wire("a.example.org."), CNAME, 60, (wire("www.example.org."),))
+    found = judged(response(first, back))
+    assert (found.kind, found.reason, found.target) == (says.ALIAS, "in a circle", wire("www.example.org."))
