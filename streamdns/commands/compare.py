@@ -27,7 +27,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             note("the nodes are not at the same positions: what is being changed shows as a difference, too")
         differing = _zones(here, there, one, other, every=args.all)
         found = [row for zone in differing for row in _records(here, there, zone)]
-    except (KeyError, TypeError) as err:
+    except (KeyError, TypeError, ValueError) as err:
         raise CommandError(f"the nodes answer in another way than this version: {err!r}") from err
     if args.json:
         print_json({"here": here.url, "there": there.url, "zones": differing, "differences": found})
@@ -97,8 +97,13 @@ def _key(row: _RRset) -> tuple[str, str]:
     return row["name"], row["type"]
 
 
-def _data(row: _RRset) -> tuple[int, list[str]]:
-    return row["ttl"], sorted(row["records"])
+def _data(row: _RRset) -> tuple[int, set[bytes]]:
+    """TTL and records, in canonical form: names in another case are the same (RFC 4034 §6.2)."""
+    from streamdns.dns import rdata
+    from streamdns.dns.canonical import canonical
+
+    rdtype = rdata.type_from_text(row["type"])
+    return row["ttl"], {canonical(rdtype, rdata.from_text(rdtype, text)) for text in row["records"]}
 
 
 def _order(row: _RRset) -> tuple[bytes, int]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import lmdb
 
 from streamdns.dns import node as nodes
+from streamdns.dns.canonical import canonical
 from streamdns.errors import ViewError
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store, reported
@@ -104,5 +105,6 @@ def _compare(old: bytes, new: bytes) -> Differences:
     return Differences(len(after) - len(both), len(before) - len(both), changed)
 
 
-def _data(records: bytes) -> tuple[int, list[bytes]]:
-    return nodes.ttl_of(records), sorted(nodes.unpack_rdatas(records))
+def _data(records: bytes) -> tuple[int, set[bytes]]:
+    rdtype = records[2] << 8 | records[3]
+    return nodes.ttl_of(records), {canonical(rdtype, wire) for wire in nodes.unpack_rdatas(records)}

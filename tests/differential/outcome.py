@@ -13,7 +13,11 @@ _A, _NS, _CNAME, _SOA, _PTR, _MX, _AAAA, _SRV, _NAPTR, _DNAME, _OPT = 1, 2, 5, 6
 _ALIASES = (_CNAME, _DNAME)
 _ADDRESSES = (_A, _AAAA)
 # Octets before the names in RDATA, and how many names there are.
-_NAMES = {_NS: (0, 1), _CNAME: (0, 1), _SOA: (0, 2), _PTR: (0, 1), _MX: (2, 1), _SRV: (6, 1), _DNAME: (0, 1)}
+_NAMES = {
+    _NS: (0, 1), _CNAME: (0, 1), _SOA: (0, 2), _PTR: (0, 1), _MX: (2, 1), _SRV: (6, 1), _DNAME: (0, 1),
+    # MB, MG, MR, MINFO, RP, AFSDB, RT, PX, KX.
+    7: (0, 1), 8: (0, 1), 9: (0, 1), 14: (0, 2), 17: (0, 2), 18: (2, 1), 21: (2, 1), 26: (2, 2), 36: (2, 1),
+}
 _BITS = {0x8000: "QR", 0x0400: "AA", 0x0200: "TC", 0x0100: "RD", 0x0080: "RA", 0x0040: "Z", 0x0020: "AD", 0x0010: "CD"}
 #: The flags of a header in their order.
 FLAGS = tuple(_BITS.values())

@@ -23,11 +23,13 @@ from streamdns import cli
 from streamdns.commands.zonefile import read
 from streamdns.dns import name, rdata
 from streamdns.dns.canonical import canonical
+from streamdns.dns.portable import record_line
 from tests.differential.outcome import Message, Outcome, outcome_of
 from tests.differential.queries import ask_tcp, ask_udp
 from tests.differential.zonefiles import ONLY_BIND, STYLES, ZoneFile, make
 from tests.harness import Knot, Nsd, Server
 from tests.harness.peers import Bind, find_tool
+from tests.unit.dns.test_rdata import EXAMPLES
 
 FILES = int(os.environ.get("STREAMDNS_ZONEFILES", "390"))
 SEED = os.environ.get("STREAMDNS_ZONEFILES_SEED", "")
@@ -59,6 +61,52 @@ def test_zone_files_of_all_kinds(
     assert not differences, "\n".join([summary, f"{len(differences)} differences", *differences[:SHOWN]])
     assert tally["files"] == FILES
     assert tally["answers compared"] > 5 * FILES
+
+
+#: BIND takes MD and MF in no form, and NSEC with no types; NSEC3 stands at hashes alone.
+_NOT_BIND_S = ("MD", "MF", "NSEC", "NSEC3")
+_OLD = {
+    "MB": ["x.example."], "MG": ["x.example."], "MR": ["x."], "MINFO": ["a. b."], "NXT": ["a.example. A MX NXT"],
+    "A6": ["64 ::1 p."], "NULL": ["\\# 2 beef"], "TYPE65280": ["\\# 2 beef"],
+}
+_YOUNG = {
+    "HTTPS": [
+        "0 x. alpn=h2", "1 . alpn=h2 key8", "1 . mandatory=alpn,key9 alpn=h2 key9=a key10", '1 . key7="/q{?dns}"',
+        '1 . key65000="a\\"\\\\\\000,b"', '1 . alpn="a\\\\\\\\,b,c"',
+        "1 . alpn=h2 no-default-alpn port=5 ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=::1",
+    ],
+    "SVCB": ['1 . alpn=co key10="\\001x"', "1 . alpn=h2 key7=/q{?dns}"],
+    "NID": ["10 14:4fff:ff20:ee64"], "RRSIG": ["A 13 2 5 21070101000000 20200101000000 1 example. AAAA"],
+}
+
+
+@pytest.mark.peers("nsd", "knotd", "named")
+@pytest.mark.timeout(120)
+def test_what_is_exported_is_read_by_bind_nsd_and_knot(tmp_path: pathlib.Path) -> None:
+    """Each type there is, in the form that export gives it; all three answer with the same octets."""
+    texts = [
+        (mnemonic, text) for table in (EXAMPLES, _OLD, _YOUNG) for mnemonic, examples in table.items()
+        for text in examples if mnemonic not in (*_NOT_BIND_S, "SOA", "CNAME", "DNAME", "NS")
+    ]
+    head = "$TTL 300\n@ SOA ns1 host 1 7200 3600 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n"
+    records = []
+    for number, (mnemonic, text) in enumerate(texts):
+        rdtype = rdata.type_from_text(mnemonic)
+        owner = name.from_text(f"r{number}.example.")
+        records.append((owner, rdtype, rdata.from_text(rdtype, text)))
+    zone = {"example.": head + "".join([f"{record_line(owner, 300, *rest)}\n" for owner, *rest in records])}
+    questions = [owner + rdtype.to_bytes(2, "big") + b"\0\1" for owner, rdtype, _ in records]
+    wires = [number.to_bytes(2, "big") + b"\0\0\0\1\0\0\0\0\0\1" + q + _OPT for number, q in enumerate(questions)]
+    with (
+        Bind(tmp_path / "bind", zone) as bind, Nsd(tmp_path / "nsd", zone) as nsd, Knot(tmp_path / "knot", zone) as knot
+    ):
+        for who, replies in zip(("BIND", "NSD", "Knot"), ask_udp([bind.port, nsd.port, knot.port], wires), strict=True):
+            for (owner, rdtype, wire), reply in zip(records, replies, strict=True):
+                answer = Message(reply).sections[0]
+                shown = f"{who}: {record_line(owner, 300, rdtype, wire)}"
+                assert [(canonical(rdtype, each[3])) for each in answer if each[1] == rdtype] == [
+                    canonical(rdtype, wire)
+                ], shown
 
 
 @pytest.mark.peers("named-compilezone")

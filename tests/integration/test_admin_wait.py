@@ -60,6 +60,14 @@ def test_what_is_applied_already_is_told_at_once(node: Server) -> None:
     assert (seen["applied"], seen["position"]) == (True, node.ends()[0])
 
 
+def test_names_in_records_are_waited_for_in_any_case(node: Server) -> None:
+    node.publish("example.org", "MX", ["10 Mail.Example.org."])
+    node.wait_applied()
+    wanted = {"name": "example.org", "type": "MX", "timeout": 0}
+    assert wait(node, content="10 mail.example.ORG.", **wanted)[0] == 200
+    assert wait(node, content="11 mail.example.ORG.", **wanted)[0] == 504
+
+
 def test_an_event_to_come_is_waited_for_and_answered(node: Server) -> None:
     for number in range(10):
         end = node.ends()[0]

@@ -16,7 +16,8 @@ from streamdns.admin.routes import scope
 from streamdns.admin.schema.peers import NodeWait, Waited
 from streamdns.admin.schema.queries import WaitQuery
 from streamdns.dns import rdata
-from streamdns.dns.node import unpack_rdatas
+from streamdns.dns.canonical import canonical
+from streamdns.dns.node import RRset, unpack_rdatas
 from streamdns.errors import ApiError
 from streamdns.view.keys import node_key
 from streamdns.view.pages import position_in
@@ -101,7 +102,7 @@ class Waiting:
     def _rrset(self, key: bytes, rdtype: int, wire: bytes | None, *, gone: bool) -> _Seen:
         with Inspector(self._node.view.store) as view:
             found = next((each.rrset for each in view.entries(key) if each.rrset.rdtype == rdtype), None)
-        there = found is not None and (wire is None or wire in unpack_rdatas(found.records))
+        there = found is not None and (wire is None or _holds(found, wire))
         return _Seen(self._node.progress.complete and there != gone, None)
 
     def _here(self, look: Callable[[], _Seen], timeout_s: float) -> NodeWait:
@@ -114,6 +115,12 @@ class Waiting:
             gevent.sleep(min(_LOOK_AGAIN_S, left_s))
         instance = self._node.settings().instance_id
         return NodeWait(node=instance, applied=seen.applied, position=seen.position)
+
+
+def _holds(rrset: RRset, wire: bytes) -> bool:
+    """Whether an RRset has a record, names in it in whatever case."""
+    wanted = canonical(rrset.rdtype, wire)
+    return any(canonical(rrset.rdtype, each) == wanted for each in unpack_rdatas(rrset.records))
 
 
 def _ask(peer: Client, query: WaitQuery) -> NodeWait:
