@@ -44,7 +44,7 @@ SETTINGS: tuple[Setting, ...] = (
         name="DNS_LOCAL_RECORDS", attribute="local_records", parse=parsers.parse_lines, default="", unset=(),
         unset_means="none",
         description="Records of this instance alone: they replace the RRsets of the log that have the same name and "
-                    "type, and the digest leaves them out.",
+                    "type, and hide a CNAME of the log at their name; the digest leaves them out.",
         allowed=r"records in presentation format (owner TTL IN TYPE DATA), separated by newline or \n",
     ),
     bool_row("DNS_DISALLOW_CNAME_ON_APEX", "disallow_cname_on_apex", "false",

@@ -7,13 +7,14 @@ import pathlib
 import dns.rdataclass
 import dns.zone
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdns.commands import CommandError
 from streamdns.commands.zonefile import BadZoneFile, FileRRsets, read, read_what_is_good
 from streamdns.dns import name, rdata
 from tests.harness import ROOT
+from tests.unit.dns.test_rdata import CASES
 
 SOA = "@ IN SOA ns1 host 1 2 3 4 555\n"
 ORIGIN = name.from_text("example.org.")
@@ -173,6 +174,27 @@ def test_any_text_is_read_or_refused_in_one_sentence(
         assert "\n" not in str(err)
         return
     assert (ORIGIN, 6) in found
+
+
+@settings(max_examples=400)
+@given(
+    st.sampled_from(CASES), st.booleans(),
+    st.lists(st.tuples(st.integers(0, 60), st.sampled_from('\\"();@$.0 9aZ:-=,\n\0\xe9')), max_size=4),
+)
+def test_no_mutated_record_is_more_than_a_problem_of_its_line(
+    tmp_path_factory: pytest.TempPathFactory, case: tuple[str, str], replaces: bool, edits: list[tuple[int, str]]
+) -> None:
+    """Whatever stands in the place of a record, what is said is one sentence, and what is taken can be published."""
+    mnemonic, text = case
+    for at, character in edits:
+        text = text[:at] + character + text[at + replaces :]
+    file = tmp_path_factory.mktemp("mutated") / "zone"
+    file.write_bytes(f"{SOA}a 5 {mnemonic} {text}\n".encode())
+    found, problems = read_what_is_good(str(file), ORIGIN)
+    assert all("\n" not in str(problem) and len(str(problem)) < 1000 for problem in problems)
+    for (_, rdtype), rrset in found.items():
+        for wire in rrset.rdatas:
+            assert rdata.from_text(rdtype, rdata.to_text(rdtype, wire)) == wire
 
 
 def test_the_root_zone(tmp_path: pathlib.Path) -> None:
