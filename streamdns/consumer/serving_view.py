@@ -34,8 +34,6 @@ class Reader:
         self._ordering = Ordering(self.positions, self._ends_now)
 
     def _ends_now(self) -> dict[Partition, int]:
-        if len(self.source.fingerprints()) < 2:
-            return {}  # One partition has an order of its own.
         try:
             return self.source.ends_now()
         except SourceError:
@@ -47,6 +45,9 @@ class Reader:
         if ordering is None:
             return [self.source.read(max_records=max_records, timeout_s=timeout_s)]
         batch = self.source.read(max_records=max_records, timeout_s=_HELD_S if ordering.held else timeout_s)
+        if not ordering.held and len(self.source.ends()) < 2:
+            ordering.pass_by(batch)  # One partition has an order of its own.
+            return [batch]
         return ordering.feed(batch, now_s=time.monotonic(), most=max_records)
 
     def drain(self) -> Batch:

@@ -63,8 +63,13 @@ class Ordering:
         self._ends, self._patience_s, self._most_held = ends, patience_s, most_held
         self._queues: dict[Partition, deque[_Waiting]] = {}
         self._moved: set[Partition] = set()
+        self._told: dict[Partition, int] = {}
         self._whole_s: float | None = None
         self.held = 0
+
+    def pass_by(self, batch: Batch) -> None:
+        """Note that a batch was applied as it was read."""
+        self._read.update(batch.positions)
 
     def feed(self, batch: Batch, *, now_s: float, most: int) -> list[Batch]:
         """What may be applied by now, in batches of `most` records at the most; the last one may have none."""
@@ -121,6 +126,8 @@ class Ordering:
             partition: queue[0].record.position for partition, queue in self._queues.items() if queue
         }
         moved = {partition: following.get(partition, self._read[partition]) for partition in self._moved}
+        moved = {partition: at for partition, at in moved.items() if self._told.get(partition) != at}
+        self._told.update(moved)
         for records in reversed(slices):
             at: dict[Partition, int] = {}
             for record in reversed(records):
