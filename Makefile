@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo /usr/bin/python3; else echo python3; fi)
 PIP := .venv/bin/python -m pip --disable-pip-version-check --no-input
-VERSION_FILES := setup.py pyproject.toml requirements.txt streamdns/__init__.py
+VERSION_FILES := setup.py pyproject.toml requirements.txt requirements-console.txt streamdns/__init__.py
 
 help:
 	@echo 'make run     start streamdns with an example zone on 127.0.0.1:8053 (Ctrl-C ends it)'
@@ -31,12 +31,12 @@ help:
 	@echo 'making .venv'
 	@.venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
 	@$(PIP) install --quiet "$$(grep '^setuptools==' requirements.txt)"
-	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements.txt
+	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements.txt -r requirements-console.txt
 	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
 # requirements-api.txt has the tests' tools, and schemathesis with all that it needs.
-.venv/tools: .venv/runtime requirements-dev.txt requirements-api.txt
+.venv/tools: .venv/runtime requirements-web.txt requirements-dev.txt requirements-api.txt
 	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-api.txt
 	@touch $@
 

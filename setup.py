@@ -1,4 +1,4 @@
-"""Packaging of streamdns: two import names, one command."""
+"""Packaging of streamdns: two import names, two commands; the console and its web server are extras."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def version() -> str:
     raise SystemExit("streamdns/__init__.py assigns no __version__")
 
 
-def requirements() -> list[str]:
-    """The exact pins of requirements.txt: a server runs with the versions it was tested with."""
-    lines = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+def requirements(name: str) -> list[str]:
+    """The exact pins of a file: a server and a console run with the versions that they were tested with."""
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -39,7 +39,13 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(str(HERE), include=["streamdns", "streamdns.*"]) + console_packages(),
     package_dir={"streamdns_console": "console"},
-    install_requires=requirements(),
-    entry_points={"console_scripts": ["streamdns = streamdns.__main__:main"]},
+    install_requires=requirements("requirements.txt"),
+    extras_require={
+        "console": requirements("requirements-console.txt"),
+        "web": requirements("requirements-console.txt") + requirements("requirements-web.txt"),
+    },
+    entry_points={"console_scripts": [
+        "streamdns = streamdns.__main__:main", "streamdns-console = streamdns_console.cli:main",
+    ]},
     zip_safe=False,
 )

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from benchmarks import admin, answers, ingest, kafka, latency, machine, report, resolver, start
+from benchmarks import admin, answers, console, ingest, kafka, latency, machine, report, resolver, start
 from benchmarks.options import KAFKA_READERS, RESOLVER_PARTS, Options, cores
 from tests.harness.process import ROOT
 
@@ -26,7 +26,8 @@ _QUICK = {
 def _parser() -> argparse.ArgumentParser:
     results = ROOT / "benchmarks" / "results"
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamdns beside other servers.")
-    parser.add_argument("what", nargs="?", choices=(*NAMES, "admin", "kafka", "resolver", "all"), default="all")
+    what = (*NAMES, "admin", "console", "kafka", "resolver", "all")
+    parser.add_argument("what", nargs="?", choices=what, default="all")
     parser.add_argument("--runs", type=int, help="how often each thing is measured before medians are taken (5)")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs streamdns (this one)")
@@ -94,6 +95,7 @@ def _measure(arguments: argparse.Namespace, options: Options) -> int:
         "start": lambda: start.run(options, inputs),
         "latency": lambda: latency.run(options),
         "admin": lambda: admin.run(options),
+        "console": lambda: console.run(options),
         "kafka": lambda: kafka.run(options),
         "resolver": lambda: resolver.run(options),
     }

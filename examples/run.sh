@@ -19,6 +19,9 @@ host="${host#[}"
 host="${host%]}"
 case "$host" in ''|'*'|0.0.0.0|::) host=127.0.0.1 ;; esac
 
+# The console asks 127.0.0.1:8054 unless it is told.
+console="${DNS_ADMIN_ADDRESS:-}"
+
 if [ "$DNS_SOURCE" = file ]; then
     mkdir -p "$(dirname "$DNS_FILE_LOG")"
     if [ -z "$(find "$DNS_FILE_LOG" -type f -size +0c 2>/dev/null)" ]; then
@@ -38,7 +41,11 @@ Try in another terminal, from this directory:
 
   $publish www.example.org A 192.0.2.99
 
-and the same dig again: the answer has changed. Status: curl http://${DNS_ADMIN_ADDRESS:-127.0.0.1:8054}/v1/status
+and the same dig again: the answer has changed. Watch it live:
+
+  .venv/bin/streamdns-console${console:+ $console}
+
+or ask: curl http://${DNS_ADMIN_ADDRESS:-127.0.0.1:8054}/v1/status
 ${1:-Ctrl-C ends streamdns; make run starts it again where it was.}
 
 TEXT

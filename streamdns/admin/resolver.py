@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
+import time
 from typing import TYPE_CHECKING, Any
 
+from streamdns.admin.schema.resolver import ServerList, ServerSeen, Trace
 from streamdns.dns import name, rdata
 from streamdns.errors import ApiError
+from streamdns.runtime.turns import Stint
 
 if TYPE_CHECKING:  # A resolver that is off is not loaded.
     from streamdns.resolver.service.recursor import Recursor
@@ -43,6 +47,46 @@ class ResolverAdmin:
                 for rdtype, entry in recursor.known.cache.entries_of(owner)
             ],
         }
+
+    def servers(self, limit: int) -> ServerList:
+        """Name servers that were asked: those that do not answer first, then the slowest."""
+        recursor = self._running()
+        known, now_s = recursor.known.servers, recursor.clock()
+        asked = known.asked()
+        ranked: list[tuple[bool, int, float, int]] = []
+        stint = Stint()
+        for number, (_, server) in enumerate(asked):
+            rank = server.dead_until_s > now_s, server.timeouts, server.rtt_s, number
+            if len(ranked) < limit:
+                heapq.heappush(ranked, rank)
+            elif rank > ranked[0]:
+                heapq.heapreplace(ranked, rank)
+            stint()
+        worst = (asked[number][0] for *_, number in sorted(ranked, reverse=True))
+        shown = [known.shown(address, now_s) for address in worst]
+        # One may have been forgotten while this went on.
+        return ServerList(servers=[ServerSeen(**each) for each in shown if each["rtt_seconds"] is not None],
+                          asked=len(asked))
+
+    def trace(self, text: str, type_text: str) -> Trace:
+        """Resolve a name now, and say how."""
+        from streamdns.resolver.resolution.question import Question
+        from streamdns.resolver.service.drive import RCODES, Drive, records
+
+        recursor, owner = self._running(), _wire(text)
+        try:
+            qtype = rdata.type_from_text(type_text)
+        except ValueError as error:
+            raise ApiError(400, "bad_request", str(error)) from error
+        steps: list[str] = []
+        begun_s = time.monotonic()
+        outcome = Drive(Question(owner, qtype, False), recursor.known, recursor.transport, say=steps.append).run()
+        return Trace(
+            name=name.to_text(owner), type=rdata.type_to_text(qtype), detail=outcome.detail, steps=steps,
+            rcode=RCODES.get(outcome.rcode, str(outcome.rcode)),
+            answer=list(records(outcome.answer, signatures=False)), queries=outcome.packets,
+            seconds=round(time.monotonic() - begun_s, 4),
+        )
 
     def flush(self, text: str, *, below: bool) -> dict[str, Any]:
         """Remove a name from the cache, a name with all below it, or everything where none is given."""

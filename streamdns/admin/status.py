@@ -110,6 +110,7 @@ class Status:
             quarantine=view.quarantined,
             conflicts=view.conflicts,
             divergence=self.divergence(),
+            dns_addresses=[str(address) for address in self._settings.address],
             resolver=self.resolver.summary(),
             services=[
                 ServiceState(

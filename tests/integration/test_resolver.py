@@ -398,3 +398,24 @@ def test_the_cache_is_shown_and_flushed(resolver: Server) -> None:
     connection.close()
     assert resolver.ask("www.example.org").answer
     assert sample(resolver, "misses_total") == misses + 1
+
+
+def test_servers_are_listed_and_a_resolution_is_shown_step_by_step(resolver: Server, tree: Tree) -> None:
+    """Silent servers come first; a trace begins with what the cache knows, and says whom it asks."""
+    assert resolver.answers("www.example.org") == ["192.0.2.1"]
+    resolver.ask("www.silent.org", use_edns=0)
+    code, body = resolver.get("/v1/resolver/servers?limit=2", timeout_s=30.0)
+    assert code == 200, body
+    found = json.loads(body)
+    assert [each["address"] for each in found["servers"]][:1] == [f"{tree.at(8)}:{tree.port}"]
+    assert found["servers"][0]["timeouts_in_a_row"] > 0
+    assert len(found["servers"]) == 2 < found["asked"]
+
+    code, body = resolver.get("/v1/resolver/trace?name=alias.example.org&type=A", timeout_s=30.0)
+    trace = json.loads(body)
+    assert trace["rcode"] == "NOERROR"
+    assert "alias.example.org. 300 IN CNAME www.example.org." in trace["answer"]
+    asking = f"asking {tree.at(3)}, a server of example.org., for alias.example.org. A"
+    assert any(asking in step for step in trace["steps"]), trace["steps"]
+    assert trace["queries"] >= 1
+    assert resolver.get("/v1/resolver/trace?name=x.org&type=DANCE")[0] == 400

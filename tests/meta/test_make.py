@@ -17,7 +17,8 @@ def bare_checkout(tmp_path: Path) -> Path:
     """What `make run` looks at before it has made anything."""
     tree = tmp_path / "tree"
     (tree / "streamdns").mkdir(parents=True)
-    for name in ("Makefile", "setup.py", "pyproject.toml", "requirements.txt", "streamdns/__init__.py"):
+    for name in ("Makefile", "setup.py", "pyproject.toml", "requirements.txt", "requirements-console.txt",
+                 "streamdns/__init__.py"):
         shutil.copy(ROOT / name, tree / name)
     return tree
 

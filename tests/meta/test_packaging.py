@@ -17,9 +17,11 @@ from packaging.utils import canonicalize_name
 import streamdns
 from streamdns.settings.table import BY_NAME
 from tests.harness import ROOT
-from tests.meta.source import imports, modules
+from tests.meta.source import imports, modules, within
 
 RUNTIME = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line]
+CONSOLE = [line for line in (ROOT / "requirements-console.txt").read_text().splitlines() if line]
+WEB = [line for line in (ROOT / "requirements-web.txt").read_text().splitlines() if line]
 DEV = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line and not line.startswith("-r")]
 API = [line for line in (ROOT / "requirements-api.txt").read_text().splitlines() if line and not line.startswith("-r")]
 MUTANTS = [line for line in (ROOT / "requirements-mutants.txt").read_text().splitlines()
@@ -31,14 +33,18 @@ def names(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
-@pytest.mark.parametrize("line", sorted({*RUNTIME, *DEV, *API, *MUTANTS}))
+@pytest.mark.parametrize("line", sorted({*RUNTIME, *CONSOLE, *WEB, *DEV, *API, *MUTANTS}))
 def test_every_requirement_is_pinned(line: str) -> None:
     """One exact version each."""
     assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line)
 
 
-@pytest.mark.parametrize("lines", [RUNTIME, RUNTIME + DEV, RUNTIME + DEV + API, RUNTIME + DEV + MUTANTS],
-                         ids=["runtime", "dev", "api", "mutants"])
+@pytest.mark.parametrize(
+    "lines",
+    [RUNTIME, RUNTIME + CONSOLE, RUNTIME + CONSOLE + WEB, RUNTIME + CONSOLE + WEB + DEV,
+     RUNTIME + CONSOLE + WEB + DEV + API, RUNTIME + CONSOLE + WEB + DEV + MUTANTS],
+    ids=["runtime", "console", "web", "dev", "api", "mutants"],
+)
 def test_requirements_are_complete(lines: list[str]) -> None:
     """Whatever a requirement needs on this Python is pinned too."""
     pinned = names(lines)
@@ -55,9 +61,11 @@ def test_requirements_are_complete(lines: list[str]) -> None:
 def test_every_import_is_a_requirement() -> None:
     """The product imports nothing that is neither standard nor declared."""
     owners = importlib.metadata.packages_distributions()
-    declared = names(RUNTIME)
     for name, path in (modules("streamdns") | modules("console")).items():
-        for top in {other.split(".")[0] for other in imports(name, path)} - {"streamdns", "streamdns_console"}:
+        # What the server needs, and no more, is installed with it; the console and its web server are extras.
+        declared = names(RUNTIME) if within(name, "streamdns") else names(RUNTIME + CONSOLE)
+        declared |= names(WEB) if name == "console.web" else set()
+        for top in {other.split(".")[0] for other in imports(name, path)} - {"streamdns", "console"}:
             if top not in sys.stdlib_module_names:
                 found = {canonicalize_name(owner) for owner in owners.get(top, [])}
                 assert found & declared, f"{name} imports {top}"
@@ -76,7 +84,8 @@ def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
     """The wheel holds streamdns and streamdns_console, the command, the pins, and no tests."""
     tree = tmp_path / "tree"
     tree.mkdir()
-    for name in ("setup.py", "pyproject.toml", "requirements.txt", "MANIFEST.in", "LICENSE"):
+    for name in ("setup.py", "pyproject.toml", "requirements.txt", "requirements-console.txt", "requirements-web.txt",
+                 "MANIFEST.in", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     for name in ("streamdns", "console", "tests"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -93,9 +102,13 @@ def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
         required = re.findall(r"^Requires-Dist: (.*)$", archive.read(metadata).decode(), re.MULTILINE)
         (points,) = (name for name in members if name.endswith("/entry_points.txt"))
         commands = archive.read(points).decode().splitlines()
-        assert commands == ["[console_scripts]", "streamdns = streamdns.__main__:main"]
+        assert commands == ["[console_scripts]", "streamdns = streamdns.__main__:main",
+                            "streamdns-console = streamdns_console.cli:main"]
     tops = {name.split("/")[0] for name in members if ".dist-info/" not in name}
     assert tops == {"streamdns", "streamdns_console"}
     inside = {name for name in members if name.startswith("streamdns/") and name.endswith(".py")}
     assert inside == {str(path.relative_to(ROOT)) for path in modules("streamdns").values()}
-    assert names(required) == names(RUNTIME)
+    plain = [line for line in required if "extra ==" not in line]
+    console = [line for line in required if re.search(r"extra == ['\"]console['\"]", line)]
+    assert names(plain) == names(RUNTIME)
+    assert names(console) == names(CONSOLE)

@@ -6,6 +6,7 @@ from typing import Any
 
 from streamdns.admin.http.route import Call, Role, Route
 from streamdns.admin.schema.edge import CacheQuery, Flushed, FlushQuery
+from streamdns.admin.schema.resolver import ServerList, ServersQuery, Trace, TraceQuery
 from streamdns.admin.status import Status
 
 
@@ -19,7 +20,17 @@ def routes(status: Status) -> tuple[Route, ...]:
         done = status.resolver.flush(call.query.name, below=call.query.below)
         return Flushed(done["flushed"])
 
+    def servers(call: Call) -> ServerList:
+        return status.resolver.servers(call.query.limit)
+
+    def trace(call: Call) -> Trace:
+        return status.resolver.trace(call.query.name, call.query.type)
+
     return (
+        Route("GET", "/v1/resolver/servers", servers, "Name servers that were asked, the worst first", ServerList,
+              query=ServersQuery, unscoped=True),
+        Route("GET", "/v1/resolver/trace", trace, "Resolve a name now, step by step", Trace, role=Role.OPERATOR,
+              query=TraceQuery, unscoped=True),
         Route("GET", "/v1/resolver", lambda call: status.resolver.summary(), "What the resolver is doing",
               dict[str, Any], unscoped=True),
         Route("GET", "/v1/resolver/cache", cache, "What the resolver knows of a name", dict[str, Any],

@@ -94,7 +94,7 @@ class ServiceState(msgspec.Struct, kw_only=True):
 
 
 class NodeStatus(msgspec.Struct, kw_only=True):
-    """The state of a node: version, readiness, consumer, view, counts and services."""
+    """The state of a node: version, readiness, consumer, view, counts and services; `dns_addresses` is DNS_ADDRESS."""
 
     version: str
     instance: str
@@ -115,6 +115,7 @@ class NodeStatus(msgspec.Struct, kw_only=True):
     divergence: list[str]
     resolver: dict[str, Any]
     services: list[ServiceState]
+    dns_addresses: list[str] = []
 
 
 class CatchUp(msgspec.Struct, kw_only=True):

@@ -1,0 +1,112 @@
+"""What the console can have done, each with a question that says what will happen, and why somebody may not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import calls
+from . import format as fmt
+from .host import Host
+from .model import Node, Role
+from .panes.pane import Key
+
+
+def refusal(node: Node, needed: Role) -> str:
+    """Why the caller may not do what needs a role; "" where he may."""
+    if not node.live:
+        return "the node does not answer"
+    if node.caller.role < needed:
+        who = node.caller.name or "this token"
+        return f"{who} is {node.caller.role.name.lower()}, and this needs the role {needed.name.lower()}"
+    if node.caller.zones is not None:
+        return "the token is for some zones only, and this is about the whole node"
+    return ""
+
+
+def rebuild_key(node: Node) -> Key:
+    """The key of a rebuild."""
+    return Key("R", "rebuild", refusal(node, Role.ADMIN))
+
+
+def rebuild_effect(node: Node) -> str:
+    """What a rebuild of this node does, in figures."""
+    status = node.status.value if node.status is not None else None
+    if status is None:
+        return f"Rebuild {node.name}: a second view is filled from the start of the log; answers go on."
+    sentence = f"Rebuild {node.name}: fills a second view of about {fmt.octets(status.view.bytes)}"
+    consumer = node.consumer.value if node.consumer is not None else None
+    unit = consumer.unit if consumer is not None else ""
+    end = sum(max(position.end, position.position) for position in status.positions)
+    if unit:
+        sentence += f" from {fmt.count(end)} {unit} of the log"
+    last = status.view.last_rebuild
+    if last is not None and last.seconds:
+        sentence += f", {fmt.span(last.seconds)} as the last one took"
+    else:
+        sentence += f" ({fmt.count(status.rrsets)} RRsets)"
+    free = node.history.gauge("view.free_bytes")
+    room = f" {fmt.octets(free)} are free on its disk." if free is not None else ""
+    return f"{sentence}; answers go on from the first one until it takes over.{room}"
+
+
+def start_rebuild(host: Host) -> None:
+    """Ask, and have the view made anew."""
+    node = host.snapshot.node
+    if why := refusal(node, Role.ADMIN):
+        host.tell(why, wrong=True)
+        return
+
+    async def then() -> None:
+        asked = await host.reader.ask(calls.rebuild())
+        host.tell(f"rebuild {asked.id} is asked for; the log screen shows how far it is")
+        host.reader.refresh()
+
+    host.ask_first("rebuild the view", rebuild_effect(node), "rebuild", then)
+
+
+def flush_effect(node: Node, name: str, *, below: bool) -> str:
+    """What forgetting does, in figures."""
+    cache = node.resolver.value.get("cache", {}) if node.resolver is not None else {}
+    entries = cache.get("entries")
+    held = f" It holds {fmt.plural(entries, 'entry', 'entries')} now." if isinstance(entries, int) else ""
+    if not name:
+        return f"The cache of {node.name} forgets everything; each name is resolved anew when it is asked for.{held}"
+    what = f"{name} and all below it" if below else name
+    return f"The cache of {node.name} forgets {what}; it is resolved anew when it is asked for.{held}"
+
+
+def start_flush(host: Host, name: str, *, below: bool = False) -> None:
+    """Ask, and have the resolver's cache forget."""
+    node = host.snapshot.node
+    if why := refusal(node, Role.OPERATOR):
+        host.tell(why, wrong=True)
+        return
+
+    async def then() -> None:
+        flushed = await host.reader.ask(calls.flush(name, below=below))
+        host.tell(f"{fmt.plural(flushed.flushed, 'entry', 'entries')} forgotten")
+        host.reader.refresh()
+
+    host.ask_first("flush the resolver's cache", flush_effect(node, name, below=below), "flush", then)
+
+
+def start_wait(host: Host, wanted: Mapping[str, Any], *, seconds: float = 30.0) -> None:
+    """Wait until every node has applied something; what came of it is told."""
+    what = " ".join(str(value) for key, value in wanted.items() if key not in ("nodes", "gone"))
+    nodes = host.snapshot.node.nodes
+    count = 1 + len(nodes.value.peers) if nodes is not None else 1
+
+    async def then() -> None:
+        host.tell(f"waiting for {what} …")
+        waited = await host.reader.ask(calls.wait({**wanted, "nodes": "all"}, timeout_s=seconds))
+        names = ", ".join(each.node for each in waited.nodes)
+        host.tell(f"applied after {fmt.span(waited.seconds)} by {names}")
+
+    host.ask_first(
+        "wait",
+        f"Waits up to {fmt.span(seconds)} until {fmt.plural(count, 'node')} answer with {what}. "
+        "It changes nothing, and you can go on meanwhile.",
+        "wait",
+        then,
+    )

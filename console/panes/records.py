@@ -1,0 +1,193 @@
+"""The records of a zone, or what a search found, page by page as far as one scrolls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+
+from streamdns.admin.schema.data import RRset
+
+from .. import calls
+from .. import format as fmt
+from ..host import Host
+from ..lines import Line, Span, printable
+from ..model import Meaning, Snapshot
+from ..paging import PagedRows
+from ..signs import sign
+from ..unicode_names import shown_name
+from ..widgets.columns import Column
+from ..widgets.rows import Rows
+from .pane import Key, Pane
+
+
+class Records(Pane):
+    """RRsets in canonical order: of a zone, or those that a search finds."""
+
+    help: ClassVar[str] = (
+        "One line for each RRset, in canonical order. origin is where its event stands in the log.\n"
+        "shadowed: the RRset is there but not answered, because a CNAME stands at the same name (or it is a CNAME at "
+        "the top of a zone). refused: a newer event for it was refused, and the last good one is still answered. "
+        "local: from DNS_LOCAL_RECORDS of this node.\n"
+        "/ searches in this zone for a part of a name; type=MX, content=192.0.2 and glob=ns* look for these."
+    )
+    narrows = True
+
+    def __init__(
+        self, host: Host, zone: str, *, total: int | None = None, wanted: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(host)
+        self.zone, self._total, self._wanted = zone, total, dict(wanted or {})
+        self.list = Rows(
+            [
+                Column(title="name", cell=self._name_cell, weight=3, least=24, middle=True),
+                Column(title="ttl", cell=lambda row: fmt.count(row.ttl), width=7, right=True, optional=2),
+                Column(title="type", cell=lambda row: row.type, width=7),
+                Column(title="records", cell=_contents, weight=4, least=20),
+                Column(title="notes", cell=self._notes, width=10, optional=1),
+                Column(title="by", cell=lambda row: printable(row.producer or ""), width=10, optional=4),
+                Column(title="origin", cell=origin, width=20, optional=5),
+                Column(
+                    title="written",
+                    cell=lambda row: fmt.when(row.timestamp / 1000, self.host.snapshot.at_s),
+                    width=10,
+                    right=True,
+                    optional=3,
+                ),
+            ],
+            key=lambda row: (row.name, row.type, row.position),
+            nothing="asking …",
+        )
+        self._source = self._new_source()
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        yield self.list
+
+    def on_mount(self) -> None:
+        """Begin with the first page."""
+        self.list.show_source(self._source)
+
+    def title(self) -> str:
+        """The zone, or what is looked for."""
+        looked = " ".join(f"{key}={value}" if key != "name" else f"“{value}”" for key, value in self._wanted.items())
+        here = self.zone or "everywhere"
+        return f"{here}: {looked}" if looked else here
+
+    def key_hints(self) -> list[Key]:
+        """What can be done with an RRset."""
+        return [Key("⏎", "record page"), Key("/", "search"), Key("c", "copy record"), Key("y", "JSON")]
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Ages go on."""
+        self.list.dim(not snapshot.node.live)
+        self.list.repaint()
+
+    def again(self) -> None:
+        """Ask for all of it anew."""
+        self._source = self._new_source()
+        self.list.nothing = "asking …"
+        self.list.show_source(self._source)
+
+    def narrow(self, text: str) -> None:
+        """The node looks, not the console: with enter."""
+        if not text and self._wanted and self.zone:
+            self._wanted = {}
+            self.again()
+            self.host.retitle()
+
+    def narrowed_by(self) -> str:
+        """What is looked for in the zone."""
+        return " ".join(self._wanted.values()) if self.zone else ""
+
+    def search(self, text: str) -> bool:
+        """Look for names, types and contents."""
+        self._wanted = parse_search(text)
+        self.again()
+        self.host.retitle()
+        return True
+
+    def _new_source(self) -> PagedRows:
+        return PagedRows(
+            self._fetch,
+            spawn=self.soon,
+            changed=self._came,
+            failed=lambda problem: None,
+            total=self._total if not self._wanted else None,
+        )
+
+    async def _fetch(self, cursor: str) -> tuple[Sequence[RRset], str | None]:
+        if self._wanted or not self.zone:
+            wanted = {**self._wanted, **({"zone": self.zone} if self.zone else {})}
+            page = await self.host.reader.ask(calls.search(wanted, cursor))
+        else:
+            page = await self.host.reader.ask(calls.records(self.zone, cursor))
+        return page.rrsets, page.next
+
+    def _came(self) -> None:
+        if self.is_mounted:
+            self.list.nothing = self._source.problem or "nothing was found"
+            self.list.again()
+
+    @on(Rows.Chosen)
+    def _open(self, event: Rows.Chosen) -> None:
+        self.host.open_name(event.row.name, event.row.type)
+
+    def to_copy(self) -> str:
+        """The RRset as a zone file has it."""
+        row = self.list.row
+        return "\n".join(zone_lines(row)) if row is not None else ""
+
+    def to_json(self) -> Any | None:
+        """The RRset as the API gives it."""
+        return self.list.row
+
+    def _name_cell(self, row: RRset) -> Line:
+        shown = shown_name(row.name)
+        return [Span(printable(row.name)), *([Span(f"  {shown}", "dim")] if shown else [])]
+
+    def _notes(self, row: RRset) -> Line:
+        return notes(row, plain=self.host.plain_signs())
+
+
+def _contents(row: RRset) -> Line:
+    text = "  ".join(printable(record) for record in row.records)
+    more = f"{len(row.records):,}× " if len(row.records) > 1 else ""
+    return [Span(more, "dim"), Span(text, "stale" if row.shadowed else "")]
+
+
+def notes(row: RRset, *, plain: bool = False) -> Line:
+    """What is special about an RRset."""
+    if row.rejected:
+        return [sign(Meaning.WARNING, plain=plain), Span(" refused", "warning")]
+    if row.shadowed:
+        return [sign(Meaning.NOTICE, plain=plain), Span(" shadowed", "notice")]
+    return [Span("local", "dim")] if row.local else []
+
+
+def origin(row: RRset) -> str:
+    """Where its event stands in the log."""
+    if row.local or row.topic is None:
+        return "this node's own"
+    return f"{printable(row.topic)}/{row.partition}:{row.position}"
+
+
+def zone_lines(row: RRset) -> list[str]:
+    """The RRset as lines of a zone file, as dig prints it."""
+    return [f"{row.name}\t{row.ttl}\tIN\t{row.type}\t{record}" for record in row.records]
+
+
+def parse_search(text: str) -> dict[str, str]:
+    """What is looked for: words with = are type, content, glob or zone, the rest is a part of the name."""
+    wanted: dict[str, str] = {}
+    for word in text.split():
+        key, separator, value = word.partition("=")
+        if separator and value and key in ("type", "content", "glob", "zone", "name"):
+            wanted[key] = value
+        elif any(sign in word for sign in "*?"):
+            wanted["glob"] = word
+        else:
+            wanted["name"] = word
+    return wanted
