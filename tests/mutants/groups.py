@@ -1,0 +1,32 @@
+"""The modules that are mutated, and the unit tests that have to notice."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Group(NamedTuple):
+    """Modules of one room, the tests of that room, and those left out that play thousands of random inputs: a mutant
+    that lives costs the time of all tests that touch it.
+    """
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+GROUPS: Final[dict[str, Group]] = {
+    "dns": Group(("streamdns/dns/*",), ("tests/unit/dns",), ("tests/unit/dns/test_answer_hostile.py",)),
+    "events": Group(("streamdns/events/*",), ("tests/unit/events",)),
+    "view": Group(
+        tuple(f"streamdns/view/{name}.py" for name in ("transaction", "candidates", "zones", "digest")),
+        ("tests/unit/view",),
+    ),
+    "resolver": Group(
+        tuple(f"streamdns/resolver/resolution/{name}.py" for name in ("verdict", "job", "walk", "cache")),
+        ("tests/unit/resolver",),
+        tuple(f"tests/unit/resolver/test_{name}.py" for name in (
+            "resolution_trees", "resolution_random", "transport", "pace", "greenlets", "configured",
+        )),
+    ),
+}
