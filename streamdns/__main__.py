@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TextIO
 
-from streamdns import cli
+
+def _open_missing() -> None:
+    """Open descriptors 0 to 2 where the process was started without them.
+
+    Otherwise the next files that are opened would get these numbers, and what is written to standard error would land
+    in them: in the view.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or _text(0, "r")
+    sys.stdout = sys.stdout or _text(1, "w")
+    sys.stderr = sys.stderr or _text(2, "w")
+
+
+def _text(fd: int, mode: str) -> TextIO:
+    # As the interpreter makes them; it is not closed with the object.
+    return open(fd, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[return-value]
 
 
 def _patch() -> None:
@@ -15,6 +37,16 @@ def _patch() -> None:
 
 def main() -> int:
     """Run the command line; only `run` needs gevent, and patches the standard library before it imports anything."""
+    _open_missing()
+    if "run" in sys.argv[1:]:
+        # First of all: until then SIGHUP would end the process.
+        from streamdns.runtime import early_signals
+
+        early_signals.hold()
+    try:
+        from streamdns import cli
+    except KeyboardInterrupt:
+        return 130  # as cli.main() has it from here on
     return cli.main(sys.argv[1:], before_run=_patch)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +19,11 @@ OUTPUTS: Final[Mapping[str, str]] = {
 }
 
 
+#: Names, IPv4 and IPv6 addresses (whose brackets are gone here).
+_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*)|[0-9a-f:.]+", re.IGNORECASE)
+_WITHOUT_PATH: Final = ("statsd", "influx+udp")
+
+
 class Address(NamedTuple):
     """An IP address and a port to listen on; port 0 lets the kernel choose a free one."""
 
@@ -31,6 +37,30 @@ class Address(NamedTuple):
     def is_ipv6(self) -> bool:
         """True for an IPv6 address, False for an IPv4 address."""
         return ":" in self.host
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody wrote this very address."""
+        return True
+
+
+class Unasked(Address):
+    """An address that comes from a default or from ":53": it is left out where its family does not exist."""
+
+    __slots__ = ()
+
+    @property
+    def asked(self) -> bool:
+        return False
+
+
+class UnixAddress(NamedTuple):
+    """The path of a unix socket to listen on."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
 
 
 def parse_output(text: str) -> SplitResult:
@@ -47,6 +77,14 @@ def parse_output(text: str) -> SplitResult:
         url.port  # noqa: B018 - it is looked at here, so that it is never wrong later
     except ValueError:
         raise ValueError(f"has {text}, whose port is not a number from 0 to 65535") from None
-    if scheme != "stdout" and not url.hostname:
+    if scheme != "stdout" and (not url.hostname or not _HOST.fullmatch(url.hostname)):
         raise ValueError(f"has {text}, which names no host")
     return url
+
+
+def unused_part(url: SplitResult) -> str:
+    """What of an output's URL its output has no use for; "" where it uses all of it."""
+    if url.scheme == "stdout":
+        return "".join((url.netloc, url.path, url.query, url.fragment))
+    path = "" if url.path == "/" else url.path
+    return "".join((path, url.query, url.fragment)) if url.scheme in _WITHOUT_PATH else ""

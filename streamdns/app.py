@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from streamdns.admin.commits import Commits
 from streamdns.admin.fleet.auditor import Auditor
 from streamdns.admin.fleet.client import Client
 from streamdns.admin.fleet.peers import Peers
+from streamdns.admin.http.tls import peers_context
 from streamdns.admin.node import Node
 from streamdns.admin.resolver import ResolverAdmin
 from streamdns.admin.routes import table
@@ -28,21 +30,24 @@ from streamdns.consumer.consumer import Consumer
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Snapshot
+from streamdns.errors import StreamDNSError
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
 from streamdns.metrics.services import Sending
 from streamdns.metrics.services import services as metrics_services
 from streamdns.runtime import logs
-from streamdns.runtime.lifecycle import Service, Supervisor
+from streamdns.runtime.lifecycle import EXIT_FAILED, Service, Supervisor
+from streamdns.runtime.listening import InetListener, UnixListener
 from streamdns.runtime.open_files import open_files, raise_open_files
 from streamdns.runtime.sdnotify import Notifier
+from streamdns.runtime.unexpected import into_the_log
 from streamdns.serving.connections import Connections
+from streamdns.serving.listeners import listeners
 from streamdns.serving.statistics import Statistics
 from streamdns.serving.tcp import TcpServer
 from streamdns.serving.udp import UdpServer
-from streamdns.settings import Address, Settings, changed
-from streamdns.settings.admin import UnixAddress
+from streamdns.settings import Settings, changed
 from streamdns.settings.table import BY_NAME
 from streamdns.sources.base import Source
 from streamdns.view.apexes import zone_keys
@@ -75,12 +80,18 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def preload_source(settings: Settings) -> None:
-    """Import the source's client library before queries are answered, because that takes a while."""
+    """Import the source's client library before queries are answered, because that takes a while.
+
+    Raises ConfigError for certificate files that cannot be used.
+    """
     if settings.source == "kafka":
         from streamdns.sources.kafka.config import from_settings
         from streamdns.sources.kafka.source import preload
+        from streamdns.sources.kafka.tls import check_files
 
-        preload(from_settings(settings))
+        config = from_settings(settings)
+        check_files(config)
+        preload(config)
 
 
 def make_source(settings: Settings) -> Source:
@@ -101,6 +112,9 @@ class App:
     def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
         self.settings = settings
         self._load = load
+        self._listeners = listeners(settings)
+        for address in self._listeners.left_out:
+            _log.warning("app.family_missing", setting="DNS_ADDRESS", address=str(address))
         self.registry = Registry()
         process.register(self.registry, started_s=time.monotonic())
         local = local_records.parse(settings.local_records, settings.default_ttl)
@@ -122,7 +136,7 @@ class App:
         # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
         self.services: list[Service] = [*self._metrics(), self.consumer]
         self._comparing: list[Service] = []
-        self.admin = None if settings.admin_address is None else self._admin(settings.admin_address)
+        self.admin = None if self._listeners.admin is None else self._admin(self._listeners.admin)
         if self.admin is not None:
             self.services += [self.admin, *self._comparing]
         if self.recursor is not None:
@@ -161,9 +175,10 @@ class App:
     def _snapshot(self) -> Snapshot:
         return snapshot(self.view.store)
 
-    def _admin(self, address: Address | UnixAddress) -> AdminServer:
+    def _admin(self, listener: InetListener | UnixListener) -> AdminServer:
         """Make the admin API, and with DNS_PEERS set also the services that compare other nodes with this one."""
         settings, progress = self.settings, self.consumer.progress
+        peers_context(settings)
         node = Node(
             settings=lambda: self.settings, view=self.view, progress=progress, registry=self.registry,
             status=self.status, commits=Commits(progress),
@@ -178,7 +193,7 @@ class App:
             self.status.divergence = peers.divergence
             self._comparing = [auditor, peers]
         routes = table.routes(node, peers, auditor)
-        return AdminServer(settings, address, status=self.status, registry=self.registry, content=routes)
+        return AdminServer(settings, listener, status=self.status, registry=self.registry, content=routes)
 
     def _metrics(self) -> list[Service]:
         """Make the services that send metrics out of the process."""
@@ -192,7 +207,7 @@ class App:
             interval_s=settings.metrics_flush_interval_ms / 1000,
             most_flushes=settings.metrics_buffer_flushes,
         )
-        return metrics_services(settings.metrics_address, sending, self.registry)
+        return metrics_services(self._listeners.metrics, sending, self.registry)
 
     def _recursor(self) -> Recursor | None:
         """Make the resolver, None where no client may use it."""
@@ -224,30 +239,29 @@ class App:
     def _dns_servers(self) -> list[Service]:
         settings = self.settings
         servers: list[Service] = []
-        for address in settings.address:
-            if settings.udp:
+        for listener in self._listeners.dns:
+            if listener.kind == socket.SOCK_DGRAM:
                 servers.append(
                     UdpServer(
-                        address,
+                        listener,
                         answerer=self._answerer(),
                         take_snapshot=self._snapshot,
                         statistics=self.statistics,
                         batch=settings.udp_batch,
-                        receive_buffer_bytes=settings.udp_receive_buffer_bytes,
                     )
                 )
-            if settings.tcp:
-                server = TcpServer(
-                    address,
-                    answerer=self._answerer(),
-                    take_snapshot=self._snapshot,
-                    statistics=self.statistics,
-                    connections=self._connections,
-                    idle_timeout_s=settings.tcp_idle_timeout_s,
-                    message_timeout_s=settings.tcp_message_timeout_s,
-                )
-                self._tcp_servers.append(server)
-                servers.append(server)
+                continue
+            server = TcpServer(
+                listener,
+                answerer=self._answerer(),
+                take_snapshot=self._snapshot,
+                statistics=self.statistics,
+                connections=self._connections,
+                idle_timeout_s=settings.tcp_idle_timeout_s,
+                message_timeout_s=settings.tcp_message_timeout_s,
+            )
+            self._tcp_servers.append(server)
+            servers.append(server)
         return servers
 
     def tick(self) -> None:
@@ -303,6 +317,19 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
     Raises ConfigError and ViewError.
     """
     logs.setup(settings.log_level, settings.log_format)
+    with into_the_log():
+        try:
+            return _run(settings, load)
+        except (StreamDNSError, OSError):
+            raise
+        except Exception as err:  # noqa: BLE001 - the last edge: a fault of ours leaves as a log line, too
+            _log.error("app.unexpected", exc=err)
+            return EXIT_FAILED
+        finally:
+            logs.flush(at_end=True)
+
+
+def _run(settings: Settings, load: Callable[[], Settings]) -> int:
     _log.info("app.starting", version=__version__, instance=settings.instance_id)
     for warning in settings.warnings:
         _log.warning("settings.warning", warning=warning)
@@ -314,6 +341,4 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
     gc.set_threshold(20_000, 50, 50)
     # While a native thread applies events the event loop gets its turn within half a millisecond instead of five.
     sys.setswitchinterval(_SWITCH_S)
-    code = app.run()
-    logs.flush_repeats(all_windows=True)
-    return code
+    return app.run()

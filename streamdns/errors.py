@@ -21,6 +21,10 @@ class ConfigError(StreamDNSError):
         super().__init__("; ".join(self.problems))
 
 
+class NotYet(StreamDNSError):
+    """A service needs something that is not there now and may come; caught by the supervisor, which tries again."""
+
+
 #: The part of an event that is wrong: its key, its JSON, a field of a record, the content of a record, its size; or
 #: "entry", when the source could not even split the log's entry into key and value.
 BAD_EVENT_KINDS = ("key", "json", "field", "content", "size", "entry")

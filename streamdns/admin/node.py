@@ -36,8 +36,4 @@ class Node:
 
     def behind_s(self) -> float:
         """Return for how many seconds changes of the log may be missing in the view."""
-        progress = self.progress
-        silent_s = 0.0
-        if (progress.held or progress.state == "reconnecting") and progress.last_contact_s is not None:
-            silent_s = self.now_s() - progress.last_contact_s
-        return round(max(0.0, silent_s, progress.lag_s()), 3)
+        return round(self.progress.lag_s(), 3)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-import stat
 from collections.abc import Sequence
 
 from gevent.event import Event
@@ -22,12 +18,10 @@ from streamdns.errors import ConfigError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
-from streamdns.settings import Address, Settings
-from streamdns.settings.admin import UnixAddress
+from streamdns.runtime.listening import InetListener, UnixListener
+from streamdns.settings import Settings
 
 _log = logs.get("admin")
-_BACKLOG = 128
-_SOCKET_MODE = 0o660
 
 
 class AdminServer(Service):
@@ -39,10 +33,10 @@ class AdminServer(Service):
     name = "admin"
 
     def __init__(
-        self, settings: Settings, address: Address | UnixAddress, *, status: Status, registry: Registry,
+        self, settings: Settings, listener: InetListener | UnixListener, *, status: Status, registry: Registry,
         content: Sequence[Route] = (),
     ) -> None:
-        self.address = address
+        self._listener = listener
         self._registry = registry
         self._access = Access(settings, registry)
         self._context = tls_context(settings)
@@ -52,12 +46,12 @@ class AdminServer(Service):
         self._stopped = Event()
 
     def start(self) -> None:
-        """Bind and serve; raises ConfigError where the address cannot be used."""
+        """Bind and serve; raises ConfigError and NotYet."""
         self._stopped.clear()
-        self._server = Edge(_listener(self.address), self._application, registry=self._registry)
+        self._server = Edge(self._listener.open(), self._application, registry=self._registry)
         self._server.context = self._context
         self._server.start()
-        _log.info("admin.listening", address=str(self.address), tls=self._context is not None)
+        _log.info("admin.listening", address=str(self._listener.address), tls=self._context is not None)
 
     def run(self) -> None:
         """Wait for stop(): the server has greenlets of its own."""
@@ -68,9 +62,8 @@ class AdminServer(Service):
         if self._server is not None:
             server, self._server = self._server, None
             server.stop(timeout=0.5)
-            if isinstance(self.address, UnixAddress):
-                with contextlib.suppress(OSError):
-                    os.unlink(self.address.path)
+            if isinstance(self._listener, UnixListener):
+                self._listener.remove()
         self._access.close()
         self._stopped.set()
 
@@ -88,49 +81,3 @@ class AdminServer(Service):
         """Return whether it listens."""
         return self._server is not None
 
-
-def _listener(address: Address | UnixAddress) -> socket.socket:
-    if isinstance(address, UnixAddress):
-        return _unix_listener(address)
-    family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise _unusable(address, error) from error
-    return listener
-
-
-def _unix_listener(address: UnixAddress) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _remove_left_over(address.path)
-        listener.bind(address.path)
-        # Before listen(): nobody can have connected yet.
-        os.chmod(address.path, _SOCKET_MODE)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise _unusable(address, error) from error
-    return listener
-
-
-def _remove_left_over(path: str) -> None:
-    """Remove the socket file of a process that was killed; any other file, or a socket that listens, stays."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-    with contextlib.suppress(ConnectionRefusedError, FileNotFoundError), \
-            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        probe.connect(path)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-
-
-def _unusable(address: Address | UnixAddress, error: OSError) -> ConfigError:
-    return ConfigError([f"DNS_ADMIN_ADDRESS: {address} cannot be used: {(error.strerror or str(error)).lower()}"])

@@ -69,14 +69,17 @@ class Status:
             reasons.append(f"{why} for longer than DNS_STALE_AFTER")
         for service in self.supervisor.statuses() if self.supervisor is not None else ():
             if service.essential and not service.ready:
-                reasons.append(f"{service.name} is not ready")
+                reasons.append(f"{service.name} is not ready" + (f": {service.error}" if service.error else ""))
         return reasons
 
     def line(self) -> str:
         """Return one line for `systemctl status`."""
         progress = self._progress
         view = progress.view
-        return f"{progress.state}; {view.zones} zones, {view.records} records; lag {progress.lag():.0f} {progress.unit}"
+        services = self.supervisor.statuses() if self.supervisor is not None else ()
+        waits = "".join(f"{service.error}; " for service in services if service.state == "waiting")
+        lag = f"{progress.lag():.0f} {progress.unit}"
+        return f"{waits}{progress.state}; {view.zones} zones, {view.records} records; lag {lag}"
 
     def summary(self) -> NodeStatus:
         """Return the document of /v1/status."""

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import ipaddress
 import os
-import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 
-from streamdns.admin.access import users
-from streamdns.admin.access.files import Watched
+from streamdns.admin.access.accounts import file_of, users_missing
 from streamdns.admin.access.tokens import keyring_of
-from streamdns.admin.http.tls import tls_context
+from streamdns.admin.http.tls import peers_context, tls_context
 from streamdns.commands.output import note, print_json, print_lines
 from streamdns.consumer import local_records
 from streamdns.dns import name
-from streamdns.errors import ConfigError, SourceError, ViewCorrupt, ViewError
+from streamdns.errors import ConfigError, NotYet, SourceError, ViewCorrupt, ViewError
 from streamdns.resolver.service.from_settings import knowledge_of
-from streamdns.settings import Address, Settings
+from streamdns.runtime.listening import InetListener
+from streamdns.serving.listeners import listeners
+from streamdns.settings import Settings
 from streamdns.sources.filelog import is_directory, partition_files
-from streamdns.view.view import current_generation, holder_of, open_readonly
+from streamdns.view.view import current_generation, holder_of, is_frozen, open_readonly
+
+#: Brokers that say nothing may hold up a start for so long.
+_BROKERS_S = 2.0
 
 
 def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
@@ -36,9 +38,12 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
         settings = err.rest
     _check_names(settings, problems)
     holder = _check_view(settings.pathdb, problems, notes)
-    _check_log(settings.file_log, problems, notes)
-    _check_addresses(settings, problems, notes, held=holder is not None)
-    _check_admin(settings, problems)
+    if settings.source == "kafka":
+        _check_kafka(settings, problems, notes)
+    else:
+        _check_log(settings.file_log, problems, notes)
+    _check_listeners(settings, problems, notes, held=holder is not None)
+    _check_admin(settings, problems, notes)
     if args.json:
         warnings = list(settings.warnings)
         print_json({"problems": problems, "warnings": warnings, "notes": notes, "view_held_by": holder})
@@ -72,7 +77,11 @@ def _check_names(settings: Settings, problems: list[str]) -> None:
 
 def _check_view(path: str, problems: list[str], notes: list[str]) -> str | None:
     """Check the view's directory without creating or locking anything; returns the process that holds it."""
-    reason = _unusable_directory(path)
+    frozen = is_frozen(path)
+    if frozen:
+        notes.append(f"the file system of the view in {path} is read-only: the view is served as it is, and the log is "
+                     "not followed")
+    reason = None if frozen else _unusable_directory(path)
     if reason is not None:
         problems.append(f"DNS_PATHDB={path}: {reason}")
         return None
@@ -123,56 +132,49 @@ def _check_log(path: str, problems: list[str], notes: list[str]) -> None:
             problems.append(f"DNS_FILE_LOG={path}: this user may not read {file}")
 
 
-def _check_addresses(settings: Settings, problems: list[str], notes: list[str], *, held: bool) -> None:
-    """Check that no two addresses overlap and that each can be bound; a running server may hold them."""
-    wanted: list[tuple[str, Address]] = [("DNS_ADDRESS", address) for address in settings.address]
-    admin = settings.admin_address if isinstance(settings.admin_address, Address) else None
-    if admin is not None and settings.tcp:
-        wanted.append(("DNS_ADMIN_ADDRESS", admin))
-    for index, (setting, address) in enumerate(wanted):
-        for other_setting, other in wanted[:index]:
-            if _overlap(address, other):
-                problems.append(f"{setting}={address} and {other_setting}={other} are one and the same port")
-    kinds = [*([socket.SOCK_DGRAM] if settings.udp else []), *([socket.SOCK_STREAM] if settings.tcp else [])]
-    attempts = [("DNS_ADDRESS", address, kind) for address in settings.address for kind in kinds]
-    if admin is not None:
-        attempts.append(("DNS_ADMIN_ADDRESS", admin, socket.SOCK_STREAM))
-    tell: dict[int, Callable[[str], None]] = {errno.EADDRINUSE: notes.append if held else problems.append}
-    for setting, address, kind in attempts:
-        try:
-            _bind(address, kind)
-        except OSError as err:
-            transport = "UDP" if kind == socket.SOCK_DGRAM else "TCP"
-            reason = (err.strerror or str(err)).lower()
-            tell.get(err.errno or 0, problems.append)(f"{setting}={address}: {transport} cannot be bound: {reason}")
+def _check_kafka(settings: Settings, problems: list[str], notes: list[str]) -> None:
+    """Check certificate files, and ask the brokers for a moment; brokers that are away are a note and no problem."""
+    from streamdns.sources.kafka.config import from_settings
+    from streamdns.sources.kafka.source import reachable
+    from streamdns.sources.kafka.tls import check_files
+
+    config = from_settings(settings)
+    try:
+        check_files(config)
+    except ConfigError as err:
+        problems += err.problems
+        return
+    try:
+        reachable(config, within_s=_BROKERS_S)
+    except SourceError as err:
+        notes.append(f"the log cannot be read now: {err}; the server tries again")
 
 
-def _check_admin(settings: Settings, problems: list[str]) -> None:
-    """Check keys, certificate and users of the admin API."""
+def _check_listeners(settings: Settings, problems: list[str], notes: list[str], *, held: bool) -> None:
+    """Bind every address that a server would, and let go; what may pass by itself is a note and no problem."""
+    wanted = listeners(settings)
+    notes += [f"DNS_ADDRESS={address} is left out: this machine has no such addresses" for address in wanted.left_out]
+    with ExitStack() as bound:
+        for listener in wanted.each():
+            try:
+                bound.callback(listener.release, listener.bind())
+            except ConfigError as err:
+                problems += err.problems
+            except NotYet as err:
+                notes.append(str(err) if held else f"{err}; the server tries again until it works")
+            if isinstance(listener, InetListener) and listener.missing:
+                notes.append(f"{listener.setting}: {listener.where} is no address of this machine; the server listens "
+                             "there all the same, for when it comes")
+
+
+def _check_admin(settings: Settings, problems: list[str], notes: list[str]) -> None:
+    """Check keys, certificate and users of the admin API, and the certificates that its peers are verified by."""
     if settings.admin_address is None:
         return
-    for look in (keyring_of, tls_context):
+    for look in (keyring_of, tls_context, file_of, peers_context):
         try:
             look(settings)
         except ConfigError as err:
             problems += err.problems
-    if settings.admin_users:
-        try:
-            Watched(settings.admin_users, users.parse).get()
-        except (OSError, ValueError) as err:
-            problems.append(f"DNS_ADMIN_USERS={settings.admin_users}: {getattr(err, 'strerror', None) or err}")
-
-
-def _overlap(one: Address, other: Address) -> bool:
-    if one.port != other.port or one.port == 0 or one.is_ipv6 != other.is_ipv6:
-        return False
-    return one.host == other.host or any(ipaddress.ip_address(each.host).is_unspecified for each in (one, other))
-
-
-def _bind(address: Address, kind: socket.SocketKind) -> None:
-    with socket.socket(socket.AF_INET6 if address.is_ipv6 else socket.AF_INET, kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if address.is_ipv6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        probe.bind(address)
+    if settings.admin_password and users_missing(settings):
+        notes.append(f"DNS_ADMIN_USERS={settings.admin_users} is not there; only {settings.admin_username} can sign in")

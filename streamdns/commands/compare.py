@@ -25,8 +25,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         one, other = here.get("/v1/nodes/self"), there.get("/v1/nodes/self")
         if one["positions"] != other["positions"] and not args.json:
             note("the nodes are not at the same positions: what is being changed shows as a difference, too")
-        differing = _zones(here, there, one, other, every=args.all)
-        found = [row for zone in differing for row in _records(here, there, zone)]
+        every, differing = _zones(here, there, one, other)
+        found = [row for zone in (every if args.all else differing) for row in _records(here, there, zone)]
     except (KeyError, TypeError, ValueError) as err:
         raise CommandError(f"the nodes answer in another way than this version: {err!r}") from err
     if args.json:
@@ -42,12 +42,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return int(bool(found) or bool(differing))
 
 
-def _zones(here: Client, there: Client, one: _RRset, other: _RRset, *, every: bool) -> list[str]:
-    """Return the zones to compare record by record: those whose digests differ, and those an audit found wrong."""
+def _zones(here: Client, there: Client, one: _RRset, other: _RRset) -> tuple[list[str], list[str]]:
+    """Return all zones, and those to compare in any case: whose digests differ, or that an audit found wrong."""
     mine, theirs = _digests(here), _digests(there)
     audited = {zone for report in (one, other) if report["audit"] for zone in report["audit"]["zones"]}
     names = list(dict.fromkeys([*mine, *theirs]))
-    return [name for name in names if every or name in audited or mine.get(name) != theirs.get(name)]
+    return names, [name for name in names if name in audited or mine.get(name) != theirs.get(name)]
 
 
 def _digests(client: Client) -> dict[str, str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from streamdns.addresses import UnixAddress
 from streamdns.admin.access import local_token
 from streamdns.admin.fleet.client import Client
 from streamdns.admin.http.route import Role
 from streamdns.commands import CommandError
 from streamdns.settings import Settings
-from streamdns.settings.admin import UnixAddress
 from streamdns.settings.peers import parse_node, parse_token, read_token
 
 

@@ -54,7 +54,7 @@ def status(args: argparse.Namespace, client: Client) -> int:
         ("ready", found["ready"] or f"no: {'; '.join(found['not_ready_because'])}"),
         ("consumer", f"{consumer['state']} since {_second(consumer['since'])}" + _behind(consumer["error"])),
         ("log", consumer["source"]),
-        ("lag", f"{_about(lag)}{lag['events']} events, {span(lag['seconds'])}"),
+        ("lag", _lag(lag, consumer["state"])),
         *((("alarm", f"{_second(consumer['alarm']['time'])} {consumer['alarm']['reason']}"),)
           if consumer["alarm"] else ()),
         ("data", counts),
@@ -142,7 +142,7 @@ def consumer(args: argparse.Namespace, client: Client) -> int:
     print_pairs([
         ("source", f"{found['source']} ({found['client']})"),
         ("state", f"{found['state']} since {_second(found['since'])}" + _behind(found["error"])),
-        ("lag", f"{_about(lag)}{lag['events']} events, {span(lag['seconds'])}"),
+        ("lag", _lag(lag, found["state"])),
         *((("progress", f"{catch_up['percent']} % of {catch_up['end']} {found['unit']}, {catch_up['per_second']:.0f} a "
                         f"second" + _left(catch_up["seconds_left"])),) if catch_up else ()),
     ])
@@ -298,6 +298,13 @@ def _list(
 
 def _behind(text: str | None) -> str:
     return f": {text}" if text else ""
+
+
+def _lag(lag: Mapping[str, Any], state: str) -> str:
+    """How far the view is behind, or that nobody can know it."""
+    if state == "reconnecting":
+        return f"unknown: the log could be read the last time {span(lag['seconds'])} ago"
+    return f"{_about(lag)}{lag['events']} events, {span(lag['seconds'])}"
 
 
 def _about(lag: Mapping[str, Any]) -> str:

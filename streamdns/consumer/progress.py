@@ -96,12 +96,18 @@ class Progress:
         self._commits = registry.counter("view.commits")
         self._apply_seconds = registry.histogram("consumer.apply_seconds")
         self.rebuilds = registry.counter("consumer.rebuilds")
-        registry.callback("consumer.lag_bytes", self.lag_bytes)
-        registry.callback("consumer.lag_events", self.lag_events)
+        registry.callback("consumer.lag_bytes", lambda: self._known(self.lag_bytes()))
+        registry.callback("consumer.lag_events", lambda: self._known(self.lag_events()))
         registry.callback("consumer.lag_seconds", self.lag_s)
         registry.callback("consumer.stale", lambda: int(self.stale))
         for state in STATES:
             registry.callback("consumer.state", partial(self._is_in, state), state=state)
+
+    def _known(self, lag: float) -> float:
+        """The lag of the last look, where the log can be looked at; LookupError leaves it out of the metrics."""
+        if self.state == "reconnecting":
+            raise LookupError("unknown is not zero")
+        return lag
 
     def _is_in(self, state: str) -> int:
         return int(state == self.state)
@@ -264,8 +270,11 @@ class Progress:
         return 0 if not lag else max(1, round(lag * seen / read)) if read and seen else 1
 
     def lag_s(self) -> float:
-        """Return the seconds since the view last held the whole log; 0 while it does."""
-        return 0.0 if self.behind_since_s is None else max(0.0, self._now_s() - self.behind_since_s)
+        """Return the seconds since the view last held the whole log; 0 while it does, as far as can be known."""
+        since_s = [] if self.behind_since_s is None else [self.behind_since_s]
+        if self.held or self.state == "reconnecting":
+            since_s.append(self._started_s if self.last_contact_s is None else self.last_contact_s)
+        return max(0.0, self._now_s() - min(since_s)) if since_s else 0.0
 
     @property
     def stale(self) -> bool:

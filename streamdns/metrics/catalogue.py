@@ -63,8 +63,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("consumer.deletes", "counter", "Events that were applied and delete an RRset."),
     Metric("consumer.rejected", "counter", "Events that went into the quarantine, by what was wrong: the key, the "
            "value as JSON, a field of a record, the content of one, the size, or the entry of the log.", ("reason",)),
-    Metric("consumer.lag_bytes", "gauge", "Bytes of the file log that are not in the view yet.", (), "bytes"),
-    Metric("consumer.lag_events", "gauge", "Events of the log that are not in the view yet, where the source knows."),
+    Metric("consumer.lag_bytes", "gauge", "Bytes of the file log that are not in the view yet; none while it "
+           "cannot be read.", (), "bytes"),
+    Metric("consumer.lag_events", "gauge", "Events of the log that are not in the view yet, where the source "
+           "knows; none while it cannot be read."),
     Metric("consumer.lag_seconds", "gauge", "Time since the view had all of the log; 0 when it has caught up.", (),
            "seconds"),
     Metric("consumer.apply_seconds", "histogram", "Time to apply and commit one batch of events.", (), "seconds",
@@ -142,6 +144,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("metrics.sent", "counter", "Figures that an output has taken.", ("output",)),
     Metric("metrics.lost", "counter", "Figures that were lost because their output was slow or down.", ("output",)),
     Metric("metrics.output_up", "gauge", "Whether an output took the last flush: 1 or 0.", ("output",)),
+    Metric("process.log_lines_lost", "counter", "Log lines that nobody took: whoever reads the log stood "
+           "still or was gone."),
     Metric("process.uptime_seconds", "gauge", "Time since the start of the process.", (), "seconds"),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,12 +9,11 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from streamdns.addresses import Address
-from streamdns.errors import ConfigError
 from streamdns.metrics.prometheus import CONTENT_TYPE, pages
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.listening import InetListener
 from streamdns.runtime.turns import give_way
 
 _log = logs.get("metrics")
@@ -36,30 +34,21 @@ class PrometheusServer(Service):
 
     name = "metrics prometheus"
 
-    def __init__(self, address: Address, registry: Registry) -> None:
-        self.address = address
+    def __init__(self, listener: InetListener, registry: Registry) -> None:
+        self._listener = listener
         self._registry = registry
         self._server: Any = None
         self._stopped = Event()
 
     def start(self) -> None:
-        """Bind and serve; raises ConfigError where the address cannot be used."""
+        """Bind and serve; raises ConfigError and NotYet."""
         self._stopped.clear()
-        family = socket.AF_INET6 if self.address.is_ipv6 else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self.address.host, self.address.port))
-            listener.listen(16)
-            listener.setblocking(False)
-        except OSError as err:
-            listener.close()
-            raise ConfigError([f"DNS_METRICS_ADDRESS: {self.address} cannot be used: {err.strerror}"]) from err
         self._server = WSGIServer(
-            listener, self._serve, spawn=Pool(_CONNECTIONS), handler_class=_Handler, log=None, error_log=None
+            self._listener.open(), self._serve, spawn=Pool(_CONNECTIONS), handler_class=_Handler, log=None,
+            error_log=None,
         )
         self._server.start()
-        _log.info("metrics.listening", address=str(self.address))
+        _log.info("metrics.listening", address=str(self._listener.address))
 
     def _serve(self, environ: dict[str, Any], respond: Callable[[str, list[tuple[str, str]]], Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics":

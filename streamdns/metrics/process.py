@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamdns.metrics.registry import Registry
+from streamdns.runtime import logs
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -20,6 +21,7 @@ def register(registry: Registry, *, started_s: float, clock: Callable[[], float]
     registry.callback("process.descriptors", lambda: len(os.listdir("/proc/self/fd")) - 1)
     registry.callback("process.descriptors_max", lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     registry.callback("process.uptime_seconds", lambda: clock() - started_s)
+    registry.callback("process.log_lines_lost", logs.lost_lines)
 
 
 def resident_bytes() -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from streamdns.addresses import Address, parse_output
+from streamdns.addresses import parse_output
 from streamdns.metrics.registry import Registry
 from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.listening import InetListener
 
 
 class Sending(NamedTuple):
@@ -26,16 +27,16 @@ class Sending(NamedTuple):
     most_flushes: int
 
 
-def services(address: Address | None, sending: Sending, registry: Registry) -> list[Service]:
+def services(listener: InetListener | None, sending: Sending, registry: Registry) -> list[Service]:
     """Return the services in the order in which they start; stopped in reverse, so that the last flush is still sent.
 
-    Prometheus is served at `address`, where there is one. What is off is not even loaded.
+    Prometheus is served at `listener`, where there is one. What is off is not even loaded.
     """
     found: list[Service] = []
-    if address is not None:
+    if listener is not None:
         from streamdns.metrics.exporter import PrometheusServer
 
-        found.append(PrometheusServer(address, registry))
+        found.append(PrometheusServer(listener, registry))
     if sending.outputs:
         found += _senders(sending, registry)
     return found

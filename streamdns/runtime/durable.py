@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def about(path: str) -> Iterator[None]:
+    """An OSError of what is done within names this file: write(2) and fsync(2) know only of a number."""
+    try:
+        yield
+    except OSError as err:
+        if err.filename is None and err.errno is not None:
+            raise OSError(err.errno, err.strerror or os.strerror(err.errno), path) from err
+        raise
 
 
 def sync_directory(path: str) -> None:

@@ -16,14 +16,16 @@ from typing import NamedTuple
 import gevent
 from gevent.event import Event
 
-from streamdns.errors import StreamDNSError
-from streamdns.runtime import logs
+from streamdns.errors import NotYet, StreamDNSError
+from streamdns.runtime import early_signals, logs
 from streamdns.runtime.sdnotify import Notifier
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LAST_S = 30.0
+#: For what is not there yet, such as a port that another process has.
+WAITING_LAST_S = 5.0
 # A service that ran this long before it died starts again with the shortest pause.
 _STEADY_S = 60.0
 _TICK_S = 1.0
@@ -115,6 +117,7 @@ class Supervisor:
         self._stop_asked = self._reload_asked = self._stopping = False
         self._cause = ""
         self._dead: str | None = None
+        self._told_ready = False
         self.overdue: tuple[str, ...] = ()
         """Names of the services that did not stop before the deadline: their native threads may still be at work."""
 
@@ -139,9 +142,6 @@ class Supervisor:
         restore = self._install_signals() if handle_signals else None
         try:
             self._start()
-            if not self._stop_asked and self._dead is None:
-                self._notifier.ready()
-                _log.info("app.ready")
             self._main_loop()
             self._stop()
         finally:
@@ -153,29 +153,70 @@ class Supervisor:
         for index, watched in enumerate(self._watched):
             if self._stop_asked:
                 return
+            failure: NotYet | None = None
             try:
                 watched.service.start()
+            except NotYet as error:
+                failure = error
             except BaseException:
                 watched.state = "failed"
                 # What a failed start() left half-open is for its own stop() to release.
                 self._stop_services(self._watched[: index + 1])
                 raise
-            watched.state = "running"
+            if failure is None:
+                watched.state = "running"
+                _log.debug("service.started", service=watched.service.name)
+            else:
+                self._waits(watched, failure)
             watched.greenlet = gevent.spawn(self._watch, watched)
-            _log.debug("service.started", service=watched.service.name)
+
+    def _waits(self, watched: _Watched, failure: NotYet) -> None:
+        """What a service needs is not there yet: said once, and again when the reason is another one."""
+        if watched.error != str(failure):
+            name = watched.service.name
+            _log.error("service.waiting", service=name, error=str(failure), repeat_key=name)
+        watched.state, watched.error = "waiting", str(failure)
+
+    def _start_late(self, watched: _Watched) -> BaseException | None:
+        """Try again until what a service needs is there; what ended that, if anything did."""
+        pause_s = BACKOFF_FIRST_S
+        while not self._stopping:
+            self._sleep(pause_s)
+            pause_s = min(pause_s * 2, WAITING_LAST_S)
+            failure = _failure_of(watched.service.start)
+            if failure is None:
+                watched.state, watched.error = "running", ""
+                self._wake.set()
+                return None
+            _failure_of(watched.service.stop)
+            if not isinstance(failure, NotYet):
+                return failure
+            self._waits(watched, failure)
+        return None
+
+    def _tell_ready(self) -> None:
+        """READY, once: as soon as one of the services that the process is there for runs."""
+        essential = [watched for watched in self._watched if watched.service.essential]
+        if self._told_ready or (essential and not any(watched.state == "running" for watched in essential)):
+            return
+        self._told_ready = True
+        self._notifier.ready()
+        _log.info("app.ready")
 
     def _main_loop(self) -> None:
         while not self._stop_asked and self._dead is None:
+            self._tell_ready()
             if self._reload_asked:
                 self._reload_asked = False
                 self._run_reload()
+            self._notifier.settle()
             if self._watchdog:
                 self._notifier.watchdog()
             if self._status is not None:
                 _call_hook("status", self._tell_status)
             if self._tick is not None:
                 _call_hook("tick", self._tick)
-            logs.flush_repeats()
+            logs.flush()
             # With a timeout: a wait with nothing but signal watchers in the loop raises LoopExit.
             self._wake.wait(timeout=self._tick_s)
             self._wake.clear()
@@ -192,14 +233,17 @@ class Supervisor:
         except Exception as error:  # noqa: BLE001 - a reload that fails must not end a server that works
             _log.warning("app.reload_failed", exc=None if isinstance(error, StreamDNSError) else error,
                          error=str(error) or type(error).__name__)
-        self._notifier.ready()
+        if self._told_ready:
+            self._notifier.ready()
 
     def _watch(self, watched: _Watched) -> None:
         """Run a service in its greenlet, and restart it with growing pauses unless it is essential."""
         service, pause_s = watched.service, BACKOFF_FIRST_S
+        failure = self._start_late(watched) if watched.state == "waiting" else None
         while True:
             began_s = self._clock()
-            failure = _failure_of(service.run)
+            if failure is None and not self._stopping:
+                failure = _failure_of(service.run)
             while not self._stopping:
                 if failure is None:
                     failure = RuntimeError("the service ended although nobody stopped it")
@@ -245,7 +289,7 @@ class Supervisor:
         if self._not_ready is not None:
             _call_hook("not_ready", self._not_ready)
         self._stop_services(self._watched)
-        logs.flush_repeats(all_windows=True)
+        logs.flush(at_end=True)
         _log.info("app.stopped")
 
     def _stop_services(self, watched: Sequence[_Watched]) -> None:
@@ -279,7 +323,8 @@ class Supervisor:
     def _install_signals(self) -> Callable[[], None]:
         """Let SIGTERM, SIGINT and SIGHUP set flags and wake the main loop; a second SIGTERM or SIGINT ends at once.
 
-        Returns a function that restores the handlers that were there before.
+        A SIGHUP that came while modules were loaded counts, too. Returns a function that restores the handlers that
+        were there before.
         """
         waker = gevent.get_hub().loop.async_()
         waker.start(self._wake.set)
@@ -299,6 +344,8 @@ class Supervisor:
             number: signal.signal(number, handler)
             for number, handler in ((signal.SIGTERM, ask_stop), (signal.SIGINT, ask_stop), (signal.SIGHUP, ask_reload))
         }
+
+        self._reload_asked = early_signals.take_hangup()
 
         def restore() -> None:
             for number, handler in before.items():

@@ -26,6 +26,20 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "Correct the problem named and send SIGHUP again; `streamdns check` lists all problems."),
     LogEvent("app.hook_failed", "error", "A step of the main loop (`hook`) failed; the services go on.",
              "Report it with the traceback."),
+    LogEvent("app.log_lines_lost", "warning", "Whoever reads this log did not take so many lines, for a while or until "
+             "now: they are lost, and nothing else is.",
+             "Look why the log is not read: journald, the container's log driver, a full disk."),
+    LogEvent("app.unexpected", "error", "An exception ended something that nobody waits for; the rest goes on.",
+             "Report it with the traceback."),
+    LogEvent("app.accept_failed", "error", "Connections to an HTTP address cannot be accepted now; those that are open "
+             "go on, and it is tried again.",
+             "Look at the error in the fields: usually the limit of open files is too low."),
+    LogEvent("app.address_missing", "warning", "This machine does not have an address that is listened on. It is bound "
+             "all the same, and works from the moment when the address comes.",
+             "Nothing, where it comes later (DHCP, a tunnel, a failover). Otherwise correct the setting."),
+    LogEvent("app.family_missing", "warning", "The kernel has no IPv6 (or no IPv4), and an address of a default or of "
+             "`:PORT` is left out for that.",
+             "Nothing; to be rid of the line, set the addresses one by one."),
     LogEvent("settings.warning", "warning", "A setting is unknown or will have no effect.",
              "Correct the name, or remove the setting."),
     LogEvent("service.started", "debug", "A service has opened what it needs and runs."),
@@ -33,6 +47,9 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("service.failed", "error", "A service has died; an essential one ends the process, any other is "
              "restarted after `retry_s` seconds.",
              "Read the error in the fields; if there is a `traceback`, it is a fault of streamdns: report it."),
+    LogEvent("service.waiting", "error", "A service cannot start yet because of the state of the machine; it is tried "
+             "again every few seconds, and everything else goes on.",
+             "Read the error in the fields; most often another process has the port (`ss -lnptu`)."),
     LogEvent("service.restarted", "info", "A service that had died runs again."),
     LogEvent("service.stop_timeout", "warning", "A service did not stop before the deadline; the process ends without "
              "waiting for it.",
@@ -132,6 +149,9 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "password.",
              "If it goes on, block the address; streamdns delays further attempts."),
     LogEvent("admin.changed", "info", "Somebody changed something through the admin API; the fields say who and what."),
+    LogEvent("admin.users_missing", "warning", "DNS_ADMIN_USERS names a file that is not there; only the user of "
+             "DNS_ADMIN_USERNAME can sign in.",
+             "Make it with `streamdns user add NAME --role ROLE`, or correct the setting."),
     LogEvent("admin.file_unreadable", "error", "The file of users or of revoked tokens cannot be read; everyone who "
              "would have to be looked up there is refused.",
              "Look at the file named in the fields, and at its permissions."),

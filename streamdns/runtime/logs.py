@@ -5,9 +5,9 @@ May be called from any greenlet and from native threads: nothing here waits for 
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
-import os
 import time
 import traceback
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from streamdns.runtime.log_events import BY_NAME
+from streamdns.runtime.log_lines import LogLines
 
 _ROOT = "streamdns"
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -24,6 +25,8 @@ _HIDDEN = frozenset({"secret", "cookie_secret", "password", "token", "payload"})
 _MAX_FIELD = 500
 _MAX_TRACEBACK = 16_000
 _STDERR_FD = 2
+#: For who reads the log to take the last lines of a process that ends.
+_PATIENCE_S = 0.2
 
 
 class Summary(NamedTuple):
@@ -105,6 +108,7 @@ class _Setup:
         self.clock: Callable[[], float] = time.monotonic
         # An event that is not in the table is a fault: tests and debugging see it, production logs the line.
         self.strict = True
+        self.lines: LogLines | None = None
 
 
 _setup = _Setup()
@@ -199,12 +203,22 @@ def setup(
     """
     # Who logs is told by its component; finding out thread and process would cost time and register foreign threads.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = _FdHandler(fd)
-    handler.setFormatter(_JsonFormatter(now) if format == "json" else _PlainFormatter(now))
     root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old, _FdHandler)]:
+    lines = LogLines(fd)
+    for old in [old for old in root.handlers if isinstance(old, _LinesHandler)]:
         root.removeHandler(old)
+        if old.lines.identity == lines.identity:
+            # What still waits there goes first.
+            lines.close()
+            lines = old.lines
+        else:
+            old.lines.close()
+    handler = _LinesHandler(lines)
+    handler.setFormatter(_JsonFormatter(now) if format == "json" else _PlainFormatter(now))
     root.addHandler(handler)
+    if _setup.lines is None:
+        atexit.register(_finish)
+    _setup.lines = lines
     root.setLevel(max(_LEVELS[level], logging.WARNING))
     logging.getLogger(_ROOT).setLevel(_LEVELS[level])
     logging.raiseExceptions = False
@@ -212,10 +226,31 @@ def setup(
     _setup.strict = level == "debug"
 
 
-def flush_repeats(*, all_windows: bool = False) -> None:
-    """Log the summaries of repeats that are due; the main loop calls this, and at the end asks for all windows."""
-    for summary in _setup.limiter.due(_setup.clock(), all_windows=all_windows):
+def flush(*, at_end: bool = False) -> None:
+    """Log the summaries of repeats that are due, and write what waits for the log's reader.
+
+    The main loop calls this; at the end of the process it logs all summaries and waits a moment for the reader.
+    """
+    for summary in _setup.limiter.due(_setup.clock(), all_windows=at_end):
         _emit_summary(summary)
+    lines = _setup.lines
+    if lines is None:
+        return
+    if at_end:
+        _finish()
+    lines.flush()
+    if lost := lines.untold():
+        _emit("app", logging.WARNING, "app.log_lines_lost", {"lost": lost})
+
+
+def _finish() -> None:
+    if _setup.lines is not None:
+        _setup.lines.finish(_PATIENCE_S)
+
+
+def lost_lines() -> int:
+    """How many lines nobody took, since the start of the process."""
+    return 0 if _setup.lines is None else _setup.lines.lost
 
 
 def _emit_summary(summary: Summary) -> None:
@@ -223,11 +258,14 @@ def _emit_summary(summary: Summary) -> None:
 
 
 def _emit(component: str, level: int, event: str, fields: dict[str, Any]) -> None:
-    logger = _logger(component)
-    record = logging.LogRecord(logger.name, level, "", 0, event, None, None)
+    _logger(component).handle(_record(component, level, event, fields))
+
+
+def _record(component: str, level: int, event: str, fields: dict[str, Any]) -> logging.LogRecord:
+    record = logging.LogRecord(_logger(component).name, level, "", 0, event, None, None)
     record.streamdns_fields = fields
     record.streamdns_component = component
-    logger.handle(record)
+    return record
 
 
 def _check(event: str, level: int, fields: dict[str, Any]) -> None:
@@ -262,12 +300,12 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()[-_MAX_TRACEBACK:]
 
 
-class _FdHandler(logging.Handler):
-    """Writes each line by one write(2), without a lock: lines of several threads do not mix in a file or a pipe."""
+class _LinesHandler(logging.Handler):
+    """Hands each line to the descriptor at once, without a lock and without waiting for who reads it."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, lines: LogLines) -> None:
         super().__init__()
-        self._fd = fd
+        self.lines = lines
 
     def createLock(self) -> None:  # noqa: N802 - the standard library's name
         self.lock = None
@@ -277,13 +315,9 @@ class _FdHandler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = memoryview((self.format(record) + "\n").encode("ascii", "backslashreplace"))
-        try:
-            while line:
-                line = line[os.write(self._fd, line):]
-        except OSError:
-            # Nobody reads the log, or its disk is full: answering queries matters more.
-            pass
+        self.lines.put((self.format(record) + "\n").encode("ascii", "backslashreplace"))
+        if lost := self.lines.untold():
+            self.handle(_record("app", logging.WARNING, "app.log_lines_lost", {"lost": lost}))
 
 
 class _JsonFormatter(logging.Formatter):

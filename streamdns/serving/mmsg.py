@@ -44,6 +44,9 @@ class _Message(ctypes.Structure):
 # PyDLL keeps the interpreter's lock: the calls do not block, and giving the lock up would let a busy thread keep it.
 _libc = ctypes.PyDLL(None, use_errno=True)
 _recvmmsg, _sendmmsg = _libc.recvmmsg, _libc.sendmmsg
+_recvmsg, _sendmsg = _libc.recvmsg, _libc.sendmsg
+_recvmsg.argtypes = _sendmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
+_recvmsg.restype = _sendmsg.restype = ctypes.c_ssize_t
 _recvmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
 _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
@@ -58,6 +61,8 @@ _CONTROL_INET6 = 40  # CMSG_SPACE of struct in6_pktinfo
 _PASSING = frozenset(
     (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENOBUFS, errno.ENOMEM)
 )
+# What a kernel or a profile says that does not let these calls through.
+_REFUSED = frozenset((errno.ENOSYS, errno.EPERM, errno.EACCES))
 
 
 class Peer(NamedTuple):
@@ -76,6 +81,7 @@ class Datagrams:
 
     def __init__(self, sock: socket.socket, most: int, *, packet_info: bool) -> None:
         self._fd = sock.fileno()
+        self._many = True
         self._most = most
         self._inet6 = sock.family == socket.AF_INET6
         self._packet_info = packet_info
@@ -117,12 +123,7 @@ class Datagrams:
         if self._packet_info:
             for at in range(_CONTROL_LENGTH_WORD, self._most * _WORDS, _WORDS):
                 words[at] = self._control_octets
-        count = int(_recvmmsg(self._fd, self._at_in, self._most, _MSG_DONTWAIT, None))
-        if count < 0:
-            number = ctypes.get_errno()
-            if number in _PASSING:
-                return []
-            raise OSError(number, os.strerror(number))
+        count = self._receive_many() if self._many else self._receive_each()
         data = self._input
         packets = []
         start = 0
@@ -130,6 +131,31 @@ class Datagrams:
             packets.append(bytes(data[start : start + words[at]]))
             start += RECEIVE_OCTETS
         return packets
+
+    def _receive_many(self) -> int:
+        count = int(_recvmmsg(self._fd, self._at_in, self._most, _MSG_DONTWAIT, None))
+        if count >= 0:
+            return count
+        number = ctypes.get_errno()
+        if number in _PASSING:
+            return 0
+        if number not in _REFUSED:
+            raise OSError(number, os.strerror(number))
+        # A profile of system calls that does not know recvmmsg(2), or an old kernel: one at a time then.
+        self._many = False
+        return self._receive_each()
+
+    def _receive_each(self) -> int:
+        words = self._words_in
+        for slot in range(self._most):
+            length = int(_recvmsg(self._fd, self._at_in + slot * _MESSAGE, _MSG_DONTWAIT))
+            if length < 0:
+                number = ctypes.get_errno()
+                if slot or number in _PASSING:
+                    return slot
+                raise OSError(number, os.strerror(number))
+            words[slot * _WORDS + _LENGTH_WORD] = length
+        return self._most
 
     def client(self, slot: int) -> bytes:
         """Return the octets of the address that datagram `slot` came from."""
@@ -180,7 +206,10 @@ class Datagrams:
         """Send the slots from `first` up to `end`; skip and count those that cannot be sent, as UDP allows."""
         refused = 0
         while first < end:
-            sent = int(_sendmmsg(self._fd, self._at_out + first * _MESSAGE, end - first, _MSG_DONTWAIT))
+            at = self._at_out + first * _MESSAGE
+            sent = int(_sendmmsg(self._fd, at, end - first, _MSG_DONTWAIT)) if self._many else -1
+            if sent <= 0 and (not self._many or ctypes.get_errno() in _REFUSED):
+                sent = 1 if int(_sendmsg(self._fd, at, _MSG_DONTWAIT)) >= 0 else 0
             if sent <= 0:
                 refused += 1
                 sent = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _socket
-import socket
 import time
 from typing import Final
 
@@ -13,12 +12,12 @@ from gevent.event import Event
 from streamdns.dns.answer import Answerer, Deliver
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.listening import InetListener
 from streamdns.runtime.turns import give_way
 from streamdns.serving.connection import MOST_UNSENT, Connection
 from streamdns.serving.connections import Connections
 from streamdns.serving.statistics import Statistics
-from streamdns.serving.udp import Responder, TakeSnapshot, bind
-from streamdns.settings import Address
+from streamdns.serving.udp import Responder, TakeSnapshot
 
 _log = logs.get("dns")
 
@@ -33,7 +32,7 @@ class TcpServer(Service):
 
     def __init__(
         self,
-        address: Address,
+        listener: InetListener,
         *,
         answerer: Answerer,
         take_snapshot: TakeSnapshot,
@@ -42,8 +41,8 @@ class TcpServer(Service):
         idle_timeout_s: float,
         message_timeout_s: float,
     ) -> None:
-        self.name = f"tcp {address}"
-        self.address = address
+        self.name = f"tcp {listener.address}"
+        self.address, self._listens_on = listener.address, listener
         self._answerer = answerer
         self._responder = Responder(answerer, take_snapshot, statistics)
         self._statistics = statistics
@@ -53,9 +52,9 @@ class TcpServer(Service):
         self._listener: _socket.socket | None = None
 
     def start(self) -> None:
-        """Bind and listen; raises ConfigError."""
+        """Bind and listen; raises ConfigError and NotYet."""
         self._stopped.clear()
-        bound = bind(socket.SOCK_STREAM, self.address)
+        bound = self._listens_on.open()
         # Without the class that gevent puts in the place of the standard library's: nothing here waits in a socket.
         self._listener = _socket.socket(bound.family, bound.type, bound.proto, bound.detach())
         self._listener.setblocking(False)

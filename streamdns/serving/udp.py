@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import sys
@@ -16,68 +15,20 @@ from gevent.event import Event
 from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.lookup import Snapshot
 from streamdns.dns.unusual import servfail
-from streamdns.errors import ConfigError, ViewError
+from streamdns.errors import ViewError
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.listening import InetListener
 from streamdns.serving.mmsg import Datagrams
 from streamdns.serving.statistics import Statistics
-from streamdns.settings import Address
 
 _log = logs.get("dns")
 
 #: Takes a snapshot of the view for one batch of queries; the server closes it after the batch.
 TakeSnapshot = Callable[[], Snapshot]
 
-_IP_PKTINFO = 8
-_IP_MTU_DISCOVER = 10
-_IPV6_MTU_DISCOVER = 23
-_PMTUDISC_OMIT = 5
 _MAX_BATCHES_A_TURN = 4
-
-
-def bind(kind: socket.SocketKind, address: Address, *, receive_buffer_bytes: int = 0) -> socket.socket:
-    """Open a non-blocking socket and bind it to an address; raises ConfigError, which names the address.
-
-    A UDP port that another process has bound is an error although SO_REUSEADDR would share it silently: it is not set.
-    """
-    family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
-    sock = socket.socket(family, kind)
-    try:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if kind == socket.SOCK_STREAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        else:
-            _prepare_udp(sock, address, receive_buffer_bytes)
-        sock.setblocking(False)
-        sock.bind((address.host, address.port))
-        if kind == socket.SOCK_STREAM:
-            sock.listen(1024)
-    except OSError as err:
-        sock.close()
-        what = "UDP" if kind == socket.SOCK_DGRAM else "TCP"
-        if err.errno == errno.EADDRINUSE:
-            raise ConfigError([f"DNS_ADDRESS: {what} {address} is in use by another process"]) from err
-        raise ConfigError([f"DNS_ADDRESS: cannot listen on {what} {address}: {err.strerror}"]) from err
-    return sock
-
-
-def _prepare_udp(sock: socket.socket, address: Address, receive_buffer_bytes: int) -> None:
-    """Set the options of a UDP socket: ignore path MTU messages (fragment attacks), reply from the address asked."""
-    everywhere = address.host in ("0.0.0.0", "::")
-    if sock.family == socket.AF_INET:
-        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_OMIT)
-        if everywhere:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-    else:
-        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT)
-        if everywhere:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-    if receive_buffer_bytes:
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), receive_buffer_bytes)
-        except PermissionError:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+_PAUSE_AFTER_FAILURE_S = 0.2
 
 
 class Responder:
@@ -131,35 +82,34 @@ class UdpServer(Service):
 
     def __init__(
         self,
-        address: Address,
+        listener: InetListener,
         *,
         answerer: Answerer,
         take_snapshot: TakeSnapshot,
         statistics: Statistics,
         batch: int,
-        receive_buffer_bytes: int,
     ) -> None:
-        self.name = f"udp {address}"
-        self.address = address
-        self._batch, self._receive_buffer_bytes = batch, receive_buffer_bytes
+        self.name = f"udp {listener.address}"
+        self.address = listener.address
+        self._listener, self._batch = listener, batch
         self._statistics = statistics
         self._responder = Responder(answerer, take_snapshot, statistics)
         self._answerer = answerer
         self._stopped = Event()
         self._socket: socket.socket | None = None
+        self._failing = False
 
     def start(self) -> None:
-        """Bind; raises ConfigError."""
+        """Bind; raises ConfigError and NotYet."""
         self._stopped.clear()
-        self._socket = sock = bind(
-            socket.SOCK_DGRAM, self.address, receive_buffer_bytes=self._receive_buffer_bytes
-        )
+        self._socket = sock = self._listener.open()
         everywhere = self.address.host in ("0.0.0.0", "::")
         self._datagrams = Datagrams(sock, self._batch, packet_info=everywhere)
         self._answerer.client = self._datagrams.client
         self._answerer.later = self._later
         loop = gevent.get_hub().loop
         self._watcher = loop.io(sock.fileno(), 1, priority=loop.MAXPRI)
+        self._again = loop.timer(_PAUSE_AFTER_FAILURE_S)
         self._watcher.start(self._readable)
         _log.info("dns.listening", transport="udp", address=str(self.address))
 
@@ -168,9 +118,23 @@ class UdpServer(Service):
         try:
             for _ in range(_MAX_BATCHES_A_TURN):
                 if self._socket is None or not self._answer_batch():
-                    return
+                    break
         except OSError as err:
             _log.error("dns.socket_failed", error=os.strerror(err.errno or 0), address=str(self.address))
+            self._rest()
+        else:
+            self._failing = False
+
+    def _rest(self) -> None:
+        """The socket cannot be read: not ready, and looked at again in a moment instead of in every turn."""
+        self._failing = True
+        if self._socket is not None:
+            self._watcher.stop()
+            self._again.start(self._resume)
+
+    def _resume(self) -> None:
+        if self._socket is not None:
+            self._watcher.start(self._readable)
 
     def _answer_batch(self) -> bool:
         began = time.perf_counter()
@@ -210,12 +174,13 @@ class UdpServer(Service):
         """Answer the datagrams that have arrived, then close."""
         if self._socket is not None:
             self._readable()
-            self._watcher.stop()
-            self._watcher.close()
+            for watcher in (self._watcher, self._again):
+                watcher.stop()
+                watcher.close()
             self._socket.close()
             self._socket = None
         self._stopped.set()
 
     def ready(self) -> bool:
-        """Return whether the socket is bound."""
-        return self._socket is not None
+        """Return whether the socket is bound and can be read."""
+        return self._socket is not None and not self._failing

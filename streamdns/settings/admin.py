@@ -6,8 +6,8 @@ import ipaddress
 import re
 from typing import Any, Final, NamedTuple
 
-from streamdns.addresses import Address
-from streamdns.settings import parsers
+from streamdns.addresses import Address, UnixAddress
+from streamdns.settings import parsers, secret_file
 from streamdns.settings.row import Setting, bool_row, seconds_row
 
 MIN_SECRET_BYTES: Final = 32
@@ -17,17 +17,6 @@ _MAX_USER: Final = 128
 #: Each of these says who may use the admin API.
 _LOGIN: Final = ("admin_users", "admin_username", "admin_jwtsecret", "admin_jwtkeys")
 _DEFAULT_USER: Final = "admin"
-#: The settings whose value a file can hold (NAME_FILE), and their attributes.
-_FILES: Final = (("DNS_ADMIN_PASSWORD", "admin_password"), ("DNS_ADMIN_JWTSECRET", "admin_jwtsecret"))
-
-
-class UnixAddress(NamedTuple):
-    """The path of a unix socket to listen on."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}"
 
 
 class KeyFile(NamedTuple):
@@ -65,6 +54,11 @@ def parse_secret(text: str) -> str:
     if len(text.encode("utf-8", "surrogateescape")) < MIN_SECRET_BYTES:
         raise ValueError(f"has fewer than {MIN_SECRET_BYTES} octets")
     return parsers.parse_text(text)
+
+
+#: The settings whose value a file can hold, their attributes and parsers.
+_FILES: Final = (("DNS_ADMIN_PASSWORD", "admin_password", parsers.parse_text),
+                 ("DNS_ADMIN_JWTSECRET", "admin_jwtsecret", parse_secret))
 
 
 def parse_key_files(text: str) -> tuple[KeyFile, ...]:
@@ -148,8 +142,8 @@ def is_local(address: Address | UnixAddress) -> bool:
 
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
     """Check and complete settings that depend on each other; `values` lacks those that could not be parsed."""
-    for name, attribute in _FILES:
-        _settle_file(name, attribute, values=values, problems=problems)
+    for name, attribute, parse in _FILES:
+        secret_file.settle(name, attribute, values, problems, parse=parse)
     if values.get("admin_password") and not values.get("admin_username"):
         values["admin_username"] = _DEFAULT_USER
     elif values.get("admin_username") and values.get("admin_password") == "":
@@ -171,23 +165,3 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
     elif not values.get("admin_tls_cert"):
         warnings.append(f"DNS_ADMIN_ADDRESS={address} is served without TLS: others on the network can read passwords "
                         "and tokens; set DNS_ADMIN_TLS_CERT")
-
-
-def _settle_file(name: str, attribute: str, *, values: dict[str, Any], problems: list[str]) -> None:
-    path = values.get(f"{attribute}_file")
-    if not path:
-        return
-    if values.get(attribute):
-        problems.append(f"{name} and {name}_FILE are both set; allowed: one of them")
-        return
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read().rstrip("\r\n")
-        values[attribute] = parse_secret(text) if attribute == "admin_jwtsecret" else parsers.parse_text(text)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        problems.append(f"{name}_FILE={path} cannot be read: {reason}; allowed: a path of a file")
-    except UnicodeDecodeError:
-        problems.append(f"{name}_FILE={path} is not UTF-8 text; allowed: a path of a file")
-    except ValueError as error:
-        problems.append(f"{name}_FILE={path}: its content {error}; allowed: a path of a file that holds {name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streamdns.settings import parsers
+from streamdns.settings import parsers, secret_file
 from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row
 
 _MECHANISMS: Final = {
@@ -118,7 +118,7 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
         problems.append("DNS_KAFKA_TOPICS and DNS_KAFKA_TOPIC contradict each other; allowed: one of them")
     if topics is not None and topic is not None:
         values["kafka_topics"] = topics or topic
-    _settle_password(values, problems)
+    secret_file.settle("DNS_KAFKA_PASSWORD", "kafka_password", values, problems, parse=parsers.parse_text)
     if values.get("source") == "kafka":
         _settle_source(values, problems)
     if values.get("kafka_tls_enable") is False:
@@ -127,23 +127,6 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
                      if values.get(attribute)]
     if values.get("kafka_sasl_enable") is False and values.get("kafka_user"):
         warnings.append("DNS_KAFKA_USER has no effect without DNS_KAFKA_SASL_ENABLE=true")
-
-
-def _settle_password(values: dict[str, Any], problems: list[str]) -> None:
-    path = values.get("kafka_password_file", "")
-    if not path:
-        return
-    if values.get("kafka_password"):
-        problems.append("DNS_KAFKA_PASSWORD and DNS_KAFKA_PASSWORD_FILE are both set; allowed: one of them")
-        return
-    try:
-        with open(path, encoding="utf-8") as file:
-            values["kafka_password"] = file.read().rstrip("\r\n")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        problems.append(f"DNS_KAFKA_PASSWORD_FILE={path} cannot be read: {reason}; allowed: a path of a file")
-    except UnicodeDecodeError:
-        problems.append(f"DNS_KAFKA_PASSWORD_FILE={path} is not UTF-8 text; allowed: a path of a file")
 
 
 def _settle_source(values: dict[str, Any], problems: list[str]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
-from streamdns.addresses import OUTPUTS, Address, parse_output
-from streamdns.settings import parsers
+from streamdns.addresses import OUTPUTS, Address, parse_output, unused_part
+from streamdns.settings import parsers, secret_file
 from streamdns.settings.row import Setting, integer_row
+
+_BETWEEN_OUTPUTS: Final = re.compile(rf"\s+|,+(?=\s|$|(?:{'|'.join(map(re.escape, OUTPUTS))})(?:://|[\s,]|$))")
+_PREFIX: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 def parse_metrics_address(text: str) -> Address | None:
@@ -15,11 +19,18 @@ def parse_metrics_address(text: str) -> Address | None:
 
 
 def parse_outputs(text: str) -> tuple[str, ...]:
-    """Parse URLs of outputs, separated by white space."""
-    found = tuple(dict.fromkeys(text.split()))
+    """Parse URLs of outputs, separated by white space or comma; a comma within a URL is part of it."""
+    found = tuple(dict.fromkeys(word for word in _BETWEEN_OUTPUTS.split(text) if word))
     for url in found:
         parse_output(url)
     return found
+
+
+def parse_prefix(text: str) -> str:
+    """What every statsd takes as the beginning of a name: a colon or a bar would end it."""
+    if not _PREFIX.fullmatch(text):
+        raise ValueError("has other characters than letters, digits, dot, hyphen and underscore")
+    return text
 
 
 def parse_statsd_address(text: str) -> str:
@@ -58,7 +69,7 @@ METRICS: Final[tuple[Setting, ...]] = (
         unset_means="none",
         description="The URLs to send metrics to; docs/metrics-outputs.md describes what each output sends.",
         allowed="stdout, statsd://HOST:8125, influx://HOST:8086/write?db=DB, influx+udp://HOST:8089 or "
-                "warp10://HOST:8080/api/v0/update (with TLS: influxs, warp10s), separated by space",
+                "warp10://HOST:8080/api/v0/update (with TLS: influxs, warp10s), separated by space or comma",
     ),
     Setting(
         name="DNS_METRICS_TOKENS", attribute="metrics_tokens", parse=parse_tokens, default="", unset=(), secret=True,
@@ -82,10 +93,10 @@ METRICS: Final[tuple[Setting, ...]] = (
         allowed="host:port; the port is 8125 unless given",
     ),
     Setting(
-        name="DNS_STATSD_PREFIX", attribute="statsd_prefix", parse=parsers.parse_text, default="streamdns",
+        name="DNS_STATSD_PREFIX", attribute="statsd_prefix", parse=parse_prefix, default="streamdns",
         description="The prefix of the names of metrics in statsd; instances that share a daemon need different ones, "
                     "or their gauges overwrite each other.",
-        allowed="text",
+        allowed="at most 200 letters, digits, dots, hyphens and underscores",
     ),
     Setting(
         name="DNS_STATSD_TAGS", attribute="statsd_tags", parse=parsers.choice("plain", "dogstatsd", "influx"),
@@ -99,27 +110,13 @@ METRICS: Final[tuple[Setting, ...]] = (
 
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
     """Check and complete settings that depend on each other; `values` lacks those that could not be parsed."""
-    _settle_tokens(values, problems)
+    secret_file.settle("DNS_METRICS_TOKENS", "metrics_tokens", values, problems, parse=parse_tokens)
     urls = list(values.get("metrics_outputs") or ())
     if values.get("statsd_address"):
         urls.append(f"statsd://{values['statsd_address']}")
     values["metrics_outputs"] = tuple(dict.fromkeys(urls))
+    for url in map(parse_output, urls):
+        if rest := unused_part(url):
+            warnings.append(f"DNS_METRICS_OUTPUTS has {url.geturl()}, and {url.scheme} has no use for {rest}")
     unused = {name for name, _ in values.get("metrics_tokens") or ()} - {parse_output(url).scheme for url in urls}
     warnings += [f"DNS_METRICS_TOKENS has a token for {name}, but no such output is in use" for name in sorted(unused)]
-
-
-def _settle_tokens(values: dict[str, Any], problems: list[str]) -> None:
-    path = values.get("metrics_tokens_file", "")
-    if not path:
-        return
-    if values.get("metrics_tokens"):
-        problems.append("DNS_METRICS_TOKENS and DNS_METRICS_TOKENS_FILE are both set; allowed: one of them")
-        return
-    try:
-        with open(path, encoding="utf-8") as file:
-            values["metrics_tokens"] = parse_tokens(file.read())
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        problems.append(f"DNS_METRICS_TOKENS_FILE={path} cannot be read: {reason}; allowed: a path of a file")
-    except ValueError as error:
-        problems.append(f"DNS_METRICS_TOKENS_FILE={path} {error}; allowed: OUTPUT=TOKEN, one a line")

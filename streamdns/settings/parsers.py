@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from streamdns.addresses import Address
+from streamdns.addresses import Address, Unasked
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _SIZE = re.compile(r"([0-9]{1,18})([KMGT]?)", re.IGNORECASE)
@@ -129,12 +129,14 @@ def parse_address(text: str) -> Address:
 
 def parse_addresses(text: str) -> tuple[Address, ...]:
     """Parse addresses separated by space or comma; ":53" stands for every IPv4 and every IPv6 address."""
-    found: dict[Address, None] = {}
+    found: dict[Address, Address] = {}
     for word in _words(text):
-        hosts = ("0.0.0.0" + word, "[::]" + word) if word.startswith(":") and word.count(":") == 1 else (word,)
-        for host in hosts:
-            found[parse_address(host)] = None
-    return tuple(found)
+        asked = not word.startswith(":") or word.count(":") != 1
+        for host in (word,) if asked else ("0.0.0.0" + word, "[::]" + word):
+            address = parse_address(host)
+            if asked or address not in found:
+                found[address] = address if asked else Unasked(*address)
+    return tuple(found.values())
 
 
 def parse_zones(text: str) -> tuple[str, ...]:

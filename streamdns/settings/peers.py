@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from streamdns.settings import parsers
+from streamdns.settings import parsers, secret_file
 from streamdns.settings.row import Setting, seconds_row
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -49,18 +49,13 @@ def parse_token(text: str) -> str:
     return text
 
 
+def _stripped_token(text: str) -> str:
+    return parse_token(text.strip())
+
+
 def read_token(path: str) -> str:
     """Read a token from a file; raises ValueError with one phrase."""
-    try:
-        with open(path, encoding="ascii") as file:
-            text = file.read(_MOST_TOKEN + 2).strip()
-    except UnicodeDecodeError:
-        text = ""
-    except OSError as err:
-        raise ValueError(f"cannot be read: {(err.strerror or str(err)).lower()}") from err
-    if not text:
-        raise ValueError("holds no token")
-    return parse_token(text)
+    return _stripped_token(secret_file.read(path))
 
 
 PEERS: Final = (
@@ -112,12 +107,4 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
     unencrypted = [url for url in values.get("peers") or () if _in_clear(url)]
     if unencrypted and (path or values.get("peers_token")):
         warnings.append(f"DNS_PEERS has {unencrypted[0]}: without https others on the network can read the token")
-    if not path:
-        return
-    if values.get("peers_token"):
-        problems.append("DNS_PEERS_TOKEN and DNS_PEERS_TOKEN_FILE are both set; allowed: one of them")
-        return
-    try:
-        values["peers_token"] = read_token(path)
-    except ValueError as err:
-        problems.append(f"DNS_PEERS_TOKEN_FILE={path} {err}; allowed: a path of a file that holds a token")
+    secret_file.settle("DNS_PEERS_TOKEN", "peers_token", values, problems, parse=_stripped_token)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamdns.addresses import Address
+from streamdns.addresses import Address, UnixAddress
 from streamdns.errors import ConfigError
-from streamdns.settings import admin, kafka, metrics, parsers, peers, resolver
-from streamdns.settings.admin import KeyFile, UnixAddress
+from streamdns.settings import admin, kafka, listening, metrics, parsers, peers, resolver
+from streamdns.settings.admin import KeyFile
 from streamdns.settings.resolver import ForwardZone, Network
 from streamdns.settings.row import Setting
 from streamdns.settings.table import BY_NAME, SETTINGS
@@ -202,7 +202,8 @@ def changed(old: Settings, new: Settings) -> tuple[tuple[str, ...], tuple[str, .
 
 def _read_env_file(path: str, *, problems: list[str], warnings: list[str]) -> dict[str, str]:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        # With the mark that some editors put before the text.
+        with open(path, encoding="utf-8-sig", newline="") as file:
             parsed = parsers.parse_env_file(file.read())
     except OSError as error:
         problems.append(f"the environment file {path} cannot be read: {(error.strerror or str(error)).lower()}")
@@ -219,7 +220,9 @@ def _read_env_file(path: str, *, problems: list[str], warnings: list[str]) -> di
 def _unknown_names(texts: Mapping[str, str]) -> list[str]:
     warnings = []
     for name in sorted(texts):
-        if name.startswith("DNS_") and name not in BY_NAME:
+        if name != name.upper() and name.upper() in BY_NAME:
+            warnings.append(f"{name} is not a setting and is ignored; the nearest known name is {name.upper()}")
+        elif name.startswith("DNS_") and name not in BY_NAME:
             near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.0)
             warnings.append(f"{name} is not a setting and is ignored; the nearest known name is {near[0]}")
     return warnings
@@ -264,6 +267,7 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
     elif "DNS_SOURCE" not in given and values.get("pulsar_address"):
         reason = "asks for pulsar, which is not in this version"
         problems.append(_problem(BY_NAME["DNS_PULSAR_ADDRESS"], values["pulsar_address"], reason))
+    listening.settle(values, given=given, problems=problems)
     admin.settle(values, problems=problems, warnings=warnings)
     peers.settle(values, problems=problems, warnings=warnings)
     kafka.settle(values, problems=problems, warnings=warnings)

@@ -248,7 +248,8 @@ class Store:
 
 
 #: EIO too: a write that was cut short by a full disk is reported by LMDB as that. EFBIG: a limit of the process.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+#: EROFS: a disk that failed and was mounted again for reading alone (errors=remount-ro).
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS)
 
 
 def disk_failure(path: str, err: OSError) -> ViewError:
@@ -304,6 +305,8 @@ def _is_unsynced(path: str) -> bool:
 
 def _failure(path: str, err: lmdb.Error) -> ViewError:
     text = str(err)
+    if isinstance(err, lmdb.ReadonlyError):
+        return ViewFull(f"the file system of the view in {path} was read-only at the start, and is not written to")
     if isinstance(err, lmdb.MapFullError):
         return MapFull(f"the view in {path} has reached its map size")
     if isinstance(err, lmdb.DiskError) or any(os.strerror(number) in text for number in _NO_ROOM):

@@ -62,25 +62,33 @@ class View:
     def __init__(self, path: str, *, max_bytes: int, holder: str) -> None:
         """Take the lock and open what is there, or a new empty generation.
 
-        Raises ViewLocked, ViewTooNew, ViewError. A damaged generation is set aside: `damaged` says why.
+        Raises ViewLocked, ViewTooNew, ViewError. A damaged generation is set aside: `damaged` says why. On a file
+        system that is read-only what is there is served, and every attempt to write is a ViewFull until the next start.
         """
         self.path = path
         self.max_bytes = max_bytes
         self.damaged: str | None = None
         self.rebuilding: Store | None = None
         self.rebuild: Rebuild | None = None
+        self.frozen = is_frozen(path)
+        """Whether nothing can be written, for the file system is read-only."""
         self._lock = self._take_lock(holder)
         try:
             self.store = self._open_current()
-            self._open_rebuild()
+            if not self.frozen:
+                self._open_rebuild()
         except BaseException:
             os.close(self._lock)
             raise
 
     def _take_lock(self, holder: str) -> int:
+        name = os.path.join(self.path, _LOCK)
         try:
-            os.makedirs(self.path, mode=0o750, exist_ok=True)
-            fd = os.open(os.path.join(self.path, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            if self.frozen:
+                fd = os.open(name if os.path.exists(name) else self.path, os.O_RDONLY | os.O_CLOEXEC)
+            else:
+                os.makedirs(self.path, mode=0o750, exist_ok=True)
+                fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as err:
             raise disk_failure(self.path, err) from err
         try:
@@ -94,7 +102,7 @@ class View:
         try:
             os.ftruncate(fd, os.pwrite(fd, holder.encode(), 0))
         except OSError:
-            pass  # The disk is full: the lock is held all the same, only without a name.
+            pass  # The disk is full or read-only: the lock is held all the same, only without a name.
         return fd
 
     def _open_current(self) -> Store:
@@ -114,7 +122,7 @@ class View:
         return store
 
     def _open_intact(self, path: str) -> Store:
-        store = Store(path, max_bytes=self.max_bytes)
+        store = Store(path, max_bytes=self.max_bytes, readonly=self.frozen)
         try:
             if not store.outdated:
                 store.state()
@@ -255,6 +263,14 @@ def room_for(path: str, used_bytes: int) -> Room:
     return Room(need_bytes, free.f_bavail * free.f_frsize)
 
 
+def is_frozen(path: str) -> bool:
+    """Whether there is a view, and its file system is read-only."""
+    try:
+        return current_generation(path) is not None and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except (OSError, ViewError):
+        return False
+
+
 def current_generation(path: str) -> str | None:
     """Read the name of the served generation in a view's directory; None where there is none. Raises ViewError."""
     try:
@@ -283,8 +299,9 @@ def open_readonly(path: str) -> Store:
 
 def holder_of(path: str) -> str | None:
     """Say which process holds the view, or None; needs no view and takes no lock for longer than a moment."""
+    name = os.path.join(path, _LOCK)
     try:
-        fd = os.open(os.path.join(path, _LOCK), os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(name, (os.O_RDONLY if is_frozen(path) else os.O_RDWR) | os.O_CLOEXEC)
     except OSError:
         return None
     try:

@@ -9,6 +9,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TypeVar
@@ -59,7 +60,7 @@ def spawn(
     command: Sequence[str],
     *,
     env: Mapping[str, str],
-    output: IO[bytes],
+    output: IO[bytes] | int,
     cwd: pathlib.Path = ROOT,
     own_group: bool = False,
 ) -> subprocess.Popen[bytes]:
@@ -77,6 +78,11 @@ def spawn(
         process_group=0 if own_group else None,
         preexec_fn=_die_with_parent,
     )
+
+
+def refusing(*rules: str) -> tuple[str, ...]:
+    """What stands before a command whose system calls are refused, such as refusing("recvmmsg=ENOSYS")."""
+    return (sys.executable, str(pathlib.Path(__file__).with_name("system_calls.py")), *rules, "--")
 
 
 def _die_with_parent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import http.client
 import json
 import pathlib
@@ -60,6 +61,8 @@ class Server:
         """Arguments of `run`."""
         self.wrapper: tuple[str, ...] = ()
         """A command that starts the server in its own place, such as prlimit with its options."""
+        self.sink: int | None = None
+        """A descriptor that it writes to in place of the file."""
         self.port = self.admin_port = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -75,6 +78,12 @@ class Server:
     def environment(self) -> dict[str, str]:
         """What the server runs with: give it to a command that shall work beside it."""
         return clean_environment(self.settings)
+
+    python = sys.executable
+
+    def run_command(self, *arguments: str) -> list[str]:
+        """The command line of a command of streamdns."""
+        return [self.python, "-m", "streamdns", *arguments]
 
     @property
     def pid(self) -> int:
@@ -94,18 +103,21 @@ class Server:
             self._choose_ports(again=attempt > 0)
             with self.output.open("ab") as output:
                 begin = output.tell()
-                command = [*self.wrapper, sys.executable, "-m", "streamdns", "run", *self.arguments]
-                self.process = spawn(command, env=self.environment, output=output)
+                command = [*self.wrapper, *self.run_command("run"), *self.arguments]
+                sink = output if self.sink is None else self.sink
+                self.process = spawn(command, env=self.environment, output=sink)
             if not wait:
                 return self
             try:
-                wait_until(self._ready_or_dead, "ready", timeout_s=timeout_s)
+                wait_until(functools.partial(self._settled, begin), "ready", timeout_s=timeout_s)
             except AssertionError as error:
                 self.kill()
                 raise AssertionError(f"{error}\n{self.written(begin)}") from None
-            if self.alive:
+            if self.alive and not self._port_taken(begin):
                 return self
-            if "in use" not in self.written(begin):
+            taken = "in use" in self.written(begin)
+            self.kill()
+            if not taken:
                 break
         raise ServerDied(f"exit code {self.process.returncode} before it was ready\n{self.written(begin)}")
 
@@ -115,8 +127,12 @@ class Server:
             addresses = {"DNS_ADDRESS": f"{HOST}:{self.port}", "DNS_ADMIN_ADDRESS": f"{HOST}:{self.admin_port}"}
             self.settings |= addresses | self.fixed
 
-    def _ready_or_dead(self) -> bool:
-        return not self.alive or self.is_ready()
+    def _settled(self, begin: int) -> bool:
+        """Whether it is ready, or will not be."""
+        return not self.alive or self.is_ready() or self._port_taken(begin)
+
+    def _port_taken(self, begin: int) -> bool:
+        return "service.waiting" in self.written(begin)
 
     def stop(self, *, timeout_s: float = 10.0) -> int:
         """SIGTERM; the exit code."""
@@ -140,7 +156,7 @@ class Server:
     def command(self, *arguments: str, stdin: str = "", timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run `python -m streamdns ARGUMENTS` with this server's settings, beside it or without it."""
         return subprocess.run(
-            [sys.executable, "-m", "streamdns", *arguments],
+            self.run_command(*arguments),
             env=self.environment, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False,
         )
 

@@ -292,6 +292,8 @@ def test_digest_settings_and_metrics(serve: Callable[..., Server]) -> None:
     status, digest = server.status(), ask(server, "/v1/digest")
     assert (digest["digest"], digest["rrsets"], digest["zones"]) == (status["digest"], status["rrsets"], 3)
     assert [each["position"] for each in digest["positions"]] == [server.ends()[0]]
+    assert digest["positions"] == ask(server, "/v1/nodes/self")["positions"]
+    assert all(each["digest"] for each in digest["positions"])
     settings = {row["name"]: row for row in ask(server, "/v1/settings")["settings"]}
     assert settings["DNS_COOKIE_SECRET"]["value"] == "***"
     assert settings["DNS_PATHDB"]["value"] == str(server.view)

@@ -124,6 +124,16 @@ def test_json(node: Server, arguments: tuple[str, ...], length: int | None) -> N
     assert isinstance(document, dict) if length is None else len(document) == length
 
 
+@pytest.mark.parametrize("options", [(), ("--all",)])
+def test_nodes_that_hold_the_same_do_not_differ(node: Server, options: tuple[str, ...]) -> None:
+    done = node.command("compare", f"{HOST}:{node.admin_port}", *options)
+    assert (done.returncode, done.stdout) == (0, "no differences\n"), done
+    done = node.command("compare", f"{HOST}:{node.admin_port}", *options, "--json")
+    assert done.returncode == 0, done
+    document = json.loads(done.stdout)
+    assert (document["zones"], document["differences"]) == ([], [])
+
+
 @pytest.mark.parametrize(("arguments", "sentence"), [
     (("zones", "nowhere.example"), "nowhere.example. is not a zone of the view"),
     (("records", "example.org", "www.example.net"), "is not in the zone example.org."),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+
 from streamdns.admin.access import files, users
 from streamdns.admin.access.users import User
 from streamdns.admin.http.route import Role
-from streamdns.errors import ApiError
+from streamdns.errors import ApiError, ConfigError
 from streamdns.runtime import logs
 from streamdns.runtime.native import LowPriorityThread
 from streamdns.settings import Settings
@@ -16,14 +19,24 @@ _log = logs.get("admin")
 
 
 class Accounts:
-    """Finds users and checks their passwords; the users file is read again when it has changed."""
+    """Finds users and checks their passwords; the users file is read again when it has changed.
+
+    Raises ConfigError for a users file that cannot be used: nobody could sign in, and nothing would say why.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._file = files.Watched(settings.admin_users, users.parse) if settings.admin_users else None
+        self._file = file_of(settings)
+        if users_missing(settings):
+            _log.warning("admin.users_missing", path=settings.admin_users)
         self._name, self._password = settings.admin_username, settings.admin_password
         self._own: User | None = None
         self._thread = LowPriorityThread()
         self._waiting = 0
+
+    def look(self) -> None:
+        """Read the file where it is another one; raises ConfigError."""
+        if self._file is not None:
+            _read(self._file)
 
     @property
     def empty(self) -> bool:
@@ -61,3 +74,32 @@ class Accounts:
     def close(self) -> None:
         """End the native thread that computes the hashes."""
         self._thread.close()
+
+
+def file_of(settings: Settings) -> files.Watched[Mapping[str, User]] | None:
+    """The file of users, which has to be there unless somebody else can sign in; None where none is named.
+
+    Raises ConfigError.
+    """
+    if not settings.admin_users:
+        return None
+    # Where the settings have a user, too, somebody can sign in and look; else nobody could.
+    missing_is_fatal = not settings.admin_password
+    file = files.Watched(settings.admin_users, users.parse, may_be_missing=not missing_is_fatal)
+    _read(file)
+    return file
+
+
+def users_missing(settings: Settings) -> bool:
+    """Whether the settings name a file of users that is not there."""
+    return bool(settings.admin_users) and not os.path.lexists(settings.admin_users)
+
+
+def _read(file: files.Watched[Mapping[str, User]]) -> None:
+    try:
+        file.get()
+    except FileNotFoundError as error:
+        problem = f"DNS_ADMIN_USERS={file.path} is not there; `streamdns user add NAME --role ROLE` makes it"
+        raise ConfigError([problem]) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"DNS_ADMIN_USERS={file.path}: {getattr(error, 'strerror', None) or error}"]) from error

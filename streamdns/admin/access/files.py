@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from streamdns.runtime.durable import sync_directory
+from streamdns.runtime.durable import about, sync_directory
 
 T = TypeVar("T")
 _MAX_BYTES = 64 << 20
+_LOCK_PATIENCE_S, _LOCK_AGAIN_S = 5.0, 0.02
 
 
 class Watched(Generic[T]):
-    """Keeps the parsed content of a file, and reads it again when the file changed; no file counts as empty."""
+    """Keeps the parsed content of a file, and reads it again when the file changed.
 
-    def __init__(self, path: str, parse: Callable[[bytes], T]) -> None:
-        self.path, self._parse = path, parse
+    No file counts as empty, unless it has to be there.
+    """
+
+    def __init__(self, path: str, parse: Callable[[bytes], T], *, may_be_missing: bool = True) -> None:
+        self.path, self._parse, self._may_be_missing = path, parse, may_be_missing
         self._seen: tuple[int, ...] | None = None
         self._value: T | None = None
 
@@ -28,6 +34,8 @@ class Watched(Generic[T]):
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
+            if not self._may_be_missing:
+                raise
             return self._parse(b"")
         seen = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size)
         if self._value is None or seen != self._seen:
@@ -46,7 +54,7 @@ def changing(path: str) -> Iterator[None]:
     lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _give_to_owner(lock, path)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock(lock, path)
         yield
     finally:
         os.close(lock)
@@ -58,17 +66,39 @@ def replace(path: str, content: bytes) -> None:
     temporary = f"{path}.new"
     new = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.fchmod(new, stat.S_IMODE(os.stat(path).st_mode))
-        _give_to_owner(new, path)
-        view = memoryview(content)
-        while view:
-            view = view[os.write(new, view):]
-        os.fsync(new)
+        with about(path):
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(new, stat.S_IMODE(os.stat(path).st_mode))
+            _give_to_owner(new, path)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(new, view):]
+            os.fsync(new)
+    except BaseException:
+        # A disk that is full keeps nothing of it.
+        os.unlink(temporary)
+        raise
     finally:
         os.close(new)
     os.replace(temporary, path)
-    sync_directory(folder)
+    with about(path):
+        sync_directory(folder)
+
+
+def _lock(descriptor: int, path: str) -> None:
+    """Wait for the lock, but not for ever: in a server's event loop its holder may be one who was stopped (Ctrl-Z)."""
+    deadline_s = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline_s:
+                reason = f"another process has had its lock for {_LOCK_PATIENCE_S:g} s"
+                raise OSError(errno.EWOULDBLOCK, reason, path) from None
+            # Patched in a server, where others get their turn.
+            time.sleep(_LOCK_AGAIN_S)
+        else:
+            return
 
 
 def _give_to_owner(descriptor: int, path: str) -> None:

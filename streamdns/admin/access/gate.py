@@ -52,6 +52,7 @@ class Access:
 
     def reload(self, settings: Settings) -> None:
         """Take over the keys of new settings; a gate that asks for tokens goes on asking. Raises ConfigError."""
+        self._accounts.look()
         if isinstance(self._gate, TokenGate):
             self._gate.keyring = self._keyring = self._keys(settings)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -121,6 +122,11 @@ class Keyring:
                 options={"require": _CLAIMS, "strict_aud": True},
             )
             return msgspec.convert(said, Claims)
+        except jwt.ImmatureSignatureError as error:
+            raise BadToken(
+                "the token is of the future: the clock of who made it or of this node is wrong, and this one says "
+                + datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            ) from error
         except jwt.ExpiredSignatureError as error:
             raise BadToken("the token has ended") from error
         except (jwt.InvalidTokenError, msgspec.ValidationError, RecursionError) as error:
@@ -158,7 +164,7 @@ def _read(file: KeyFile) -> Key:
         content = opened.read(1 << 16)
     if not content.lstrip().startswith(b"-----BEGIN"):
         secret = content.rstrip(b"\r\n")
-        if len(secret) < MIN_SECRET_BYTES:
+        if len(secret) < MIN_SECRET_BYTES or not secret.strip():
             raise ValueError(f"holds a secret of fewer than {MIN_SECRET_BYTES} octets")
         return _secret(file.kid, secret)
     # A large library, for those who have such keys.

@@ -84,7 +84,7 @@ def role_of(text: str) -> Role:
 def parse(content: bytes) -> Mapping[str, User]:
     """Parse a users file into users by name; raises ValueError that names the line."""
     found: dict[str, User] = {}
-    for number, line in enumerate(content.decode("utf-8").splitlines(), 1):
+    for number, line in enumerate(content.decode("utf-8-sig").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = line.split(":")

@@ -14,8 +14,9 @@ from streamdns import __version__
 from streamdns.admin.fleet.auditor import Auditor
 from streamdns.admin.fleet.client import Client, NodeError
 from streamdns.admin.fleet.comparison import compare
+from streamdns.admin.fleet.positions import positions_of
 from streamdns.admin.node import Node
-from streamdns.admin.schema.peers import Mark, NodeReport, Nodes, NodeSeen, PositionAt
+from streamdns.admin.schema.peers import Mark, NodeReport, Nodes, NodeSeen
 from streamdns.dns import name
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
@@ -35,8 +36,7 @@ def report(node: Node, auditor: Auditor | None) -> NodeReport:
     """Describe this node for its peers; positions and digests come from one snapshot."""
     progress = node.progress
     with Pages(node.view.store) as view:
-        state, positions = view.state, view.positions()
-        digests = view.partition_digests(positions)
+        state, positions = view.state, positions_of(view)
         contested = view.has_contested()
     return NodeReport(
         instance=node.settings().instance_id,
@@ -49,10 +49,7 @@ def report(node: Node, auditor: Auditor | None) -> NodeReport:
         rrsets=state.rrsets,
         digest=state.digest.hex(),
         contested=contested,
-        positions=[
-            PositionAt(topic=topic, partition=number, position=each.next, digest=digests.get((topic, number), ""))
-            for (topic, number), each in sorted(positions.items())
-        ],
+        positions=positions,
         marks=[
             Mark(topic=mark.topic, partition=mark.partition, position=mark.position, digest=mark.digest.hex())
             for mark in progress.marks

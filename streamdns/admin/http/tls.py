@@ -11,6 +11,17 @@ from streamdns.errors import ConfigError
 from streamdns.settings import Settings
 
 
+def peers_context(settings: Settings) -> ssl.SSLContext | None:
+    """What verifies the certificates of other nodes, None where no node is asked by https; raises ConfigError."""
+    if not any(url.startswith("https:") for url in settings.peers):
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.peers_ca or None)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError([f"DNS_PEERS_CA={settings.peers_ca} is no file of certificates: {reason}"]) from error
+
+
 def tls_context(settings: Settings) -> SSLContext | None:
     """Make a context for TLS 1.2 or newer, None where no certificate is set; raises ConfigError."""
     certificate, key = settings.admin_tls_cert, settings.admin_tls_key

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from streamdns.admin.fleet.positions import positions_of
 from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
 from streamdns.admin.routes.zones import apex_of
 from streamdns.admin.schema.data import ZoneDigest
-from streamdns.admin.schema.peers import Digest, PositionAt
+from streamdns.admin.schema.peers import Digest
 from streamdns.dns import name
 from streamdns.view.keys import owner_of
 from streamdns.view.pages import Pages
@@ -17,13 +18,10 @@ def routes(node: Node) -> tuple[Route, ...]:
 
     def whole(_: Call) -> Digest:
         with Pages(node.view.store) as view:
-            state, positions = view.state, view.positions()
+            state, positions = view.state, positions_of(view)
         return Digest(
             digest=state.digest.hex(), names=state.nodes, rrsets=state.rrsets, records=state.records,
-            zones=state.zones, positions=[
-                PositionAt(topic=topic, partition=number, position=each.next)
-                for (topic, number), each in sorted(positions.items())
-            ],
+            zones=state.zones, positions=positions,
         )
 
     def zone(call: Call) -> ZoneDigest:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import select
-
 import gevent
 import msgspec
 
 from streamdns.metrics.flush import QUANTILES, Count, Figure, Flush, Level, pairs
 from streamdns.metrics.outputs import Target, Unwanted
+from streamdns.runtime.outlet import Outlet
 
 _STDOUT_FD = 1
-#: What a pipe that can be written to takes at once without keeping the writer waiting (pipe(7)).
-_PIECE_OCTETS = select.PIPE_BUF
 _LOOK_AGAIN_S = 0.02
 
 
@@ -21,7 +17,7 @@ class Stdout:
     """Writes to a file descriptor without ever blocking the process on a slow reader."""
 
     def __init__(self, fd: int = _STDOUT_FD) -> None:
-        self._fd = fd
+        self._outlet = Outlet(fd)
         self._rest = b""
         """What is left of a line that was begun."""
 
@@ -49,14 +45,12 @@ class Stdout:
 
     def _finish(self) -> None:
         """Write the rest of a line; raises OSError."""
-        poll = select.poll()
-        poll.register(self._fd, select.POLLOUT)
         while self._rest:
-            # A wait for this descriptor by way of the loop would make it non-blocking for all who share it.
-            if not poll.poll(0):
+            try:
+                self._rest = self._rest[self._outlet.write(self._rest) :]
+            except BlockingIOError:
+                # A wait for this descriptor by way of the loop would make it non-blocking for all who share it.
                 gevent.sleep(_LOOK_AGAIN_S)
-                continue
-            self._rest = self._rest[os.write(self._fd, self._rest[:_PIECE_OCTETS]) :]
 
     def close(self) -> None:
         """Do nothing: standard output belongs to the process."""

@@ -220,7 +220,12 @@ class ConfluentProducer:
 
     def _note(self, error: ck.KafkaError) -> None:
         self._resent = True
-        self._trouble = f"{_GONE.get(error.code(), 'the client failed')} ({error.str()})"
+        said = error.str()
+        if error.code() == ck.KafkaError._ALL_BROKERS_DOWN and said.startswith("0/"):  # noqa: SLF001
+            # It takes brokers that say nothing for none that can be used, and none of them for down.
+            self._trouble = "the brokers do not answer"
+            return
+        self._trouble = f"{_GONE.get(error.code(), 'the client failed')} ({said})"
 
     def put(self, number: int, event: tuple[bytes, bytes | None, int]) -> bool:
         """Queue an event; False while the queue is full."""

@@ -27,6 +27,8 @@ _CLOSE_S: Final = 0.9
 #: "ssl://[::1]:9093/bootstrap: what went wrong (after 7ms in state CONNECT, 3 identical error(s) suppressed)".
 _COMPLAINT: Final = re.compile(r"(?:\w+://)?(\S+)/(bootstrap|-?\d+): (.*?)(?: \(after \d+ms in state .*\))?")
 _OFFERED: Final = re.compile(r".* mechanism handshake failed: .*broker's supported mechanisms: ?(.*)")
+#: What brokers say of a client without a certificate, or with one that they do not trust.
+_WANTS_CERTIFICATE: Final = ("alert bad certificate", "certificate required", "alert handshake failure")
 _OPENSSL: Final = re.compile(r".*error:[0-9A-F]+:[^:]*::(.*?)(?:: SSL alert number \d+)?")
 
 
@@ -157,6 +159,11 @@ def _tls(words: str) -> str:
     if "connecting to a PLAINTEXT broker listener?" in words:
         return "TLS failed: the broker closed the connection (perhaps it speaks plain text)"
     found = _OPENSSL.fullmatch(words)
+    reason = (found[1] if found else words).lower()
+    if "wrong version number" in reason or "record layer failure" in reason:
+        return "TLS failed: what answers speaks no TLS (perhaps it is the port for plain text)"
+    if any(alert in reason for alert in _WANTS_CERTIFICATE):
+        return f"TLS failed: {reason} (see DNS_KAFKA_TLS_CERT)"
     return f"TLS failed: {(found[1] if found else words.removeprefix('SSL handshake failed: ')).lower()}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import gevent
@@ -55,6 +55,29 @@ def preload(config: KafkaConfig) -> None:
                 importlib.import_module(f"streamdns.sources.kafka.{module}")
         except ImportError:
             pass
+
+
+def reachable(config: KafkaConfig, *, within_s: float) -> None:
+    """Ask the brokers for our topics, once; raises SourceError where they cannot be read now."""
+    cluster = Cluster(config)
+    try:
+        with gevent.Timeout(within_s, SourceError(f"no broker answers within {within_s:g} s")):
+            _identify(config.topics, cluster.look())
+    finally:
+        cluster.close()
+
+
+def _identify(topics: Iterable[str], seen: Metadata) -> dict[Partition, str]:
+    """Give the fingerprint of each partition; raises SourceError for a topic that cannot be read."""
+    prints: dict[Partition, str] = {}
+    for name in topics:
+        topic = seen.topics.get(name)
+        if topic is None or topic.error:
+            error = topic.error if topic is not None else error_codes.UNKNOWN_TOPIC
+            raise SourceError(f"Kafka topic {name}: {error_codes.error_text(error)}")
+        for number in sorted(topic.replicas):
+            prints[name, number] = f"{seen.cluster}/{topic.id}"
+    return prints
 
 
 def choose_client(config: KafkaConfig, settings: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
@@ -149,7 +172,7 @@ class KafkaSource:
     def _connect(
         self, cluster: Cluster, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]
     ) -> None:
-        self._prints = self._identify(cluster.look())
+        self._prints = _identify(self._config.topics, cluster.look())
         for partition in positions:
             if partition not in self._prints:
                 raise LogReplaced(f"the positions are of {_text(partition)}, which is not read or not there now")
@@ -170,18 +193,6 @@ class KafkaSource:
         # Where a log does not begin at 0, the first batch says so: else all before it would count as lag.
         self._new = {partition: at for partition, at in self._positions.items() if partition not in positions and at}
         self._client.start(self._positions)
-
-    def _identify(self, seen: Metadata) -> dict[Partition, str]:
-        """Give the fingerprint of each partition."""
-        prints: dict[Partition, str] = {}
-        for name in self._config.topics:
-            topic = seen.topics.get(name)
-            if topic is None or topic.error:
-                error = topic.error if topic is not None else error_codes.UNKNOWN_TOPIC
-                raise SourceError(f"Kafka topic {name}: {error_codes.error_text(error)}")
-            for number in sorted(topic.replicas):
-                prints[name, number] = f"{seen.cluster}/{topic.id}"
-        return prints
 
     def _check_topics(self, cluster: Cluster) -> dict[str, dict[str, str]]:
         """Check each topic's settings, and give those that may be seen; raises SourceError where data would be lost."""
@@ -343,7 +354,7 @@ class KafkaSource:
 
     def _verify(self, cluster: Cluster) -> None:
         """Raise LogReplaced unless this is still the same log with our positions in it; add new partitions."""
-        now = self._identify(cluster.look())
+        now = _identify(self._config.topics, cluster.look())
         for partition, before in self._prints.items():
             if now.get(partition) != before:
                 raise LogReplaced(_replaced(partition, before, now.get(partition, "gone")))

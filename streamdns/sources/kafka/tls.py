@@ -8,7 +8,7 @@ from typing import Final
 from gevent import socket as gsocket
 from gevent import ssl as gssl
 
-from streamdns.errors import SourceError
+from streamdns.errors import ConfigError, SourceError
 from streamdns.runtime.native import in_thread
 from streamdns.sources.kafka.config import KafkaConfig
 
@@ -25,6 +25,26 @@ def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
     return in_thread(tls_context, config, gssl.SSLContext)
 
 
+def check_files(config: KafkaConfig) -> None:
+    """Read the certificates and the key that the settings name; raises ConfigError for those that are of no use."""
+    if not config.tls:
+        return
+    problems = []
+    for name, path in (("CA", config.ca), ("CERT", config.certificate), ("KEY", config.key)):
+        try:
+            if path:
+                with open(path, "rb") as file:
+                    file.read(1)
+        except OSError as error:
+            problems.append(f"DNS_KAFKA_TLS_{name}={path} cannot be read: {_reason(error)}")
+    if problems:
+        raise ConfigError(problems)
+    try:
+        tls_context(config, ssl.SSLContext)
+    except SourceError as error:
+        raise ConfigError([f"the files of DNS_KAFKA_TLS_CA, _CERT and _KEY are of no use: {error}"]) from error
+
+
 def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:
     """Make a context that verifies the broker's certificate and name. Raises SourceError for files of no use."""
     context = kind(ssl.PROTOCOL_TLS_CLIENT)
@@ -37,8 +57,9 @@ def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLConte
         raise SourceError(f"cannot use the CA certificates in {config.ca}: {_reason(error)}") from error
     if config.certificate:
         try:
-            context.load_cert_chain(config.certificate, config.key or None)
-        except (OSError, ssl.SSLError) as error:
+            # Not asked for on the terminal: a key with a password is refused.
+            context.load_cert_chain(config.certificate, config.key or None, password=lambda: "")
+        except (OSError, ValueError) as error:
             raise SourceError(f"cannot use the certificate {config.certificate}: {_reason(error)}") from error
     return context
 
@@ -63,5 +84,5 @@ def certificate_fault(config: KafkaConfig, host: str, port: int) -> str:
         return ""
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _reason(error: OSError | ValueError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -247,10 +247,34 @@ def test_check_finds_a_port_that_is_taken(run: Commands) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         run.set(DNS_ADDRESS=f"127.0.0.1:{taken.getsockname()[1]}")
+        done = run.ok("check")
+    assert done.err.count("in use by another process; the server tries again") == 1
+
+
+def test_check_looks_at_the_log_that_is_used(run: Commands) -> None:
+    """A file log that nobody reads may be what it likes; certificates that can never be read are a problem."""
+    run.log.mkdir()
+    (run.log / "0.jsonl").mkdir()
+    assert run("check").code == 78
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        run.set(DNS_KAFKA_ADDRESS=f"127.0.0.1:{nobody.getsockname()[1]}", DNS_KAFKA_TOPICS="zones")
+        done = run.ok("check")
+        assert "DNS_FILE_LOG" not in done.err
+        assert "the log cannot be read now: Kafka at 127.0.0.1" in done.err
+        run.set(DNS_KAFKA_TLS_ENABLE="true", DNS_KAFKA_TLS_CA=run.folder / "nowhere.pem")
         done = run("check")
-    assert done.code == 78
-    assert "UDP cannot be bound: address already in use" in done.err
-    assert done.err.count("cannot be bound") == 1
+    assert (done.code, "DNS_KAFKA_TLS_CA=" in done.err) == (78, True)
+
+
+def test_check_leaves_nothing_behind(run: Commands) -> None:
+    path = run.folder / "admin.sock"
+    run.set(DNS_ADMIN_ADDRESS=f"unix:{path}")
+    run.ok("check")
+    assert not path.exists()
+    run.set(DNS_ADMIN_ADDRESS=f"unix:{run.folder / 'nowhere' / 'admin.sock'}")
+    done = run("check")
+    assert (done.code, "DNS_ADMIN_ADDRESS: unix:" in done.err) == (78, True)
 
 
 def test_check_says_who_holds_the_view(run: Commands) -> None:

@@ -137,3 +137,14 @@ def test_check_looks_at_keys_and_certificates(run: Commands) -> None:
     said = _check(run)
     assert "nowhere cannot be read" in said
     assert "none.pem cannot be read" in said
+
+
+def test_check_says_what_a_server_would_not_start_with(run: Commands) -> None:
+    run.set(DNS_ADMIN_ADDRESS="127.0.0.1:0")
+    done = run("check")
+    assert (done.code, "DNS_ADMIN_USERS=" in done.err, "is not there" in done.err) == (78, True, True)
+    run.ok("user", "add", "alice", "--role", "viewer", stdin=b"swordfish\n")
+    run.ok("check")
+    run.set(DNS_PEERS="https://ns2.example.org", DNS_PEERS_CA=run.folder / "nowhere.pem")
+    done = run("check")
+    assert (done.code, "DNS_PEERS_CA=" in done.err) == (78, True)

@@ -369,6 +369,31 @@ def test_lag_counts_from_when_the_view_last_had_everything() -> None:
     assert (progress.lag(), progress.lag_events(), progress.lag_s()) == (0, 0, 0.0)
 
 
+def test_what_cannot_be_known_is_not_zero() -> None:
+    """While the log is out of reach nobody knows how far it went on."""
+    clock = _Clock()
+    log = Memory([record(0, "n.")])
+    registry = Registry()
+    progress = Progress(registry, clock)
+
+    def shown(name: str) -> list[object]:
+        return [value for metric, series in registry.collect() if metric.name == name for _, value in series]
+
+    progress.connected(log, {})
+    progress.positions[TOPIC, 0] = 1
+    progress.contact(log, caught_up=True)
+    assert (shown("consumer.lag_seconds"), shown("consumer.lag_events")) == ([0.0], [0])
+    progress.disconnected("the broker is away")
+    clock.now_s += 25
+    assert progress.lag_s() == 25
+    assert shown("consumer.lag_seconds") == [25.0]
+    assert shown("consumer.lag_events") == shown("consumer.lag_bytes") == []
+    progress.connected(log, {})
+    progress.positions[TOPIC, 0] = 1
+    progress.contact(log, caught_up=True)
+    assert (shown("consumer.lag_seconds"), shown("consumer.lag_events")) == ([0.0], [0])
+
+
 def test_a_view_that_is_damaged_raises_what_the_consumer_understands(tmp_path: pathlib.Path) -> None:
     with viewing.opened(tmp_path / "v") as store:
         with store.begin(write=True) as txn:

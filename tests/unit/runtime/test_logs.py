@@ -201,7 +201,7 @@ def test_repeats_are_summarised(capture: Capture) -> None:
         capture.clock.now_s += 0.1
         log.warning("consumer.event_rejected", number=number)
     assert [line["number"] for line in capture.lines()] == list(range(10))
-    logs.flush_repeats()
+    logs.flush()
     assert capture.lines() == []
     capture.clock.now_s += 10
     log.warning("consumer.event_rejected", number=25)
@@ -215,11 +215,11 @@ def test_a_summary_does_not_wait_for_the_next_repeat(capture: Capture) -> None:
     for _ in range(12):
         logs.get("consumer").warning("consumer.event_rejected")
     capture.clock.now_s += 10
-    logs.flush_repeats()
+    logs.flush()
     assert [line.get("repeated") for line in capture.lines()] == [None] * 10 + [2]
     for _ in range(12):
         logs.get("consumer").warning("consumer.event_rejected")
-    logs.flush_repeats(all_windows=True)
+    logs.flush(at_end=True)
     assert [line.get("repeated") for line in capture.lines()] == [None] * 10 + [2]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from streamdns.settings.parsers import Address
+
+#: A file with the tokens of outputs.
+TOKENS_FILE = str(Path(__file__).with_name("metrics_tokens"))
 
 GOOD: dict[str, tuple[str, Any]] = {
     "DNS_METRICS_ADDRESS": ("[::1]:9153", Address("::1", 9153)),
@@ -13,7 +17,7 @@ GOOD: dict[str, tuple[str, Any]] = {
         ("stdout", "influx+udp://[::1]:8089", "warp10s://w.example/api"),
     ),
     "DNS_METRICS_TOKENS": ("warp10s=abc, influx+udp=Basic x y=", (("warp10s", "abc"), ("influx+udp", "Basic x y="))),
-    "DNS_METRICS_TOKENS_FILE": ("/dev/null", "/dev/null"),
+    "DNS_METRICS_TOKENS_FILE": (TOKENS_FILE, TOKENS_FILE),
     "DNS_METRICS_FLUSH_INTERVAL": ("100", 100),
     "DNS_METRICS_BUFFER_SIZE": ("1", 1),
     "DNS_STATSD_ADDRESS": ("s.example:8125", "s.example:8125"),
@@ -23,9 +27,10 @@ GOOD: dict[str, tuple[str, Any]] = {
 
 BAD: dict[str, list[str]] = {
     "DNS_METRICS_ADDRESS": ["9153", ":9153", "localhost:9153"],
-    "DNS_METRICS_OUTPUTS": ["graphite://h", "statsd", "influx://", "influx://h:x/", "influx://u:p@h/", "stdout,x"],
+    "DNS_METRICS_OUTPUTS": ["statsd://a,b", "graphite://h", "statsd", "influx://", "influx://h:x/", "influx://u:p@h/",
+                            "stdout,x"],
     "DNS_METRICS_TOKENS": ["xyzzy", "graphite=x", "warp10s=", "influxs= ", "warp10=a\x01b"],
-    "DNS_METRICS_TOKENS_FILE": ["/nowhere/at/all", "/dev"],
+    "DNS_METRICS_TOKENS_FILE": ["/nowhere/at/all", "/dev", "/dev/null"],
     "DNS_METRICS_FLUSH_INTERVAL": ["99", "1.5", "3600001"],
     "DNS_METRICS_BUFFER_SIZE": ["0", "x"],
     "DNS_STATSD_ADDRESS": ["h:x", "a b", "h/p", "u@h", ":8125"],

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from streamdns.settings.admin import KeyFile, UnixAddress
+from streamdns.addresses import UnixAddress
+from streamdns.settings.admin import KeyFile
 
 #: A file of 36 characters and an end of line, on every Linux.
 SOME_FILE = "/proc/sys/kernel/random/boot_id"
@@ -34,7 +35,7 @@ BAD: dict[str, list[str]] = {
     "DNS_ADMIN_USERS": ["a\x01b"],
     "DNS_ADMIN_USERNAME": ["a:b", "a b", "x" * 129],
     "DNS_ADMIN_PASSWORD": ["xyz\x01zy"],
-    "DNS_ADMIN_PASSWORD_FILE": ["/nowhere/at/all", "/dev"],
+    "DNS_ADMIN_PASSWORD_FILE": ["/nowhere/at/all", "/dev", "/dev/null"],
     "DNS_ADMIN_JWTSECRET": ["x" * 31, "xyz\x01zy" * 9],
     "DNS_ADMIN_JWTSECRET_FILE": ["/nowhere/at/all", "/dev/null"],
     "DNS_ADMIN_JWTKEYS": ["/etc/k1.pem", "a=", "a b=/x", "a=/x,a=/y", ","],

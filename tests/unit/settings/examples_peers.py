@@ -22,7 +22,7 @@ BAD: dict[str, list[str]] = {
     "DNS_PEERS": ["ns2", "ftp://ns2:21", "http://", "http://ns2:0", "http://ns2:x", "http://ns2:99999", "unix:run",
                   "http://user@ns2:1", "http://ns2:1/path", "http://ns2:1?q"],
     "DNS_PEERS_TOKEN": ["two words", "tökén", "x" * 9000],
-    "DNS_PEERS_TOKEN_FILE": ["/nowhere/token"],
+    "DNS_PEERS_TOKEN_FILE": ["/nowhere/token", "/dev/null"],
     "DNS_PEERS_CA": ["a\x01b"],
     "DNS_PEERS_INTERVAL": ["0", "-1", "x"],
 }

@@ -69,7 +69,7 @@ def heard(*errors: Said, **more: Any) -> Complaints:
     [
         (REFUSED._replace(words=REFUSED.words.replace("k2", "k1")), "Kafka at k1:9092: connection refused"),
         (UNKNOWN, "Kafka at k1:9092: name or service not known"),
-        (NO_CERTIFICATE, "Kafka at k1:9092: TLS failed: ssl/tls alert bad certificate"),
+        (NO_CERTIFICATE, "Kafka at k1:9092: TLS failed: ssl/tls alert bad certificate (see DNS_KAFKA_TLS_CERT)"),
         (NO_TLS, "Kafka at k1:9092: TLS failed: the broker closed the connection (perhaps it speaks plain text)"),
         (NO_KAFKA, "Kafka at k1:9092: what answers there is no Kafka broker, or wants TLS"),
     ],
