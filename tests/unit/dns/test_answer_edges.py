@@ -7,6 +7,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from streamdns.dns import unusual
 from tests.unit.dns.answering import answerer, ask, errors, reply_to, section
 
 _LONG = ".".join([letter * 60 for letter in "abc"])
@@ -57,3 +58,17 @@ def test_what_an_apex_that_leads_nowhere_says() -> None:
     assert (reply.rcode(), errors(reply)) == (dns.rcode.SERVFAIL, [0])
     (error,) = [option for option in reply.options if option.otype == 15]
     assert error.text == "the CNAME at the apex leads nowhere"  # type: ignore[attr-defined]
+
+
+def test_servfail_for_a_query_and_nothing_for_what_is_none() -> None:
+    made = answerer(ZONE)
+    query = dns.message.make_query("www.example.", "A")
+    packet = query.to_wire()
+    wire = unusual.servfail(made, packet)
+    assert wire is not None
+    reply = dns.message.from_wire(wire)
+    assert (reply.id, reply.rcode(), reply.question) == (query.id, dns.rcode.SERVFAIL, [])
+    assert reply.flags & dns.flags.QR
+    assert sum(made.tally.values()) == 1
+    assert unusual.servfail(made, packet[:11]) is None
+    assert unusual.servfail(made, packet[:2] + b"\x80" + packet[3:]) is None

@@ -86,3 +86,30 @@ def test_what_bounds_zones() -> None:
     assert flags(NS, CNAME) == 0
     assert flags(NS, SOA) == node.HAS_NS | node.HAS_SOA
     assert flags(NS, CNAME, SOA, DNAME) == node.HAS_NS | node.HAS_SOA | node.HAS_DNAME
+
+
+def _rrset(rdtype: int, *, flags: int = 0, topic: int = 1, partition: int = 2, octets: int = 4) -> RRset:
+    records = node.pack_records(rdtype, 60, [bytes(octets)])
+    return RRset(rdtype, flags, 1, records, Origin(topic, partition, 3, 4, b"meta"))
+
+
+def test_the_records_of_a_node_that_has_no_others() -> None:
+    """Up to lengths that take more than one octet; of another type or partition, with flags or beside others: none."""
+    for octets in (4, 300, 66_000 - 32_000):
+        one = _rrset(16, octets=octets)
+        assert node.records_alone(node.encode([one]), 16, 1, 2) == one.records
+    raw = node.encode([_rrset(1)])
+    for rdtype, topic, partition in ((2, 1, 2), (1, 2, 2), (1, 1, 3), (257, 1, 2)):
+        assert node.records_alone(raw, rdtype, topic, partition) is None
+    assert node.records_alone(node.encode([_rrset(1, flags=1)]), 1, 1, 2) is None
+    assert node.records_alone(node.encode([_rrset(1), _rrset(16)]), 1, 1, 2) is None
+
+
+def test_what_answers_any() -> None:
+    """The CNAME unless it is hidden, else the lowest type that is there."""
+    for rdtypes, shown, hidden in (([1], 1, 1), ([1, 16, 28], 1, 1), ([CNAME], CNAME, -1), ([1, CNAME], CNAME, 1),
+                                   ([CNAME, 16], CNAME, 16), ([CNAME, SOA, 16], CNAME, SOA), ([257, 65280], 257, 257)):
+        raw = node.encode([_rrset(rdtype) for rdtype in rdtypes])
+        assert (node.any_type(raw, hide_cname=False), node.any_type(raw, hide_cname=True)) == (shown, hidden), rdtypes
+    many = node.encode([_rrset(rdtype) for rdtype in range(100, 400)])
+    assert node.any_type(many, hide_cname=True) == 100
