@@ -186,8 +186,10 @@ class _Session:
         if self._admin is None:
             options = connection_options(self._config) | {"client.id": "streamdns", "error_cb": self._complaints.hear}
             self._admin = self._held.enter_context(AdminClient(options, logger=SILENT))
-        self._admin.poll(0)  # What it has to say about the time before is of no interest any more.
-        self._complaints.clear()
+        else:
+            # What it has to say about the time before is of no interest. A new one connects at once, and says it once.
+            self._admin.poll(0)
+            self._complaints.clear()
         found = {key: self._answer(future) for key, future in ask(self._admin).items()}
         self._connected = True
         return found
