@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka test mutants lint bench docs clean
+.PHONY: help run kafka run-kafka test mutants lint bench docs pictures clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -19,6 +19,7 @@ help:
 	@echo 'make mutants change the code in small ways and see that a test fails each time; takes hours'
 	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
 	@echo 'make docs    write the generated pages of docs/ again'
+	@echo 'make pictures  take the pictures of docs/console.md from a running node'
 	@echo 'make clean   remove .venv, ./var and everything else that was made here'
 
 # setuptools is installed first, and builds what comes as source: it is pinned like everything else.
@@ -71,6 +72,9 @@ bench: .venv/tools
 
 docs: .venv/runtime
 	@.venv/bin/python docs/generate.py
+
+pictures: .venv/tools
+	@.venv/bin/python docs/pictures.py
 
 clean:
 	rm -rf .venv var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results

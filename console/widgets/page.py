@@ -36,7 +36,7 @@ class _Text(Canvas):
 class Page(VerticalScroll, can_focus=True):
     """Lines that `draw` makes for a width; again() draws them anew, however many they are then."""
 
-    DEFAULT_CSS = "Page { scrollbar-size-vertical: 1; }"
+    DEFAULT_CSS = "Page { scrollbar-size-vertical: 1; scrollbar-background: $background; scrollbar-color: $rule; }"
 
     def __init__(self, draw: Draw, **options: Any) -> None:
         super().__init__(**options)

@@ -37,7 +37,8 @@ class Rows(ScrollView, Drawn, can_focus=True):
     DEFAULT_CSS = (
         themes.component_css("Rows")
         + """
-    Rows { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; height: 1fr; }
+    Rows { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; height: 1fr;
+        scrollbar-background: $background; scrollbar-color: $rule; }
     """
     )
     COMPONENT_CLASSES: ClassVar[set[str]] = set(themes.COMPONENT_CLASSES)
