@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.mutants.__main__ import equivalent, function_of
-from tests.mutants.groups import GROUPS
 
 from tests.harness import ROOT
+from tests.mutants.__main__ import equivalent, function_of
+from tests.mutants.groups import GROUPS
 
 
 def test_each_equivalent_mutant_has_a_change_and_a_reason() -> None:
