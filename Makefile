@@ -59,7 +59,7 @@ run-kafka: .venv/tools
 test: .venv/tools
 	@.venv/bin/python -m pytest --quiet -rs --durations=10 --numprocesses=2 --dist=loadfile
 
-# All of them take hours: MUTANTS='resolver' names a group of modules, MUTANTS='--sample --seconds=100' plays a few.
+# All of them take hours: MUTANTS='resolver' names a group of modules, MUTANTS='--sample --seconds=85' plays a few.
 mutants: .venv/mutants
 	@exec .venv/bin/python -m tests.mutants $(MUTANTS)
 

@@ -126,6 +126,23 @@ def test_what_is_stale_is_there_for_a_day_when_it_is_asked_for() -> None:
     assert known(cache, 90_000.0, stale_s=86_400.0) is None
 
 
+def test_the_ends_of_times() -> None:
+    """To the moment: what is stale, what a failure has, the least TTL of a delegation."""
+    cache = Cache(1 << 20)
+    put(cache, ttl_s=60)
+    assert cache.stale(NAME, 1, 69.9, stale_s=10.0) is not None
+    assert cache.stale(NAME, 1, 70.0, stale_s=10.0) is None
+    cache.put_failure(NAME, 28, "nobody answers", 0.0)
+    entry = cache.get(NAME, 28, 4.9)
+    assert entry is not None
+    assert (entry.kind, entry.trust, entry.records, entry.signatures, entry.ttl_s, entry.until_s, entry.detail) == (
+        store.FAILURE, 0, (), (), 5, 5.0, "nobody answers"
+    )
+    assert cache.get(NAME, 28, 5.0) is None
+    cache.put_delegation(RRset(NAME, 2, 1, (b"\2ns\0",)), zone=wire("org."), now_s=0.0)
+    assert cache.delegation(NAME, 0.9) is not None
+
+
 def test_a_good_answer_ends_a_failure() -> None:
     cache = Cache(1 << 20)
     cache.put_failure(NAME, 1, "nobody answers", 0.0)

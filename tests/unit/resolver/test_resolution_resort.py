@@ -237,3 +237,18 @@ def test_two_dnames_at_one_name_are_one() -> None:
     set_both(at, lambda ask, response: response)
     for name in ("www.d.example.org.", "www.d.example.org."):
         assert texts(at.resolve(name))[-1] == "www.example.net. A 192.0.2.2", at.trace
+
+
+def test_it_is_told_when_a_last_resort_is_taken() -> None:
+    at = world()
+    set_both(at, as_a_resolver)
+    at.resolve("www.example.org.")
+    assert "nobody knows better: what came without authority is taken" in at.trace
+
+
+def test_a_delegation_to_the_root_is_one_to_nobody() -> None:
+    """NS "." says that there is no server; nobody is asked for its address."""
+    at = world()
+    at.hosts["10.0.0.1"].zones[0].add("null.org.", "NS", ".")
+    found = at.resolve("www.null.org.")
+    assert (found.rcode, found.packets) == (SERVFAIL, 2), at.trace

@@ -88,6 +88,12 @@ def test_reasons_name_the_rcode() -> None:
     ]
     assert judged(response(rcode=6)).reason == "YXDOMAIN without a DNAME"
     assert judged(response(aa=False)).reason == "neither an answer nor a referral downwards"
+    assert judged(response()._replace(truncated=True)).reason == "truncated where it need not be"
+    assert judged(response(rcode=NXDOMAIN, aa=False)).reason == "NXDOMAIN without authority"
+    sideways = response(authority=(cut("org.", "ns.example.org."),), aa=False)
+    assert judged(sideways).reason == "a referral that does not lead down to the name"
+    other = response(RRset(wire("other.example.org."), A, 60, (b"\1\2\3\4",)))
+    assert judged(other).reason == "an answer to something else"
 
 
 def test_a_forwarder_is_believed_as_resolvers_are() -> None:
@@ -154,3 +160,13 @@ def test_aliases_in_a_circle() -> None:
     back = RRset(wire("a.example.org."), CNAME, 60, (wire("www.example.org."),))
     found = judged(response(first, back))
     assert (found.kind, found.reason, found.target) == (says.ALIAS, "in a circle", wire("www.example.org."))
+
+
+@pytest.mark.parametrize("rdatas", [("B.example.org.", "a.example.org."), ("a.example.org.", "B.example.org.")])
+def test_of_several_aliases_one_without_signatures(rdatas: tuple[str, ...]) -> None:
+    several = RRset(wire("www.example.org."), CNAME, 60, tuple(wire(each) for each in rdatas), (b"sig",))
+    for qtype in (A, CNAME):
+        found = judged(response(several), qtype=qtype)
+        assert found.rrsets == (several._replace(rdatas=(wire("a.example.org."),), signatures=()),)
+    one = several._replace(rdatas=several.rdatas[:1])
+    assert judged(response(one), qtype=CNAME).rrsets == (one,), "one alone keeps its signatures"
