@@ -27,9 +27,18 @@ _PACKAGES = {
 }
 
 
+#: What a program says of itself when it can do what is asked of it here: it may be installed without that.
+_ABLE = {"pdns_server": (("--no-config", "--list-modules"), "gsqlite3")}
+
+
 def find_tool(name: str) -> str | None:
-    """The path of a program; servers lie in sbin, which a user's PATH may lack."""
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+    """Find a program that can do its work here; servers lie in sbin, which a user's PATH may lack."""
+    path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+    if path is None or name not in _ABLE:
+        return path
+    options, word = _ABLE[name]
+    done = subprocess.run([path, *options], capture_output=True, text=True, check=False)
+    return path if word in (done.stdout + done.stderr).split() else None
 
 
 def missing_tools(*names: str) -> str:

@@ -31,7 +31,7 @@ PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("docs/*
 #: Where another test does exactly this, with what it needs.
 ELSEWHERE = {
     ("docs/cli.md", "streamdns publish", "streamdns publish www.example.org A 192.0.2.1 --topic zones"):
-        "tests/kafka/test_docs_commands.py",
+        "tests/kafka/test_producing.py",
     ("README.md", "Two commands", "make run"): "test_the_readme",
     ("README.md", "Two commands", "make test"): "this run",
     ("docs/operations.md", "Operations", "journalctl -u streamdns --since -1h"): "needs systemd",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import socket
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 import tests
 from tests.harness import ROOT, Knot, Nsd, check_zone, free_port, wait_until
+from tests.harness.peers import find_tool, missing_tools
 
 EXAMPLE = ROOT / "examples" / "example.org.zone"
 
@@ -54,3 +56,16 @@ def test_waiting_names_what_did_not_come() -> None:
     """A condition that never holds ends as a failure that says which it was."""
     with pytest.raises(AssertionError, match="pigs fly"):
         wait_until(lambda: False, "pigs fly", timeout_s=0.05)
+
+
+@pytest.mark.parametrize(("modules", "found"), [("Modules available:\nbind\ngsqlite3", True), ("bind\ngmysql", False)])
+def test_a_peer_is_found_by_what_it_can_do(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, modules: str, found: bool
+) -> None:
+    """PowerDNS may be installed without the backend that is measured: it is no peer then."""
+    program = tmp_path / "pdns_server"
+    program.write_text(f"#!/bin/sh\nprintf '{modules}\\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert find_tool("pdns_server") == (str(program) if found else None)
+    assert ("pdns-backend-sqlite3" in missing_tools("pdns_server")) != found
