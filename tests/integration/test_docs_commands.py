@@ -169,7 +169,7 @@ def test_publish(world: World) -> None:
 
 
 def test_import_and_export(world: World) -> None:
-    first, second, third = section("docs/cli.md", "streamdns import")
+    first, second, third, skipping, guarding = section("docs/cli.md", "streamdns import")
     check(world, first)
     zone = (world.folder / "example.org.zone").read_text()
     world.node.publish("a.example.org", "A", ["192.0.2.3"])
@@ -179,10 +179,26 @@ def test_import_and_export(world: World) -> None:
     check(world, second)
     world.write("new.zone", "$TTL 300\n; a stranger\nwww.example.net. A 192.0.2.1\n")
     check(world, third, code=1)
+    check(world, skipping)
+    world.node.publish("sub.example.org", "SOA", ["ns.sub.example.org. host.sub.example.org. 1 2 3 4 5"])
+    world.node.publish("sub.example.org", "NS", ["ns.sub.example.org."])
+    world.write("example.org.zone", zone + "sub IN NS ns9.example.net.\n")
+    check(world, guarding)
     world.node.publish("ftp.example.org", "TXT", ["hidden"], ttl=3600)
     world.node.start()
     world.node.wait_applied()
     in_order(world, "streamdns export", 0)
+
+
+def test_delete_zone(world: World) -> None:
+    world.start()
+    for owner, rdtype, content in (
+        ("sub.example.org", "SOA", "ns.sub.example.org. host.sub.example.org. 1 2 3 4 5"),
+        ("sub.example.org", "NS", "ns.sub.example.org."), ("www.sub.example.org", "A", "192.0.2.1"),
+    ):
+        world.node.publish(owner, rdtype, [content])
+    world.level()
+    in_order(world, "streamdns delete-zone", 0)
 
 
 def test_looking_at_the_view(world: World) -> None:
@@ -291,6 +307,8 @@ def test_the_readme(tmp_path: pathlib.Path) -> None:
         made.printed("consumer.caught_up.*")
         # .venv was made before, and its first line is of that.
         written = made.written().replace(str(log), "./var/log.jsonl")
+        # The console is told where, because that is not where it looks by itself.
+        written = written.replace(f"streamdns-console {settings['DNS_ADMIN_ADDRESS']}", "streamdns-console")
         assert not missing(run._replace(output=run.output[1:]), written), written
         for each in (before, after):
             asked = each.command.replace("8053", str(port)).replace(" +noall +answer", "")
