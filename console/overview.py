@@ -238,7 +238,7 @@ def _data_line(node: Node) -> Line:
         Span(f"  {fmt.count(status.records)}", "strong"),
         Span(" records", "dim"),
         Span("  digest ", "dim"),
-        Span(fmt.short_digest(status.digest), "accent"),
+        Span(printable(fmt.short_digest(status.digest)), "accent"),
     ]
     if status.divergence:
         line += [Span(f" ≠ {fmt.plural(len(status.divergence), 'node')}", "alarm")]
