@@ -123,7 +123,9 @@ def test_waiting_for_all_nodes_ends_when_dig_shows_it_on_all(nodes: MakeNodes) -
     first, second, late = everyone = nodes(3, apart=True)
     late_url = f"http://{HOST}:{late.admin_port}"
     wait_until(lambda: [dig(server) for server in everyone] == ["192.0.2.77"] * 3, "all have the first address")
-    done = first.command("publish", "www.example.org", "A", "192.0.2.88", "--wait", "--wait-timeout", "1")
+    done = first.command(
+        "publish", "www.example.org", "A", "192.0.2.88", "--ttl", "300", "--wait", "--wait-timeout", "1"
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("streamdns: published, but ")
     assert late_url in done.stderr
