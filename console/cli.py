@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return serve(urls, arguments)
     if arguments.once or arguments.json:
         return _print(urls, token, arguments, version, plain=surroundings.plain)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not surroundings.browser and not (sys.stdin.isatty() and sys.stdout.isatty()):
         sys.stderr.write("streamdns-console: this is no terminal; --once prints the overview as text\n")
         return 2
     return _run(urls, token, arguments, version, surroundings)

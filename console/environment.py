@@ -29,6 +29,8 @@ class Environment:
     plain: bool
     """The terminal's font has nothing but letters and blocks."""
     few_colours: bool
+    browser: bool
+    """textual-serve shows what is drawn in a browser: there is no terminal, and none is needed."""
 
 
 def read() -> Environment:
@@ -55,7 +57,8 @@ def parse(environ: Mapping[str, str], *, socket_there: bool = False) -> Environm
     true_colour = environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
     few = term in ("linux", "vt100", "vt220", "ansi", "xterm", "screen", "tmux") and not true_colour
     return Environment(
-        node=node, token=token, plain=term in ("linux", "vt100", "vt220", "ansi") or not unicode, few_colours=few
+        node=node, token=token, plain=term in ("linux", "vt100", "vt220", "ansi") or not unicode, few_colours=few,
+        browser="web_driver" in environ.get("TEXTUAL_DRIVER", ""),
     )
 
 

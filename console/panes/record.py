@@ -35,7 +35,7 @@ class NamePage(Pane):
         "of its event in the log, when it was written and by whom.\n"
         "asked now is what this node answers at this moment over DNS, asked from here; what differs from the view is "
         "marked. nodes has a tick for every node that has applied it. before has what the journal still knows.\n"
-        "c copies a dig line, w waits until every node has it."
+        "c copies a dig line; `:wait NAME TYPE` waits until every node has it."
     )
     narrows = False
 
