@@ -16,8 +16,8 @@ from streamdns.runtime.listening import InetListener
 from streamdns.runtime.turns import give_way
 from streamdns.serving.connection import MOST_UNSENT, Connection
 from streamdns.serving.connections import Connections
+from streamdns.serving.responder import Responder, TakeSnapshot
 from streamdns.serving.statistics import Statistics
-from streamdns.serving.udp import Responder, TakeSnapshot
 
 _log = logs.get("dns")
 
