@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 
 import dns.edns
+import dns.exception
 import dns.flags
 import dns.message
 import dns.query
@@ -18,7 +18,7 @@ import dns.rcode
 import dns.rdataclass
 import pytest
 
-from tests.harness import ROOT, Server, free_port
+from tests.harness import Server, free_port, wait_until
 from tests.harness.server import HOST
 from tests.integration.clients import BIG, PATIENCE_S, Client
 
@@ -56,25 +56,32 @@ def test_all_addresses_answer_from_the_one_that_was_asked(start: Callable[..., S
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
-def test_a_port_in_use_is_one_sentence(start: Callable[..., Server], kind: socket.SocketKind) -> None:
-    """Exit 78, and the sentence names the address and says that it is in use."""
-    server = start(run=False)
+def test_a_port_in_use_is_tried_again(start: Callable[..., Server], kind: socket.SocketKind) -> None:
+    """One sentence names the address and says that it is in use; when it is free, queries to it are answered."""
     with socket.socket(socket.AF_INET, kind) as taken:
         if kind == socket.SOCK_DGRAM:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((HOST, 0))
         if kind == socket.SOCK_STREAM:
             taken.listen()
-        address = f"{HOST}:{taken.getsockname()[1]}"
-        done = subprocess.run(
-            [sys.executable, "-m", "streamdns", "run"], cwd=ROOT, capture_output=True, text=True, timeout=60,
-            env=server.environment | {"DNS_ADDRESS": address, "DNS_ADMIN_ADDRESS": "off"}, check=False,
-        )
-    assert done.returncode == 78, done.stderr
-    last = done.stderr.splitlines()[-1]
-    assert address in last
-    assert "in use" in last
-    assert "Traceback" not in done.stderr
+        port = taken.getsockname()[1]
+        server = start(run=False, DNS_ADDRESS=f"{HOST}:{port}")
+        server.start(wait=False)
+        wait_until(lambda: "service.waiting" in server.written(), "it waits for the port")
+        (said,) = [line for line in server.written().splitlines() if "service.waiting" in line][:1]
+        assert f"{HOST}:{port}" in said
+        assert "in use" in said
+        assert server.alive
+    server.port = port
+    query = dns.message.make_query("www.example.org", "A")
+
+    def answered() -> bool:
+        try:
+            return bool((server.udp if kind == socket.SOCK_DGRAM else server.tcp)(query, timeout_s=1).answer)
+        except (OSError, dns.exception.Timeout):
+            return False
+
+    wait_until(answered, "it has the port")
 
 
 def test_only_one_transport(start: Callable[..., Server]) -> None:
