@@ -293,6 +293,12 @@ def test_the_first_look_at_a_node(world: World) -> None:
         check(world, each)
 
 
+def test_the_console_in_scripts(world: World) -> None:
+    world.start()
+    for each in section("docs/console.md", "In scripts, and in a browser"):
+        check(world, each)
+
+
 def test_the_readme(tmp_path: pathlib.Path) -> None:
     """At ports of its own: those of the page may be in use here."""
     if reason := missing_tools("dig"):
