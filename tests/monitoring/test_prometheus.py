@@ -83,17 +83,31 @@ def test_the_address_of_its_own_has_nothing_but_figures(serve: Callable[..., Ser
     assert page(own)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:{taken}", "192.0.2.1:9153", "nowhere", "127.0.0.1:99999"])
-def test_an_address_that_cannot_be_had_ends_the_start_with_a_sentence(
-    serve: Callable[..., Server], address: str
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:99999"])
+def test_an_address_that_is_none_ends_the_start_with_a_sentence(serve: Callable[..., Server], address: str) -> None:
+    server = serve(start=False, DNS_METRICS_ADDRESS=address).start(wait=False)
+    assert server.process is not None
+    assert server.process.wait(20) == 78
+    assert "DNS_METRICS_ADDRESS" in server.written()
+    assert "Traceback" not in server.written()
+
+
+@pytest.mark.parametrize(("address", "event"), [
+    ("127.0.0.1:{taken}", "service.waiting"), ("192.0.2.1:9153", "app.address_missing"),
+])
+def test_an_address_that_cannot_be_had_now_keeps_nobody_waiting(
+    serve: Callable[..., Server], address: str, event: str
 ) -> None:
+    """It is a state of the machine: a line of the log names the address, and queries are answered meanwhile."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         text = address.format(taken=taken.getsockname()[1])
         server = serve(start=False, DNS_METRICS_ADDRESS=text).start(wait=False)
-        assert server.process is not None
-        assert server.process.wait(20) == 78
-    assert "DNS_METRICS_ADDRESS" in server.written()
-    assert "Traceback" not in server.written()
+        wait_until(lambda: event in server.written(), "it is said")
+        (said,) = [line for line in server.written().splitlines() if event in line][:1]
+        assert text in said
+        wait_until(lambda: "consumer.caught_up" in server.written(), "it serves")
+        assert server.ask("www.example.org").rcode() == 5
+        assert server.alive
 
 
 @pytest.mark.peers("promtool")
