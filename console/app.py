@@ -9,6 +9,7 @@ from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
@@ -131,6 +132,12 @@ class Console(App[None]):
     async def on_unmount(self) -> None:
         """Close what is open."""
         await self.reader.stop()
+
+    @on(Resize)
+    def _resized(self, event: Resize) -> None:
+        # Textual tells the screen by a timer of 8 ms, which never fires where the process is held up for as long
+        # while the timer starts, and no later resize is told either. Telling twice does no harm.
+        self.screen.post_message(Resize(event.size, event.size))
 
     def _publish(self, snapshot: Snapshot) -> None:
         self.post_message(Published(snapshot))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from streamdns_console import themes
 from streamdns_console.api import Refused
 from streamdns_console.dialogs import Document, Help, SignIn
 from streamdns_console.model import Changes, Connection, Link, Node, Part
+from textual import _time
 from textual.widgets import Input
 
 from tests.console import fake
@@ -34,6 +37,26 @@ def test_the_overview_says_what_counts_at_every_size(size: tuple[int, int]) -> N
             if size[0] >= 80:
                 assert "192.0.2.7 → 192.0.2" in screen_text(app)
                 assert "fleet 3/3" in lines[0]
+
+    run(test)
+
+
+def test_a_new_size_is_drawn_though_the_process_was_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timers of a few milliseconds are lost where a busy machine lets more go by between two looks at the clock."""
+
+    async def test() -> None:
+        async with console(FakeReader(snapshot())) as (app, pilot):
+            looks = itertools.count()
+            with monkeypatch.context() as patched:
+                patched.setattr(_time, "get_time", lambda: monotonic() + next(looks) * 0.02)
+                await pilot.resize_terminal(200, 60)
+                await settled(pilot)
+            assert next(looks), "no timer was started: this tests nothing"
+            assert app.screen.size == (200, 60)
+            assert "latency" in screen_text(app)
+            await pilot.resize_terminal(80, 24)
+            await settled(pilot)
+            assert app.screen.size == (80, 24)
 
     run(test)
 
