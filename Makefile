@@ -57,7 +57,7 @@ run-kafka: .venv/tools
 
 # Two at a time: most tests wait for servers.
 test: .venv/tools
-	@.venv/bin/python -m pytest --quiet -rs --durations=10 --numprocesses=2 --dist=loadfile
+	@.venv/bin/python -m pytest --quiet -rsR --durations=10 --numprocesses=2 --dist=loadfile
 
 # All of them take hours: MUTANTS='resolver' names a group of modules, MUTANTS='--sample --seconds=85' plays a few.
 mutants: .venv/mutants

@@ -38,12 +38,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What tests said, and the seed, which a quiet run does not tell."""
+    """What tests said, what was tried once more, and the seed, which a quiet run does not tell."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             for key, text in getattr(report, "user_properties", ()):
                 if key == _SAID and getattr(report, "when", "") == "call":
                     terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {text}")
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.write_line(f"{report.nodeid}: tried once more, for at first:")
+        terminalreporter.write_line(report.longrepr.reprcrash.message)
     seed = config.getoption("randomly_seed", None)
     if isinstance(seed, int):
         terminalreporter.write_line(f"random seed of this run: {seed} (again: --randomly-seed={seed})")
