@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka test mutants lint bench docs pictures clean
+.PHONY: help run kafka run-kafka test mutants fuzz lint bench docs pictures clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -17,6 +17,7 @@ help:
 	@echo 'make test    run every test that this machine can run'
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make mutants change the code in small ways and see that a test fails each time; takes hours'
+	@echo 'make fuzz    mutated packets, replies, events and requests for a minute; FUZZ="--runs=10000000" for more'
 	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
 	@echo 'make docs    write the generated pages of docs/ again'
 	@echo 'make pictures  take the pictures of docs/console.md from a running node'
@@ -46,6 +47,11 @@ help:
 	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-mutants.txt
 	@touch $@
 
+# requirements-fuzz.txt has atheris, which only this needs.
+.venv/fuzz: .venv/tools requirements-fuzz.txt
+	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-fuzz.txt
+	@touch $@
+
 run: .venv/runtime
 	@exec sh examples/run.sh
 
@@ -62,6 +68,10 @@ test: .venv/tools
 # All of them take hours: MUTANTS='resolver' names a group of modules, MUTANTS='--sample --seconds=85' plays a few.
 mutants: .venv/mutants
 	@exec .venv/bin/python -m tests.mutants $(MUTANTS)
+
+# A minute by default, each target its share: FUZZ='--runs=10000000', FUZZ='replies events --seconds=600', FUZZ=--keep.
+fuzz: .venv/fuzz
+	@exec .venv/bin/python -m tests.fuzz $(FUZZ)
 
 lint: .venv/tools
 	@.venv/bin/ruff check .

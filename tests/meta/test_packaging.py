@@ -27,13 +27,16 @@ API = [line for line in (ROOT / "requirements-api.txt").read_text().splitlines()
 MUTANTS = [line for line in (ROOT / "requirements-mutants.txt").read_text().splitlines()
            if line and not line.startswith("-r")]
 
+FUZZ = [line for line in (ROOT / "requirements-fuzz.txt").read_text().splitlines()
+        if line and not line.startswith("-r")]
+
 
 def names(lines: list[str]) -> set[str]:
     """The canonical names of requirement lines."""
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
-@pytest.mark.parametrize("line", sorted({*RUNTIME, *CONSOLE, *WEB, *DEV, *API, *MUTANTS}))
+@pytest.mark.parametrize("line", sorted({*RUNTIME, *CONSOLE, *WEB, *DEV, *API, *MUTANTS, *FUZZ}))
 def test_every_requirement_is_pinned(line: str) -> None:
     """One exact version each."""
     assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line)
@@ -42,8 +45,9 @@ def test_every_requirement_is_pinned(line: str) -> None:
 @pytest.mark.parametrize(
     "lines",
     [RUNTIME, RUNTIME + CONSOLE, RUNTIME + CONSOLE + WEB, RUNTIME + CONSOLE + WEB + DEV,
-     RUNTIME + CONSOLE + WEB + DEV + API, RUNTIME + CONSOLE + WEB + DEV + MUTANTS],
-    ids=["runtime", "console", "web", "dev", "api", "mutants"],
+     RUNTIME + CONSOLE + WEB + DEV + API, RUNTIME + CONSOLE + WEB + DEV + MUTANTS,
+     RUNTIME + CONSOLE + WEB + DEV + FUZZ],
+    ids=["runtime", "console", "web", "dev", "api", "mutants", "fuzz"],
 )
 def test_requirements_are_complete(lines: list[str]) -> None:
     """Whatever a requirement needs on this Python is pinned too."""
