@@ -25,8 +25,6 @@ from tests.harness import ROOT
 #: Shares of the inputs, by how many of them a target takes in a second.
 RUNS_SHARE = {"answers": 20, "edns": 8, "replies": 16, "resolution": 2, "events": 14, "filelog": 6, "master": 2,
               "http": 18, "kafka": 14}
-#: In one file so many are kept at most: all of them are checked in each run of the tests.
-MOST_KEPT = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def one(name: str, folder: pathlib.Path, *, runs: int, seconds: float, seed: int
         print(text[-6000:])
         found = found or [f"(exit code {done.returncode})"]
     if keep:
-        corpus.keep(name, [path.read_bytes() for path in reached][: MOST_KEPT - len(corpus.kept(name))])
+        corpus.keep(name, [path.read_bytes() for path in reached])
     runs_done = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)
     branches = re.findall(r"\bcov: (\d+)", text)
     count = int(runs_done[1]) if runs_done else 0

@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Iterable
 
 FOLDER = pathlib.Path(__file__).with_name("corpus")
-#: Longer inputs are made by the targets themselves, not kept.
-MOST_OCTETS = 2048
+#: Longer inputs are made by the targets themselves, not kept; and of all of one target no more than so much.
+MOST_OCTETS, ALL_OCTETS = 512, 16 << 10
 
 
 def path(name: str) -> pathlib.Path:
@@ -24,9 +24,15 @@ def kept(name: str) -> list[bytes]:
 
 
 def keep(name: str, inputs: Iterable[bytes], why: str = "") -> int:
-    """Add inputs that are not there and not too long; how many were added."""
-    there = set(kept(name))
-    new = sorted({each for each in inputs if len(each) <= MOST_OCTETS} - there, key=lambda each: (len(each), each))
+    """Add inputs that are not there, the shortest first, as long as there is room; how many were added."""
+    there = kept(name)
+    room = ALL_OCTETS - sum(map(len, there))
+    count = 0
     with path(name).open("a", encoding="ascii") as file:
-        file.writelines(each.hex() + (f"  # {why}\n" if why else "\n") for each in new)
-    return len(new)
+        for each in sorted({*inputs} - {*there}, key=lambda each: (len(each), each)):
+            room -= len(each)
+            if len(each) > MOST_OCTETS or (room < 0 and not why):
+                break
+            file.write(each.hex() + (f"  # {why}\n" if why else "\n"))
+            count += 1
+    return count
