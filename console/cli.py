@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not surroundings.browser and not (sys.stdin.isatty() and sys.stdout.isatty()):
         sys.stderr.write("streamdns-console: this is no terminal; --once prints the overview as text\n")
         return 2
+    if not surroundings.browser:
+        environment.forget_size()
     return _run(urls, token, arguments, version, surroundings)
 
 

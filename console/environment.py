@@ -38,6 +38,12 @@ def read() -> Environment:
     return parse(os.environ, socket_there=os.path.exists(_SOCKET))
 
 
+def forget_size() -> None:
+    """Take the size of the terminal out of the environment: it would stand over the terminal's own, which changes."""
+    for name in ("LINES", "COLUMNS"):
+        os.environ.pop(name, None)
+
+
 def parse(environ: Mapping[str, str], *, socket_there: bool = False) -> Environment:
     """What an environment says; the admin API of this machine is where the server's own setting has it."""
     node = environ.get("STREAMDNS_NODE", "").strip() or environ.get("DNS_ADMIN_ADDRESS", "").strip()

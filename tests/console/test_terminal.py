@@ -63,8 +63,11 @@ def console(server: Server, folder: Path, size: tuple[int, int], **env: str) -> 
 
 @pytest.mark.slow
 def test_the_server_is_killed_and_started_again_under_the_open_console(server: Server, tmp_path: Path) -> None:
-    """Figures, a change, disconnected with the figures still there, back; then everything on a large terminal."""
-    with asked(server), console(server, tmp_path, (80, 24)) as terminal:
+    """Figures, a change, disconnected with the figures still there, back; then everything on a large terminal.
+
+    A size in the environment, where some shells export it, is that of the beginning.
+    """
+    with asked(server), console(server, tmp_path, (80, 24), LINES="24", COLUMNS="80") as terminal:
         terminal.waits_for(r"● serving[^\n]*⟳ 1 s")
         screen = terminal.waits_for(r"answers +[1-9][\d.]*k?/s")
         assert "www.example.org." in screen
