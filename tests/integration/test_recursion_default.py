@@ -15,7 +15,7 @@ import dns.rcode
 import pytest
 
 from tests.harness import ROOT, Server
-from tests.harness.process import clean_environment, wait_until
+from tests.harness.process import clean_environment, free_port, wait_until
 from tests.integration.clients import ZONE
 
 _RA = dns.flags.RA
@@ -26,13 +26,14 @@ def nowhere(tmp_path: pathlib.Path) -> Iterator[dict[str, str]]:
     """Settings with a root server in place of the Internet's where nobody listens; nothing is said of who may ask."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
         # Both are taken, so that nobody else gets them: TCP without listen(), UDP connected to elsewhere.
-        udp.bind(("127.0.0.1", 0))
-        tcp.bind(("127.0.0.1", udp.getsockname()[1]))
+        place = ("127.0.0.1", free_port())
+        udp.bind(place)
+        tcp.bind(place)
         udp.connect(("127.0.0.1", 9))
         hints = tmp_path / "hints.zone"
         hints.write_text(". 3600 NS a.root.\na.root. 3600 A 127.0.0.1\n")
         yield {
-            "DNS_RECURSION_ALLOW": "", "DNS_ROOT_HINTS": str(hints), "DNS_RESOLVER_PORT": str(udp.getsockname()[1]),
+            "DNS_RECURSION_ALLOW": "", "DNS_ROOT_HINTS": str(hints), "DNS_RESOLVER_PORT": str(place[1]),
         }
 
 
