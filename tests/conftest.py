@@ -29,6 +29,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, with the reason, what this machine cannot run."""
     if item.get_closest_marker("root") and not (os.geteuid() == 0 and os.environ.get("STREAMDNS_TEST_ROOT") == "1"):
         pytest.skip("needs root and STREAMDNS_TEST_ROOT=1")
+    if item.get_closest_marker("slow") and os.environ.get("STREAMDNS_TEST_SLOW") != "1":
+        pytest.skip("takes long: needs STREAMDNS_TEST_SLOW=1, which .ci/run sets")
     for marker in item.iter_markers("peers"):
         reason = missing_tools(*(marker.args or ("nsd", "knotd")))
         if reason:
