@@ -35,6 +35,11 @@ def printable(text: str) -> str:
     return "".join(f"\\u{{{ord(char):x}}}" if unicodedata.category(char) in _HIDDEN else char for char in text)
 
 
+def place(topic: str | None, partition: int | None, position: int | None) -> str:
+    """Where an event stands in the log; a token of some zones is not told."""
+    return "–" if topic is None else f"{printable(topic)}/{partition}:{position}"
+
+
 def width_of(line: Iterable[Span]) -> int:
     """The number of cells of a line."""
     return sum(cell_len(span.text) for span in line)

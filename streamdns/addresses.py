@@ -21,6 +21,7 @@ OUTPUTS: Final[Mapping[str, str]] = {
 
 #: Names, IPv4 and IPv6 addresses (whose brackets are gone here).
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*)|[0-9a-f:.]+", re.IGNORECASE)
+_PLAIN_PARAMETERS: Final = ("db", "bucket", "org", "rp", "precision")
 _WITHOUT_PATH: Final = ("statsd", "influx+udp")
 
 
@@ -67,19 +68,39 @@ def parse_output(text: str) -> SplitResult:
     """Parse the URL of an output, such as stdout or influx://127.0.0.1:8086/write?db=dns; raises ValueError."""
     scheme, separator, _ = text.partition("://")
     if scheme not in OUTPUTS:
-        raise ValueError(f"has {text}, which is none of {', '.join(OUTPUTS)}")
+        raise ValueError(f"has {masked_output(text)}, which is none of {', '.join(OUTPUTS)}")
     if not separator and scheme != "stdout":
-        raise ValueError(f"has {text}, which names no host")
+        raise ValueError(f"has {masked_output(text)}, which names no host")
     url = urlsplit(text if separator else f"{text}://")
     if "@" in url.netloc:
         raise ValueError("has a password in it; DNS_METRICS_TOKENS is the place for that")
     try:
         url.port  # noqa: B018 - it is looked at here, so that it is never wrong later
     except ValueError:
-        raise ValueError(f"has {text}, whose port is not a number from 0 to 65535") from None
+        raise ValueError(f"has {masked_output(text)}, whose port is not a number from 0 to 65535") from None
     if scheme != "stdout" and (not url.hostname or not _HOST.fullmatch(url.hostname)):
-        raise ValueError(f"has {text}, which names no host")
+        raise ValueError(f"has {masked_output(text)}, which names no host")
     return url
+
+
+def masked_output(text: str) -> str:
+    """Return the URL of an output without what may be a secret: a user and a password, and all values of its query.
+
+    InfluxDB takes names and passwords as parameters of the query; what only says where to write is left.
+    """
+    head, separator, rest = text.partition("://")
+    if not separator:
+        return text
+    before, question, query = rest.partition("?")
+    host, slash, path = before.partition("/")
+    host = "***@" + host.rpartition("@")[2] if "@" in host else host
+    pairs = [_masked_pair(pair) for pair in query.split("&")]
+    return f"{head}://{host}{slash}{path}{question}{'&'.join(pairs)}"
+
+
+def _masked_pair(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    return pair if name.lower() in _PLAIN_PARAMETERS or not equals else f"{name}=***"
 
 
 def unused_part(url: SplitResult) -> str:

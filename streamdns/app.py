@@ -18,7 +18,7 @@ from streamdns import __version__
 from streamdns.admin.commits import Commits
 from streamdns.admin.fleet.auditor import Auditor
 from streamdns.admin.fleet.client import Client
-from streamdns.admin.fleet.peers import Peers
+from streamdns.admin.fleet.peers import MOST_BYTES, Peers
 from streamdns.admin.http.tls import peers_context
 from streamdns.admin.node import Node
 from streamdns.admin.resolver import ResolverAdmin
@@ -39,7 +39,7 @@ from streamdns.metrics.services import services as metrics_services
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import EXIT_FAILED, Service, Supervisor
 from streamdns.runtime.listening import InetListener, UnixListener
-from streamdns.runtime.open_files import open_files, raise_open_files
+from streamdns.runtime.open_files import connections_of, open_files, raise_open_files
 from streamdns.runtime.sdnotify import Notifier
 from streamdns.runtime.unexpected import into_the_log
 from streamdns.serving.connections import Connections
@@ -60,9 +60,6 @@ if TYPE_CHECKING:
 
 _log = logs.get("app")
 
-#: Descriptors that TCP connections leave to everything else.
-_OTHER_DESCRIPTORS = 200
-_LEAST_CONNECTIONS = 8
 _SWITCH_S = 0.0005
 
 
@@ -70,7 +67,8 @@ def policy_of(settings: Settings) -> Policy:
     """Make the policy of answers from the settings; raises ConfigError."""
     return Policy(
         zones=zone_keys(settings.zones),
-        instance_id=settings.instance_id.encode()[:255],
+        # The host name, which it is by default, is told to nobody who was not meant to know it.
+        instance_id=settings.instance_id.encode()[:255] if "DNS_INSTANCE_ID" in settings.given else b"",
         version=f"streamdns {__version__}".encode() if settings.version else None,
         edns_size=settings.edns_size_bytes,
         flatten_apex_cname=settings.apex_cname == "flatten",
@@ -125,7 +123,7 @@ class App:
         self.statistics = Statistics(self.registry, self.consumer.progress.propagation)
         self._answerers: list[Answerer] = []
         self._connections = Connections(
-            _connections(settings.tcp_connections), settings.tcp_client_connections, self.statistics
+            connections_of(settings.tcp_connections, open_files()), settings.tcp_client_connections, self.statistics
         )
         self._tcp_servers: list[TcpServer] = []
         self._policy = policy
@@ -182,7 +180,10 @@ class App:
         node = Node(
             settings=lambda: self.settings, view=self.view, progress=progress, registry=self.registry,
             status=self.status, commits=Commits(progress),
-            peers=[Client(url, token=settings.peers_token, ca=settings.peers_ca) for url in settings.peers],
+            peers=[
+                Client(url, token=settings.peers_token, ca=settings.peers_ca, most_bytes=MOST_BYTES)
+                for url in settings.peers
+            ],
         )
         auditor = peers = None
         if node.peers:
@@ -288,7 +289,7 @@ class App:
         logs.setup(new.log_level, new.log_format)
         self.view.set_max_bytes(new.view_max_bytes)
         self.consumer.progress.stale_after_s = new.stale_after_s
-        self._connections.most = _connections(new.tcp_connections)
+        self._connections.most = connections_of(new.tcp_connections, open_files())
         self._connections.most_of_client = new.tcp_client_connections
         for server in self._tcp_servers:
             server.idle_timeout_s, server.message_timeout_s = new.tcp_idle_timeout_s, new.tcp_message_timeout_s
@@ -304,11 +305,6 @@ class App:
             return self.supervisor.run()
         finally:
             self.view.close()
-
-
-def _connections(wanted: int) -> int:
-    """How many TCP connections may be open: as wanted, but other files and sockets have descriptors left."""
-    return min(wanted, max(_LEAST_CONNECTIONS, open_files() - _OTHER_DESCRIPTORS))
 
 
 def run(settings: Settings, load: Callable[[], Settings]) -> int:

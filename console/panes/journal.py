@@ -15,7 +15,7 @@ from .. import calls
 from .. import format as fmt
 from ..changes import before_after
 from ..host import Host
-from ..lines import Line, printable
+from ..lines import Line, place, printable
 from ..model import Snapshot
 from ..widgets.columns import Column
 from ..widgets.rows import Rows
@@ -75,7 +75,7 @@ class Journal(Pane):
                 ),
                 Column(
                     title="position",
-                    cell=lambda row: f"{printable(row.topic)}/{row.partition}:{row.position}",
+                    cell=lambda row: place(row.topic, row.partition, row.position),
                     width=18,
                     optional=4,
                 ),

@@ -251,16 +251,9 @@ class NamePage(Pane):
         if self._journal is None:
             return [*lines, [Span("  asking …", "dim")]]
         if not self._journal.changes:
-            return [
-                *lines,
-                [
-                    Span(
-                        "  the journal has no change of this name (it keeps the last "
-                        f"{self._journal.end - self._journal.first:,})",
-                        "dim",
-                    )
-                ],
-            ]
+            first, end = self._journal.first, self._journal.end
+            keeps = "" if first is None or end is None else f" (it keeps the last {end - first:,})"
+            return [*lines, [Span(f"  the journal has no change of this name{keeps}", "dim")]]
         for change in self._journal.changes:
             day = fmt.exact(change.time)[:10]
             lines.append([Span(f"  {day} ", "dim"), *change_line(change, width - 14, self.host.snapshot)])

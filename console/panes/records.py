@@ -13,7 +13,7 @@ from streamdns.admin.schema.data import RRset
 from .. import calls
 from .. import format as fmt
 from ..host import Host
-from ..lines import Line, Span, printable
+from ..lines import Line, Span, place, printable
 from ..model import Meaning, Snapshot
 from ..paging import PagedRows
 from ..signs import sign
@@ -57,7 +57,7 @@ class Records(Pane):
                     optional=3,
                 ),
             ],
-            key=lambda row: (row.name, row.type, row.position),
+            key=lambda row: (row.name, row.type, row.local, row.position),
             nothing="asking …",
         )
         self._source = self._new_source()
@@ -169,9 +169,7 @@ def notes(row: RRset, *, plain: bool = False) -> Line:
 
 def origin(row: RRset) -> str:
     """Where its event stands in the log."""
-    if row.local or row.topic is None:
-        return "this node's own"
-    return f"{printable(row.topic)}/{row.partition}:{row.position}"
+    return "this node's own" if row.local else place(row.topic, row.partition, row.position)
 
 
 def zone_lines(row: RRset) -> list[str]:

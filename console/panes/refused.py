@@ -16,7 +16,7 @@ from .. import format as fmt
 from ..api import ApiProblem
 from ..asking import absolute, find_name
 from ..host import Host
-from ..lines import Line, Span, printable, rule, shorten, wrap
+from ..lines import Line, Span, place, printable, rule, shorten, wrap
 from ..model import Snapshot
 from ..widgets.columns import Column
 from ..widgets.page import Page
@@ -73,10 +73,10 @@ class Refused(Pane):
                 ),
                 Column(
                     title="position",
-                    cell=lambda row: f"{printable(row.topic)}/{row.partition}:{row.position}",
+                    cell=lambda row: place(row.topic, row.partition, row.position),
                     width=20,
                     optional=1,
-                    order=lambda row: row.position,
+                    order=lambda row: row.position or 0,
                 ),
             ],
             key=lambda row: row.id,
@@ -239,7 +239,7 @@ class RefusedEvent(Pane):
         lines += [
             [],
             [Span("  key       ", "dim"), Span(printable(event.key or "none"))],
-            [Span("  position  ", "dim"), Span(f"{printable(event.topic)}/{event.partition}:{event.position}")],
+            [Span("  position  ", "dim"), Span(place(event.topic, event.partition, event.position))],
             [Span("  written   ", "dim"), Span(fmt.exact(event.timestamp))],
             [Span("  read      ", "dim"), Span(fmt.exact(event.time))],
             [],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gevent.event import Event
 
+from streamdns.admin import texts
 from streamdns.admin.access.gate import Access
 from streamdns.admin.http.application import application
 from streamdns.admin.http.edge import Edge
@@ -40,6 +41,7 @@ class AdminServer(Service):
         self._registry = registry
         self._access = Access(settings, registry)
         self._context = tls_context(settings)
+        self._proxies = settings.admin_trusted_proxies
         rows = described((*basic_routes(status, registry), *self._access.routes(), *content))
         self._application = application(rows, self._access)
         self._server: Edge | None = None
@@ -49,7 +51,7 @@ class AdminServer(Service):
         """Bind and serve; raises ConfigError and NotYet."""
         self._stopped.clear()
         self._server = Edge(self._listener.open(), self._application, registry=self._registry)
-        self._server.context = self._context
+        self._server.context, self._server.proxies = self._context, self._proxies
         self._server.start()
         _log.info("admin.listening", address=str(self._listener.address), tls=self._context is not None)
 
@@ -65,6 +67,7 @@ class AdminServer(Service):
             if isinstance(self._listener, UnixListener):
                 self._listener.remove()
         self._access.close()
+        texts.close()
         self._stopped.set()
 
     def reload(self, settings: Settings) -> None:
@@ -73,9 +76,9 @@ class AdminServer(Service):
             raise ConfigError(["DNS_ADMIN_TLS_CERT turns TLS on or off at the next start only"])
         context = tls_context(settings)
         self._access.reload(settings)
-        self._context = context
+        self._context, self._proxies = context, settings.admin_trusted_proxies
         if self._server is not None:
-            self._server.context = context
+            self._server.context, self._server.proxies = context, self._proxies
 
     def ready(self) -> bool:
         """Return whether it listens."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 from streamdns.admin.access.accounts import file_of, users_missing
 from streamdns.admin.access.tokens import keyring_of
@@ -15,7 +15,9 @@ from streamdns.consumer import local_records
 from streamdns.dns import name
 from streamdns.errors import ConfigError, NotYet, SourceError, ViewCorrupt, ViewError
 from streamdns.resolver.service.from_settings import knowledge_of
-from streamdns.runtime.listening import InetListener
+from streamdns.runtime.listening import InetListener, Listener, UnixListener
+from streamdns.runtime.open_files import connections_of, most_open_files
+from streamdns.runtime.owner import acting_as_owner
 from streamdns.serving.listeners import listeners
 from streamdns.settings import Settings
 from streamdns.sources.filelog import is_directory, partition_files
@@ -44,6 +46,7 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
         _check_log(settings.file_log, problems, notes)
     _check_listeners(settings, problems, notes, held=holder is not None)
     _check_admin(settings, problems, notes)
+    _check_open_files(settings, notes)
     if args.json:
         warnings = list(settings.warnings)
         print_json({"problems": problems, "warnings": warnings, "notes": notes, "view_held_by": holder})
@@ -157,7 +160,8 @@ def _check_listeners(settings: Settings, problems: list[str], notes: list[str], 
     with ExitStack() as bound:
         for listener in wanted.each():
             try:
-                bound.callback(listener.release, listener.bind())
+                with _as_owner_of(listener):
+                    bound.callback(listener.release, listener.bind())
             except ConfigError as err:
                 problems += err.problems
             except NotYet as err:
@@ -165,6 +169,21 @@ def _check_listeners(settings: Settings, problems: list[str], notes: list[str], 
             if isinstance(listener, InetListener) and listener.missing:
                 notes.append(f"{listener.setting}: {listener.where} is no address of this machine; the server listens "
                              "there all the same, for when it comes")
+
+
+def _check_open_files(settings: Settings, notes: list[str]) -> None:
+    """Note where the limit on open files, as it is for this command, leaves fewer TCP connections than are wanted."""
+    files = most_open_files()
+    connections = connections_of(settings.tcp_connections, files)
+    if settings.tcp and connections < settings.tcp_connections:
+        notes.append(f"DNS_TCP_CONNECTIONS={settings.tcp_connections} is more than {files} open files leave room for: "
+                     f"a server that is limited as this command is takes {connections} (LimitNOFILE=, ulimit -Hn)")
+
+
+def _as_owner_of(listener: Listener) -> AbstractContextManager[None]:
+    if isinstance(listener, UnixListener):
+        return acting_as_owner(os.path.dirname(listener.address.path))
+    return nullcontext()
 
 
 def _check_admin(settings: Settings, problems: list[str], notes: list[str]) -> None:

@@ -15,20 +15,22 @@ from streamdns.settings.peers import parse_node, parse_token, read_token
 
 def client_of(
     args: argparse.Namespace, settings: Settings, *, node: str | None = None, role: Role = Role.VIEWER,
-    timeout_s: float = 30.0, prefer_own: bool = False,
+    timeout_s: float = 30.0, prefer_own: bool = False, sign: bool = False,
 ) -> Client:
     """Return a client of the node that is named (`node`, --node, STREAMDNS_NODE), or else of the one of these settings.
 
     Where no token is given, one of DNS_PEERS is asked with the token for those, and the node of these settings with one
-    that they can sign: with `prefer_own` in any case. Raises CommandError.
+    that they can sign: with `prefer_own` in any case, with `sign` also a node that is named. Raises CommandError.
     """
     named = node or getattr(args, "node", None) or settings.client_node
     token = _token(args, settings)
     ca = getattr(args, "ca", None) or settings.peers_ca
     if named:
         url = _url(named)
-        return Client(url, token=token or (settings.peers_token if url in settings.peers else ""), ca=ca,
-                      timeout_s=timeout_s)
+        token = token or (settings.peers_token if url in settings.peers else "")
+        if sign:
+            token = token or local_token.token_of(settings, role)
+        return Client(url, token=token, ca=ca, timeout_s=timeout_s)
     address = settings.admin_address
     if address is None:
         raise CommandError("DNS_ADMIN_ADDRESS is off here: say which node with --node")

@@ -125,8 +125,13 @@ _OPTIONAL = ("NOTES", "PRODUCER", "TIMESTAMP", "READ", "WHERE", "FROM", "DIGEST"
 _RRSET = ("NAME", "TTL", "TYPE", "FROM", "TIMESTAMP", "NOTES", "RECORDS")
 
 
+def _place(row: Mapping[str, Any]) -> str:
+    """Where the event of a row stands in the log; a token of some zones is not told."""
+    return "-" if row["topic"] is None else f"{row['topic']}/{row['partition']}:{row['position']}"
+
+
 def _rrset(row: Mapping[str, Any]) -> Sequence[Any]:
-    where = "local" if row["local"] else f"{row['topic']}/{row['partition']}:{row['position']}"
+    where = "local" if row["local"] else _place(row)
     notes = [word for word in ("shadowed", "rejected") if row[word]]
     return (row["name"], row["ttl"], row["type"], where, moment(row["timestamp"]), notes or None,
             " | ".join(row["records"]))
@@ -160,7 +165,7 @@ def quarantine(args: argparse.Namespace, client: Client) -> int:
         args, _rows(client, "/v1/quarantine", "quarantined", {}, None),
         ("READ", "WHERE", "KEY", "PAYLOAD", "REASON") if args.payload else ("READ", "WHERE", "KEY", "REASON"),
         lambda row: (
-            moment(row["time"]), f"{row['topic']}/{row['partition']}:{row['position']}", row["key"],
+            moment(row["time"]), _place(row), row["key"],
             *((row["payload"][:40],) if args.payload else ()), row["reason"],
         ),
         "the quarantine is empty",
@@ -208,9 +213,8 @@ _CHANGE = ("TIME", "NAME", "TYPE", "WHERE", "PRODUCER", "CHANGE")
 
 
 def _change(row: Mapping[str, Any]) -> Sequence[Any]:
-    where = f"{row['topic']}/{row['partition']}:{row['position']}"
     before, after = _data(row["before"]), _data(row["after"])
-    return (moment(row["time"]), row["name"], row["type"], where, row["producer"] or "-", f"{before} -> {after}")
+    return (moment(row["time"]), row["name"], row["type"], _place(row), row["producer"] or "-", f"{before} -> {after}")
 
 
 def _data(data: Mapping[str, Any] | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 
+from streamdns.commands.parser_client import add_node
+
 _EXPIRES = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MOST_S = 3660 * 86400
@@ -27,7 +29,8 @@ what is below them. The token goes to standard output, its id and end to standar
 signed with the first of DNS_ADMIN_JWTKEYS that can, or with DNS_ADMIN_JWTSECRET.
 
 `revoke` takes an id, or - for a token on standard input, and writes it into DNS_ADMIN_REVOKED: a server that runs
-refuses it from then on. `list` shows what is revoked.""",
+refuses it from then on. It asks the node of these settings (or --node) whether it does, and its DNS_PEERS, each of
+which has a list of its own; exit 1 where the node does not. `list` shows what is revoked.""",
 }
 
 EXAMPLES = {
@@ -56,6 +59,7 @@ def add(commands: dict[str, argparse.ArgumentParser]) -> None:
     token.add_argument("--expires", type=_seconds, metavar="TIME", help="when it ends: 90d, 12h, 30m or 60s from now "
                        "(create; default: 90d)")
     token.add_argument("--name", metavar="NAME", help="who will have it, for logs (create; default: token)")
+    add_node(token)
     for command in (user, token):
         command.add_argument("--json", action="store_true", help="write JSON")
 
@@ -70,6 +74,8 @@ def check(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         return
     if (args.token is None) == (args.action == "revoke"):
         command.error("ID is missing" if args.token is None else f"{args.action} takes no ID")
+    if args.action == "create" and (args.node or args.token_file or args.ca):
+        command.error("--node, --token-file and --ca go with revoke and list")
     if args.action == "create":
         if args.role is None:
             command.error("--role is missing")

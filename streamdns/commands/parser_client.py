@@ -73,7 +73,7 @@ def add(commands: dict[str, argparse.ArgumentParser]) -> None:
     """Add the arguments of these commands to their parsers."""
     for name in ("status", "zones", "records", "search", "consumer", "journal", "wait", "nodes", "compare",
                  "quarantine", "publish"):
-        _add_node(commands[name])
+        add_node(commands[name])
         if name not in ("quarantine", "publish"):
             commands[name].add_argument("--json", action="store_true", help="write JSON")
     zones = commands["zones"]
@@ -121,7 +121,8 @@ def _add_waiting(commands: dict[str, argparse.ArgumentParser]) -> None:
                          help="how long --wait waits (default: 30)")
 
 
-def _add_node(command: argparse.ArgumentParser) -> None:
+def add_node(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which node is asked, and how."""
     command.add_argument("--node", metavar="NODE", help="the node to ask: HOST:PORT, a URL, or unix:PATH")
     command.add_argument("--token-file", metavar="FILE", help="a file that holds the token for it")
     command.add_argument("--ca", metavar="FILE", help="certificates (PEM) to trust for https, instead of the system's")

@@ -13,6 +13,7 @@ from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.publish import user_at_host
 from streamdns.errors import ViewCorrupt
+from streamdns.runtime.owner import acting_as_owner
 from streamdns.settings import Settings
 from streamdns.view import rebuild_request
 from streamdns.view.rebuild_request import Request
@@ -30,7 +31,9 @@ def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
         raise CommandError(f"there is no view in {path} yet: the first start of the server makes it")
     holder = holder_of(path)
     _check_room(path)
-    asked = rebuild_request.ask(path, by=user_at_host(), now_ms=now_ms)
+    # As the server's user, who has to be able to read it.
+    with acting_as_owner(path):
+        asked = rebuild_request.ask(path, by=user_at_host(), now_ms=now_ms)
     if holder is None:
         note(f"no server runs on the view in {path}: the next start rebuilds it")
         return 0

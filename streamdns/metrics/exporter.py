@@ -1,32 +1,35 @@
-"""Serves /metrics to Prometheus at an address of its own, without a token and with nothing else."""
+"""Serves /metrics to Prometheus at an address of its own, without a token and with nothing else.
+
+Anybody may connect, so a client has little time for its request, and the one that has been waited for longest makes
+room for the next.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import contextlib
+import re
+from typing import Any, Final
 
+import gevent
 from gevent.event import Event
 from gevent.pool import Pool
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.server import StreamServer
 
 from streamdns.metrics.prometheus import CONTENT_TYPE, pages
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.listening import InetListener
-from streamdns.runtime.turns import give_way
+from streamdns.runtime.turns import take_turn
 
 _log = logs.get("metrics")
-_CONNECTIONS = 16
-_IDLE_S = 5.0
-
-
-class _Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
-    """Serves one connection and closes it when the client is silent."""
-
-    def handle(self) -> None:
-        self.socket.settimeout(_IDLE_S)
-        super().handle()
+_CONNECTIONS: Final = 16
+#: For the whole head of a request, and for a whole answer to be taken.
+_HEAD_S: Final = 5.0
+_ANSWER_S: Final = 10.0
+_HEAD_BYTES: Final = 8192
+_LINGER_S: Final = 1.0
+_request_line = re.compile(rb"([A-Z]{1,16}) ([\x21-\x7e]+) HTTP/1\.[01]\r?\n").match
 
 
 class PrometheusServer(Service):
@@ -39,32 +42,88 @@ class PrometheusServer(Service):
         self._registry = registry
         self._server: Any = None
         self._stopped = Event()
+        self._open = 0
+        self._waiting: dict[gevent.Greenlet, None] = {}
 
     def start(self) -> None:
         """Bind and serve; raises ConfigError and NotYet."""
         self._stopped.clear()
-        self._server = WSGIServer(
-            self._listener.open(), self._serve, spawn=Pool(_CONNECTIONS), handler_class=_Handler, log=None,
-            error_log=None,
-        )
+        self._server = StreamServer(self._listener.open(), self._connected, spawn=Pool(4 * _CONNECTIONS))
         self._server.start()
         _log.info("metrics.listening", address=str(self._listener.address))
 
-    def _serve(self, environ: dict[str, Any], respond: Callable[[str, list[tuple[str, str]]], Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/metrics":
-            respond("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "26")])
-            return [b"there is nothing but this\n"]
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            respond("405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")])
-            return []
+    def _connected(self, client: Any, _: object) -> None:
+        """Serve one connection, which ends with the answer; called in a greenlet of its own."""
+        if self._open >= _CONNECTIONS and not self._make_room():
+            client.close()
+            return
+        self._open += 1
+        try:
+            with contextlib.suppress(OSError):
+                self._serve(client)
+        finally:
+            self._open -= 1
+            client.close()
+
+    def _serve(self, client: Any) -> None:
+        head = self._head_of(client)
+        if head is None:
+            return
+        take_turn()
+        answer = self._answer(head)
+        with self._waited_for(), gevent.Timeout(_ANSWER_S, False):
+            client.sendall(answer)
+            # What is still unread would reset the connection and take the answer away.
+            client.shutdown(1)
+            with gevent.Timeout(_LINGER_S, False):
+                while client.recv(_HEAD_BYTES):
+                    pass
+
+    def _head_of(self, client: Any) -> bytes | None:
+        """Read the head of a request, up to the empty line; None for one that is too long or not there in time."""
+        head: bytes = b""
+        with self._waited_for(), gevent.Timeout(_HEAD_S, False):
+            while len(head) <= _HEAD_BYTES:
+                data: bytes = client.recv(_HEAD_BYTES)
+                if not data:
+                    return None
+                head += data
+                if b"\r\n\r\n" in head or b"\n\n" in head:
+                    return head
+        return None
+
+    def _answer(self, head: bytes) -> bytes:
+        found = _request_line(head)
+        if found is None:
+            return _response(b"400 Bad Request", b"text/plain", b"this is no HTTP request\n")
+        method, path = found[1], found[2].partition(b"?")[0]
+        if path != b"/metrics":
+            return _response(b"404 Not Found", b"text/plain", b"there is nothing but /metrics\n")
+        if method not in (b"GET", b"HEAD"):
+            return _response(b"405 Method Not Allowed", b"text/plain", b"", b"Allow: GET, HEAD\r\n")
         parts = []
         for page in pages(self._registry):
             parts.append(page.encode())
-            give_way()
-        body = b"".join(parts)
-        headers = [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
-        respond("200 OK", headers)
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+            take_turn()
+        content = _response(b"200 OK", CONTENT_TYPE.encode(), b"".join(parts), b"Cache-Control: no-store\r\n")
+        return content[: content.index(b"\r\n\r\n") + 4] if method == b"HEAD" else content
+
+    @contextlib.contextmanager
+    def _waited_for(self) -> Any:
+        greenlet = gevent.getcurrent()
+        self._waiting[greenlet] = None
+        try:
+            yield
+        finally:
+            self._waiting.pop(greenlet, None)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been waited for the longest; returns whether there was one."""
+        for greenlet in self._waiting:
+            del self._waiting[greenlet]
+            greenlet.kill(block=False)
+            return True
+        return False
 
     def run(self) -> None:
         """Wait for stop(): the server has greenlets of its own."""
@@ -80,3 +139,9 @@ class PrometheusServer(Service):
     def ready(self) -> bool:
         """Return whether it listens."""
         return self._server is not None
+
+
+def _response(status: bytes, kind: bytes, content: bytes, more: bytes = b"") -> bytes:
+    return b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n%b\r\n%b" % (
+        status, kind, len(content), more, content
+    )

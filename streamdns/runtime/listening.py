@@ -151,7 +151,7 @@ class UnixListener:
                     os.unlink(path)
             listener.bind(path)
             # Before listen(): nobody can have connected yet.
-            os.chmod(path, self._mode)
+            _set_mode(path, self._mode)
             listener.setblocking(False)
             listener.listen(self._backlog)
         except OSError as err:
@@ -199,6 +199,22 @@ def wanted(addresses: tuple[Address, ...]) -> tuple[tuple[Address, ...], tuple[A
 
 def _family(address: Address) -> str:
     return "IPv6" if address.is_ipv6 else "IPv4"
+
+
+def _set_mode(path: str, mode: int) -> None:
+    """Set who may connect to the socket at a path, but change no file that a link there leads to. Raises OSError."""
+    place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(place).st_mode):
+            raise OSError(errno.EEXIST, "something else stands there")
+        try:
+            # There is no fchmod(2) for what is only pointed at.
+            os.chmod(f"/proc/self/fd/{place}", mode)
+        except FileNotFoundError:
+            # No /proc.
+            os.chmod(path, mode)
+    finally:
+        os.close(place)
 
 
 def _is_socket(path: str) -> bool:

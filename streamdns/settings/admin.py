@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from typing import Any, Final, NamedTuple
 
 from streamdns.addresses import Address, UnixAddress
 from streamdns.settings import parsers, secret_file
+from streamdns.settings.resolver import Network, parse_networks
 from streamdns.settings.row import Setting, bool_row, seconds_row
 
 MIN_SECRET_BYTES: Final = 32
+MIN_PASSWORD: Final = 8
+MAX_PASSWORD_BYTES: Final = 1024
+_UNIX: Final = "unix"
+_REVOKED: Final = "revoked.json"
 _KID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_SOCKET_BYTES: Final = 107
 _MAX_USER: Final = 128
 #: Each of these says who may use the admin API.
 _LOGIN: Final = ("admin_users", "admin_username", "admin_jwtsecret", "admin_jwtkeys")
 _DEFAULT_USER: Final = "admin"
+
+
+class Proxies(NamedTuple):
+    """Proxies whose X-Forwarded-For is believed: the networks they are in, and whether all on the unix socket are."""
+
+    networks: tuple[Network, ...] = ()
+    unix: bool = False
+
+    def __bool__(self) -> bool:
+        return self.unix or bool(self.networks)
+
+    def __str__(self) -> str:
+        return " ".join([*map(str, self.networks), *([_UNIX] if self.unix else [])])
 
 
 class KeyFile(NamedTuple):
@@ -49,6 +68,27 @@ def parse_user(text: str) -> str:
     return text
 
 
+def parse_password(text: str) -> str:
+    """Parse a password, as long as `streamdns user add` wants it."""
+    if len(text) < MIN_PASSWORD or len(text.encode("utf-8", "surrogateescape")) > MAX_PASSWORD_BYTES:
+        raise ValueError(f"has fewer than {MIN_PASSWORD} characters or more than {MAX_PASSWORD_BYTES} octets")
+    return parsers.parse_text(text)
+
+
+def parse_absolute(text: str) -> str:
+    """Parse the path of a file that is the same one in whatever directory a command works."""
+    if not text.startswith("/"):
+        raise ValueError("is not an absolute path")
+    return parsers.parse_text(text)
+
+
+def parse_proxies(text: str) -> Proxies:
+    """Parse networks or addresses of proxies, and "unix" for what connects over the unix socket."""
+    words = text.replace(",", " ").split()
+    others = [word for word in words if word.lower() != _UNIX]
+    return Proxies(parse_networks(" ".join(others)) if others or not words else (), len(others) < len(words))
+
+
 def parse_secret(text: str) -> str:
     """Parse a secret for signing: RFC 7518 §3.2 wants as many octets as the hash has."""
     if len(text.encode("utf-8", "surrogateescape")) < MIN_SECRET_BYTES:
@@ -57,7 +97,7 @@ def parse_secret(text: str) -> str:
 
 
 #: The settings whose value a file can hold, their attributes and parsers.
-_FILES: Final = (("DNS_ADMIN_PASSWORD", "admin_password", parsers.parse_text),
+_FILES: Final = (("DNS_ADMIN_PASSWORD", "admin_password", parse_password),
                  ("DNS_ADMIN_JWTSECRET", "admin_jwtsecret", parse_secret))
 
 
@@ -97,7 +137,8 @@ ADMIN: Final[tuple[Setting, ...]] = (
           unset_means="admin, where DNS_ADMIN_PASSWORD is set",
           allowed=f"text of at most {_MAX_USER} characters without colons and spaces", parse=parse_user),
     _text("DNS_ADMIN_PASSWORD", "admin_password", "The password of DNS_ADMIN_USERNAME.",
-          unset_means="the content of DNS_ADMIN_PASSWORD_FILE", allowed="text", secret=True),
+          unset_means="the content of DNS_ADMIN_PASSWORD_FILE", parse=parse_password, secret=True,
+          allowed=f"text of at least {MIN_PASSWORD} characters and at most {MAX_PASSWORD_BYTES} octets"),
     _text("DNS_ADMIN_PASSWORD_FILE", "admin_password_file", "A file that holds the password; a line end at its end "
           "does not count.", unset_means="none", allowed="a path of a file, and DNS_ADMIN_PASSWORD unset"),
     _text("DNS_ADMIN_JWTSECRET", "admin_jwtsecret", "The secret that signs tokens (HS256, kid `secret`); nodes that "
@@ -117,7 +158,15 @@ ADMIN: Final[tuple[Setting, ...]] = (
                 f"{MIN_SECRET_BYTES} octets, separated by space or comma",
     ),
     _text("DNS_ADMIN_REVOKED", "admin_revoked", "The file of revoked tokens; `streamdns token revoke` writes it, and a "
-          "change counts at once.", unset_means="", default="./var/revoked.json", allowed="a path of a file"),
+          "change counts at once.", unset_means="revoked.json beside the directory DNS_PATHDB", parse=parse_absolute,
+          allowed="an absolute path of a file"),
+    Setting(
+        name="DNS_ADMIN_TRUSTED_PROXIES", attribute="admin_trusted_proxies", parse=parse_proxies, default="",
+        unset=Proxies(), unset_means="none", reload=True,
+        description="The proxies in front of the admin API: from them X-Forwarded-For says from which address somebody "
+                    "signs in, and X-Forwarded-Proto whether with TLS.",
+        allowed="CIDRs or addresses, or unix for a proxy on the unix socket, separated by space or comma",
+    ),
     seconds_row("DNS_ADMIN_SESSION", "admin_session_s", (60, 2592000), "43200",
                 "How long a user stays signed in."),
     _text("DNS_ADMIN_TLS_CERT", "admin_tls_cert", "The certificate of the admin API, with its intermediate "
@@ -144,6 +193,8 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
     """Check and complete settings that depend on each other; `values` lacks those that could not be parsed."""
     for name, attribute, parse in _FILES:
         secret_file.settle(name, attribute, values, problems, parse=parse)
+    if values.get("admin_revoked") == "" and values.get("pathdb"):
+        values["admin_revoked"] = os.path.join(os.path.dirname(values["pathdb"].rstrip("/")), _REVOKED)
     if values.get("admin_password") and not values.get("admin_username"):
         values["admin_username"] = _DEFAULT_USER
     elif values.get("admin_username") and values.get("admin_password") == "":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from streamdns.addresses import OUTPUTS, Address, parse_output, unused_part
+from streamdns.addresses import OUTPUTS, Address, masked_output, parse_output, unused_part
 from streamdns.settings import parsers, secret_file
 from streamdns.settings.row import Setting, integer_row
 
@@ -24,6 +24,11 @@ def parse_outputs(text: str) -> tuple[str, ...]:
     for url in found:
         parse_output(url)
     return found
+
+
+def masked_outputs(text: str) -> str:
+    """Return the URLs of outputs without what may be a secret in them."""
+    return " ".join(masked_output(word) for word in _BETWEEN_OUTPUTS.split(text) if word)
 
 
 def parse_prefix(text: str) -> str:
@@ -66,6 +71,7 @@ METRICS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         name="DNS_METRICS_OUTPUTS", attribute="metrics_outputs", parse=parse_outputs, default="", unset=(),
+        shown=masked_outputs,
         unset_means="none",
         description="The URLs to send metrics to; docs/metrics-outputs.md describes what each output sends.",
         allowed="stdout, statsd://HOST:8125, influx://HOST:8086/write?db=DB, influx+udp://HOST:8089 or "
@@ -116,7 +122,8 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
         urls.append(f"statsd://{values['statsd_address']}")
     values["metrics_outputs"] = tuple(dict.fromkeys(urls))
     for url in map(parse_output, urls):
-        if rest := unused_part(url):
-            warnings.append(f"DNS_METRICS_OUTPUTS has {url.geturl()}, and {url.scheme} has no use for {rest}")
+        if unused_part(url):
+            shown = masked_output(url.geturl())
+            warnings.append(f"DNS_METRICS_OUTPUTS has {shown}, and {url.scheme} has no use for what is behind its host")
     unused = {name for name, _ in values.get("metrics_tokens") or ()} - {parse_output(url).scheme for url in urls}
     warnings += [f"DNS_METRICS_TOKENS has a token for {name}, but no such output is in use" for name in sorted(unused)]

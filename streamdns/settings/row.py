@@ -15,7 +15,8 @@ _BOOL = "true or false (also yes/no, on/off, 1/0)"
 class Setting:
     """One setting: its name, parser, default and description. A default of "" means unset; unset_means explains it.
 
-    `empty` is the value that an empty text stands for, where that differs from no text.
+    `empty` is the value that an empty text stands for, where that differs from no text. `shown` masks what may be a
+    secret in a text that is not secret as a whole, wherever it is shown.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Setting:
     empty: str = ""
     since: str = "0.1"
     secret: bool = False
+    shown: Callable[[str], str] = str
     reload: bool = False
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping
@@ -16,12 +17,14 @@ from typing import Any
 from streamdns.addresses import Address, UnixAddress
 from streamdns.errors import ConfigError
 from streamdns.settings import admin, kafka, listening, metrics, parsers, peers, resolver
-from streamdns.settings.admin import KeyFile
+from streamdns.settings.admin import KeyFile, Proxies
 from streamdns.settings.resolver import ForwardZone, Network
 from streamdns.settings.row import Setting
 from streamdns.settings.table import BY_NAME, SETTINGS
 
 _MAX_SHOWN = 100
+#: A user and a password in a URL, which no setting wants and somebody may write all the same.
+_USERINFO = re.compile(r"://[^/\s@]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class Settings:
     admin_jwtsecret_file: str
     admin_jwtkeys: tuple[KeyFile, ...]
     admin_revoked: str
+    admin_trusted_proxies: Proxies
     admin_session_s: float
     admin_tls_cert: str
     admin_tls_key: str
@@ -136,11 +140,15 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     def masked(self) -> dict[str, str]:
-        """Return every setting's name and effective value as text, secrets as ***."""
-        texts = {row.name: "***" if row.secret else _text(getattr(self, row.attribute)) for row in SETTINGS}
+        """Return every setting's name and effective value as text, secrets as ***, also those within a URL."""
+        texts = {
+            row.name: "***" if row.secret else row.shown(_text(getattr(self, row.attribute))) for row in SETTINGS
+        }
         texts["DNS_LOCAL_RECORDS"] = r"\n".join(self.local_records)
         for name in ("DNS_RECURSION_ALLOW", "DNS_RESOLVER_DENY"):
             texts[name] = texts[name] or "none"
+        # Where it lies beside the view, it is one place wherever this is read again.
+        texts["DNS_ADMIN_REVOKED"] = os.path.abspath(self.admin_revoked)
         texts["DNS_ADMIN_ADDRESS"] = str(self.admin_address or "off")
         texts["DNS_METRICS_ADDRESS"] = str(self.metrics_address or "off")
         return texts
@@ -249,6 +257,7 @@ def _parse_all(texts: Mapping[str, str], problems: list[str]) -> tuple[dict[str,
 
 
 def _problem(setting: Setting, text: str, reason: str) -> str:
+    text = _USERINFO.sub("://***@", setting.shown(text))
     shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
     # ascii() would double every backslash: only what could disturb a terminal or a line is replaced.
     shown = "".join(char if char.isprintable() else "?" for char in shown)
@@ -292,6 +301,6 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.12g}"
-    if isinstance(value, tuple) and not isinstance(value, Address | UnixAddress | ForwardZone):
+    if isinstance(value, tuple) and not isinstance(value, Address | UnixAddress | ForwardZone | Proxies):
         return " ".join(str(item) for item in value)
     return str(value)

@@ -36,8 +36,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="DNS_INSTANCE_ID", attribute="instance_id", parse=parsers.parse_identity, default="", unset="",
-        unset_means="the host name",
-        description="The name of this instance, as NSID (RFC 5001), id.server and the admin API give it.",
+        unset_means="the host name, which NSID and id.server do not tell",
+        description="The name of this instance, as the admin API, logs and metrics give it, and, where it is set, NSID "
+                    "(RFC 5001) and id.server.",
         allowed="text of at most 255 octets",
     ),
     Setting(

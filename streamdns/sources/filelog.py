@@ -7,6 +7,7 @@ of that line.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ import msgspec
 from streamdns.errors import SourceError
 from streamdns.events.batch import Record
 from streamdns.runtime.durable import sync_directory
+from streamdns.runtime.owner import acting_as_owner, has_one_name, open_unlinked
 
 TOPIC: Final = "file"
 MAX_LINE_BYTES: Final = 8 << 20  # A longer line is a bad event: nobody has to hold it in memory.
@@ -167,7 +169,26 @@ def append(
 
 def _append_lines(path: str, lines: list[bytes]) -> list[int]:
     """Write whole lines to one file under its lock and fsync; gives the position of each. Raises OSError."""
-    fd = _open_locked(path)
+    directory = os.path.dirname(path) or "."
+    try:
+        with acting_as_owner(directory):
+            return _append_open(path, _open_locked(path), lines)
+    except PermissionError:
+        if os.geteuid() != 0 or not _is_roots(path):
+            raise
+    return _append_open(path, _open_locked(path), lines)
+
+
+def _is_roots(path: str) -> bool:
+    """Return whether root itself has made this file in somebody else's directory: then root may write it."""
+    try:
+        found, directory = os.lstat(path), os.stat(os.path.dirname(path) or ".")
+    except OSError:
+        return False
+    return has_one_name(found) and found.st_uid == 0 and directory.st_uid != 0
+
+
+def _append_open(path: str, fd: int, lines: list[bytes]) -> list[int]:
     try:
         end = os.lseek(fd, 0, os.SEEK_END)
         new = end == 0
@@ -194,7 +215,7 @@ def _open_locked(path: str) -> int:
         os.makedirs(directory, exist_ok=True)
         sync_directory(os.path.dirname(os.path.abspath(directory)))
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        fd = _open(path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             if os.path.exists(path) and os.path.samestat(os.fstat(fd), os.stat(path)):
@@ -203,6 +224,18 @@ def _open_locked(path: str) -> int:
             os.close(fd)
             raise
         os.close(fd)  # Another file was moved into its place while we waited.
+
+
+def _open(path: str) -> int:
+    flags = os.O_RDWR | os.O_APPEND
+    if os.geteuid() != 0:
+        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    # Root writes to nothing that somebody may have put there as a link.
+    fd = open_unlinked(path, flags | os.O_CREAT, 0o644)
+    if not has_one_name(os.fstat(fd)):
+        os.close(fd)
+        raise OSError(errno.EPERM, "is no regular file with one name, so root does not write to it", path)
+    return fd
 
 
 def _write(fd: int, lines: list[bytes], starts: list[int]) -> None:

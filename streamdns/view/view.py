@@ -17,6 +17,7 @@ import msgspec
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewLocked
 from streamdns.runtime.durable import sync_directory
+from streamdns.runtime.owner import acting_as_owner, open_unlinked
 from streamdns.view import rebuild_request as request
 from streamdns.view.store import Store, disk_failure
 
@@ -290,7 +291,10 @@ def open_readonly(path: str) -> Store:
         if name is None:
             raise ViewError(f"there is no view in {path} yet: start the server once, or set DNS_PATHDB")
         try:
-            return Store(os.path.join(path, name), max_bytes=1 << 40, readonly=True)
+            generation = os.path.join(path, name)
+            # LMDB opens its table of readers for writing, and makes it where it is missing.
+            with acting_as_owner(generation):
+                return Store(generation, max_bytes=1 << 40, readonly=True)
         except ViewError:
             if current_generation(path) == name:  # else a rebuild was swapped in between
                 raise
@@ -301,7 +305,7 @@ def holder_of(path: str) -> str | None:
     """Say which process holds the view, or None; needs no view and takes no lock for longer than a moment."""
     name = os.path.join(path, _LOCK)
     try:
-        fd = os.open(name, (os.O_RDONLY if is_frozen(path) else os.O_RDWR) | os.O_CLOEXEC)
+        fd = open_unlinked(name, os.O_RDONLY if is_frozen(path) else os.O_RDWR)
     except OSError:
         return None
     try:

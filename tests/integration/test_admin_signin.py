@@ -155,8 +155,12 @@ def test_files_that_cannot_be_understood_let_nobody_in(server: Server, tmp_path:
     (tmp_path / "revoked.json").write_text("{")
     answer = call(server, "GET", "/v1/status", token=good)
     assert (answer.status, answer.code) == (503, "not_ready")
-    (tmp_path / "revoked.json").unlink()
+    (tmp_path / "revoked.json").write_text("")
     assert call(server, "GET", "/v1/status", token=good).status == 200
+    # One that was there and is gone is no empty one.
+    (tmp_path / "revoked.json").unlink()
+    assert call(server, "GET", "/v1/status", token=good).status == 503
+    (tmp_path / "revoked.json").touch()
     (tmp_path / "users").write_text("alice:root:x\n")
     assert sign_in(server, "root").status == 503
     assert "admin.file_unreadable" in server.written()
@@ -166,3 +170,33 @@ def test_without_users_there_is_nobody_to_sign_in_as(start: Callable[..., Server
     server = start()
     assert sign_in(server, "root").status == 404
     assert call(server, "GET", "/v1/status").status == 200
+
+
+def test_behind_a_proxy_nobody_locks_others_out(start: Callable[..., Server], tmp_path: Path) -> None:
+    """Neither who signs in from elsewhere, as the trusted proxy says, nor who has signed in from there before."""
+    server = start(DNS_ADMIN_PASSWORD=PASSWORD, DNS_ADMIN_TRUSTED_PROXIES="127.0.0.1")
+
+    def attempt(user: str, password: str, address: str) -> int:
+        body = {"username": user, "password": password}
+        return call(server, "POST", "/signin", body=body, headers={"X-Forwarded-For": f"192.0.2.1, {address}"}).status
+
+    assert attempt("admin", PASSWORD, "203.0.113.7") == 200
+    said = [attempt(f"user{number}", "wrong password", "203.0.113.7") for number in range(5)]
+    assert 429 in said
+    assert attempt("admin", PASSWORD, "203.0.113.7") == 200
+    assert attempt("admin", "wrong password", "198.51.100.1") == 401
+    assert "address=203.0.113.7" in server.written()
+    # Where TLS ends at the proxy, its cookie is for TLS, and its pages come from there.
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7",
+               "Origin": f"https://127.0.0.1:{server.admin_port}"}
+    answer = call(server, "POST", "/signin", body={"username": "admin", "password": PASSWORD}, headers=headers)
+    assert (answer.status, cookies(answer)["token"]["secure"]) == (200, True)
+
+
+def test_nobody_else_says_from_where_he_comes(server: Server) -> None:
+    for number in range(5):
+        body = {"username": f"user{number}", "password": "wrong password"}
+        answer = call(server, "POST", "/signin", body=body, headers={"X-Forwarded-For": f"203.0.113.{number}"})
+    assert answer.status == 429
+    assert "address=127.0.0.1" in server.written()
+    assert "203.0.113" not in server.written()

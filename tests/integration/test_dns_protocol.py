@@ -135,6 +135,18 @@ def test_options(start: Callable[..., Server]) -> None:
     assert server.ask("far.invalid", use_edns=0).rcode() == dns.rcode.REFUSED
 
 
+@pytest.mark.parametrize("name", ["id.server", "hostname.bind"])
+def test_the_host_name_is_told_to_nobody_who_did_not_ask_for_it_to_be(start: Callable[..., Server], name: str) -> None:
+    """DNS_INSTANCE_ID is the host name unless it is set."""
+    server = start()
+    chaos = dns.message.make_query(name, "TXT", rdclass=dns.rdataclass.CH)
+    for reply in (server.udp(chaos), server.tcp(chaos)):
+        assert (reply.rcode(), reply.answer) == (dns.rcode.REFUSED, [])
+    nsid = dns.message.make_query("www.example.org", "A", use_edns=0, options=[dns.edns.GenericOption(3, b"")])
+    assert server.udp(nsid).options == ()
+    assert socket.gethostname() in server.status()["instance"]
+
+
 def test_queries_in_flight_when_it_is_stopped(start: Callable[..., Server]) -> None:
     """SIGTERM under load: exit 0 within five seconds."""
     server = start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -81,6 +82,32 @@ def test_the_address_of_its_own_has_nothing_but_figures(serve: Callable[..., Ser
         server.answers("www.example.org")
         assert {each.recv(100) for each in silent[:16]} == {b""}
     assert page(own)
+
+
+def test_who_sends_an_octet_a_second_keeps_nobody_out(serve: Callable[..., Server]) -> None:
+    """The time is for the whole head, and whoever was waited for longest makes room."""
+    own = free_port()
+    served(serve, DNS_METRICS_ADDRESS=f"127.0.0.1:{own}")
+    request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n"
+    with ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", own), timeout=20)) for _ in range(40)]
+        for each in slow:
+            each.sendall(request[:4])
+        assert page(own)
+        last, ended, sent = slow[-1], time.monotonic() + 60, 4
+        last.settimeout(0.5)
+        while True:
+            assert time.monotonic() < ended, "it is waited for for ever"
+            try:
+                last.sendall(request[sent % 30 :][:1])
+                sent += 1
+                if not last.recv(100):
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        assert page(own)
 
 
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:99999"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from streamdns.admin.access import files, users
 from streamdns.admin.access.users import User
@@ -13,9 +15,32 @@ from streamdns.runtime import logs
 from streamdns.runtime.native import LowPriorityThread
 from streamdns.settings import Settings
 
-#: Passwords are looked at one after the other, in a native thread of their own; so many may wait.
-_MOST_WAITING = 8
+#: Passwords are looked at one after the other, in a native thread of their own. So many may wait: of those who have not
+#: signed in from their address before, with so many of one address; and of those who have, of each one.
+_MOST_WAITING, _MOST_OF_ADDRESS = 16, 4
+_MOST_KNOWN, _MOST_OF_KNOWN = 8, 1
 _log = logs.get("admin")
+
+
+class _Places:
+    """Counts who waits, in all and by a key, and refuses more than may."""
+
+    def __init__(self, most: int, most_of_one: int) -> None:
+        self._most, self._most_of_one = most, most_of_one
+        self._taken: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def one(self, key: str) -> Iterator[None]:
+        """Hold a place; raises ApiError where there is none."""
+        if self._taken.total() >= self._most or self._taken[key] >= self._most_of_one:
+            raise ApiError(503, "busy", "too many are signing in at the moment")
+        self._taken[key] += 1
+        try:
+            yield
+        finally:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
 
 
 class Accounts:
@@ -31,7 +56,8 @@ class Accounts:
         self._name, self._password = settings.admin_username, settings.admin_password
         self._own: User | None = None
         self._thread = LowPriorityThread()
-        self._waiting = 0
+        self._strangers = _Places(_MOST_WAITING, _MOST_OF_ADDRESS)
+        self._known = _Places(_MOST_KNOWN, _MOST_OF_KNOWN)
 
     def look(self) -> None:
         """Read the file where it is another one; raises ConfigError."""
@@ -57,19 +83,18 @@ class Accounts:
             raise ApiError(503, "not_ready", "the file of users cannot be read, so nobody can be looked up") from error
         return self._own if found is None and self._own is not None and name == self._own.name else found
 
-    def check(self, name: str, password: str) -> User | None:
-        """Return the user with this name and password, or None; an unknown name takes as long. Raises ApiError."""
-        if self._waiting >= _MOST_WAITING:
-            raise ApiError(503, "busy", "too many are signing in at the moment")
-        self._waiting += 1
-        try:
+    def check(self, name: str, password: str, *, network: str, known: bool) -> User | None:
+        """Return the user with this name and password, or None; an unknown name takes as long. Raises ApiError.
+
+        Who is `known` to have signed in from this network before does not stand behind its strangers.
+        """
+        place = self._known.one(f"{network} {name}") if known else self._strangers.one(network)
+        with place:
             if self._password and self._own is None:
                 self._own = User(self._name, Role.ADMIN, self._thread.run(users.hashed, self._password))
             user = self.find(name)
             kept = users.nobody() if user is None else user.password
             return user if self._thread.run(kept.matches, password) else None
-        finally:
-            self._waiting -= 1
 
     def close(self) -> None:
         """End the native thread that computes the hashes."""

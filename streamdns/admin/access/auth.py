@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from streamdns.admin.access.accounts import Accounts
@@ -71,7 +72,8 @@ class TokenGate:
 
     def _checked(self, claims: Claims) -> Principal:
         try:
-            if self.revoked.has(claims.jti):
+            session_of = claims.sub if claims.generation else ""
+            if self.revoked.has(claims.jti, session_of=session_of, begun_s=claims.iat):
                 raise BadToken("the token was revoked")
         except (OSError, ValueError) as error:
             if isinstance(error, BadToken):
@@ -80,12 +82,12 @@ class TokenGate:
             raise ApiError(503, "not_ready", "the list of revoked tokens cannot be read: no token is taken") from error
         principal = claims.principal()
         if not claims.generation:
-            return principal
+            return replace(principal, holder=f"token {claims.jti}")
         user = self.accounts.find(claims.sub)
         if user is None or user.password.generation() != claims.generation:
             raise BadToken("sign in again: the user is gone or has another password")
         # A role that was changed since counts.
-        return Principal(principal.name, user.role, principal.zones)
+        return replace(principal, role=user.role, holder=f"user {user.name}")
 
 
 def cookies_of(header: str, wanted: str) -> set[str]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import os
+import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from streamdns.runtime.durable import about, sync_directory
+from streamdns.runtime.owner import has_one_name, open_unlinked
 
 T = TypeVar("T")
 _MAX_BYTES = 64 << 20
 _LOCK_PATIENCE_S, _LOCK_AGAIN_S = 5.0, 0.02
+_RANDOM_DIGITS = 16
 
 
 class Watched(Generic[T]):
@@ -47,28 +51,53 @@ class Watched(Generic[T]):
         return self._value
 
 
+class Lock:
+    """The lock of a file that is being changed; it lies beside the file and remembers that there was one."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def remember(self) -> None:
+        """Keep that the file is there, so that was_there() says so should it vanish. Raises OSError."""
+        if not os.fstat(self._descriptor).st_size:
+            os.pwrite(self._descriptor, b"1", 0)
+
+
 @contextlib.contextmanager
-def changing(path: str) -> Iterator[None]:
+def changing(path: str) -> Iterator[Lock]:
     """Lock a file while it is read, changed and replaced, so that there is one writer at a time. Raises OSError."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open_lock(path)
     try:
-        _give_to_owner(lock, path)
-        _lock(lock, path)
-        yield
+        _lock(descriptor, path)
+        # Nobody else writes now: what lies there is of one who was killed.
+        for left in glob.glob(f"{glob.escape(path)}.{'[0-9a-f]' * _RANDOM_DIGITS}.new"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(left)
+        yield Lock(descriptor)
     finally:
-        os.close(lock)
+        os.close(descriptor)
+
+
+def was_there(path: str) -> bool:
+    """Return whether a file was there once, as its lock remembers."""
+    try:
+        return os.lstat(_lock_of(path)).st_size > 0
+    except OSError:
+        return False
 
 
 def replace(path: str, content: bytes) -> None:
     """Replace a file durably and as a whole; a new file may be read by its owner only. Raises OSError."""
     folder = os.path.dirname(path) or "."
-    temporary = f"{path}.new"
-    new = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # Nobody can have put anything under a name that nobody knew.
+    temporary = f"{path}.{secrets.token_hex(_RANDOM_DIGITS // 2)}.new"
+    new = open_unlinked(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with about(path):
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(new, stat.S_IMODE(os.stat(path).st_mode))
+            before = _regular(path)
+            if before is not None:
+                os.fchmod(new, stat.S_IMODE(before.st_mode) & 0o666)
             _give_to_owner(new, path)
             view = memoryview(content)
             while view:
@@ -83,6 +112,24 @@ def replace(path: str, content: bytes) -> None:
     os.replace(temporary, path)
     with about(path):
         sync_directory(folder)
+
+
+def _lock_of(path: str) -> str:
+    return f"{path}.lock"
+
+
+def _open_lock(path: str) -> int:
+    name = _lock_of(path)
+    try:
+        descriptor = open_unlinked(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        descriptor = open_unlinked(name, os.O_RDWR)
+    else:
+        _give_to_owner(descriptor, path)
+    if not has_one_name(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise OSError(errno.EPERM, "is no file of its own, so it is not used as a lock", name)
+    return descriptor
 
 
 def _lock(descriptor: int, path: str) -> None:
@@ -101,12 +148,19 @@ def _lock(descriptor: int, path: str) -> None:
             return
 
 
+def _regular(path: str) -> os.stat_result | None:
+    """Return what the file is that stands at a path, None for what is no regular file."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
 def _give_to_owner(descriptor: int, path: str) -> None:
-    """Give a file written by root to the owner of the old one or of the directory, which is the server's user."""
+    """Give a file that root has just made to the owner of the old one or of the directory, the server's user."""
     if os.geteuid() != 0:
         return
-    for of in (path, os.path.dirname(path) or "."):
-        with contextlib.suppress(FileNotFoundError):
-            owner = os.stat(of)
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            return
+    with contextlib.suppress(FileNotFoundError):
+        owner = _regular(path) or os.stat(os.path.dirname(path) or ".")
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Mapping
@@ -15,7 +16,9 @@ from streamdns.admin.access.throttle import Throttle
 from streamdns.admin.access.tokens import Keyring, keyring_of, random_keyring
 from streamdns.admin.access.unauthenticated import OpenGate
 from streamdns.admin.http.application import Gate
-from streamdns.admin.http.route import Principal, Role, Route
+from streamdns.admin.http.route import Call, Principal, Role, Route
+from streamdns.admin.schema.edge import TokenQuery, TokenState
+from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.settings import Settings
@@ -29,7 +32,9 @@ class Access:
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._registry = registry
-        self._revoked = Revoked(settings.admin_revoked)
+        # From now on it is this very file, in whatever directory a command works.
+        self._revoked = Revoked(os.path.abspath(settings.admin_revoked))
+        self._revoked.remember()
         self._accounts = Accounts(settings)
         self._keyring: Keyring | None = None
         self._made: Keyring | None = None
@@ -47,8 +52,21 @@ class Access:
         return self._gate.principal(environ, needed)
 
     def routes(self) -> tuple[Route, ...]:
-        """Return the routes to sign in and out."""
-        return self._signing.routes()
+        """Return the routes to sign in and out, and to see whether a token is revoked."""
+        return (
+            *self._signing.routes(),
+            Route("GET", "/v1/tokens/revoked", self._token_state, "Whether a token is in this node's list of revoked "
+                  "ones, and where the list is", TokenState, query=TokenQuery, unscoped=True),
+        )
+
+    def _token_state(self, call: Call) -> TokenState:
+        if isinstance(self._gate, OpenGate):
+            raise ApiError(404, "not_found", "this node asks nobody for a token")
+        try:
+            revoked = self._revoked.has(call.query.id)
+        except (OSError, ValueError) as error:
+            raise ApiError(503, "not_ready", f"the list of revoked tokens cannot be read: {error}") from error
+        return TokenState(id=call.query.id, revoked=revoked, list=self._revoked.path)
 
     def reload(self, settings: Settings) -> None:
         """Take over the keys of new settings; a gate that asks for tokens goes on asking. Raises ConfigError."""

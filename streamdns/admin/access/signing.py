@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import bottle
-import gevent
 
 from streamdns.admin.access.accounts import Accounts
 from streamdns.admin.access.auth import CLAIMS, COOKIE, CSRF_COOKIE
-from streamdns.admin.access.revoked import MOST_BY_SIGNING_OUT, Entry, Revoked
-from streamdns.admin.access.throttle import Throttle
+from streamdns.admin.access.revoked import Entry, Revoked
+from streamdns.admin.access.throttle import Throttle, network_of
 from streamdns.admin.access.tokens import Claims, Keyring
 from streamdns.admin.access.unauthenticated import refuse_foreign_page
 from streamdns.admin.http.route import Call, Reply, Role, Route
@@ -21,6 +20,7 @@ from streamdns.admin.schema.edge import Error, ErrorDetail, SignedIn, SignedOut,
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
+from streamdns.runtime.native import in_thread
 
 _WRONG: Final = "the name or the password is wrong"
 _log = logs.get("admin")
@@ -53,8 +53,14 @@ class Signing:
             detail = ErrorDetail("too_many_requests", f"after wrong passwords the next is looked at in {seconds} s")
             return Reply(Error(detail), status=429, headers=(("Retry-After", str(seconds)),))
         # Counted as wrong until it was right: who asks many times at once is not looked at many times.
-        self._throttle.failed(address, name)
-        user = self._accounts.check(name, call.body.password)
+        known = self._throttle.knows(address, name)
+        counted = self._throttle.failed(address, name)
+        try:
+            user = self._accounts.check(name, call.body.password, network=network_of(address), known=known)
+        except ApiError:
+            # Nobody has looked at it.
+            self._throttle.take_back(counted)
+            raise
         if user is None:
             self._counts["wrong"].add()
             # A name that nobody has may be a password in the wrong place.
@@ -80,9 +86,8 @@ class Signing:
         claims: Claims | None = environ.get(CLAIMS)
         if claims is not None:
             try:
-                entry = Entry(claims.jti, claims.exp, int(self._now()), claims.sub)
                 # In a native thread: it waits for the disk.
-                gevent.get_hub().threadpool.apply(self._revoked.add, (entry,), {"most": MOST_BY_SIGNING_OUT})
+                in_thread(self._revoke, claims, int(self._now()))
             except (OSError, ValueError) as error:
                 _log.error("admin.file_unreadable", path=self._revoked.path, error=str(error))
                 raise ApiError(503, "not_ready", "the list of revoked tokens cannot be written: the token is still "
@@ -91,6 +96,12 @@ class Signing:
             _cookie(environ, COOKIE, "", age_s=0, hidden=True),
             _cookie(environ, CSRF_COOKIE, "", age_s=0, hidden=False),
         ))
+
+    def _revoke(self, claims: Claims, now_s: int) -> None:
+        if claims.generation:
+            self._revoked.sign_out(claims.jti, exp=claims.exp, now_s=now_s, user=claims.sub)
+        else:
+            self._revoked.add(Entry(claims.jti, claims.exp, now_s, claims.sub))
 
     def routes(self) -> tuple[Route, ...]:
         """Return the rows of both routes."""

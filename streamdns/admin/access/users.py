@@ -15,8 +15,6 @@ from streamdns.admin.access import files
 from streamdns.admin.http.route import Role
 from streamdns.settings.admin import parse_user
 
-MIN_PASSWORD: Final = 8
-MAX_PASSWORD_BYTES: Final = 1024
 #: 16 MiB and about 0.2 s of one core: what OWASP's password storage advice has for this memory.
 _N: Final = 1 << 14
 _R: Final = 8

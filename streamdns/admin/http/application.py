@@ -14,7 +14,9 @@ import bottle
 import msgspec
 
 from streamdns.admin.http import decoding
+from streamdns.admin.http.pieces import Flowing, pieces
 from streamdns.admin.http.route import Call, Principal, Reply, Role, Route, Stream
+from streamdns.admin.http.shares import Shares
 from streamdns.admin.schema.edge import Error, ErrorDetail
 from streamdns.dns import name
 from streamdns.errors import ApiError, ViewError
@@ -39,7 +41,8 @@ SECURITY_HEADERS: Final = (
 _JSON: Final = "application/json"
 _FAULT: Final = "this request met a fault; the log of the server says more"
 _PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
-_MAX_STREAMS: Final = 16
+#: Streams in all, and of one holder of a token.
+_MAX_STREAMS, _MAX_STREAMS_OF_ONE = 16, 4
 #: How often it is looked whether the client of a stream may still have it.
 _ADMIT_AGAIN_S: Final = 5.0
 
@@ -92,7 +95,7 @@ class _Served:
 
     def __init__(self, gate: Gate, clock: Callable[[], float]) -> None:
         self._gate, self._clock = gate, clock
-        self._streams = 0
+        self._streams = Shares(_MAX_STREAMS, _MAX_STREAMS_OF_ONE, code="too_many_streams", what="streams are open")
 
     def callback(self, route: Route) -> Callable[..., Any]:
         """Make the function that Bottle calls for a route, with the undecoded parts of the path."""
@@ -128,25 +131,31 @@ class _Served:
         if route.role > Role.VIEWER and route.method != "GET":
             _log.info("admin.changed", by=principal.name, what=f"{route.method} {route.path}")
         if isinstance(result, Stream):
-            return self._stream(result, lambda: self._gate.principal(environ, route.role))
+            return self._stream(result, principal, lambda: self._gate.principal(environ, route.role))
         reply = result if isinstance(result, Reply) else Reply(result)
-        raw = isinstance(reply.document, bytes)
-        content = reply.document if raw else msgspec.json.encode(reply.document) + b"\n"
-        return _answer(reply.status, content, content_type=reply.content_type, headers=reply.headers)
+        made = [reply.document] if isinstance(reply.document, bytes) else pieces(reply.document)
+        if len(made) == 1:
+            return _answer(reply.status, made[0], content_type=reply.content_type, headers=reply.headers)
+        headers = (*reply.headers, ("Content-Length", str(sum(map(len, made)))))
+        _answer(reply.status, b"", content_type=reply.content_type, headers=headers)
+        return Flowing(made)
 
-    def _stream(self, stream: Stream, admit: Callable[[], object]) -> Any:
+    def _stream(self, stream: Stream, principal: Principal, admit: Callable[[], object]) -> Any:
         if bottle.request.method == "HEAD":
             _close(stream.chunks)
             return _answer(200, b"", content_type=stream.content_type)
-        if self._streams >= _MAX_STREAMS:
+        try:
+            end = self._streams.take(principal)
+        except ApiError:
             _close(stream.chunks)
-            raise ApiError(503, "too_many_streams", f"{_MAX_STREAMS} streams are open, and that is the most")
+            raise
         _answer(200, b"", content_type=stream.content_type, headers=(("Connection", "close"),))
-        return _Flow(self.flow(stream, admit))
+        return _Flow(self.flow(stream, admit, end), end)
 
-    def flow(self, stream: Stream, admit: Callable[[], object]) -> Generator[bytes, None, None]:
-        """Yield the chunks of a stream for as long as its client is admitted, and count it as open meanwhile."""
-        self._streams += 1
+    def flow(
+        self, stream: Stream, admit: Callable[[], object], end: Callable[[], None]
+    ) -> Generator[bytes, None, None]:
+        """Yield the chunks of a stream for as long as its client is admitted; `end` frees its place."""
         admitted_s = self._clock()
         try:
             if stream.content_type == "text/event-stream":
@@ -161,21 +170,22 @@ class _Served:
             # The token has ended or was revoked meanwhile: so does the stream.
             return
         finally:
-            self._streams -= 1
+            end()
             _close(stream.chunks)
 
 
 class _Flow:
-    """Wraps a stream so that the server closes it, however it ends."""
+    """Wraps a stream so that the server closes it and frees its place, also where it has not begun."""
 
-    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
-        self._chunks = chunks
+    def __init__(self, chunks: Generator[bytes, None, None], end: Callable[[], None]) -> None:
+        self._chunks, self._end = chunks, end
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
 
     def close(self) -> None:
         self._chunks.close()
+        self._end()
 
 
 def _close(chunks: Iterable[bytes]) -> None:

@@ -20,12 +20,14 @@ from gevent.socket import wait_read, wait_write
 from gevent.ssl import SSLContext, SSLWantReadError, SSLWantWriteError
 
 from streamdns.admin.http.application import CODES, SECURITY_HEADERS, error_document
+from streamdns.admin.http.proxies import client_of, scheme_of
 from streamdns.admin.http.request import MAX_LINE_BYTES, Body, Head, read_head
 from streamdns.errors import ApiError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.native import LowPriorityThread
 from streamdns.runtime.turns import take_turn
+from streamdns.settings.admin import Proxies
 
 CONNECTIONS: Final = 64
 #: Without a request; for the whole head once it has begun; for the whole body; for a piece of an answer to be taken.
@@ -38,7 +40,7 @@ _HANDSHAKE_S: Final = 5.0
 _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 2 << 20
 _ACCEPTS_A_TURN: Final = 8
-#: A piece of an answer that goes out together with the head.
+#: A piece of an answer that goes out together with the head, and the most that is sent in one turn.
 _HELD_BYTES: Final = 65536
 _REASONS: Final = {
     400: "Bad Request", 408: "Request Timeout", 413: "Content Too Large", 414: "URI Too Long",
@@ -112,12 +114,16 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
 
     def get_environ(self) -> dict[str, Any]:
         """Build the WSGI environment; PATH_INFO is left undecoded, for a name may hold a slash (%2F)."""
-        head = self.head
+        head, proxies = self.head, self.server.proxies
+        client, scheme = self.server.peer_of(self.client_address), "http" if self.server.context is None else "https"
+        if proxies:
+            scheme = scheme_of(client, head.headers, scheme, proxies)
+            client = client_of(client, head.headers.get("x-forwarded-for", ""), proxies)
         environ: dict[str, Any] = self.server.get_environ()
         environ |= {
             "REQUEST_METHOD": head.method, "PATH_INFO": head.path, "QUERY_STRING": head.query,
-            "SERVER_PROTOCOL": head.version, "REMOTE_ADDR": self.server.peer_of(self.client_address),
-            "wsgi.url_scheme": "http" if self.server.context is None else "https", "wsgi.input": self.wsgi_input,
+            "SERVER_PROTOCOL": head.version, "REMOTE_ADDR": client, "wsgi.url_scheme": scheme,
+            "wsgi.input": self.wsgi_input,
         }
         for key, value in head.headers.items():
             # With an underscore it could pass for another header.
@@ -162,10 +168,11 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
                 return
             held, self._held = self._held, None
             self._sendall(held)
-        take_turn()
         # Who does not take what was asked for makes room, too.
         with self.server.waiting():
-            super()._sendall(data)
+            for at in range(0, len(data), _HELD_BYTES):
+                take_turn()
+                super()._sendall(data[at : at + _HELD_BYTES])
 
     def log_request(self) -> None:
         """Log nothing: there is no log of requests."""
@@ -215,6 +222,8 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
                          environ={"SERVER_NAME": "", "SERVER_PORT": ""})
         self.context: SSLContext | None = None
         """May be replaced while running: connections from then on have it."""
+        self.proxies = Proxies()
+        """Those who are believed about the client; may be replaced, too."""
         self.requests = registry.counter("admin.requests")
         self.refused = registry.counter("admin.refused")
         self._waiting: dict[gevent.Greenlet, None] = {}

@@ -25,11 +25,15 @@ class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller: name, role, and the zones it is limited to as lower-case wire names, None for every zone."""
+    """A caller: name, role, and the zones it is limited to as lower-case wire names, None for every zone.
+
+    `holder` is who has a share of what is limited: a token, or a user however often he signs in; "" without log-in.
+    """
 
     name: str
     role: Role
     zones: tuple[bytes, ...] | None = None
+    holder: str = ""
 
     def may_see(self, qname: bytes) -> bool:
         """Return whether a wire name is at or below one of the zones."""

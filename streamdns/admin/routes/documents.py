@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from streamdns.admin.http.route import Principal
 from streamdns.admin.schema.data import Change, Data, RRset, Soa
+from streamdns.admin.texts import texts_of
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, ttl_of, unpack_rdatas
 from streamdns.runtime.turns import Stint
@@ -15,22 +17,22 @@ from streamdns.view.journal import JournalEntry
 from streamdns.view.reader import Entry
 
 _NUMBERS = struct.Struct(">IIIII")
-_RECORDS_A_LOOK = 16
 
 
-def rrset(entry: Entry) -> RRset:
-    """Describe an RRset and where it came from."""
+def rrset(entry: Entry, principal: Principal) -> RRset:
+    """Describe an RRset and where it came from: to a caller limited to zones without its place in the log."""
     found = entry.rrset
     origin, local = found.origin, bool(found.flags & LOCAL)
+    placed = not local and principal.zones is None
     metadatas = decoded(origin.metadatas)
     return RRset(
         name=name.to_text(entry.owner),
         type=rdata.type_to_text(found.rdtype),
         ttl=ttl_of(found.records),
         records=records(found.rdtype, found.records),
-        topic=None if local else entry.topic,
-        partition=None if local else origin.partition,
-        position=None if local else origin.position,
+        topic=entry.topic if placed else None,
+        partition=origin.partition if placed else None,
+        position=origin.position if placed else None,
         timestamp=origin.timestamp,
         producer=producer(metadatas),
         metadatas=metadatas,
@@ -46,14 +48,8 @@ def piece(document: Any) -> Any:
 
 
 def records(rdtype: int, packed: bytes) -> list[str]:
-    """Return the stored records of a node in presentation format; gives way where they are many."""
-    made = []
-    stint = Stint()
-    for number, wire in enumerate(unpack_rdatas(packed)):
-        made.append(rdata.to_text(rdtype, wire))
-        if number % _RECORDS_A_LOOK == _RECORDS_A_LOOK - 1:
-            stint()
-    return made
+    """Return the stored records of a node in presentation format; gives way where they are many or long."""
+    return texts_of(rdtype, unpack_rdatas(packed), Stint())
 
 
 def decoded(raw: bytes) -> Any:
@@ -93,8 +89,9 @@ def _end_of_name(wire: bytes) -> int:
     return at + 1
 
 
-def change(number: int, entry: JournalEntry) -> Change:
-    """Describe an entry of the journal."""
+def change(number: int, entry: JournalEntry, principal: Principal) -> Change:
+    """Describe an entry of the journal; the place in the log as for rrset()."""
+    placed = principal.zones is None
     metadatas = decoded(entry.metadatas)
     return Change(
         id=number,
@@ -103,9 +100,9 @@ def change(number: int, entry: JournalEntry) -> Change:
         type=rdata.type_to_text(entry.rdtype),
         before=_data(entry.rdtype, entry.before, entry.was),
         after=_data(entry.rdtype, entry.after, entry.now),
-        topic=entry.topic,
-        partition=entry.partition,
-        position=entry.position,
+        topic=entry.topic if placed else None,
+        partition=entry.partition if placed else None,
+        position=entry.position if placed else None,
         timestamp=entry.timestamp,
         producer=producer(metadatas),
         metadatas=metadatas,

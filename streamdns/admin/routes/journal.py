@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import bottle
 import msgspec
@@ -14,7 +15,7 @@ from streamdns.admin.http import cursors
 from streamdns.admin.http.route import Call, Principal, Route, Stream
 from streamdns.admin.node import Node
 from streamdns.admin.routes import documents, scope
-from streamdns.admin.schema.data import Change, JournalPage, StreamPosition
+from streamdns.admin.schema.data import JournalPage, StreamPosition
 from streamdns.admin.schema.queries import JournalQuery, StreamQuery
 from streamdns.errors import ApiError
 from streamdns.runtime.turns import Stint
@@ -25,6 +26,8 @@ from streamdns.view.store import Store
 
 _CHUNK = 20
 _MOST_LOOKED_AT = 5000
+#: A page ends behind so many octets, however few changes they are.
+_PAGE_OCTETS = 1 << 20
 _LAST = (1 << 63) - 1
 #: So often a stream says that it is still there.
 _ALIVE_S = 15.0
@@ -35,7 +38,7 @@ class _Filter:
     """Selects the changes that a caller asked for and may see."""
 
     def __init__(self, principal: Principal, query: JournalQuery | StreamQuery) -> None:
-        self._principal = principal
+        self.principal = principal
         self._name = scope.owner(query.name) if query.name else None
         self._zone = subtree(node_key(scope.owner(query.zone))) if query.zone else None
         self._producer = query.producer
@@ -48,7 +51,7 @@ class _Filter:
             return False
         if self._producer and documents.producer(documents.decoded(entry.metadatas)) != self._producer:
             return False
-        return self._principal.may_see(entry.owner)
+        return self.principal.may_see(entry.owner)
 
 
 class Journal:
@@ -62,7 +65,8 @@ class Journal:
         query: JournalQuery = call.query
         wanted = _Filter(call.principal, query)
         before = cursors.number(query.cursor, _LAST)
-        found: list[Change] = []
+        found: list[Any] = []
+        octets = 0
         stint = Stint()
         for _ in range(_MOST_LOOKED_AT // _CHUNK):
             with Pages(self._node.view.store) as view:
@@ -70,17 +74,18 @@ class Journal:
                 top = min(before, end)
                 entries = view.changes(range(top - 1, max(first, top - _CHUNK) - 1, -1))
             for number, entry in entries:
-                if len(found) == query.limit:
-                    return JournalPage(changes=found, first=first, end=end, next=str(before))
+                if len(found) == query.limit or octets >= _PAGE_OCTETS:
+                    return _page(call.principal, found, first, end, before)
                 before = number
                 if entry.time_ms < query.since:
-                    return JournalPage(changes=found, first=first, end=end, next=None)
+                    return _page(call.principal, found, first, end, None)
                 if wanted.takes(entry):
-                    found.append(documents.change(number, entry))
+                    found.append(documents.piece(documents.change(number, entry, call.principal)))
+                    octets += len(found[-1])
                 stint()
             if not entries or before <= first:
-                return JournalPage(changes=found, first=first, end=end, next=None)
-        return JournalPage(changes=found, first=first, end=end, next=str(before))
+                return _page(call.principal, found, first, end, None)
+        return _page(call.principal, found, first, end, before)
 
     def stream(self, call: Call) -> Stream:
         """Stream the changes from now on, or those behind an id, for as long as the client listens."""
@@ -118,7 +123,7 @@ class Journal:
             for number, entry in entries:
                 following = number + 1
                 if wanted.takes(entry):
-                    yield _changed(_generation(store), number, entry)
+                    yield _changed(_generation(store), number, entry, wanted.principal)
                     said_s = self._elapsed_s()
                 stint()
             if following >= end:
@@ -133,6 +138,15 @@ class Journal:
         return store, int(match[2]) if int(match[1]) == _generation(store) else -1
 
 
+def _page(principal: Principal, changes: list[Any], first: int, end: int, before: int | None) -> JournalPage:
+    """Make a page; how many changes all zones have is not told to a caller limited to some."""
+    whole = principal.zones is None
+    return JournalPage(
+        changes=changes, first=first if whole else None, end=end if whole else None,
+        next=None if before is None else str(before),
+    )
+
+
 def _generation(store: Store) -> int:
     """Return the number of a view's generation: changes are numbered anew in each."""
     return int("".join(filter(str.isdigit, os.path.basename(store.path))) or 0)
@@ -142,8 +156,8 @@ def _lost(first: int) -> bytes:
     return b"event: lost\ndata: " + msgspec.json.encode(StreamPosition(first=first)) + b"\n\n"
 
 
-def _changed(generation: int, number: int, entry: JournalEntry) -> bytes:
-    document = msgspec.json.encode(documents.change(number, entry))
+def _changed(generation: int, number: int, entry: JournalEntry, principal: Principal) -> bytes:
+    document = msgspec.json.encode(documents.change(number, entry, principal))
     return b"event: change\nid: %d-%d\ndata: %b\n\n" % (generation, number + 1, document)
 
 

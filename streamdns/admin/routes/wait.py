@@ -11,11 +11,12 @@ import msgspec
 
 from streamdns.admin.fleet.client import Client, NodeError
 from streamdns.admin.http.route import Call, Principal, Reply, Route
+from streamdns.admin.http.shares import Shares
 from streamdns.admin.node import Node
 from streamdns.admin.routes import scope
 from streamdns.admin.schema.peers import NodeWait, Waited
 from streamdns.admin.schema.queries import WaitQuery
-from streamdns.dns import rdata
+from streamdns.admin.texts import wire_of
 from streamdns.dns.canonical import canonical
 from streamdns.dns.node import RRset, unpack_rdatas
 from streamdns.errors import ApiError
@@ -23,7 +24,8 @@ from streamdns.view.keys import node_key
 from streamdns.view.pages import position_in
 from streamdns.view.reader import Inspector
 
-_MOST_WAITING = 32
+#: Requests that wait in all, and of one holder of a token.
+_MOST_WAITING, _MOST_WAITING_OF_ONE = 32, 16
 #: However often the view is committed to, a waiter looks no more than so often.
 _LOOK_AGAIN_S = 0.005
 #: What the way to a peer and back may take beyond the time that was asked for.
@@ -42,15 +44,13 @@ class Waiting:
 
     def __init__(self, node: Node, elapsed_s: Callable[[], float] = time.monotonic) -> None:
         self._node, self._elapsed_s = node, elapsed_s
-        self._waiting = 0
+        self._waiting = Shares(_MOST_WAITING, _MOST_WAITING_OF_ONE, code="too_many_waiting", what="requests wait")
 
     def wait(self, call: Call) -> Any:
         """Wait for an event on this node, and with nodes=all on its peers at the same time."""
         query: WaitQuery = call.query
         look = self._look_of(query, call.principal)
-        if self._waiting >= _MOST_WAITING:
-            raise ApiError(503, "too_many_waiting", f"{_MOST_WAITING} requests wait already, and that is the most")
-        self._waiting += 1
+        end = self._waiting.take(call.principal)
         begun_s = self._elapsed_s()
         others = [] if query.nodes == "self" else [
             (peer.url, gevent.spawn(_ask, peer, query)) for peer in self._node.peers
@@ -61,7 +61,7 @@ class Waiting:
             gevent.joinall([each for _, each in others], timeout=left_s)
             found += [each.value or NodeWait(node=url, applied=False, error="no answer") for url, each in others]
         finally:
-            self._waiting -= 1
+            end()
             gevent.killall([each for _, each in others], block=False)
         waited = Waited(
             applied=all(each.applied for each in found), seconds=round(self._elapsed_s() - begun_s, 3), nodes=found
@@ -73,6 +73,10 @@ class Waiting:
         if (query.offset is None) == (not query.name):
             raise ApiError(400, "bad_request", "say either which offset, or which name and type")
         if query.offset is not None:
+            if principal.zones is not None:
+                # How far the log is tells how much others write.
+                raise ApiError(403, "forbidden", "positions of the log are about the whole node, and you may see only "
+                               "some zones: wait for a name")
             if query.type or query.content or query.gone:
                 raise ApiError(400, "bad_request", "type, content and gone go with name, not with offset")
             topic, offset = query.topic or self._only_topic(), query.offset
@@ -83,7 +87,7 @@ class Waiting:
         if not principal.may_see(owner):
             raise ApiError(403, "forbidden", f"{query.name} is in no zone that you may see")
         try:
-            wire = rdata.from_text(rdtype, query.content) if query.content else None
+            wire = wire_of(rdtype, query.content) if query.content else None
         except ValueError as err:
             raise ApiError(400, "bad_content", str(err)) from err
         return lambda: self._rrset(node_key(owner), rdtype, wire, gone=query.gone)
@@ -129,14 +133,16 @@ def _ask(peer: Client, query: WaitQuery) -> NodeWait:
     if query.gone:
         wanted["gone"] = True
     try:
-        document = peer.get("/v1/wait", wanted, timeout_s=query.timeout + _WAY_S)
+        try:
+            waited = peer.get_as(Waited, "/v1/wait", wanted, timeout_s=query.timeout + _WAY_S)
+        except NodeError as err:
+            if err.status != 504:
+                raise
+            waited = peer.decoded(Waited, err.body)
+        (answer,) = waited.nodes
     except NodeError as err:
-        document = err.document
-        if err.status != 504 or not isinstance(document, dict):
-            return NodeWait(node=peer.url, applied=False, error=str(err))
-    try:
-        (answer,) = msgspec.convert(document["nodes"], list[NodeWait])
-    except (msgspec.MsgspecError, KeyError, ValueError):
+        return NodeWait(node=peer.url, applied=False, error=str(err))
+    except ValueError:
         return NodeWait(node=peer.url, applied=False, error="it answers in another way than this version")
     return NodeWait(node=f"{answer.node} ({peer.url})", applied=answer.applied, position=answer.position)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamdns.admin.http import cursors
-from streamdns.admin.http.route import Call, Route
+from streamdns.admin.http.route import Call, Principal, Route
 from streamdns.admin.node import Node
 from streamdns.admin.routes import documents, scope
 from streamdns.admin.schema.data import NameRecords, RRsetPage, Zone, ZonePage
@@ -21,7 +21,7 @@ from streamdns.view.reader import Entry
 CHUNK_NAMES = 100
 CHUNK_TAKEN = 20
 PAGE_OCTETS = 1 << 20
-"""A page ends behind so many octets of records, however few RRsets they are."""
+"""A page ends behind so many octets of records and metadatas, however few RRsets they are."""
 _MOST_LOOKED_AT = 10_000
 
 
@@ -85,10 +85,10 @@ class Zones:
                 enough = min(CHUNK_TAKEN, query.limit - len(found))
                 page = view.zone_names(apex, start, most=CHUNK_NAMES, enough=enough, over=stint.over)
             found += page.entries
-            octets += sum(len(entry.rrset.records) for entry in page.entries)
+            octets += sum(map(octets_of, page.entries))
             looked, start = looked + page.looked, page.next
             stint()
-        return page_of(found, looked, start, stint)
+        return page_of(found, looked, start, stint, call.principal)
 
     def name(self, call: Call) -> NameRecords:
         """Return the RRsets of one name of a zone, or only that of a type."""
@@ -102,10 +102,11 @@ class Zones:
                 zone_text = name.to_text(owner_of(apex))
                 raise ApiError(404, "not_found", f"{call.path['name']} is not in the zone {zone_text}")
             entries, zone = view.entries(key), view.zone_of(key)
+        found = [entry for entry in entries if wanted in (None, entry.rrset.rdtype)]
         return NameRecords(
             name=name.to_text(owner),
             zone=None if zone is None else name.to_text(owner_of(zone)),
-            rrsets=[documents.rrset(entry) for entry in entries if wanted in (None, entry.rrset.rdtype)],
+            rrsets=[documents.rrset(entry, call.principal) for entry in found],
         )
 
     def _zone(self, line: ZoneLine) -> Zone:
@@ -134,11 +135,18 @@ def apex_of(view: Pages, text: str) -> bytes:
     return key
 
 
-def page_of(entries: list[Entry], looked: int, following: bytes | None, stint: Stint) -> RRsetPage:
+def octets_of(entry: Entry) -> int:
+    """Return about how large an RRset is in an answer."""
+    return len(entry.rrset.records) + len(entry.rrset.origin.metadatas)
+
+
+def page_of(
+    entries: list[Entry], looked: int, following: bytes | None, stint: Stint, principal: Principal
+) -> RRsetPage:
     """Make a page of RRsets; gives way in between."""
     rrsets = []
     for entry in entries:
-        rrsets.append(documents.piece(documents.rrset(entry)))
+        rrsets.append(documents.piece(documents.rrset(entry, principal)))
         stint()
     return RRsetPage(rrsets=rrsets, looked_at=looked, next=cursors.encode(following))
 

@@ -8,7 +8,8 @@ import msgspec
 
 
 class RRset(msgspec.Struct, kw_only=True):
-    """One RRset and where it came from; topic, partition and position are null for a local record of this node.
+    """One RRset and where it came from; topic, partition and position are null for a local record of this node, and for
+    a caller limited to zones.
 
     `shadowed`: it is not answered. `rejected`: a newer event of it was refused. `metadatas` are those of the event.
     """
@@ -101,13 +102,15 @@ class ZonePage(msgspec.Struct, kw_only=True):
 
 
 class Quarantined(msgspec.Struct, kw_only=True):
-    """A rejected event: when it was read (ms), its place in the log, key, reason, and how its payload begins."""
+    """A rejected event: when it was read (ms), its place in the log (null for a caller limited to zones), key, reason,
+    and how its payload begins.
+    """
 
     id: int
     time: int
-    topic: str
-    partition: int
-    position: int
+    topic: str | None
+    partition: int | None
+    position: int | None
     timestamp: int
     key: str | None
     reason: str
@@ -149,7 +152,7 @@ class Data(msgspec.Struct, kw_only=True):
 
 class Change(msgspec.Struct, kw_only=True):
     """One change of an RRset: `before` is null where it was new, `after` where it was deleted. `time` is when this node
-    applied it, `timestamp` when the event was written (ms).
+    applied it, `timestamp` when the event was written (ms). The place in the log is null for a caller limited to zones.
     """
 
     id: int
@@ -158,20 +161,22 @@ class Change(msgspec.Struct, kw_only=True):
     type: str
     before: Data | None
     after: Data | None
-    topic: str
-    partition: int
-    position: int
+    topic: str | None
+    partition: int | None
+    position: int | None
     timestamp: int
     producer: str | None
     metadatas: Any
 
 
 class JournalPage(msgspec.Struct, kw_only=True):
-    """A page of changes, newest first; the journal holds the ids from `first` up to, but not including, `end`."""
+    """A page of changes, newest first; the journal holds the ids from `first` up to, but not including, `end`, which
+    are null for a caller limited to zones.
+    """
 
     changes: list[Change]
-    first: int
-    end: int
+    first: int | None
+    end: int | None
     next: str | None
 
 

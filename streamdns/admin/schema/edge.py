@@ -75,3 +75,17 @@ class SignedOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether a token came with the request and was revoked."""
 
     signed_out: bool
+
+
+class TokenQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The id of a token; with none, only the path of the list is of interest."""
+
+    id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+class TokenState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a token is in this node's list of revoked ones, and the absolute path of the list."""
+
+    id: str
+    revoked: bool
+    list: str

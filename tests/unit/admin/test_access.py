@@ -220,6 +220,60 @@ def test_what_is_revoked_stays_so_until_it_ends(tmp_path: Path) -> None:
     assert [entry.jti for entry in other.entries()] == ["c", "b"]
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_list_that_was_there_and_is_gone_revokes_everything(tmp_path: Path, again: bool) -> None:
+    """Also for a process that has not seen it; an empty file begins a new one."""
+    path = tmp_path / "revoked.json"
+    revoked = Revoked(str(path))
+    revoked.add(Entry("a", exp=100, at=10, by="x"))
+    path.unlink()
+    if again:
+        revoked = Revoked(str(path))
+    for use in (lambda: revoked.has("b"), lambda: revoked.add(Entry("b", exp=100, at=10, by="x")), revoked.entries):
+        with pytest.raises(FileNotFoundError, match="the list is gone"):
+            use()
+    path.touch()
+    assert not revoked.has("a")
+
+
+def test_a_list_that_somebody_else_put_there_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "revoked.json"
+    path.write_text('{"revoked": [{"jti": "a", "exp": 9, "at": 1, "by": "x"}]}')
+    Revoked(str(path)).remember()
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="the list is gone"):
+        Revoked(str(path)).has("a")
+
+
+def test_who_signs_out_all_the_time_fills_no_list_and_everybody_else_can(tmp_path: Path) -> None:
+    """What he signed in before is gone, what he signs in now is not; tokens that were revoked on purpose stay."""
+    revoked = Revoked(str(tmp_path / "revoked.json"))
+    revoked.add(Entry("on-purpose", exp=10_000, at=1, by="alice"))
+    for now_s in range(100, 400):
+        revoked.sign_out(f"session-{now_s}", exp=now_s + 5000, now_s=now_s, user="alice")
+        assert revoked.has(f"session-{now_s}", session_of="alice", begun_s=now_s)
+    assert len(revoked.entries()) < 60
+    for now_s in range(100, 400):
+        assert revoked.has(f"session-{now_s}", session_of="alice", begun_s=now_s - 1)
+    assert revoked.has("on-purpose")
+    assert not revoked.has("another", session_of="alice", begun_s=400)
+    assert not revoked.has("another", session_of="bob", begun_s=100)
+    assert not revoked.has("a token of a program")
+    revoked.sign_out("session-bob", exp=9000, now_s=400, user="bob")
+    assert revoked.has("session-bob", session_of="bob", begun_s=399)
+
+
+def test_a_full_list_makes_room_for_who_signs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamdns.admin.access.revoked._MOST_BY_SIGNING_OUT", 10)
+    revoked = Revoked(str(tmp_path / "revoked.json"))
+    for number in range(20):
+        for user in ("alice", "bob"):
+            revoked.sign_out(f"{user}-{number}", exp=5000, now_s=100 + number, user=user)
+    assert len(revoked.entries()) <= 12
+    for number in range(20):
+        assert revoked.has(f"bob-{number}", session_of="bob", begun_s=99 + number)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"revoked": [{"jti": "a"}]}', '{"revoked": [], "more": 1}', "\x00"])
 def test_a_list_that_cannot_be_understood_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "revoked.json").write_text(content)
@@ -278,6 +332,32 @@ def test_an_address_that_a_user_signed_in_from_does_not_wait_for_strangers() -> 
     fail(throttle, 9)
     assert throttle.wait_s("203.0.113.7", "alice") == 0
     assert throttle.wait_s("203.0.113.8", "alice") == 10
+
+
+def test_one_who_is_known_does_not_wait_for_others_at_his_address() -> None:
+    """Behind a proxy, or on a unix socket, all have one address."""
+    throttle = Throttle(Clock(), bytes)
+    throttle.succeeded("", "alice")
+    fail(throttle, 20, address="", user="nobody")
+    assert throttle.wait_s("", "alice") == 0
+    assert throttle.wait_s("", "bob") == 60
+    fail(throttle, 9, address="", user="alice")
+    assert throttle.wait_s("", "alice") == 10
+    assert throttle.wait_s("203.0.113.7", "alice") == 0
+
+
+def test_a_password_that_nobody_looked_at_is_not_a_wrong_one() -> None:
+    """Whether its user is known there or not, and whatever was wrong before."""
+    clock = Clock()
+    throttle = Throttle(clock, bytes)
+    for _ in range(20):
+        throttle.take_back(throttle.failed("192.0.2.1", "alice"))
+    assert throttle.wait_s("192.0.2.1", "alice") == 0
+    fail(throttle, FREE)
+    assert throttle.wait_s("192.0.2.1", "alice") == 1
+    clock.now_s += 1
+    throttle.take_back(throttle.failed("192.0.2.1", "alice"))
+    assert throttle.wait_s("192.0.2.1", "alice") == 0
 
 
 def test_one_who_may_does_not_free_his_address_to_try_others() -> None:

@@ -47,6 +47,44 @@ def test_what_the_kernel_says_of_a_number_is_said_of_the_file(tmp_path: Path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_link_is_followed_neither_for_the_lock_nor_for_the_new_file(tmp_path: Path) -> None:
+    """Who may write in the directory can lay links under the names that are used there."""
+    target, path = tmp_path / "target", str(tmp_path / "revoked.json")
+    target.write_text("secret")
+    for suffix in (".new", ".lock"):
+        os.symlink(target, path + suffix)
+    with pytest.raises(OSError, match="is a symbolic link") as caught, files.changing(path):
+        pass
+    assert caught.value.filename == f"{path}.lock"
+    os.unlink(f"{path}.lock")
+    with files.changing(path):
+        files.replace(path, b"{}")
+    assert (target.read_text(), Path(path).read_bytes()) == ("secret", b"{}")
+    os.unlink(f"{path}.lock")
+    os.link(target, f"{path}.lock")
+    with pytest.raises(OSError, match="is no file of its own"), files.changing(path):
+        pass
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    path = str(tmp_path / "users")
+    left, foreign = tmp_path / f"users.{'0af3' * 4}.new", tmp_path / "users.mine.new"
+    for each in (left, foreign):
+        each.write_text("half")
+    with files.changing(path):
+        files.replace(path, b"alice")
+    assert {each.name for each in tmp_path.iterdir()} == {"users", "users.lock", "users.mine.new"}
+
+
+def test_a_lock_remembers_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "users")
+    assert not files.was_there(path)
+    with files.changing(path) as lock:
+        assert not files.was_there(path)
+        lock.remember()
+    assert files.was_there(path)
+
+
 def test_a_file_that_has_to_be_there(tmp_path: Path) -> None:
     path = str(tmp_path / "users")
     assert files.Watched(path, bytes).get() == b""

@@ -350,3 +350,13 @@ def test_progress_is_drawn_on_a_terminal_only() -> None:
         if written:
             assert "publishing [###############               ]  50 %" in written
             assert written.endswith("\r\x1b[K")
+
+
+def test_check_warns_of_too_few_open_files(run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamdns.commands.check.most_open_files", lambda: 512)
+    run.set(DNS_TCP_CONNECTIONS="1024")
+    done = run.ok("check")
+    assert "DNS_TCP_CONNECTIONS=1024 is more than 512 open files leave room for" in done.err
+    assert "takes 312" in done.err
+    run.set(DNS_TCP_CONNECTIONS="300")
+    assert "open files" not in run.ok("check").err

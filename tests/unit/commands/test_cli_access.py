@@ -19,7 +19,7 @@ SECRET = "a secret of more than thirty-two octets"
 def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     commands = Commands(tmp_path, monkeypatch)
     commands.set(DNS_ADMIN_USERS=tmp_path / "users", DNS_ADMIN_REVOKED=tmp_path / "revoked.json",
-                 DNS_ADMIN_JWTSECRET=SECRET)
+                 DNS_ADMIN_JWTSECRET=SECRET, DNS_ADMIN_ADDRESS="off")
     return commands
 
 
@@ -39,6 +39,7 @@ def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
         (("token", "create", "--role", "viewer", "--expires", "3661d"), "ten years"),
         (("token", "revoke"), "ID is missing"),
         (("token", "revoke", "x", "--zone", "y"), "go with create"),
+        (("token", "create", "--role", "viewer", "--node", "x"), "go with revoke"),
     ],
 )
 def test_wrong_usage(run: Commands, arguments: tuple[str, ...], said: str) -> None:
@@ -109,7 +110,7 @@ def test_tokens(run: Commands) -> None:
     document = json.loads(run.ok("token", "create", "--role", "admin", "--json").out)
     assert set(document) == {"token", "id", "expires", "role", "zones"}
     assert document["zones"] is None
-    run.ok("token", "revoke", document["id"])
+    assert "no node was asked" in run.ok("token", "revoke", document["id"]).err
     run.ok("token", "revoke", "-", stdin=done.out.encode())
     listed = json.loads(run.ok("token", "list", "--json").out)
     assert {each["id"] for each in listed} == {said["jti"], document["id"]}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from streamdns.addresses import UnixAddress
-from streamdns.settings.admin import KeyFile
+from streamdns.settings.admin import KeyFile, Proxies
 
 #: A file of 36 characters and an end of line, on every Linux.
 SOME_FILE = "/proc/sys/kernel/random/boot_id"
@@ -24,6 +25,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "DNS_ADMIN_JWTKEYS": ("new=/etc/k2.pem, old=/etc/k1.pem", (KeyFile("new", "/etc/k2.pem"),
                                                                KeyFile("old", "/etc/k1.pem"))),
     "DNS_ADMIN_REVOKED": ("/srv/revoked.json", "/srv/revoked.json"),
+    "DNS_ADMIN_TRUSTED_PROXIES": ("192.0.2.0/24, unix", Proxies((ip_network("192.0.2.0/24"),), unix=True)),
     "DNS_ADMIN_SESSION": ("600", 600.0),
     "DNS_ADMIN_TLS_CERT": ("/etc/cert.pem", "/etc/cert.pem"),
     "DNS_ADMIN_TLS_KEY": ("/etc/key.pem", "/etc/key.pem"),
@@ -34,12 +36,13 @@ BAD: dict[str, list[str]] = {
     "DNS_ADMIN_INSECURE": ["perhaps"],
     "DNS_ADMIN_USERS": ["a\x01b"],
     "DNS_ADMIN_USERNAME": ["a:b", "a b", "x" * 129],
-    "DNS_ADMIN_PASSWORD": ["xyz\x01zy"],
+    "DNS_ADMIN_PASSWORD": ["xyz\x01zy67", "seven77", "x" * 1025],
     "DNS_ADMIN_PASSWORD_FILE": ["/nowhere/at/all", "/dev", "/dev/null"],
     "DNS_ADMIN_JWTSECRET": ["x" * 31, "xyz\x01zy" * 9],
     "DNS_ADMIN_JWTSECRET_FILE": ["/nowhere/at/all", "/dev/null"],
     "DNS_ADMIN_JWTKEYS": ["/etc/k1.pem", "a=", "a b=/x", "a=/x,a=/y", ","],
-    "DNS_ADMIN_REVOKED": ["a\x01b"],
+    "DNS_ADMIN_REVOKED": ["/a\x01b", "./var/revoked.json", "revoked.json"],
+    "DNS_ADMIN_TRUSTED_PROXIES": ["proxy.example.org", ",", "192.0.2.1/24"],
     "DNS_ADMIN_SESSION": ["59", "x"],
     "DNS_ADMIN_TLS_CERT": ["a\x01b"],
     "DNS_ADMIN_TLS_KEY": ["a\x01b"],

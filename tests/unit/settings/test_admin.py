@@ -10,7 +10,7 @@ from streamdns.settings.admin import needs_login
 from tests.unit.settings.examples_admin import SOME_FILE, SOME_TEXT, content
 
 LOGINS = {
-    "DNS_ADMIN_USERS": "/etc/users", "DNS_ADMIN_PASSWORD": "x", "DNS_ADMIN_JWTSECRET": SOME_TEXT,
+    "DNS_ADMIN_USERS": "/etc/users", "DNS_ADMIN_PASSWORD": "correct horse", "DNS_ADMIN_JWTSECRET": SOME_TEXT,
     "DNS_ADMIN_JWTKEYS": "k=/etc/key",
 }
 OUTSIDE = ["0.0.0.0:8054", "[::]:8054", "192.0.2.1:8054", "[2001:db8::1]:8054"]
@@ -67,3 +67,11 @@ def test_secrets_are_shown_nowhere() -> None:
     shown = repr(loaded) + str(loaded.masked())
     assert "swordfish" not in shown
     assert SOME_TEXT not in shown
+
+
+@pytest.mark.parametrize(("pathdb", "path"), [
+    ("", "./var/revoked.json"), ("/var/lib/streamdns/view", "/var/lib/streamdns/revoked.json"),
+    ("/srv/view/", "/srv/revoked.json"), ("view", "revoked.json"),
+])
+def test_the_list_of_revoked_tokens_lies_beside_the_view(pathdb: str, path: str) -> None:
+    assert load({"DNS_PATHDB": pathdb}).admin_revoked == path

@@ -44,7 +44,7 @@ def test_outputs_may_be_separated_as_other_lists_are(text: str, found: tuple[str
 @pytest.mark.parametrize("url", ["statsd://h/path", "statsd://h?x=y", "influx+udp://h:1/x", "stdout://h"])
 def test_what_an_output_has_no_use_for_is_not_dropped_in_silence(url: str) -> None:
     (warning,) = load({"DNS_METRICS_OUTPUTS": url}).warnings
-    assert warning.startswith(f"DNS_METRICS_OUTPUTS has {url}, and ")
+    assert warning.startswith(f"DNS_METRICS_OUTPUTS has {url.replace('=y', '=***')}, and ")
     assert load({"DNS_METRICS_OUTPUTS": "statsd://h/ influx://h/write?db=x stdout"}).warnings == ()
 
 
