@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from streamdns.admin.schema.resolver import ServerList, ServerSeen, Trace
+from streamdns.admin.texts import texts_of
 from streamdns.dns import name, rdata
 from streamdns.errors import ApiError
 from streamdns.runtime.turns import Stint
@@ -31,22 +32,21 @@ class ResolverAdmin:
     def entries(self, text: str) -> dict[str, Any]:
         """Return what the cache holds for a name; expired entries have a TTL of 0."""
         recursor, owner = self._running(), _wire(text)
-        now_s = recursor.clock()
-        return {
-            "name": name.to_text(owner),
-            "entries": [
-                {
+        now_s, stint = recursor.clock(), Stint()
+        entries = []
+        for rdtype, entry in recursor.known.cache.kinds_of(owner):
+            if entry is not None:
+                kind = _KINDS[entry.kind]
+                entries.append({
                     "type": rdata.type_to_text(rdtype) if rdtype else None,
-                    "kind": _KINDS[entry.kind],
+                    "kind": kind,
                     "ttl": entry.left_s(now_s),
                     "trust": entry.trust,
-                    "records": [rdata.to_text(rdtype, each) for each in entry.records]
-                    if _KINDS[entry.kind] == "records" else [],
+                    "records": texts_of(rdtype, entry.records, stint) if kind == "records" else [],
                     "detail": entry.detail,
-                }
-                for rdtype, entry in recursor.known.cache.entries_of(owner)
-            ],
-        }
+                })
+            stint()
+        return {"name": name.to_text(owner), "entries": entries}
 
     def servers(self, limit: int) -> ServerList:
         """Name servers that were asked: those that do not answer first, then the slowest."""
@@ -91,7 +91,7 @@ class ResolverAdmin:
     def flush(self, text: str, *, below: bool) -> dict[str, Any]:
         """Remove a name from the cache, a name with all below it, or everything where none is given."""
         recursor = self._running()
-        return {"flushed": recursor.flush(_wire(text) if text else None, below=below)}
+        return {"flushed": recursor.flush(_wire(text) if text else None, below=below, pause=Stint())}
 
     def _running(self) -> Recursor:
         if self._recursor is None:

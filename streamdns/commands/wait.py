@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         document = client.get("/v1/wait", wanted)
     except NodeError as err:
         if args.json and err.status == 504:
-            print_json(err.document)
+            print_json(json.loads(err.body))
             return 1
         raise
     if args.json:

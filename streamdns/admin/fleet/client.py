@@ -6,21 +6,37 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from streamdns.admin.schema.edge import ErrorDetail
 from streamdns.errors import StreamDNSError
+from streamdns.runtime.http_response import BoundedResponse
 
 _MOST_OCTETS = 64 << 20
+#: Of an error.
+_MOST_SAID_OCTETS = 1 << 16
+_T = TypeVar("_T")
+
+
+class _Refusal(msgspec.Struct):
+    """What every error has."""
+
+    error: ErrorDetail
 
 
 class NodeError(StreamDNSError):
-    """A node cannot be reached or refuses; `status` is its HTTP status, 0 where it gave none."""
+    """A node cannot be reached or refuses; `status` is its HTTP status, 0 where it gave none, `body` its document.
 
-    def __init__(self, message: str, *, status: int = 0, code: str = "", document: Any = None) -> None:
-        self.status, self.code, self.document = status, code, document
+    `content` says that it answers, but with what cannot be used.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 0, code: str = "", body: bytes = b"", content: bool = False
+    ) -> None:
+        self.status, self.code, self.body, self.content = status, code, body, content
         super().__init__(message)
 
 
@@ -35,6 +51,8 @@ class Event(NamedTuple):
 class _UnixConnection(http.client.HTTPConnection):
     """An HTTP connection over a unix socket."""
 
+    response_class = BoundedResponse
+
     def __init__(self, path: str, timeout_s: float) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = path
@@ -48,20 +66,37 @@ class _UnixConnection(http.client.HTTPConnection):
 class Client:
     """Sends requests to one node, whose URL is as settings.peers.parse_node gives it.
 
-    `ca` is a file of certificates to trust instead of the system's. Raises NodeError.
+    `ca` is a file of certificates to trust instead of the system's; an answer has at most `most_bytes`. Raises
+    NodeError.
     """
 
-    def __init__(self, url: str, *, token: str = "", ca: str = "", timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, token: str = "", ca: str = "", timeout_s: float = 10.0, most_bytes: int = _MOST_OCTETS
+    ) -> None:
         self.url = url
-        self._token, self._ca, self._timeout_s = token, ca, timeout_s
+        self._token, self._ca, self._timeout_s, self._most_bytes = token, ca, timeout_s, most_bytes
 
     def get(self, path: str, parameters: Mapping[str, Any] | None = None, *, timeout_s: float | None = None) -> Any:
         """Get the document at a path."""
-        return self._ask("GET", path, parameters, timeout_s)
+        return self._untyped(self._ask("GET", path, parameters, timeout_s))
+
+    def get_as(
+        self, answer: type[_T], path: str, parameters: Mapping[str, Any] | None = None, *,
+        timeout_s: float | None = None,
+    ) -> _T:
+        """Get the document at a path as this type: what else a node may send is never made into objects."""
+        return self.decoded(answer, self._ask("GET", path, parameters, timeout_s))
+
+    def decoded(self, answer: type[_T], body: bytes) -> _T:
+        """Decode an answer; raises NodeError where it is of another form."""
+        try:
+            return msgspec.json.decode(body, type=answer)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as err:
+            raise NodeError(f"{self.url} is of another version: {err}", content=True) from err
 
     def post(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """Post to a path without a body, and return the document of the answer."""
-        return self._ask("POST", path, parameters, None)
+        return self._untyped(self._ask("POST", path, parameters, None))
 
     def pages(self, path: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield the pages of a list, from the first to the last."""
@@ -86,7 +121,7 @@ class Client:
                 elif field == "id":
                     number = value
                 elif field == "data":
-                    yield Event(kind, number, self._decoded(value.encode()))
+                    yield Event(kind, number, self._untyped(value.encode()))
                     kind = number = ""
                 elif number and not field:
                     yield Event("", number, None)
@@ -94,15 +129,15 @@ class Client:
         finally:
             connection.close()
 
-    def _ask(self, method: str, path: str, parameters: Mapping[str, Any] | None, timeout_s: float | None) -> Any:
+    def _ask(self, method: str, path: str, parameters: Mapping[str, Any] | None, timeout_s: float | None) -> bytes:
         connection, response = self._open(method, path, parameters, timeout_s or self._timeout_s)
         try:
-            body = self._read(lambda: response.read(_MOST_OCTETS + 1))
+            body = self._read(lambda: response.read(self._most_bytes + 1))
         finally:
             connection.close()
-        if len(body) > _MOST_OCTETS:
-            raise NodeError(f"{self.url} answers with more than {_MOST_OCTETS >> 20} MiB")
-        return self._decoded(body)
+        if len(body) > self._most_bytes:
+            raise NodeError(f"{self.url} answers with more than {self._most_bytes >> 10} KiB", content=True)
+        return body
 
     def _open(
         self, method: str, path: str, parameters: Mapping[str, Any] | None, timeout_s: float
@@ -119,7 +154,7 @@ class Client:
             except (OSError, http.client.HTTPException) as err:
                 raise self._unreachable(err) from err
             if response.status >= 400:
-                raise self._refused(response.status, self._read(lambda: response.read(1 << 20)))
+                raise self._refused(response.status, self._read(lambda: response.read(_MOST_SAID_OCTETS)))
         except BaseException:
             connection.close()
             raise
@@ -131,12 +166,16 @@ class Client:
         parts = urlsplit(self.url)
         assert parts.hostname is not None
         if parts.scheme == "http":
-            return http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout_s)
+            plain = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout_s)
+            plain.response_class = BoundedResponse
+            return plain
         try:
             context = ssl.create_default_context(cafile=self._ca or None)
         except OSError as err:
             raise NodeError(f"{self._ca} is no file of certificates: {err.strerror or err}") from err
-        return http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=timeout_s, context=context)
+        tls = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=timeout_s, context=context)
+        tls.response_class = BoundedResponse
+        return tls
 
     def _read(self, read: Any) -> bytes:
         try:
@@ -144,11 +183,11 @@ class Client:
         except (OSError, http.client.HTTPException) as err:
             raise self._unreachable(err) from err
 
-    def _decoded(self, body: bytes) -> Any:
+    def _untyped(self, body: bytes) -> Any:
         try:
             return msgspec.json.decode(body)
-        except msgspec.MsgspecError as err:
-            raise NodeError(f"{self.url} does not answer with JSON: is it a streamdns?") from err
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as err:
+            raise NodeError(f"{self.url} does not answer with JSON: is it a streamdns?", content=True) from err
 
     def _unreachable(self, err: Exception) -> NodeError:
         if isinstance(err, TimeoutError):
@@ -159,15 +198,14 @@ class Client:
             reason = (err.strerror or str(err) or type(err).__name__).lower()
         else:
             reason = f"what answers is no HTTP server ({type(err).__name__})"
-        return NodeError(f"{self.url} cannot be asked: {reason}")
+        return NodeError(f"{self.url} cannot be asked: {reason}", content=isinstance(err, http.client.HTTPException))
 
     def _refused(self, status: int, body: bytes) -> NodeError:
         try:
-            document = msgspec.json.decode(body)
-            code, message = document["error"]["code"], document["error"]["message"]
-        except (msgspec.MsgspecError, KeyError, TypeError):
+            said = msgspec.json.decode(body, type=_Refusal).error
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return NodeError(f"{self.url} answers with HTTP status {status}", status=status)
-        return NodeError(f"{self.url}: {message}", status=status, code=str(code), document=document)
+        return NodeError(f"{self.url}: {said.message}", status=status, code=said.code, body=body)
 
 
 def part(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import gevent
@@ -21,15 +22,31 @@ from streamdns.dns import name
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
-from streamdns.runtime.turns import Stint
+from streamdns.runtime.turns import Stint, take_turn
 from streamdns.view.keys import owner_of
 from streamdns.view.pages import Pages
 
 _log = logs.get("nodes")
 _SHOWN_ZONES = 20
-_PAGE_ZONES = 500
+_PAGE_ZONES = 100
 _CHUNK_ZONES = 20
-_MOST_PAGES = 100
+_MOST_PAGES = 500
+MOST_BYTES = 1 << 18
+"""Of an answer of a peer: to decode it, whatever is in it, keeps the event loop for less than a millisecond."""
+#: A peer whose answers cannot be used is asked less and less often, down to once in so many intervals.
+_MOST_INTERVALS = 16
+
+
+class _ZoneDigest(msgspec.Struct):
+    name: str
+    digest: str
+
+
+class _ZonePage(msgspec.Struct):
+    """What is of interest of a page of zones."""
+
+    zones: list[_ZoneDigest]
+    next: str | None
 
 
 def report(node: Node, auditor: Auditor | None) -> NodeReport:
@@ -90,9 +107,10 @@ class Peers(Service):
 
     def _again(self, peer: Client) -> None:
         """Ask one peer again and again, in a greenlet of its own so that a slow one delays no other."""
+        intervals = 1
         while not self._stopping.is_set():
-            self._look(peer)
-            self._stopping.wait(self._interval_s)
+            intervals = 1 if self._look(peer) else min(2 * intervals, _MOST_INTERVALS)
+            self._stopping.wait(intervals * self._interval_s)
 
     def divergence(self) -> list[str]:
         """Return a sentence for each node, this one included, whose data are wrong or differ."""
@@ -113,13 +131,14 @@ class Peers(Service):
         ]
         return Nodes(node=report(self._node, self._auditor), peers=[*self.seen.values(), *waiting])
 
-    def _look(self, peer: Client) -> None:
+    def _look(self, peer: Client) -> bool:
+        """Ask a peer and compare; returns whether its answer, where it gives one, can be used."""
         asked_ms = int(self._now_s() * 1000)
         before = self.seen.get(peer.url)
         try:
-            theirs = msgspec.convert(peer.get("/v1/nodes/self"), NodeReport)
-        except (NodeError, msgspec.MsgspecError) as err:
-            error = str(err) if isinstance(err, NodeError) else f"{peer.url} is of another version: {err}"
+            theirs = peer.get_as(NodeReport, "/v1/nodes/self")
+        except NodeError as err:
+            error = str(err)
             if before is None or not before.error:
                 _log.warning("nodes.unreachable", node=peer.url, error=error)
             diverges = None if before is None else before.diverges
@@ -128,7 +147,7 @@ class Peers(Service):
                 compared_at="" if before is None else before.compared_at,
                 zones=[] if before is None else before.zones, report=None if before is None else before.report,
             )
-            return
+            return not err.content
         mine = report(self._node, self._auditor)
         found = compare(mine, theirs)
         diverges, where = found.diverges, found.where
@@ -144,6 +163,7 @@ class Peers(Service):
             url=peer.url, asked=asked_ms, error="", diverges=diverges, compared_at=where, zones=zones[:_SHOWN_ZONES],
             report=theirs,
         )
+        return True
 
     def _tell(
         self, url: str, before: NodeSeen | None, *, diverges: bool | None, where: str, zones: Sequence[str]
@@ -157,12 +177,8 @@ class Peers(Service):
     def _differing(self, peer: Client) -> list[str]:
         """Return the first zones whose digests differ, also by a change right now; none where the peer is silent."""
         try:
-            theirs: dict[str, Any] = {}
-            for count, page in enumerate(peer.pages("/v1/zones", {"limit": _PAGE_ZONES})):
-                if count == _MOST_PAGES:
-                    break
-                theirs |= {zone["name"]: zone["digest"] for zone in page["zones"]}
-        except (NodeError, KeyError, TypeError):
+            theirs = self._digests_of(peer)
+        except NodeError:
             return []
         start: bytes | None = b""
         mine: dict[str, str] = {}
@@ -172,4 +188,25 @@ class Peers(Service):
                 lines, start = view.zone_lines(start, most=_CHUNK_ZONES, over=stint.over)
             mine |= {name.to_text(owner_of(line.apex)): line.row.digest.hex() for line in lines}
             stint()
-        return [each for each in {**mine, **theirs} if mine.get(each) != theirs.get(each)][:_SHOWN_ZONES]
+        found: list[str] = []
+        for each in chain(mine, theirs):
+            if mine.get(each) != theirs.get(each) and each not in found:
+                found.append(each)
+                if len(found) == _SHOWN_ZONES:
+                    break
+            stint()
+        return found
+
+    @staticmethod
+    def _digests_of(peer: Client) -> dict[str, str]:
+        """Return the digests of a peer's zones; raises NodeError."""
+        found: dict[str, str] = {}
+        cursor: str | None = ""
+        for _ in range(_MOST_PAGES):
+            page = peer.get_as(_ZonePage, "/v1/zones", {"limit": _PAGE_ZONES, "cursor": cursor})
+            found |= {zone.name: zone.digest for zone in page.zones[:_PAGE_ZONES]}
+            take_turn()
+            cursor = page.next
+            if not cursor:
+                break
+        return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from streamdns.admin.routes import documents
 from streamdns.admin.schema.data import FirstMetadatas, FirstRecord
 from streamdns.dns import name, rdata
@@ -16,21 +18,19 @@ def order(entry: Entry) -> bytes:
     return f"{name.to_text(entry.owner)}|{rdata.type_to_text(entry.rrset.rdtype)}".encode()
 
 
-def records(entry: Entry) -> list[FirstRecord]:
-    """Return the records of an RRset in the old form, each with its own metadatas."""
+def records(entry: Entry) -> Iterator[FirstRecord]:
+    """Yield the records of an RRset in the old form, each with its own metadatas."""
     found = entry.rrset
     contents = documents.records(found.rdtype, found.records)
     metadatas = documents.decoded(found.origin.metadatas)
     each = metadatas if isinstance(metadatas, list) else [metadatas] * len(contents)
     owner, rdtype, ttl = name.to_text(entry.owner), rdata.type_to_text(found.rdtype), ttl_of(found.records)
-    made = []
     for content, about in zip(contents, each, strict=False):
         priority = "0"
         if found.rdtype in _WITH_PRIORITY:
             priority, _, content = content.partition(" ")
-        made.append(FirstRecord(name=owner, type=rdtype, content=content, ttl=ttl, priority=int(priority),
-                                metadatas=_metadatas(about)))
-    return made
+        yield FirstRecord(name=owner, type=rdtype, content=content, ttl=ttl, priority=int(priority),
+                          metadatas=_metadatas(about))
 
 
 def _metadatas(about: object) -> FirstMetadatas:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from streamdns.admin.http import cursors
 from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
+from streamdns.admin.routes.documents import piece
 from streamdns.admin.schema.data import Quarantined, QuarantinePage
 from streamdns.admin.schema.queries import PageQuery
 from streamdns.errors import BadEvent
@@ -28,7 +31,7 @@ class Quarantine:
         """Return a page of rejected events, newest first; the cursor is the number of the last one."""
         query: PageQuery = call.query
         before = cursors.number(query.cursor, _LAST)
-        found: list[Quarantined] = []
+        found: list[Any] = []
         stint = Stint()
         for _ in range(_MOST_LOOKED_AT // _CHUNK):
             with Pages(self._node.view.store) as view:
@@ -38,13 +41,13 @@ class Quarantine:
                     return self._page(call, found, before)
                 before = number
                 if call.principal.zones is None or call.principal.may_see(_owner(entry)):
-                    found.append(_quarantined(number, entry))
+                    found.append(piece(_quarantined(number, entry, placed=call.principal.zones is None)))
+                stint()
             if len(entries) < _CHUNK:
                 return self._page(call, found, None)
-            stint()
         return self._page(call, found, before)
 
-    def _page(self, call: Call, found: list[Quarantined], before: int | None) -> QuarantinePage:
+    def _page(self, call: Call, found: list[Any], before: int | None) -> QuarantinePage:
         total = self._node.progress.view.quarantined if call.principal.zones is None else None
         return QuarantinePage(quarantined=found, total=total, next=None if before is None else str(before))
 
@@ -57,9 +60,10 @@ def _owner(entry: quarantine.Quarantined) -> bytes:
         return b"\0"
 
 
-def _quarantined(number: int, entry: quarantine.Quarantined) -> Quarantined:
+def _quarantined(number: int, entry: quarantine.Quarantined, *, placed: bool) -> Quarantined:
     return Quarantined(
-        id=number, time=entry.time_ms, topic=entry.topic, partition=entry.partition, position=entry.position,
+        id=number, time=entry.time_ms, topic=entry.topic if placed else None,
+        partition=entry.partition if placed else None, position=entry.position if placed else None,
         timestamp=entry.timestamp, key=None if entry.key is None else _text(entry.key), reason=entry.reason,
         payload=_text(entry.payload),
     )

@@ -11,7 +11,7 @@ from streamdns.admin.http import cursors
 from streamdns.admin.http.route import Call, Principal, Route
 from streamdns.admin.node import Node
 from streamdns.admin.routes import documents, legacy_search, scope
-from streamdns.admin.routes.zones import CHUNK_TAKEN, PAGE_OCTETS, page_of
+from streamdns.admin.routes.zones import CHUNK_TAKEN, PAGE_OCTETS, octets_of, page_of
 from streamdns.admin.schema.data import FirstRecord, RRsetPage
 from streamdns.admin.schema.queries import PatternQuery, SearchQuery
 from streamdns.dns import name
@@ -73,7 +73,7 @@ class Search:
             lambda entry: rdtype in (None, entry.rrset.rdtype) and (not content or _has(entry, content)),
             stint, most_found=query.limit, most_looked=_PAGE_NAMES, most_octets=PAGE_OCTETS,
         )
-        return page_of(found, looked, following, stint)
+        return page_of(found, looked, following, stint, call.principal)
 
     def pattern(self, call: Call) -> list[list[FirstRecord]]:
         """Return all RRsets whose name contains the pattern, in the form and order of the first version.
@@ -87,15 +87,20 @@ class Search:
             stint, most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES, most_octets=_PATTERN_OCTETS,
         )
         if following is not None:
-            raise ApiError(
-                422, "too_many", f"there is more than this answer holds: {len(found)} RRsets in the first {looked} "
-                f"names; /v1/search?name= gives them page by page"
-            )
+            raise _too_many(f"{len(found)} RRsets in the first {looked} names")
         found.sort(key=legacy_search.order)
-        made = []
+        made: list[Any] = []
+        octets = 0
         for entry in found:
-            made.append(documents.piece(legacy_search.records(entry)))
-            stint()
+            records = []
+            # Metadatas that an RRset has once are told with each of its records here.
+            for record in legacy_search.records(entry):
+                records.append(documents.piece(record))
+                octets += len(records[-1])
+                if octets > _PATTERN_OCTETS:
+                    raise _too_many(f"{_PATTERN_OCTETS >> 20} MiB and more")
+                stint()
+            made.append(documents.piece(records))
         return made
 
     def _look(
@@ -122,10 +127,15 @@ class Search:
                 for entry in page.entries:
                     if keep(entry):
                         found.append(entry)
-                        octets += len(entry.rrset.records)
+                        octets += octets_of(entry)
                     stint()
                 stint()
         return found, looked, None
+
+
+def _too_many(what: str) -> ApiError:
+    return ApiError(422, "too_many", f"there is more than this answer holds: {what}; /v1/search?name= gives it page by "
+                    "page")
 
 
 def _has(entry: Entry, content: str) -> bool:

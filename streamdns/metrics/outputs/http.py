@@ -9,6 +9,7 @@ from typing import Any
 from gevent import socket
 
 from streamdns.metrics.outputs import Unwanted
+from streamdns.runtime.http_response import BoundedResponse
 
 _CONNECT_S = _ANSWER_S = 5.0
 _MAX_ANSWER_OCTETS = 65_536
@@ -45,6 +46,8 @@ class Poster:
 
 class _Connection(http.client.HTTPConnection):
     """An HTTP connection on gevent's sockets, also where nothing is monkey-patched."""
+
+    response_class = BoundedResponse
 
     def __init__(self, host: str, port: int, *, tls: bool) -> None:
         super().__init__(host, port)

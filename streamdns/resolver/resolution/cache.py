@@ -73,6 +73,8 @@ class Cache:
         self.most_bytes = most_bytes
         self.bytes = self.evicted = 0
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        #: How many entries there are of each kind of key (a type and its marks): what a name may have is found by them.
+        self._kinds: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -180,16 +182,23 @@ class Cache:
     def _put(self, key: Key, entry: Entry) -> None:
         self._remove(key)
         self._entries[key] = entry
+        self._kinds[key[1]] = self._kinds.get(key[1], 0) + 1
         self.bytes += cost(key, entry)
         while self.bytes > self.most_bytes and self._entries:
-            oldest, gone = self._entries.popitem(last=False)
-            self.bytes -= cost(oldest, gone)
+            self._remove(next(iter(self._entries)))
             self.evicted += 1
 
-    def _remove(self, key: Key) -> None:
+    def _remove(self, key: Key) -> bool:
         entry = self._entries.pop(key, None)
-        if entry is not None:
-            self.bytes -= cost(key, entry)
+        if entry is None:
+            return False
+        self.bytes -= cost(key, entry)
+        left = self._kinds[key[1]] - 1
+        if left:
+            self._kinds[key[1]] = left
+        else:
+            del self._kinds[key[1]]
+        return True
 
     def put_delegation(self, cut: RRset, *, zone: bytes, now_s: float) -> None:
         """Keep the NS records of a cut as the zone above has them; nothing with a TTL of 0."""
@@ -218,9 +227,12 @@ class Cache:
 
     def entries_of(self, owner: bytes) -> Iterator[tuple[int, Entry]]:
         """All that is known of a name, ended or not: its types, 0 where it does not exist."""
-        for (name, rdtype), entry in self._entries.items():
-            if name == owner:
-                yield rdtype & _TYPE, entry
+        return ((rdtype, entry) for rdtype, entry in self.kinds_of(owner) if entry is not None)
+
+    def kinds_of(self, owner: bytes) -> Iterator[tuple[int, Entry | None]]:
+        """The same in steps, for whoever pauses in between: one for each kind of entry that any name has."""
+        for kind in tuple(self._kinds):
+            yield kind & _TYPE, self._entries.get((owner, kind))
 
     def forget(self, owner: bytes, rdtype: int) -> None:
         """Forget what is known of an RRset, also that the whole name does not exist."""
@@ -229,15 +241,35 @@ class Cache:
 
     def flush(self, owner: bytes | None = None, *, below: bool = False) -> int:
         """Forget everything, a name, or a name with all below it; how many entries that were."""
+        return sum(self.flushing(owner, below=below))
+
+    def flushing(self, owner: bytes | None = None, *, below: bool = False) -> Iterator[bool]:
+        """The same in steps, for whoever pauses in between: one for each entry looked at, true where it is gone.
+
+        The cache may be used meanwhile; what comes into it then may stay.
+        """
         if owner is None:
-            gone = list(self._entries)
+            # They are nobody's from now on. To give their memory back takes a while.
+            gone, self._entries, self._kinds, self.bytes = self._entries, OrderedDict(), {}, 0
+            while gone:
+                gone.popitem()
+                yield True
         elif below:
-            gone = [key for key in self._entries if _is_below(key[0], owner)]
+            # The oldest becomes the latest, one after the other, so that in the end they are in their order again.
+            first = None
+            for _ in range(len(self._entries)):
+                key = next(iter(self._entries), None)
+                if key is None or key == first:
+                    return
+                if _is_below(key[0], owner):
+                    yield self._remove(key)
+                else:
+                    first = first or key
+                    self._entries.move_to_end(key)
+                    yield False
         else:
-            gone = [key for key in self._entries if key[0] == owner]
-        for key in gone:
-            self._remove(key)
-        return len(gone)
+            for kind in tuple(self._kinds):
+                yield self._remove((owner, kind))
 
 
 def cost(key: Key, entry: Entry) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from streamdns.dns.wire import HEADER_SIZE, QR, RA, RD, skip_name
 
 #: What an entry takes beside its octets: object, key, dictionary slot, offsets.
@@ -84,10 +86,12 @@ class Messages:
         for message in self._messages.values():
             message.foreign = -1
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._messages.clear()
-        self.bytes = 0
+    def clearing(self) -> Iterator[bool]:
+        """Forget everything in steps of one message, for whoever pauses in between."""
+        while self._messages:
+            _, gone = self._messages.popitem()
+            self.bytes -= gone.cost
+            yield True
 
     def _remove(self, key: bytes) -> None:
         gone = self._messages.pop(key, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import gevent
@@ -299,10 +300,16 @@ class Recursor(Service):
         self._exceptions.add()
         _log.error("resolver.failed", exc=error)
 
-    def flush(self, name: bytes | None = None, *, below: bool = False) -> int:
-        """Forget everything, a name, or a name with all below it; how many entries that were."""
-        gone = len(self.messages) + self.known.cache.flush(name, below=below)
-        self.messages.clear()  # A name may be anywhere in them.
+    def flush(self, name: bytes | None = None, *, below: bool = False, pause: Callable[[], None]) -> int:
+        """Forget everything, a name, or a name with all below it; how many entries that were.
+
+        `pause` is called after each entry that is looked at.
+        """
+        gone = 0
+        # Messages come last, for they are made of the others; a name may be anywhere in them.
+        for found in chain(self.known.cache.flushing(name, below=below), self.messages.clearing()):
+            gone += found
+            pause()
         return gone
 
     def summary(self) -> dict[str, Any]:

@@ -354,3 +354,39 @@ def test_memory_of_servers_is_bounded() -> None:
 def test_addresses_as_text() -> None:
     assert host_of(b"\1\2\3\4") == "1.2.3.4"
     assert host_of(bytes.fromhex("20010db8000000000000000000000001")) == "2001:db8::1"
+
+
+def test_a_look_at_a_name_takes_a_step_for_each_kind_and_none_for_each_entry() -> None:
+    """However many names there are; what comes and goes leaves nothing behind."""
+    cache = Cache(1 << 24)
+    for number in range(5000):
+        cache.put(wire(f"n{number}.example.org."), 1 + number % 3, (b"\1",), trust=store.ANSWER, ttl_s=60, now_s=0)
+    assert len(list(cache.kinds_of(wire("n7.example.org.")))) == 3
+    assert [rdtype for rdtype, _ in cache.entries_of(wire("n7.example.org."))] == [2]
+    assert sum(1 for _ in cache.flushing(wire("n7.example.org."))) == 3
+    cache.flush()
+    assert list(cache.kinds_of(NAME)) == []
+    assert (len(cache), cache.bytes) == (0, 0)
+
+
+def test_a_cache_that_is_being_flushed_may_be_used() -> None:
+    """Everything is gone with the first step; below a name, what stands somewhere else keeps its order."""
+    cache = Cache(1 << 24)
+    names = [wire(f"n{number}.{zone}.org.") for number in range(50) for zone in ("a", "b")]
+    for name in names:
+        cache.put(name, 1, (b"\1",), trust=store.ANSWER, ttl_s=60, now_s=0)
+    gone = 0
+    for number, removed in enumerate(cache.flushing(wire("a.org."), below=True)):
+        gone += removed
+        if number == 20:
+            cache.put(wire("new.a.org."), 1, (b"\1",), trust=store.ANSWER, ttl_s=60, now_s=0)
+            cache.forget(names[40], 1)
+    assert gone == 49
+    assert [owner for owner, _ in cache._entries if owner.endswith(wire("b.org."))] == names[1::2]
+    steps = cache.flushing()
+    assert next(steps)
+    assert cache.get(names[1], 1, 0) is None
+    cache.put(NAME, 1, (b"\1",), trust=store.ANSWER, ttl_s=60, now_s=0)
+    assert sum(steps) >= 49
+    assert cache.get(NAME, 1, 0) is not None
+    assert cache.bytes == sum(store.cost(*each) for each in cache._entries.items())
