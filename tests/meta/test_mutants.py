@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.harness import ROOT
-from tests.mutants.__main__ import equivalent, function_of
-from tests.mutants.groups import GROUPS
+from tests.mutants.groups import GROUPS, equivalent
 
 
 def test_each_equivalent_mutant_has_a_change_and_a_reason() -> None:
@@ -22,16 +21,6 @@ def test_each_equivalent_mutant_has_a_change_and_a_reason() -> None:
                       if path.is_file())
         text = " ".join(module.read_text(encoding="utf-8").split())
         assert " ".join(old.split()).split(" -> ", maxsplit=1)[0] in text, change
-
-
-@pytest.mark.parametrize(("mutant", "function"), [
-    ("streamdns.dns.name.x_to_text__mutmut_3", "streamdns.dns.name.to_text"),
-    ("streamdns.dns.name.x__escape__mutmut_11", "streamdns.dns.name._escape"),
-    ("streamdns.resolver.resolution.job.xǁJobǁis_moot__mutmut_1", "streamdns.resolver.resolution.job.Job.is_moot"),
-    ("streamdns.dns.outcome.xǁ_Collectedǁ__init____mutmut_9", "streamdns.dns.outcome._Collected.__init__"),
-])
-def test_names_of_functions(mutant: str, function: str) -> None:
-    assert function_of(mutant) == function
 
 
 @pytest.mark.parametrize("name", GROUPS)

@@ -1,86 +1,100 @@
 """`python -m tests.mutants [GROUP ...]`: change the pure modules in small ways, one at a time, and see that a unit test
-fails each time. All of it takes hours.
+fails each time. All of it takes two hours.
 
-With --sample few mutants of one group are played, within --seconds. Those that cannot be told from the original are in
-equivalent.txt, with the reason.
+With --sample few of the changes of one group are played, within --seconds. Those that cannot be told from the original
+are in equivalent.txt, with the reason.
 """
 
 from __future__ import annotations
 
 import argparse
-import pathlib
+import json
+import multiprocessing
 import random
+import shutil
 import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
 
-from tests.mutants.groups import GROUPS
-from tests.mutants.run import Found, change, found, prepare, run
+import pytest
 
-EQUIVALENT = pathlib.Path(__file__).with_name("equivalent.txt")
-#: Of 100 mutants tests kill so many at least; a sample of few may fall below it by chance.
-LEAST, LEAST_OF_SAMPLE = 90.0, 70.0
+from tests.mutants.changes import ROOT, Change, Finder
+from tests.mutants.groups import GROUPS, Group, equivalent
+from tests.mutants.play import SURVIVED, TIMED_OUT, UNTOUCHED, Outcome, Play
+
+WORK = ROOT / "build" / "mutants"
+#: Of 100 changes tests notice so many at least; a sample of few may fall below it by chance.
+LEAST, LEAST_OF_SAMPLE = 90.0, 80.0
 #: A sample of fewer says nothing.
-LEAST_SAMPLED = 30
-_NUMBERS = range(1, 25)
-_SAMPLED = 4
+LEAST_SAMPLED = 60
 
 
-def equivalent() -> dict[str, str]:
-    """Changes that make no difference to anybody, as "function: old -> new", and why."""
-    lines = EQUIVALENT.read_text(encoding="utf-8").splitlines()
-    pairs = zip(lines[::2], lines[1::2], strict=True)
-    return {change: reason.strip() for change, reason in pairs}
+def play(group: Group, file: Path, *, seed: int, until_s: float, jobs: int, only: Sequence[str]) -> None:
+    """Play the changes of a group in a random order, in a process of its own: outcomes go to `file`."""
+    finder = Finder(group.modules)
+    sys.meta_path.insert(0, finder)
+    changes = [change for change in finder.changes if not only or any(each in change.function for each in only)]
+    random.Random(seed).shuffle(changes)
+    options = ["-q", "-s", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    deselected = [f"--deselect={each}" for each in group.left_out]
+    sys.exit(pytest.main(
+        [*options, "-W", "ignore::pytest.PytestAssertRewriteWarning", "--no-summary", *group.tests, *deselected],
+        plugins=[Play(changes, file, until_s=until_s, jobs=jobs)],
+    ))
 
 
-def function_of(mutant: str) -> str:
-    """`streamdns.dns.name.to_text` of a mutant's name."""
-    module, _, name = mutant.rpartition("__mutmut_")[0].rpartition(".")
-    # xǁClassǁmethod or x_function
-    return f"{module}.{name[2:].replace('ǁ', '.')}"
+def outcomes(file: Path) -> list[Outcome]:
+    """What came of the changes that were played."""
+    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines()) if file.exists() else ()
+    return [Outcome(Change(*change), how, by) for change, how, by in lines]
 
 
-def report(name: str, result: Found, lives: list[str], same: int) -> float:
-    """Print what came of a group; the share that was killed of those that make a difference, in percent."""
-    counted = len(result) - same
-    share = 100.0 * len(result.killed) / counted if counted else 0.0
-    print(f"{name}: {len(result)} mutants, killed {len(result.killed)}, equivalent {same}, "
-          f"survived {len(lives)}: {share:.1f} %", flush=True)
-    for each in lives:
-        print(f"  {each}")
+def report(name: str, result: Sequence[Outcome]) -> float:
+    """Print what came of a group; the share that was noticed of those that make a difference, in percent."""
+    known = equivalent()
+    lives = [each for each in result if each.how in (SURVIVED, UNTOUCHED)]
+    unnoticed = [each for each in lives if str(each.change) not in known]
+    late = sum(each.how == TIMED_OUT for each in result)
+    counted = len(result) - len(lives) + len(unnoticed)
+    share = 100.0 * (counted - len(unnoticed)) / counted if counted else 0.0
+    print(f"{name}: {len(result)} changes, noticed {len(result) - len(lives)} (of them by time-out {late}), "
+          f"equivalent {len(lives) - len(unnoticed)}, unnoticed {len(unnoticed)}: {share:.1f} %", flush=True)
+    for each in sorted(unnoticed):
+        print(f"  {each.change}{' (called by no test)' if each.how == UNTOUCHED else ''}")
     return share
 
 
 def main() -> int:
-    """Run it; 0 when enough were killed."""
+    """Run it; 0 when enough were noticed."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of {', '.join(GROUPS)}; by default all")
-    parser.add_argument("--sample", action="store_true", help="few mutants, of one group unless some are named")
+    parser.add_argument("--sample", action="store_true", help="some changes, of one group unless some are named")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="functions whose name has it")
     parser.add_argument("--seed", type=int, default=None, help="which ones")
     parser.add_argument("--seconds", type=float, default=None, help="end after so long, with what is known by then")
+    parser.add_argument("--jobs", type=int, default=2, help="so many at a time (2)")
     options = parser.parse_args()
     unknown = [name for name in options.groups if name not in GROUPS]
     if unknown:
         parser.error(f"there is no group {unknown[0]}; there are {', '.join(GROUPS)}")
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 30)
-    rng = random.Random(seed)
-    any_of = sorted(name for name, group in GROUPS.items() if group.sampled)
-    names = options.groups or ([rng.choice(any_of)] if options.sample else list(GROUPS))
-    patterns = [f"*__mutmut_{number}" for number in rng.sample(_NUMBERS, _SAMPLED)] if options.sample else []
-    if options.sample:
-        print(f"seed {seed} (again: --sample --seed {seed}): {', '.join(names)}, {' '.join(patterns)}", flush=True)
-    known, good = equivalent(), True
+    names = options.groups or ([random.Random(seed).choice(sorted(GROUPS))] if options.sample else list(GROUPS))
+    print(f"seed {seed} (again: --seed {seed} {' '.join(names)})", flush=True)
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    good = True
     for name in names:
-        folder = prepare(name, GROUPS[name])
-        failed = run(folder, patterns, most_s=options.seconds)
-        if failed:
-            print(failed, file=sys.stderr)
+        until_s = time.monotonic() + (options.seconds or float("inf"))
+        file = WORK / f"{name}.jsonl"
+        arguments = {"seed": seed, "until_s": until_s, "jobs": options.jobs, "only": options.only}
+        process = multiprocessing.get_context("fork").Process(target=play, args=(GROUPS[name], file), kwargs=arguments)
+        process.start()
+        process.join()
+        result = outcomes(file)
+        if process.exitcode:
             return 1
-        result = found(folder)
-        if not len(result):
-            print(f"{name}: there was no time for any mutant")
-            continue
-        lives = [f"{function_of(each)}: {change(folder, each)}" for each in (*result.survived, *result.untouched)]
-        noticed = [each for each in lives if each not in known]
-        share = report(name, result, noticed, len(lives) - len(noticed))
+        share = report(name, result)
         if options.sample and len(result) < LEAST_SAMPLED:
             print(f"{name}: too few to judge by")
         else:
