@@ -36,6 +36,7 @@ from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
 from streamdns.metrics.services import Sending
 from streamdns.metrics.services import services as metrics_services
+from streamdns.named_files import plain_only
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import EXIT_FAILED, Service, Supervisor
 from streamdns.runtime.listening import InetListener, UnixListener
@@ -332,6 +333,7 @@ def _run(settings: Settings, load: Callable[[], Settings]) -> int:
     preload_source(settings)
     raise_open_files()
     app = App(settings, load)
+    plain_only()
     # What was imported and made until now stays; looking through it for garbage again and again costs a tenth.
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)

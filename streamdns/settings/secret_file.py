@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from streamdns.named_files import open_named
+
 T = TypeVar("T")
 _MOST_BYTES = 1 << 20
 
@@ -12,7 +14,7 @@ _MOST_BYTES = 1 << 20
 def read(path: str) -> str:
     """The text of a file without the ends of line at its end; raises ValueError with one phrase."""
     try:
-        with open(path, "rb") as file:
+        with open_named(path) as file:
             octets = file.read(_MOST_BYTES + 1)
     except OSError as err:
         raise ValueError(f"cannot be read: {(err.strerror or str(err)).lower()}") from err

@@ -16,6 +16,7 @@ from typing import Any
 
 from streamdns.addresses import Address, UnixAddress
 from streamdns.errors import ConfigError
+from streamdns.named_files import open_named
 from streamdns.settings import admin, kafka, listening, metrics, parsers, peers, resolver
 from streamdns.settings.admin import KeyFile, Proxies
 from streamdns.settings.resolver import ForwardZone, Network
@@ -210,9 +211,9 @@ def changed(old: Settings, new: Settings) -> tuple[tuple[str, ...], tuple[str, .
 
 def _read_env_file(path: str, *, problems: list[str], warnings: list[str]) -> dict[str, str]:
     try:
-        # With the mark that some editors put before the text.
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            parsed = parsers.parse_env_file(file.read())
+        with open_named(path) as file:
+            # With the mark that some editors put before the text.
+            parsed = parsers.parse_env_file(file.read().decode("utf-8-sig"))
     except OSError as error:
         problems.append(f"the environment file {path} cannot be read: {(error.strerror or str(error)).lower()}")
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -154,6 +155,10 @@ def test_sighup_takes_over_what_it_can_and_says_what_it_cannot(
     settings.write_text("LOG_LEVEL=loud\n")
     server.signal(signal.SIGHUP)
     wait_until(lambda: "app.reload_failed" in server.written(), "a bad value is refused")
+    settings.unlink()
+    os.mkfifo(settings)
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: server.written().count("app.reload_failed") == 2, "nobody waits for who writes to a pipe")
     assert server.is_ready()
     assert server.stop() == 0
     assert "service.stopped" in server.written()  # a line of level debug

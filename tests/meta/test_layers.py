@@ -15,7 +15,7 @@ from tests.meta.source import imports, modules, within
 
 #: The floors from the bottom up; each room may import rooms on floors below its own.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "addresses", "dns"),
+    ("errors", "addresses", "named_files", "dns"),
     ("events", "runtime", "settings"),
     ("view", "sources", "metrics"),
     ("consumer", "resolver"),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+from streamdns.named_files import open_named
 from streamdns.runtime.durable import about, sync_directory
 from streamdns.runtime.owner import has_one_name, open_unlinked
 
@@ -45,7 +46,7 @@ class Watched(Generic[T]):
         if self._value is None or seen != self._seen:
             if found.st_size > _MAX_BYTES:
                 raise ValueError(f"{self.path} is larger than {_MAX_BYTES} octets")
-            with open(self.path, "rb") as file:
+            with open_named(self.path) as file:
                 self._value = self._parse(file.read())
             self._seen = seen
         return self._value

@@ -14,6 +14,7 @@ from streamdns.admin.access.users import role_of
 from streamdns.admin.http.route import Principal, Role
 from streamdns.dns import name
 from streamdns.errors import ConfigError
+from streamdns.named_files import open_named
 from streamdns.settings import Settings
 from streamdns.settings.admin import MIN_SECRET_BYTES, KeyFile
 
@@ -160,7 +161,7 @@ def _secret(kid: str, secret: bytes) -> Key:
 
 
 def _read(file: KeyFile) -> Key:
-    with open(file.path, "rb") as opened:
+    with open_named(file.path) as opened:
         content = opened.read(1 << 16)
     if not content.lstrip().startswith(b"-----BEGIN"):
         secret = content.rstrip(b"\r\n")

@@ -8,6 +8,7 @@ import ssl
 from gevent.ssl import SSLContext
 
 from streamdns.errors import ConfigError
+from streamdns.named_files import expect_plain
 from streamdns.settings import Settings
 
 
@@ -35,6 +36,11 @@ def tls_context(settings: Settings) -> SSLContext | None:
     for name, path in (("DNS_ADMIN_TLS_CERT", certificate), ("DNS_ADMIN_TLS_KEY", key)):
         if path and not os.access(path, os.R_OK):
             raise ConfigError([f"{name}={path} cannot be read"])
+        try:
+            if path:
+                expect_plain(path)
+        except OSError as error:
+            raise ConfigError([f"{name}={path} cannot be read: {error.strerror}"]) from error
     try:
         # Not asked for on the terminal: a key with a password is refused.
         context.load_cert_chain(certificate, key or None, password=lambda: "")

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from streamdns.dns.wire import AAAA, NS, A
 from streamdns.errors import ConfigError
+from streamdns.named_files import open_named
 from streamdns.resolver.resolution.message import Response, RRset
 from streamdns.resolver.resolution.servers import Address, host_of
 
@@ -61,7 +62,7 @@ def read_hints(path: str, port: int) -> tuple[Address, ...]:
 
 
 def _octets(path: str) -> bytes:
-    with open(path, "rb") as file:
+    with open_named(path) as file:
         return file.read()
 
 

@@ -9,6 +9,7 @@ from gevent import socket as gsocket
 from gevent import ssl as gssl
 
 from streamdns.errors import ConfigError, SourceError
+from streamdns.named_files import expect_plain
 from streamdns.runtime.native import in_thread
 from streamdns.sources.kafka.config import KafkaConfig
 
@@ -50,6 +51,7 @@ def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLConte
     context = kind(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if config.ca:
+            expect_plain(config.ca)
             context.load_verify_locations(config.ca)
         else:
             context.load_default_certs()
@@ -57,6 +59,8 @@ def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLConte
         raise SourceError(f"cannot use the CA certificates in {config.ca}: {_reason(error)}") from error
     if config.certificate:
         try:
+            for path in filter(None, (config.certificate, config.key)):
+                expect_plain(path)
             # Not asked for on the terminal: a key with a password is refused.
             context.load_cert_chain(config.certificate, config.key or None, password=lambda: "")
         except (OSError, ValueError) as error:
