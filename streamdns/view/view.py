@@ -267,9 +267,17 @@ def room_for(path: str, used_bytes: int) -> Room:
 def is_frozen(path: str) -> bool:
     """Whether there is a view, and its file system is read-only."""
     try:
-        return current_generation(path) is not None and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
-    except (OSError, ViewError):
+        if current_generation(path) is None:
+            return False
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            return True
+        # ext4 with errors=remount-ro stays mounted as rw after an error, and refuses to open anything for writing.
+        os.close(os.open(os.path.join(path, _LOCK), os.O_RDWR | os.O_CLOEXEC))
+    except ViewError:
         return False
+    except OSError as err:
+        return err.errno == errno.EROFS
+    return False
 
 
 def current_generation(path: str) -> str | None:

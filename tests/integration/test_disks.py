@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import pathlib
+import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -16,14 +18,32 @@ SOA = "ns.example.org. host.example.org. 1 2 3 4 5"
 
 
 class Disk:
-    """A file system of its own, in memory."""
+    """A file system of its own, in memory or in a file."""
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(self, path: pathlib.Path, image: pathlib.Path | None = None) -> None:
         self.path = path
+        self.image = image
 
     def remount(self, options: str) -> None:
         """Change how it is mounted."""
         subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
+
+    def mount(self) -> None:
+        """Mount the file, in which an error makes the kernel refuse every write; skip where that cannot be done."""
+        command = ["mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a file system in a file cannot be mounted here: {done.stderr.strip()}")
+
+    def fail(self) -> None:
+        """Have the kernel find an error in the file system."""
+        (device,) = (line.split()[0] for line in pathlib.Path("/proc/mounts").read_text().splitlines()
+                     if line.split()[1] == str(self.path))
+        pathlib.Path("/sys/fs/ext4", pathlib.Path(device).name, "trigger_fs_error").write_text("a test")
+
+    def unmount(self) -> None:
+        """Take it away."""
+        subprocess.run(["umount", "-l", str(self.path)], check=True)
 
 
 @pytest.fixture
@@ -34,10 +54,11 @@ def disk(tmp_path: pathlib.Path) -> Iterator[Disk]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+    disk = Disk(path)
     try:
-        yield Disk(path)
+        yield disk
     finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
+        disk.unmount()
 
 
 def is_full(server: Server) -> bool:
@@ -78,6 +99,51 @@ def test_a_good_view_on_a_read_only_file_system_is_served(serve: Callable[..., S
     assert server.answers("www.example.org") == ["192.0.2.1"]
     assert server.stop() == 0
     disk.remount("rw")
+    server.start()
+    server.wait_applied()
+    assert server.answers("new.example.org") == ["192.0.2.2"]
+    assert server.command("digest", "--verify").returncode == 0
+    assert "Traceback" not in server.written()
+
+
+@pytest.fixture
+def failing_disk(tmp_path: pathlib.Path) -> Iterator[Disk]:
+    """A disk whose file system can fail."""
+    disk = Disk(tmp_path / "disk", tmp_path / "image")
+    disk.path.mkdir()
+    with (tmp_path / "image").open("wb") as file:
+        file.truncate(16 << 20)
+    if shutil.which("mkfs.ext4") is None:
+        pytest.skip("mkfs.ext4 is not installed")
+    made = subprocess.run(["mkfs.ext4", "-q", str(disk.image)], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"mkfs.ext4: {made.stderr.strip()}")
+    disk.mount()
+    try:
+        yield disk
+    finally:
+        disk.unmount()
+
+
+def test_a_file_system_that_turns_read_only_is_a_full_one(serve: Callable[..., Server], failing_disk: Disk) -> None:
+    """Answers go on and say after a while that they are old; status says why; it goes on when it can be written."""
+    server = filled(serve, failing_disk)
+    failing_disk.fail()
+    server.publish("new.example.org", "A", ["192.0.2.2"], timestamp=1)
+    wait_until(functools.partial(is_full, server), "the log cannot be followed")
+    assert "read-only" in server.status()["consumer"]["error"].lower()
+    assert server.answers("www.example.org") == ["192.0.2.1"]
+    assert server.answers("new.example.org") == []
+    assert server.get("/health")[0] == 200
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: "app.reloaded" in server.written(), "settings can be read")
+    server.kill()
+    server.start()
+    assert server.answers("www.example.org") == ["192.0.2.1"]
+    wait_until(functools.partial(is_full, server), "the log cannot be followed after a start")
+    assert server.stop() == 0
+    failing_disk.unmount()
+    failing_disk.mount()
     server.start()
     server.wait_applied()
     assert server.answers("new.example.org") == ["192.0.2.2"]
