@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.changes import ROOT, Change, Finder
-from tests.mutants.groups import GROUPS, Group, equivalent
+from tests.mutants.groups import GROUPS, Group, equivalent, is_equivalent
 from tests.mutants.play import SURVIVED, TIMED_OUT, UNTOUCHED, Outcome, Play
 
 WORK = ROOT / "build" / "mutants"
@@ -54,7 +54,7 @@ def report(name: str, result: Sequence[Outcome]) -> float:
     """Print what came of a group; the share that was noticed of those that make a difference, in percent."""
     known = equivalent()
     lives = [each for each in result if each.how in (SURVIVED, UNTOUCHED)]
-    unnoticed = [each for each in lives if str(each.change) not in known]
+    unnoticed = [each for each in lives if not is_equivalent(each.change.function, each.change.what, known)]
     late = sum(each.how == TIMED_OUT for each in result)
     counted = len(result) - len(lives) + len(unnoticed)
     share = 100.0 * (counted - len(unnoticed)) / counted if counted else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -49,6 +50,12 @@ GROUPS: Final[dict[str, Group]] = {
     ),
 }
 
+#: Pieces of code that mean the same wherever they stand, and why.
+SAME: Final = (
+    (', "big")', ", )", "Octets are read and written in this order by default."),
+    ('"utf-8"', '"UTF-8"', "Names of encodings are the same in any case."),
+    ('"ascii"', '"ASCII"', "Names of encodings are the same in any case."),
+)
 EQUIVALENT: Final = Path(__file__).with_name("equivalent.txt")
 
 
@@ -57,3 +64,15 @@ def equivalent() -> dict[str, str]:
     lines = EQUIVALENT.read_text(encoding="utf-8").splitlines()
     pairs = zip(lines[::2], lines[1::2], strict=True)
     return {change: reason.strip() for change, reason in pairs}
+
+
+def is_equivalent(function: str, what: str, known: Mapping[str, str]) -> bool:
+    """Whether a change, as "old -> new", makes no difference; `known` is what equivalent() gives."""
+    if f"{function}: {what}" in known:
+        return True
+    old, _, new = what.rpartition(" -> ") if what.count(" -> ") == 1 else ("", "", "")
+    pieces = ((before, after, old.split(before)) for before, after, _ in SAME if before in old)
+    return any(
+        before.join(parts[:cut]) + after + before.join(parts[cut:]) == new
+        for before, after, parts in pieces for cut in range(1, len(parts))
+    )

@@ -8,7 +8,7 @@ from errno import EACCES
 import pytest
 
 from streamdns.dns import name, rdata
-from streamdns.dns.generate import MAX_GENERATED
+from streamdns.dns.generate import MAX_GENERATED, generate
 from streamdns.dns.master import MasterReader, Problem, ttl_of
 
 ORIGIN = name.from_text("example.org.")
@@ -48,6 +48,10 @@ def read(text: str, *, ttl: int | None = 5, **files: str) -> tuple[list[str], li
         ("a.example.net. A 192.0.2.1", "a.example.net. is not in the zone example.org."),
         ("a SOA b c 1 2 3 4 5", "a SOA at a.example.org., which is not the top of the zone"),
         ("a", "a.example.org.: there is no record type"),
+        ("X", "x.example.org.: there is no record type"),
+        ("X ; c", "x.example.org.: there is no record type"),
+        ("\x0c", "the name '\\x0c' has an unescaped space or control character"),
+        ("\x0c ; c", "the name '\\x0c' has an unescaped space or control character"),
         ("a 5 IN", "a.example.org.: there is no record type"),
         ("a CH A 192.0.2.1", "a.example.org.: the class CH is not IN"),
         ("a class3 A 192.0.2.1", "a.example.org.: the class class3 is not IN"),
@@ -127,12 +131,18 @@ def test_what_is_said_of_a_line(line: str, said: str) -> None:
         ('$GENERATE 1-1 a in 7 MX "0 b"', ["a 7 MX 0 b.example.org."]),
         ('$GENERATE 1-1 a 7 class1 MX "0 b"', ["a 7 MX 0 b.example.org."]),
         ('$GENERATE 1-1 a TXT "b \\"c d\\""', ['a 5 TXT "b" "c d"']),
+        ("$GENERATE 7-7 a TXT ${0,255}", [f'a 5 TXT "{7:0255}"']),
+        ('$GENERATE 1-1 a TXT 7 "c d"', ['a 5 TXT "7" "c d"']),
         ('$GENERATE 1-1 a TXT b "c d"', ['a 5 TXT "b" "c d"']),
         ('$GENERATE 1-1 a TXT "b c" "d e"', ['a 5 TXT "b c" "d e"']),
     ],
 )
 def test_what_a_line_gives(line: str, found: list[str]) -> None:
     assert read(line) == (found, [])
+
+
+def test_as_many_as_one_line_may_make() -> None:
+    assert next(generate(f"0-{MAX_GENERATED - 1} a$ A b")) == "a0 A b"
 
 
 def test_included_files() -> None:
