@@ -11,22 +11,35 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from benchmarks import admin, answers, console, ingest, kafka, latency, machine, report, resolver, start
-from benchmarks.options import KAFKA_READERS, RESOLVER_PARTS, Options, cores
+from benchmarks import (
+    admin,
+    answers,
+    console,
+    hardening,
+    ingest,
+    kafka,
+    latency,
+    machine,
+    report,
+    resolver,
+    soak,
+    start,
+)
+from benchmarks.options import ATTACKS, KAFKA_READERS, RESOLVER_PARTS, Options, cores
 from tests.harness.process import ROOT
 
 NAMES = ("answers", "ingest", "start", "latency")
 _QUICK = {
     "runs": 1, "zone_names": 2_000, "log_events": 20_000, "queries": 2_000, "seconds": 1, "rate": 1_000,
     "event_rate": 100, "latency_events": 30, "resolver_zones": 10, "dead_waiting": 500,
-    "admin_zones": 50, "admin_rate": 2_000,
+    "admin_zones": 50, "admin_rate": 2_000, "attack_seconds": 1.0, "minutes": 0.2,
 }
 
 
 def _parser() -> argparse.ArgumentParser:
     results = ROOT / "benchmarks" / "results"
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamdns beside other servers.")
-    what = (*NAMES, "admin", "console", "kafka", "resolver", "all")
+    what = (*NAMES, "admin", "console", "hardening", "kafka", "resolver", "soak", "all")
     parser.add_argument("what", nargs="?", choices=what, default="all")
     parser.add_argument("--runs", type=int, help="how often each thing is measured before medians are taken (5)")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
@@ -44,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
                         help="only these workloads of resolver (all)")
     parser.add_argument("--readers", nargs="+", choices=KAFKA_READERS, dest="kafka_readers",
                         help="only these brokers and clients of kafka (all)")
+    parser.add_argument("--attacks", nargs="+", choices=ATTACKS, metavar="ATTACK",
+                        help=f"only these of hardening and soak: {', '.join(ATTACKS)} (all)")
+    parser.add_argument("--attack-seconds", type=float, help="how long each attack of hardening goes on (6)")
+    parser.add_argument("--minutes", type=float, help="how long soak goes on (60)")
+    parser.add_argument("--seed", type=int, help="which attacks soak draws (chance)")
     parser.add_argument("--changes", type=int, dest="latency_events",
                         help="how many changes are timed in latency and kafka (500)")
     parser.add_argument("--names", type=int, dest="zone_names", help="the size of the zone of answers (100000)")
@@ -98,6 +116,8 @@ def _measure(arguments: argparse.Namespace, options: Options) -> int:
         "console": lambda: console.run(options),
         "kafka": lambda: kafka.run(options),
         "resolver": lambda: resolver.run(options),
+        "hardening": lambda: hardening.run(options),
+        "soak": lambda: soak.run(options),
     }
     chosen = NAMES if arguments.what == "all" else (arguments.what,)
     results = {}

@@ -6,6 +6,8 @@ import os
 import pathlib
 from dataclasses import dataclass
 
+from tests.attacks import NAMES as ATTACKS
+
 #: Groups of workloads of the resolver: nothing is wrong, packets get lost, servers are dead.
 RESOLVER_PARTS = ("quiet", "lossy", "dead")
 
@@ -34,6 +36,10 @@ class Options:
     dead_waiting: int = 5_000
     admin_zones: int = 10_000
     admin_rate: int = 20_000
+    attack_seconds: float = 6.0
+    attacks: tuple[str, ...] = ATTACKS
+    minutes: float = 60.0
+    seed: int = 0
     outstanding: int = 64
     clients: int = 8
     server_core: int = 0
