@@ -15,11 +15,13 @@ from streamdns.consumer import local_records
 from streamdns.dns import name
 from streamdns.errors import ConfigError, NotYet, SourceError, ViewCorrupt, ViewError
 from streamdns.resolver.service.from_settings import knowledge_of
+from streamdns.runtime.gateways import gateways
 from streamdns.runtime.listening import InetListener, Listener, UnixListener
 from streamdns.runtime.open_files import connections_of, most_open_files
 from streamdns.runtime.owner import acting_as_owner
 from streamdns.serving.listeners import listeners
 from streamdns.settings import Settings
+from streamdns.settings.open_resolver import open_resolver
 from streamdns.sources.filelog import is_directory, partition_files
 from streamdns.view.view import current_generation, holder_of, is_frozen, open_readonly
 
@@ -47,11 +49,11 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
     _check_listeners(settings, problems, notes, held=holder is not None)
     _check_admin(settings, problems, notes)
     _check_open_files(settings, notes)
+    warnings = [*settings.warnings, *open_resolver(settings, gateways())]
     if args.json:
-        warnings = list(settings.warnings)
         print_json({"problems": problems, "warnings": warnings, "notes": notes, "view_held_by": holder})
         return 78 if problems else 0
-    for each in settings.warnings:
+    for each in warnings:
         note(f"warning: {each}")
     for each in notes:
         note(f"note: {each}")

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, TypeVar
 
 from streamdns.addresses import Address
 from streamdns.settings import parsers
 from streamdns.settings.row import Setting, bool_row, integer_row
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_N = TypeVar("_N", ipaddress.IPv4Network, ipaddress.IPv6Network)
 DNS_PORT: Final = 53
-#: Clients of this host, private networks, carriers' shared addresses, and this link: none of them is on the Internet.
-_NEAR: Final = (
-    "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 ::1/128 fc00::/7 fe80::/10"
-)
+#: Words that stand for networks: this host; and this host, private networks, carriers' shared addresses, and the link:
+#: none of them is on the Internet.
+WORDS: Final = {
+    "loopback": "127.0.0.0/8 ::1/128",
+    "private": "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 ::1/128 fc00::/7 "
+               "fe80::/10",
+}
 _DENIED: Final = "0.0.0.0/8 127.0.0.0/8 224.0.0.0/4 255.255.255.255/32 ::/128 ::1/128 ff00::/8"
-_NETWORKS: Final = "CIDRs or addresses separated by space or comma, or none"
+NETWORKS: Final = (
+    "CIDRs or addresses separated by space or comma; loopback (127.0.0.0/8 ::1/128), private (loopback, RFC 1918, "
+    "100.64.0.0/10, 169.254.0.0/16, fc00::/7, fe80::/10); one with ! before it is taken out of the others; or none"
+)
 _SERVERS: Final = "one or several of 192.0.2.1, 192.0.2.1:5353, 2001:db8::1 or [2001:db8::1]:5353"
 
 
@@ -38,19 +46,50 @@ class ForwardZone(NamedTuple):
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Parse CIDRs or single addresses separated by space or comma; "none" stands for no network at all."""
+    """Parse CIDRs, single addresses or WORDS separated by space or comma; those with ! are taken out of the others.
+
+    "none" stands for no network at all.
+    """
     if text.lower() == "none":
         return ()
     found: dict[Network, None] = {}
+    gone: list[Network] = []
     for word in text.replace(",", " ").split():
-        try:
-            found[ipaddress.ip_network(word)] = None
-        except ValueError as error:
-            reason = "has bits set behind its prefix" if "host bits" in str(error) else "is not a CIDR"
-            raise ValueError(f"has {word}, which {reason}") from None
+        known = WORDS.get(word.lower(), "").split()
+        if known:
+            found.update(dict.fromkeys(map(ipaddress.ip_network, known)))
+        elif word.startswith("!"):
+            gone.append(_network(word[1:]))
+        else:
+            found[_network(word)] = None
     if not found:
         raise ValueError("is an empty list")
+    for network in gone:
+        found = {rest: None for each in found for rest in _without(each, network)}
     return tuple(found)
+
+
+def _network(word: str) -> Network:
+    try:
+        return ipaddress.ip_network(word)
+    except ValueError as error:
+        reason = "has bits set behind its prefix" if "host bits" in str(error) else "is not a CIDR"
+        raise ValueError(f"has {word}, which {reason}") from None
+
+
+def _without(network: Network, gone: Network) -> Iterable[Network]:
+    """What is left of a network without another one."""
+    if isinstance(network, ipaddress.IPv4Network) and isinstance(gone, ipaddress.IPv4Network):
+        return _rest(network, gone)
+    if isinstance(network, ipaddress.IPv6Network) and isinstance(gone, ipaddress.IPv6Network):
+        return _rest(network, gone)
+    return (network,)
+
+
+def _rest(network: _N, gone: _N) -> Iterable[_N]:
+    if network.subnet_of(gone):
+        return ()
+    return network.address_exclude(gone) if gone.subnet_of(network) else (network,)
 
 
 def parse_server(text: str) -> Address:
@@ -121,10 +160,11 @@ def _is_at(server: Address, here: Address) -> bool:
 
 RESOLVER: Final[tuple[Setting, ...]] = (
     Setting(
-        name="DNS_RECURSION_ALLOW", attribute="recursion_allow", parse=parse_networks, default=_NEAR,
-        description="The clients that may have names resolved that are not ours; by default those of this host, of "
-                    "private networks and of the link. none turns the resolver off.",
-        allowed=_NETWORKS,
+        name="DNS_RECURSION_ALLOW", attribute="recursion_allow", parse=parse_networks,
+        default=WORDS["loopback"],
+        description="The clients that may have names resolved that are not ours; by default those of this host alone. "
+                    "private adds private networks and the link. none turns the resolver off.",
+        allowed=NETWORKS,
     ),
     Setting(
         name="DNS_ROOT_HINTS", attribute="root_hints", parse=parsers.parse_text, default="", unset="",
@@ -185,7 +225,7 @@ RESOLVER: Final[tuple[Setting, ...]] = (
         name="DNS_RESOLVER_DENY", attribute="resolver_deny", parse=parse_networks, default=_DENIED,
         description="Addresses that the resolver never sends to, even if a delegation names them. Servers named in "
                     "settings are asked all the same.",
-        allowed=_NETWORKS, empty="none",
+        allowed=NETWORKS, empty="none",
     ),
     Setting(
         name="DNS_RESOLVER_SOURCE", attribute="resolver_source", parse=parse_sources, default="", unset=(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import socket
 import subprocess
@@ -101,3 +102,14 @@ def test_what_is_loaded(tmp_path: pathlib.Path, allow: str) -> None:
     )
     services, modules, zone_files = done.stdout.splitlines() or (done.stderr, "", "")
     assert (services, modules == "[]", zone_files) == ("[]" if allow else "['resolver']", bool(allow), "False")
+
+
+def test_a_resolver_for_everybody_is_warned_of(serve: Callable[..., Server], nowhere: dict[str, str]) -> None:
+    """By the check before the start, and by the log."""
+    server = serve(**nowhere | {"DNS_RECURSION_ALLOW": "127.0.0.0/8 0.0.0.0/0"}, start=False)
+    server.settings["DNS_ADDRESS"] = server.fixed["DNS_ADDRESS"] = f"0.0.0.0:{free_port()}"
+    server.start()
+    told = "DNS_RECURSION_ALLOW has 0.0.0.0/0: everybody who reaches this server may use the resolver"
+    assert told in server.written()
+    assert f"warning: {told}" in server.command("check").stderr
+    assert told in str(json.loads(server.command("check", "--json").stdout)["warnings"])

@@ -10,15 +10,32 @@ from streamdns.errors import ConfigError
 from streamdns.settings import load
 
 
-@pytest.mark.parametrize(("client", "may"), [
-    ("127.0.0.1", True), ("::1", True), ("10.1.2.3", True), ("172.31.0.1", True), ("192.168.1.1", True),
-    ("100.100.0.1", True), ("169.254.7.7", True), ("fd00::1", True), ("fe80::1", True),
-    ("192.0.2.1", False), ("172.32.0.1", False), ("8.8.8.8", False), ("2001:db8::1", False), ("ff02::1", False),
+@pytest.mark.parametrize(("client", "near"), [
+    ("127.0.0.1", "both"), ("::1", "both"), ("10.1.2.3", "private"), ("172.31.0.1", "private"),
+    ("192.168.1.1", "private"), ("100.100.0.1", "private"), ("169.254.7.7", "private"), ("fd00::1", "private"),
+    ("fe80::1", "private"),
+    ("192.0.2.1", ""), ("172.32.0.1", ""), ("8.8.8.8", ""), ("2001:db8::1", ""), ("ff02::1", ""),
 ])
-def test_who_may_have_names_resolved_by_default(client: str, may: bool) -> None:
-    """Who is near: nobody on the Internet can make this node ask others."""
-    loaded = load({})
-    assert any(ipaddress.ip_address(client) in network for network in loaded.recursion_allow) == may
+def test_who_may_have_names_resolved(client: str, near: str) -> None:
+    """This host alone, unless private networks are asked for; nobody on the Internet."""
+    for settings, words in (({}, ("both",)), ({"DNS_RECURSION_ALLOW": "Private"}, ("both", "private"))):
+        allowed = load(settings).recursion_allow
+        assert any(ipaddress.ip_address(client) in network for network in allowed) == (near in words)
+
+
+def test_networks_without_some() -> None:
+    """The whole of each network but for what is taken out, whatever the order, in either family."""
+    text = "!172.17.0.1 private !fd00::/9 2001:db8::/126 !2001:db8::3 !192.0.2.1"
+    allowed = load({"DNS_RECURSION_ALLOW": text}).recursion_allow
+    inside = {
+        client for client in (
+            "172.17.0.1", "172.17.0.2", "172.17.0.0", "172.31.0.1", "10.0.0.1", "fd00::1", "fdff::1", "2001:db8::2",
+            "2001:db8::3",
+        )
+        if sum(ipaddress.ip_address(client) in network for network in allowed) == 1
+    }
+    assert inside == {"172.17.0.2", "172.17.0.0", "172.31.0.1", "10.0.0.1", "fdff::1", "2001:db8::2"}
+    assert load({"DNS_RECURSION_ALLOW": "10.0.0.1 !10.0.0.0/8"}).recursion_allow == ()
 
 
 def test_an_empty_value_that_stands_for_something() -> None:
