@@ -1,9 +1,10 @@
-"""Addresses in settings: IP address and port to listen on, and URLs of metrics outputs (metrics parse them, too)."""
+"""Addresses in settings: IP address and port to listen on, networks of clients, and URLs of metrics outputs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -23,6 +24,24 @@ OUTPUTS: Final[Mapping[str, str]] = {
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*)|[0-9a-f:.]+", re.IGNORECASE)
 _PLAIN_PARAMETERS: Final = ("db", "bucket", "org", "rp", "precision")
 _WITHOUT_PATH: Final = ("statsd", "influx+udp")
+
+
+_CLIENTS_KEPT: Final = 16_384
+
+
+class Within(dict[bytes, bool]):
+    """Tells whether a client, by the octets of its address, is in one of some networks; remembers what it found."""
+
+    def __init__(self, networks: Sequence[IPv4Network | IPv6Network]) -> None:
+        super().__init__()
+        self._networks = tuple(networks)
+
+    def __missing__(self, client: bytes) -> bool:
+        if len(self) >= _CLIENTS_KEPT:
+            self.clear()
+        address = ip_address(client) if client else None
+        found = self[client] = address is not None and any(address in network for network in self._networks)
+        return found
 
 
 class Address(NamedTuple):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from streamdns import __version__
+from streamdns.addresses import Within
 from streamdns.admin.commits import Commits
 from streamdns.admin.fleet.auditor import Auditor
 from streamdns.admin.fleet.client import Client
@@ -38,17 +39,20 @@ from streamdns.metrics.services import Sending
 from streamdns.metrics.services import services as metrics_services
 from streamdns.named_files import plain_only
 from streamdns.runtime import logs
+from streamdns.runtime.gateways import gateways
 from streamdns.runtime.lifecycle import EXIT_FAILED, Service, Supervisor
 from streamdns.runtime.listening import InetListener, UnixListener
 from streamdns.runtime.open_files import connections_of, open_files, raise_open_files
 from streamdns.runtime.sdnotify import Notifier
 from streamdns.runtime.unexpected import into_the_log
 from streamdns.serving.connections import Connections
+from streamdns.serving.limiter import ResponseLimiter
 from streamdns.serving.listeners import listeners
 from streamdns.serving.statistics import Statistics
 from streamdns.serving.tcp import TcpServer
 from streamdns.serving.udp import UdpServer
 from streamdns.settings import Settings, changed
+from streamdns.settings.open_resolver import open_resolver
 from streamdns.settings.table import BY_NAME
 from streamdns.sources.base import Source
 from streamdns.view.apexes import zone_keys
@@ -72,6 +76,7 @@ def policy_of(settings: Settings) -> Policy:
         instance_id=settings.instance_id.encode()[:255] if "DNS_INSTANCE_ID" in settings.given else b"",
         version=f"streamdns {__version__}".encode() if settings.version else None,
         edns_size=settings.edns_size_bytes,
+        no_cookie_size=settings.no_cookie_size_bytes,
         flatten_apex_cname=settings.apex_cname == "flatten",
         rotate=settings.rotate,
         keepalive_s=int(settings.tcp_idle_timeout_s),
@@ -129,6 +134,7 @@ class App:
         self._tcp_servers: list[TcpServer] = []
         self._policy = policy
         secret = settings.cookie_secret or secrets.token_bytes(16)
+        self._limiter = ResponseLimiter(settings, self.registry)
         self._cookies = Cookies(secret, time.time) if settings.cookies else None
         self.recursor = self._recursor()
         self.status = Status(settings, self.view, self.consumer.progress, self.registry)
@@ -216,14 +222,14 @@ class App:
         if not self.settings.recursion_allow:
             return None
         # Off, its code is not even loaded: a start is mostly that.
-        from streamdns.resolver.service.answering import Allowed, OwnZones
+        from streamdns.resolver.service.answering import OwnZones
         from streamdns.resolver.service.flattening import OwnAnswerer
         from streamdns.resolver.service.from_settings import recursor_of
 
         answerer = OwnAnswerer(self._policy, cookies=None)
         self._answerers.append(answerer)
         own = OwnZones(answerer, self._snapshot)
-        self._allowed = Allowed(self.settings.recursion_allow)
+        self._allowed = Within(self.settings.recursion_allow)
         return recursor_of(self.settings, registry=self.registry, local=own)
 
     def _answerer(self) -> Answerer:
@@ -250,6 +256,7 @@ class App:
                         take_snapshot=self._snapshot,
                         statistics=self.statistics,
                         batch=settings.udp_batch,
+                        limiter=self._limiter,
                     )
                 )
                 continue
@@ -267,7 +274,10 @@ class App:
         return servers
 
     def tick(self) -> None:
-        """Mark answers as stale when the log has been out of reach for too long; called once a second."""
+        """Mark answers as stale when the log has been out of reach for too long, and log what rate limiting held back;
+        called once a second.
+        """
+        self._limiter.tick()
         stale = self.consumer.progress.stale
         for answerer in self._answerers:
             answerer.stale = stale
@@ -294,6 +304,7 @@ class App:
         self._connections.most_of_client = new.tcp_client_connections
         for server in self._tcp_servers:
             server.idle_timeout_s, server.message_timeout_s = new.tcp_idle_timeout_s, new.tcp_message_timeout_s
+        self._limiter.configure(new)
         for answerer in self._answerers:
             answerer.configure(replace(policy, instance_id=answerer.policy.instance_id))
         taken_over = {BY_NAME[name].attribute: getattr(new, BY_NAME[name].attribute) for name in applied}
@@ -328,7 +339,7 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
 
 def _run(settings: Settings, load: Callable[[], Settings]) -> int:
     _log.info("app.starting", version=__version__, instance=settings.instance_id)
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *open_resolver(settings, gateways())):
         _log.warning("settings.warning", warning=warning)
     preload_source(settings)
     raise_open_files()

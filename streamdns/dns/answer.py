@@ -72,7 +72,8 @@ class Answerer(ZoneAnswers):
     def configure(self, policy: Policy) -> None:
         """Answer by this policy from now on; not while a snapshot is bound."""
         super().configure(policy)
-        self._edns_size = policy.edns_size
+        # Of queries without options, so without a cookie.
+        self._edns_size = min(policy.edns_size, policy.no_cookie_size)
         self.opt_plain = opt_record(policy.edns_size, False)
         self.opt_do = opt_record(policy.edns_size, True)
 

@@ -37,12 +37,16 @@ class Snapshot(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that change answers; `zones` are lookup keys of listed apexes, None = those in the log."""
+    """The settings that change answers; `zones` are lookup keys of listed apexes, None = those in the log.
+
+    `no_cookie_size` bounds UDP answers to clients without a good cookie, where it is less than `edns_size`.
+    """
 
     zones: frozenset[bytes] | None = None
     instance_id: bytes = b""
     version: bytes | None = None
     edns_size: int = 1232
+    no_cookie_size: int = 4096
     flatten_apex_cname: bool = False
     rotate: bool = False
     keepalive_s: int = 30

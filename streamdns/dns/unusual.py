@@ -29,12 +29,15 @@ from streamdns.dns.wire import (
     MAILB,
     MAX_MESSAGE,
     MAX_UDP_PLAIN,
+    NO_RECORDS,
     NOTAUTH,
     NOTIFY,
     NOTIMP,
+    ONLY_OPT,
     OPT,
     OPT_COOKIE,
     OPT_EDE,
+    OPT_HEAD,
     OPT_KEEPALIVE,
     OPT_NSID,
     QR,
@@ -42,6 +45,7 @@ from streamdns.dns.wire import (
     RD,
     REFUSED,
     SERVFAIL,
+    TC,
     TKEY,
     TSIG,
     TXT,
@@ -96,7 +100,7 @@ def reply(answerer: Responder, packet: bytes, tcp: bool, slot: int) -> bytes | N
         if packet[6:10] != b"\0\0\0\0":
             return header_only(answerer, packet, FORMERR)
         edns = parse_edns(packet, end, packet[10] << 8 | packet[11])
-        limit = reply_limit(answerer, edns, tcp)
+        limit = reply_limit(answerer, edns, tcp, slot)
         opt = b"" if edns is None else answer_edns(answerer, edns, tcp, slot, room=limit - end)
     except FormatError:
         return header_only(answerer, packet, FORMERR)
@@ -124,13 +128,23 @@ def no_data_type(answerer: Responder, packet: bytes, end: int, qtype: int, opt: 
     return with_question(answerer, packet, end, NOTIMP if qtype in (MAILA, MAILB) else FORMERR, opt)
 
 
-def reply_limit(answerer: Responder, edns: Edns | None, tcp: bool) -> int:
-    """How long the reply may be (RFC 6891 §6.2.3)."""
+def reply_limit(answerer: Responder, edns: Edns | None, tcp: bool, slot: int) -> int:
+    """How long the reply may be (RFC 6891 §6.2.3); less, if the policy wants it, where the sender may be forged."""
     if tcp:
         return MAX_MESSAGE
     if edns is None:
         return MAX_UDP_PLAIN
-    return max(MAX_UDP_PLAIN, min(edns.size, answerer.policy.edns_size))
+    policy = answerer.policy
+    most = policy.edns_size
+    if policy.no_cookie_size < most and not has_good_cookie(answerer, edns, slot):
+        most = policy.no_cookie_size
+    return max(MAX_UDP_PLAIN, min(edns.size, most))
+
+
+def has_good_cookie(answerer: Responder, edns: Edns, slot: int) -> bool:
+    """Whether the first COOKIE option has a server cookie that was made here for this client."""
+    data = next((data for code, data in edns.options if code == OPT_COOKIE), b"")
+    return answerer.cookies is not None and answerer.cookies.is_good(data, answerer.client(slot))
 
 
 def question_end(packet: bytes) -> int:
@@ -168,6 +182,35 @@ def answer_edns(answerer: Responder, edns: Edns, tcp: bool, slot: int, *, room: 
     if not options:
         return answerer.opt_do if edns.do else answerer.opt_plain
     return opt_record(policy.edns_size, edns.do, b"".join([option(code, data) for code, data in options.items()]))
+
+
+def cut_short(answerer: Responder, packet: bytes, reply: bytes, slot: int | None) -> bytes:
+    """What is sent in place of a reply that is held back: the question with TC, so that a client asks over TCP.
+
+    A cookie is answered where there is a `slot` (a reply that comes later has none). The query was answered, so it is
+    well-formed.
+    """
+    end = question_end(packet)
+    edns = parse_edns(packet, end, packet[10] << 8 | packet[11])
+    if edns is None:
+        opt = b""
+    elif slot is None:
+        opt = answerer.opt_do if edns.do else answerer.opt_plain
+    else:
+        opt = answer_edns(answerer, edns, False, slot, room=MAX_UDP_PLAIN - end)
+    counts = ONLY_OPT if opt else NO_RECORDS
+    return packet[:2] + bytes((QR | TC | packet[2] & RD, reply[3] & 0xF0)) + counts + packet[HEADER_SIZE:end] + opt
+
+
+def cookie_of(packet: bytes) -> bytes:
+    """The COOKIE option of a query that was answered; b"" where it has none."""
+    if packet[4:12] == NO_RECORDS or (packet[-11:-8] == OPT_HEAD and packet[-2:] == b"\0\0"):
+        return b""
+    try:
+        edns = parse_edns(packet, question_end(packet), packet[10] << 8 | packet[11])
+    except FormatError:
+        return b""
+    return next((data for code, data in edns.options if code == OPT_COOKIE), b"") if edns is not None else b""
 
 
 def header_only(answerer: Responder, packet: bytes, rcode: int) -> bytes:

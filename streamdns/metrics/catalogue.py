@@ -25,6 +25,7 @@ LABEL_VALUES: Mapping[str, frozenset[str]] = {
     "rcode": frozenset(_RCODES),
     "limit": frozenset({"all", "client"}),
     "outcome": frozenset({"ok", "wrong", "delayed"}),
+    "action": frozenset({"dropped", "truncated", "sent", "logged"}),
 }
 """The values that a label may have; any other value is counted as OTHER."""
 
@@ -45,10 +46,16 @@ _PROPAGATION = (
 )
 
 METRICS: tuple[Metric, ...] = (
-    Metric("dns.queries", "counter", "Queries that were answered; those refused have the rcode REFUSED.",
+    Metric("dns.queries", "counter", "Queries that were answered; those refused have the rcode REFUSED. Answers "
+           "that rate limiting drops are counted here as well.",
            ("transport", "qtype", "rcode")),
     Metric("dns.truncated", "counter", "Answers that were cut to fit, with TC set.", ("transport",)),
     Metric("dns.dropped", "counter", "Packets that got no answer.", ("reason",)),
+    Metric("dns.rate_limited", "counter", "Answers over UDP beyond DNS_RRL_RATE, by what became of them: dropped, sent "
+           "truncated, sent as they are (errors, in their turn of DNS_RRL_SLIP), or only logged (DNS_RRL_LOG_ONLY).",
+           ("action",)),
+    Metric("dns.networks_watched", "gauge", "Networks of clients (/24, /56) that lately got half as many equal answers "
+           "as DNS_RRL_RATE allows, so that each answer to them is counted."),
     Metric("dns.exceptions", "counter", "Faults of streamdns met while answering; each was answered with SERVFAIL."),
     Metric("dns.latency_seconds", "histogram", "Time from reading a query to handing over its answer.", ("transport",),
            "seconds", (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)),

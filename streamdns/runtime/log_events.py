@@ -106,6 +106,11 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("dns.query_failed", "error", "Answering a query failed because of a fault in streamdns; the answer was "
              "SERVFAIL.",
              "Report it with the traceback."),
+    LogEvent("dns.rate_limited", "warning", "More equal answers were asked for by one network than DNS_RRL_RATE "
+             "allows, so they were dropped or truncated (with `log_only`: would have been). `prefix`, `zone` and "
+             "`answer` are those of the most that were `held_back`; at most one line a minute.",
+             "Most often somebody forges the addresses of that network to flood it: nothing. If real clients are "
+             "there, name it in DNS_RRL_EXEMPT, or raise DNS_RRL_RATE."),
     LogEvent("dns.view_unreadable", "error", "The view cannot be read now; queries are answered with SERVFAIL.",
              "Look at the error in the fields: the disk, or the limits of the process."),
     LogEvent("dns.socket_failed", "error", "Reading from or writing to a UDP socket failed; the socket stays in use.",

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 RECEIVE_OCTETS = 4096
 SEND_OCTETS = 4096
-_ADDRESS_OCTETS = 28  # struct sockaddr_in6
+_ADDRESS_OCTETS = 32  # struct sockaddr_in6 has 28; so each begins where a whole number of 8 octets has gone by
+_SOCKADDR_IN, _SOCKADDR_IN6 = 16, 28
 _CONTROL_OCTETS = 64
 _MSG_DONTWAIT = 0x40
 
@@ -65,6 +66,12 @@ _PASSING = frozenset(
 _REFUSED = frozenset((errno.ENOSYS, errno.EPERM, errno.EACCES))
 
 
+def network_of(address: bytes) -> int:
+    """Return the /24 of an IPv4 address or the /56 of an IPv6 address (4 or 16 octets) as a number of its own."""
+    octets = address[:3] + b"\0" if len(address) == 4 else address[:7] + b"\1"
+    return int.from_bytes(octets, sys.byteorder)
+
+
 class Peer(NamedTuple):
     """The sender of a datagram, and the control data with which a reply leaves from the address asked (sendmsg)."""
 
@@ -109,7 +116,7 @@ class Datagrams:
             iovecs[slot].length = octets
             header = headers[slot].header
             header.name = addresses_at + _ADDRESS_OCTETS * slot
-            header.name_length = _ADDRESS_OCTETS if self._inet6 else 16
+            header.name_length = _SOCKADDR_IN6 if self._inet6 else _SOCKADDR_IN
             header.iov = ctypes.addressof(iovecs) + ctypes.sizeof(_Iovec) * slot
             header.iov_length = 1
             if self._packet_info:
@@ -161,6 +168,15 @@ class Datagrams:
         """Return the octets of the address that datagram `slot` came from."""
         start = slot * _ADDRESS_OCTETS + (8 if self._inet6 else 4)
         return bytes(self._addresses[start : start + (16 if self._inet6 else 4)])
+
+    def networks(self, count: int) -> list[int]:
+        """Return the networks of the first `count` datagrams as `network_of` gives them, all in one go."""
+        octets = self._addresses[: _ADDRESS_OCTETS * count]
+        if self._inet6:
+            octets[15::_ADDRESS_OCTETS] = b"\1" * count
+            return memoryview(octets).cast("Q")[1 :: _ADDRESS_OCTETS // 8].tolist()
+        octets[7::_ADDRESS_OCTETS] = bytes(count)
+        return memoryview(octets).cast("I")[1 :: _ADDRESS_OCTETS // 4].tolist()
 
     def peer(self, slot: int) -> Peer:
         """Copy the sender of datagram `slot`, for a reply that is sent after the buffers were used again."""

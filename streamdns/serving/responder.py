@@ -16,6 +16,8 @@ from streamdns.serving.statistics import Statistics
 
 _log = logs.get("dns")
 
+#: Holds replies back, in place: gets the messages, the replies to them, and the snapshot that these were made from.
+Limit = Callable[[list[bytes], list[bytes | None], Snapshot], None]
 #: Takes a snapshot of the view for one batch of queries; the server closes it after the batch.
 TakeSnapshot = Callable[[], Snapshot]
 
@@ -29,7 +31,8 @@ class Responder:
         self._statistics = statistics
 
     def answer(
-        self, packets: list[bytes], tcp: bool, *, ends_s: float = inf, enough_octets: int = sys.maxsize
+        self, packets: list[bytes], tcp: bool, *, ends_s: float = inf, enough_octets: int = sys.maxsize,
+        limit: Limit | None = None,
     ) -> list[bytes | None]:
         """Make the replies to messages, None where there is none; never raises for what they contain.
 
@@ -58,7 +61,18 @@ class Responder:
                     octets += len(replies[-1] or b"")
                     if octets >= enough_octets or time.perf_counter() >= ends_s:
                         break
+            if limit is not None:
+                self._hold_back(limit, packets, replies, snapshot)
         finally:
             answerer.unbind()
             snapshot.close()
         return replies
+
+    def _hold_back(
+        self, limit: Limit, packets: list[bytes], replies: list[bytes | None], snapshot: Snapshot
+    ) -> None:
+        try:
+            limit(packets, replies, snapshot)
+        except Exception as err:  # noqa: BLE001 - the edge: the replies are there, and go out
+            self._statistics.exceptions.add()
+            _log.error("dns.query_failed", exc=err)

@@ -70,14 +70,15 @@ class Statistics:
         self.tcp_refused = registry.counter("dns.tcp_refused")
 
     def count_udp(
-        self, packets: list[bytes], replies: list[bytes | None], refused: int, answerer: Answerer, elapsed_s: float
+        self, packets: list[bytes], replies: list[bytes | None], refused: int, answerer: Answerer, elapsed_s: float,
+        *, dropped: int = 0,
     ) -> None:
-        """Count one batch of datagrams; the kernel did not take `refused` replies."""
+        """Count one batch of datagrams; the kernel did not take `refused` replies, and rate limiting `dropped` some."""
         unanswered = self.udp.add(packets, replies, answerer, elapsed_s)
         if self._propagation.unseen and unanswered < len(packets):
             self._propagation.answered()
-        if unanswered:
-            self._count_unanswered(unanswered, answerer)
+        if unanswered > dropped:
+            self._count_unanswered(unanswered - dropped, answerer)
         if refused:
             self.refused.add(refused)
 
@@ -91,8 +92,13 @@ class Statistics:
         if unanswered:
             self._count_unanswered(unanswered, answerer)
 
-    def count_late(self, reply: bytes, answerer: Answerer, elapsed_s: float, *, tcp: bool, refused: int = 0) -> None:
-        """Count a reply that was sent later (it was resolved), after its query was counted with its batch."""
+    def count_late(
+        self, reply: bytes | None, answerer: Answerer, elapsed_s: float, *, tcp: bool, refused: int = 0
+    ) -> None:
+        """Count a reply that was sent later (it was resolved), after its query was counted with its batch.
+
+        None is one that rate limiting dropped.
+        """
         (self.tcp if tcp else self.udp).add([], [reply], answerer, elapsed_s)
         if refused:
             self.refused.add(refused)

@@ -10,9 +10,11 @@ import gevent
 from gevent.event import Event
 
 from streamdns.dns.answer import Answerer, Deliver
+from streamdns.dns.lookup import Snapshot
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.listening import InetListener
+from streamdns.serving.limiter import ResponseLimiter
 from streamdns.serving.mmsg import Datagrams
 from streamdns.serving.responder import Responder, TakeSnapshot
 from streamdns.serving.statistics import Statistics
@@ -36,13 +38,16 @@ class UdpServer(Service):
         take_snapshot: TakeSnapshot,
         statistics: Statistics,
         batch: int,
+        limiter: ResponseLimiter,
     ) -> None:
         self.name = f"udp {listener.address}"
         self.address = listener.address
         self._listener, self._batch = listener, batch
         self._statistics = statistics
         self._responder = Responder(answerer, take_snapshot, statistics)
-        self._answerer = answerer
+        self._answerer, self._limiter = answerer, limiter
+        self._packets: list[bytes] = []
+        self._dropped = 0
         self._stopped = Event()
         self._socket: socket.socket | None = None
         self._failing = False
@@ -86,31 +91,40 @@ class UdpServer(Service):
 
     def _answer_batch(self) -> bool:
         began = time.perf_counter()
-        packets = self._datagrams.receive()
+        self._packets = packets = self._datagrams.receive()
         if not packets:
             return False
-        replies = self._responder.answer(packets, False)
+        self._dropped = 0
+        limit = self._hold_back if self._limiter.due(len(packets)) else None
+        replies = self._responder.answer(packets, False, limit=limit)
         refused = self._datagrams.send(replies)
-        self._statistics.count_udp(packets, replies, refused, self._answerer, time.perf_counter() - began)
+        elapsed_s = time.perf_counter() - began
+        self._statistics.count_udp(packets, replies, refused, self._answerer, elapsed_s, dropped=self._dropped)
         return len(packets) == self._batch
+
+    def _hold_back(self, packets: list[bytes], replies: list[bytes | None], view: Snapshot) -> None:
+        self._dropped = self._limiter.batch(
+            packets, replies, datagrams=self._datagrams, answerer=self._answerer, view=view
+        )
 
     def _later(self, slot: int) -> Deliver:
         """Make the function that sends a later reply to the datagram in this slot, from the address that was asked."""
-        peer = self._datagrams.peer(slot)
+        peer, client = self._datagrams.peer(slot), self._datagrams.client(slot)
+        packet = self._packets[slot]
         sock = self._socket
         began = time.perf_counter()
 
         def deliver(reply: bytes) -> None:
             if sock is None or self._socket is not sock:
                 return
-            try:
-                sock.sendmsg([reply], peer.ancillary, 0, peer.address)
-                refused = 0
-            except OSError:
-                refused = 1  # passed over, as UDP allows
-            self._statistics.count_late(
-                reply, self._answerer, time.perf_counter() - began, tcp=False, refused=refused
-            )
+            kept = self._limiter.late(client, packet, reply, self._answerer)
+            refused = 0
+            if kept is not None:
+                try:
+                    sock.sendmsg([kept], peer.ancillary, 0, peer.address)
+                except OSError:
+                    refused = 1  # passed over, as UDP allows
+            self._statistics.count_late(kept, self._answerer, time.perf_counter() - began, tcp=False, refused=refused)
 
         return deliver
 

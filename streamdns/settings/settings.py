@@ -120,6 +120,11 @@ class Settings:
     cookies: bool
     cookie_secret: bytes = field(repr=False)
     edns_size_bytes: int
+    no_cookie_size_bytes: int
+    rrl_rate: int
+    rrl_slip: int
+    rrl_exempt: tuple[Network, ...]
+    rrl_log_only: bool
     udp_receive_buffer_bytes: int
     udp_batch: int
     tcp_connections: int
@@ -146,7 +151,7 @@ class Settings:
             row.name: "***" if row.secret else row.shown(_text(getattr(self, row.attribute))) for row in SETTINGS
         }
         texts["DNS_LOCAL_RECORDS"] = r"\n".join(self.local_records)
-        for name in ("DNS_RECURSION_ALLOW", "DNS_RESOLVER_DENY"):
+        for name in ("DNS_RECURSION_ALLOW", "DNS_RESOLVER_DENY", "DNS_RRL_EXEMPT"):
             texts[name] = texts[name] or "none"
         # Where it lies beside the view, it is one place wherever this is read again.
         texts["DNS_ADMIN_REVOKED"] = os.path.abspath(self.admin_revoked)

@@ -9,6 +9,7 @@ from streamdns.settings.admin import ADMIN
 from streamdns.settings.kafka import KAFKA
 from streamdns.settings.metrics import METRICS
 from streamdns.settings.peers import PEERS
+from streamdns.settings.rate_limit import RATE_LIMIT
 from streamdns.settings.resolver import RESOLVER
 from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row
 
@@ -105,6 +106,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     integer_row("DNS_EDNS_SIZE", "edns_size_bytes", (512, 4096), "1232",
              "The largest UDP answer in bytes, and the size that EDNS announces.", reload=True),
+    *RATE_LIMIT,
     Setting(
         name="DNS_UDP_RECEIVE_BUFFER", attribute="udp_receive_buffer_bytes",
         parse=parsers.size_bytes(4096, 1 << 30), default="4194304",

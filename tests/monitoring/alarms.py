@@ -41,6 +41,7 @@ _SERVFAIL, _NOERROR = ('dns_queries_total{transport="udp",qtype="A",rcode="' + e
 _REBUILDING = state("rebuilding", "1+0x40 0+0x50")
 _UPTIME = "process_uptime_seconds"
 _NOT_SENT = 'dns_dropped_total{reason="not sent"}'
+_RATE_LIMITED = 'dns_rate_limited_total{action="dropped"}'
 _LIMITED = 'resolver_limited_total{limit="client"}'
 _LOST, _UP = 'metrics_lost_total{output="statsd"}', 'metrics_output_up{output="statsd"}'
 _SIGNINS = 'admin_signins_total{outcome="wrong"}'
@@ -57,6 +58,7 @@ ALARMS: dict[str, Alarm] = {
     ),
     "StreamdnsNotSent": Alarm({_NOT_SENT: "0+600x90"}, {_NOT_SENT: "600+0x90"}, {"reason": "not sent"}),
     "StreamdnsTcpFull": Alarm({"dns_tcp_refused_total": "0+1x90"}, {"dns_tcp_refused_total": "9+0x90"}),
+    "StreamdnsRateLimited": Alarm({_RATE_LIMITED: "0+900x90"}, {_RATE_LIMITED: "0+300x90"}),
     "StreamdnsLogOutOfReach": Alarm(state("reconnecting"), state("reconnecting", "0+0x90"), {"state": "reconnecting"}),
     "StreamdnsStale": Alarm({"consumer_stale": "1+0x90"}, {"consumer_stale": "0+0x90"}),
     "StreamdnsBehind": Alarm(

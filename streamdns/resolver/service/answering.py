@@ -5,11 +5,11 @@ for which the query waits without holding a snapshot of the view.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from ipaddress import ip_address
+from collections.abc import Callable
 
 from gevent.hub import Waiter
 
+from streamdns.addresses import Within
 from streamdns.dns import unusual
 from streamdns.dns.answer import Deliver
 from streamdns.dns.cookies import Cookies
@@ -38,27 +38,10 @@ from streamdns.resolver.resolution.question import Outcome
 from streamdns.resolver.resolution.ready_answers import Message, key_of
 from streamdns.resolver.service.flattening import FlatteningAnswerer, OwnAnswerer
 from streamdns.resolver.service.recursor import Recursor
-from streamdns.settings.resolver import Network
 
 _CD = 0x10
-_CLIENTS_KEPT = 16_384
 _MOST_TEXT = 200
 _LEAST_QUERY = 16
-
-
-class Allowed(dict[bytes, bool]):
-    """Decides whether a client, by the octets of its address, may use the resolver; remembers its decisions."""
-
-    def __init__(self, networks: Sequence[Network]) -> None:
-        super().__init__()
-        self._networks = tuple(networks)
-
-    def __missing__(self, client: bytes) -> bool:
-        if len(self) >= _CLIENTS_KEPT:
-            self.clear()
-        address = ip_address(client) if client else None
-        may = self[client] = address is not None and any(address in network for network in self._networks)
-        return may
 
 
 class RecursiveAnswerer(FlatteningAnswerer):
@@ -68,7 +51,7 @@ class RecursiveAnswerer(FlatteningAnswerer):
     """
 
     def __init__(
-        self, policy: Policy, *, cookies: Cookies | None, recursor: Recursor, allowed: Allowed,
+        self, policy: Policy, *, cookies: Cookies | None, recursor: Recursor, allowed: Within,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._messages, self._allowed, self._clock = recursor.messages, allowed, clock

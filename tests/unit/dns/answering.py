@@ -110,6 +110,18 @@ def ask(
     return reply_to(ready, dns.message.make_query(owner, rdtype, **options), tcp=tcp)
 
 
+def wire_reply(made: Answerer, owner: str, rdtype: str, **options: Any) -> bytes:
+    """The octets of the reply to one question over UDP."""
+    wire = made.reply(dns.message.make_query(owner, rdtype, **options).to_wire(), False, 0)
+    assert wire is not None
+    return wire
+
+
+def cookies_of(now_s: int) -> Cookies:
+    """Cookies under a known secret, at a time that stands still."""
+    return Cookies(bytes(range(16)), lambda: float(now_s))
+
+
 def section(rrsets: list[Any]) -> list[str]:
     """The records of a section as `owner TYPE rdata`, in order."""
     return [

@@ -14,7 +14,18 @@ import pytest
 
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
-from tests.unit.dns.answering import EXAMPLE, SOA_TEXT, Memory, answerer, ask, errors, reply_to, section, zones
+from tests.unit.dns.answering import (
+    EXAMPLE,
+    SOA_TEXT,
+    Memory,
+    answerer,
+    ask,
+    cookies_of,
+    errors,
+    reply_to,
+    section,
+    zones,
+)
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH = (
     dns.rcode.NOERROR, dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NXDOMAIN, dns.rcode.NOTIMP, dns.rcode.REFUSED,
@@ -393,3 +404,24 @@ def test_an_soa_that_does_not_fit_sets_tc() -> None:
     reply = ask(made, owner)
     assert (reply.rcode(), reply.flags & dns.flags.TC, reply.authority) == (NXDOMAIN, dns.flags.TC, [])
     assert len(ask(made, owner, tcp=True).authority) == 1
+
+
+@pytest.mark.parametrize(("size", "cookie", "limit"), [
+    (512, None, 512), (512, "own", 512), (512, "wrong", 512), (512, "good", 1232), (700, None, 700), (4096, None, 1232),
+])
+def test_a_client_without_a_good_cookie_gets_less(size: int, cookie: str | None, limit: int) -> None:
+    """Who may be forged has no large answers sent to anybody; who is known has all that fits, as over TCP."""
+
+    zone = EXAMPLE + "".join(f'\nmany.example. 300 A 192.0.2.{number}' for number in range(1, 71))
+    made = answerer(zone, cookies=cookies_of(1559731985), no_cookie_size=size)
+    made.client = lambda slot: b"\x7f\0\0\1"
+    assert made.cookies is not None
+    good = made.cookies.answer(b"clientco", b"\x7f\0\0\1") or b""
+    data = {"own": good[:8], "wrong": bytes(24), "good": good}.get(cookie or "")
+    options = [] if data is None else [dns.edns.GenericOption(dns.edns.OptionType.COOKIE, data)]
+    query = dns.message.make_query("many.example", "A", use_edns=0, payload=4096, options=options)
+    reply = dns.message.from_wire(made.reply(query.to_wire(), False, 0) or b"")
+    assert bool(reply.flags & dns.flags.TC) == (limit < 1160)
+    assert reply.payload == made.policy.edns_size
+    whole = dns.message.from_wire(made.reply(query.to_wire(), True, 0) or b"")
+    assert len(whole.answer[0]) == 70

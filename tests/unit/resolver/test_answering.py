@@ -14,6 +14,7 @@ import dns.rcode
 import gevent
 import pytest
 
+from streamdns.addresses import Within
 from streamdns.dns import name
 from streamdns.dns.lookup import Policy
 from streamdns.metrics.registry import Registry
@@ -23,7 +24,7 @@ from streamdns.resolver.resolution.message import RRset
 from streamdns.resolver.resolution.question import Knowledge, Outcome, Question
 from streamdns.resolver.resolution.ready_answers import Messages, key_of, ttl_offsets
 from streamdns.resolver.resolution.servers import Address, Servers
-from streamdns.resolver.service.answering import Allowed, OwnZones, RecursiveAnswerer, reply_of
+from streamdns.resolver.service.answering import OwnZones, RecursiveAnswerer, reply_of
 from streamdns.resolver.service.flattening import OwnAnswerer
 from streamdns.resolver.service.recursor import Recursor
 from streamdns.resolver.transport.pace import Pace
@@ -71,7 +72,7 @@ class Bench:
         )
         self.answerer = RecursiveAnswerer(
             Policy(**policy), cookies=None, recursor=self.recursor, clock=lambda: self.now_s,
-            allowed=Allowed([ipaddress.ip_network("127.0.0.0/8")]),
+            allowed=Within([ipaddress.ip_network("127.0.0.0/8")]),
         )
         self.client = CLIENT
         self.answerer.client = lambda slot: self.client
