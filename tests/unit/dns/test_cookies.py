@@ -96,6 +96,8 @@ def test_only_a_cookie_made_here_for_this_client_is_good() -> None:
     assert cookies.is_good(LEARNT, CLIENT)
     for received in (b"", LEARNT[:8], LEARNT[:23], LEARNT + b"x", LEARNT[:16] + bytes(8), bytes(24)):
         assert not cookies.is_good(received, CLIENT)
+    another_version = LEARNT[:8] + b"\2" + LEARNT[9:16]
+    assert not cookies.is_good(another_version + hash_of(SECRET, another_version + CLIENT), CLIENT)
     assert not cookies.is_good(LEARNT, ip_address("198.51.100.101").packed)
     assert not Cookies(SECRET, lambda: 1559731985.0 + 1801).is_good(LEARNT, CLIENT)
     assert not Cookies(bytes(16), lambda: 1559731985.0).is_good(LEARNT, CLIENT)

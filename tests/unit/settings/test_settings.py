@@ -18,7 +18,7 @@ from streamdns.errors import ConfigError
 from streamdns.settings import SETTINGS, Address, load, parsers
 from streamdns.settings.resolver import ForwardZone
 from tests.harness import ROOT
-from tests.unit.settings import examples, examples_admin, examples_peers
+from tests.unit.settings import examples, examples_admin, examples_peers, examples_rate_limit
 
 # A value that is allowed and is not the default, and what it becomes.
 GOOD: dict[str, tuple[str, object]] = {
@@ -71,10 +71,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_VERSION": ("yes", True),
     "DNS_COOKIES": ("0", False),
     "DNS_COOKIE_SECRET": ("000102030405060708090a0b0c0d0e0F", bytes(range(16))),
-    "DNS_EDNS_SIZE": ("4096", 4096), "DNS_NO_COOKIE_SIZE": ("512", 512),
-    "DNS_RRL_RATE": ("0", 0), "DNS_RRL_SLIP": ("1", 1), "DNS_RRL_LOG_ONLY": ("yes", True),
-    "DNS_RRL_EXEMPT": ("Loopback 10.0.0.0/30 !10.0.0.0/31, !::1", (
-        ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("10.0.0.2/31"))),
+    "DNS_EDNS_SIZE": ("4096", 4096),
     "DNS_UDP_RECEIVE_BUFFER": ("1M", 1 << 20),
     "DNS_UDP_BATCH": ("1", 1),
     "DNS_TCP_CONNECTIONS": ("65536", 65536), "DNS_TCP_CLIENT_CONNECTIONS": ("1", 1),
@@ -87,7 +84,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_BATCH_EVENTS": ("100000", 100_000),
     "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
-} | examples.GOOD | examples_admin.GOOD | examples_peers.GOOD
+} | examples.GOOD | examples_admin.GOOD | examples_peers.GOOD | examples_rate_limit.GOOD
 BAD = {
     "DNS_ADDRESS": ["localhost:53", "192.0.2.1", "192.0.2.1:65536", "::1:53", "[::1]", "[192.0.2.1]:53", ",", "1.2.3:5",
                     "[fe80::1%lo]:53", "192.0.2.1:٥"],
@@ -137,9 +134,7 @@ BAD = {
     "DNS_VERSION": ["1.0"],
     "DNS_COOKIES": ["x"],
     "DNS_COOKIE_SECRET": ["00", "0" * 33, "g" * 32],
-    "DNS_EDNS_SIZE": ["511", "4097"], "DNS_NO_COOKIE_SIZE": ["511", "4097"],
-    "DNS_RRL_RATE": ["-1", "1000001", "2.5"], "DNS_RRL_SLIP": ["101"], "DNS_RRL_LOG_ONLY": ["x"],
-    "DNS_RRL_EXEMPT": ["public", "!192.0.2.1", "192.0.2.1 !x", "loopback !::1/0"],
+    "DNS_EDNS_SIZE": ["511", "4097"],
     "DNS_UDP_RECEIVE_BUFFER": ["4095", "2G", "1MB"],
     "DNS_UDP_BATCH": ["0", "1025"],
     "DNS_TCP_CONNECTIONS": ["0", "65537"], "DNS_TCP_CLIENT_CONNECTIONS": ["0", "65537"],
@@ -152,7 +147,7 @@ BAD = {
     "DNS_BATCH_EVENTS": ["0", "100001"],
     "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
-} | examples.BAD | examples_admin.BAD | examples_peers.BAD
+} | examples.BAD | examples_admin.BAD | examples_peers.BAD | examples_rate_limit.BAD
 
 
 def problems_of(environ: dict[str, str], env_file: str | None = None) -> tuple[str, ...]:
