@@ -62,10 +62,13 @@ def _status(node: Node, status: NodeStatus, snapshot: Snapshot) -> Iterator[Atte
         yield Attention(f"not-ready {reason}", Meaning.ALARM, f"not ready: {reason}", "log")
     if consumer.stale and status.ready:
         yield Attention("stale", Meaning.ALARM, "the data is stale: the log is not followed", "log")
+    if status.view.held is not None:
+        text = f"a rebuilt view is held, streamdns rebuild --accept shows what would go: {status.view.held.reason}"
+        yield Attention("held", Meaning.ALARM, printable(text), "log")
     if consumer.state in ("catching-up", "rebuilding"):
         what = "catching up with the log" if consumer.state == "catching-up" else "the view is rebuilt; answers go on"
         yield Attention("progress", Meaning.NOTICE, f"{what}: {progress_of(node)}".rstrip(": "), "log")
-    elif consumer.error:
+    elif consumer.error and consumer.state != "held":
         yield Attention("consumer", Meaning.WARNING, f"{consumer.state}: {printable(consumer.error)}", "log")
     if consumer.alarm is not None:
         since = fmt.since(consumer.alarm.time, snapshot.at_s)

@@ -33,6 +33,8 @@ def state_of(node: Node) -> State:
         return State("diverged", Meaning.ALARM, status.divergence[0])
     if status.consumer.stale:
         return State("stale", Meaning.ALARM, status.consumer.error or "; ".join(status.not_ready_because))
+    if status.view.held is not None:
+        return State("held", Meaning.ALARM, status.view.held.reason)
     if status.consumer.state in ("catching-up", "rebuilding"):
         word = "catching up" if status.consumer.state == "catching-up" else "rebuilding"
         return State(word, Meaning.NOTICE if status.ready else Meaning.WARNING, progress_of(node))

@@ -172,6 +172,7 @@ class App:
             quarantine_size=settings.quarantine_size,
             batch_events=settings.batch_events,
             local=local,
+            swap_guard=settings.swap_guard,
             backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
         )
         consumer.progress.stale_after_s = settings.stale_after_s
@@ -300,6 +301,7 @@ class App:
         logs.setup(new.log_level, new.log_format)
         self.view.set_max_bytes(new.view_max_bytes)
         self.consumer.progress.stale_after_s = new.stale_after_s
+        self.consumer.set_swap_guard(new.swap_guard)
         self._connections.most = connections_of(new.tcp_connections, open_files())
         self._connections.most_of_client = new.tcp_client_connections
         for server in self._tcp_servers:

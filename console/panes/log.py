@@ -154,7 +154,8 @@ class Log(Pane):
         "Each line is a partition: the position that is applied, the end of the log as of the last look, and what lies "
         "between, in events and in seconds. A position counts octets of a file log, events of Kafka.\n"
         "following: all is applied as it comes. catching-up: the view is filled for the first time. rebuilding: a "
-        "second view is filled while the first one answers. reconnecting: the log is out of reach; what is there is "
+        "second view is filled while the first one answers. held: that one is filled, and waits because too much would "
+        "go away by it. reconnecting: the log is out of reach; what is there is "
         "answered. view-full: there is no room for more."
     )
     BINDINGS: ClassVar[list[BindingType]] = [Binding("R", "rebuild", "rebuild", show=False)]

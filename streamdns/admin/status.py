@@ -11,6 +11,7 @@ from streamdns import __version__
 from streamdns.admin.resolver import ResolverAdmin
 from streamdns.admin.schema.state import (
     ConsumerSummary,
+    HeldRebuild,
     Lag,
     LastRebuild,
     NodeStatus,
@@ -64,13 +65,20 @@ class Status:
         if progress.stale:
             if progress.state == "view-full":
                 why = "the view has been full"
+            elif progress.held is not None and progress.left_behind:
+                why = f"{self.held()}, and that has been so"
             else:
-                why = "the log has been empty" if progress.held else "the log has been out of reach"
+                why = "the log has been out of reach"
             reasons.append(f"{why} for longer than DNS_STALE_AFTER")
         for service in self.supervisor.statuses() if self.supervisor is not None else ():
             if service.essential and not service.ready:
                 reasons.append(f"{service.name} is not ready" + (f": {service.error}" if service.error else ""))
         return reasons
+
+    def held(self) -> str | None:
+        """Say in one sentence why a rebuilt view does not take over; None where there is none that waits."""
+        held = self._progress.held
+        return None if held is None else f"a rebuilt view is held: {held.reason}"
 
     def line(self) -> str:
         """Return one line for `systemctl status`."""
@@ -124,6 +132,16 @@ class Status:
             ],
         )
 
+    def held_rebuild(self) -> HeldRebuild | None:
+        """Return what is known of the rebuilt view that is held; None where there is none."""
+        held, marker = self._progress.held, self._view.rebuild
+        if held is None or marker is None:
+            return None
+        return HeldRebuild(
+            id=marker.id, since=held.since_ms, reason=held.reason, zones=held.zones, rrsets=held.rrsets,
+            zones_served=held.zones_served, rrsets_served=held.rrsets_served, added=held.added, changed=held.changed,
+        )
+
     def _view_status(self) -> ViewStatus:
         rebuilds = self._progress.rebuild_summary()
         return ViewStatus(
@@ -132,6 +150,7 @@ class Status:
             bytes=self._view.store.used_bytes(),
             map_bytes=self._view.store.map_bytes(),
             rebuild=self._view.rebuild_reason or None,
+            held=self.held_rebuild(),
             last_rebuild=msgspec.convert(rebuilds["last_rebuild"], LastRebuild | None),
             rebuild_refused=msgspec.convert(rebuilds["rebuild_refused"], RebuildRefusal | None),
         )

@@ -88,7 +88,11 @@ one is complete and takes its place in one step. With DNS_ADMIN_ADDRESS the comm
 shows how many RRsets were added, removed and changed: none, when the old view was right.
 
 Where no server runs, the next start does the rebuild. The disk must have room for a second view. This needs permission
-to write in the directory DNS_PATHDB. Interrupting the command does not end the rebuild.""",
+to write in the directory DNS_PATHDB. Interrupting the command does not end the rebuild.
+
+A rebuilt view by which more would go away than DNS_SWAP_GUARD allows is held: it follows the log and waits. --accept
+shows the zones that would go away, and how many RRsets, asks, and lets it take over; with --names every RRset. Should
+more go away by then than was shown, nothing is swapped.""",
     "resolve": """\
 Resolve NAME in this process, with the settings of the resolver and an empty cache: from the root servers down, or from
 those that DNS_RESOLVER_ADDRESS and DNS_FORWARD_ZONES name. Zones of the view are answered from the view, where there is
@@ -125,7 +129,7 @@ _EXAMPLES = {
     "quarantine": ("streamdns quarantine", "streamdns quarantine --payload",
                    "streamdns quarantine --node ns2.example.org:8054"),
     "conflicts": ("streamdns conflicts --json",),
-    "rebuild": ("streamdns rebuild", "streamdns rebuild --no-wait"),
+    "rebuild": ("streamdns rebuild", "streamdns rebuild --no-wait", "streamdns rebuild --accept --names --dry-run"),
     "resolve": ("streamdns resolve www.example.org", "streamdns resolve www.example.org AAAA --trace"),
     **parser_client.EXAMPLES,
     **parser_access.EXAMPLES,
@@ -154,6 +158,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if args.command == "publish":
         args.words += stray
         _check_publish(command, args)
+    if args.command == "rebuild" and not args.accept and (args.names or args.dry_run or args.yes):
+        command.error("--names, --dry-run and --yes go with --accept")
     if args.command in parser_access.SUMMARIES:
         parser_access.check(command, args)
     return args
@@ -238,7 +244,13 @@ def _add_reading(commands: dict[str, argparse.ArgumentParser]) -> None:
     digest.add_argument("zone", metavar="ZONE", nargs="?", help="a zone of the view (default: the view and all zones)")
     digest.add_argument("--verify", action="store_true", help="recompute all digests, list differences (exit 1)")
     commands["quarantine"].add_argument("--payload", action="store_true", help="also the beginning of each payload")
-    commands["rebuild"].add_argument("--no-wait", action="store_true", help="only ask, and do not follow it")
+    rebuild = commands["rebuild"]
+    rebuild.add_argument("--no-wait", action="store_true", help="only ask, and do not follow it")
+    rebuild.add_argument("--accept", action="store_true", help="let a rebuilt view that is held take over: show what "
+                         "goes away by it, and ask")
+    rebuild.add_argument("--names", action="store_true", help="with --accept: list every RRset that goes away")
+    rebuild.add_argument("--dry-run", action="store_true", help="with --accept: only show it")
+    rebuild.add_argument("--yes", action="store_true", help="with --accept: do not ask")
     resolve = commands["resolve"]
     resolve.add_argument("name", metavar="NAME", help="a domain name")
     resolve.add_argument("type", metavar="TYPE", nargs="?", default="A", help="a record type (default: A)")

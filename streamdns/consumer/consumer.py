@@ -63,6 +63,7 @@ class Consumer(Service):
         quarantine_size: int,
         batch_events: int,
         local: Sequence[LocalRRset],
+        swap_guard: float,
         backoff_max_s: float = 10.0,
         now_s: Callable[[], float] = time.time,
         elapsed_s: Callable[[], float] = time.monotonic,
@@ -78,7 +79,7 @@ class Consumer(Service):
         self.progress = Progress(registry, now_s)
         self._thread = WriterThread(self.progress)
         self._stopping = self._thread.stopping
-        self._rebuilds = Rebuilds(view, self._thread, self.progress, now_s)
+        self._rebuilds = Rebuilds(view, self._thread, self.progress, now_s, swap_guard=swap_guard)
         self._last_contact = LastContact(now_s, elapsed_s)
         self._least_absence_s = 0.0
         self._warned: set[str] = set()
@@ -87,6 +88,8 @@ class Consumer(Service):
         """Check whether the view can be continued. Raises ViewError: without a view there is nothing to serve."""
         self._thread.start()
         self._distrust = self._reason_to_rebuild()
+        if self._view.rebuild is not None:
+            self.progress.resumes(self._view.rebuild.held, followed=self._view.rebuild.same_log)
         self._rebuilds.tell_served()
 
     def _reason_to_rebuild(self) -> str:
@@ -158,7 +161,8 @@ class Consumer(Service):
         rebuilding = store is self._view.rebuilding
         writer = self._writer(store)
         state = store.state()
-        self.progress.reads(state, rebuilding=rebuilding)
+        marker = self._view.rebuild
+        self.progress.reads(state, rebuilding=rebuilding, held=None if marker is None else marker.held)
         if state.pending_zones:
             self._apply(writer, _NOTHING, {})
         positions = _positions(store)
@@ -185,12 +189,7 @@ class Consumer(Service):
                     serving_reader.apply_waiting(max_records=self._batch_events)
                 self.progress.contact(source, batch.caught_up)
                 self._keep_contact(source, store, batch.whole_s, complete=complete)
-                if batch.caught_up and rebuilding and self._rebuilds.may_swap(store):
-                    if serving_reader is not None:
-                        align(reader, serving_reader, max_records=self._batch_events)
-                    self._write_local(store)
-                    self._make_durable(store)
-                    self._rebuilds.swap(store)
+                if batch.caught_up and rebuilding and self._take_over(store, reader, serving_reader):
                     return
                 if batch.caught_up and not complete:
                     complete = True
@@ -204,6 +203,26 @@ class Consumer(Service):
             source.close()
             if serving_reader is not None:
                 serving_reader.source.close()
+
+    def _take_over(self, store: Store, reader: Reader, serving_reader: Reader | None) -> bool:
+        """Let a rebuilt view that has all of its log serve; returns False where it has to wait. Raises Stopped."""
+        guard = self._rebuilds.guard
+        if not guard.due(store) or (serving_reader is not None and serving_reader.lags(reader)):
+            return False
+        self._write_local(store)
+        if not guard.may_swap(store, followed=serving_reader is not None):
+            return False
+        found = guard.found
+        if serving_reader is not None:
+            align(reader, serving_reader, max_records=self._batch_events)
+            found = None
+        self._make_durable(store)
+        self._rebuilds.swap(store, found)
+        return True
+
+    def set_swap_guard(self, share: float) -> None:
+        """Let a rebuilt view take away so much from now on, as a share of what is served (SIGHUP)."""
+        self._rebuilds.guard.share = share
 
     def _make_durable(self, store: Store) -> None:
         """Make a view that now holds the whole log durable; until then its commits do not wait for the disk."""

@@ -15,10 +15,11 @@ from streamdns.sources.base import Source
 from streamdns.view.comparison import Differences
 from streamdns.view.partition_digests import Mark
 from streamdns.view.store import Position, State
+from streamdns.view.view import Held
 from streamdns.view.writer import Applied
 
-STATES = ("connecting", "catching-up", "following", "reconnecting", "rebuilding", "view-full")
-ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "stalled", "view-damaged", "no-room")
+STATES = ("connecting", "catching-up", "following", "reconnecting", "rebuilding", "held", "view-full")
+ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "stalled", "view-damaged", "no-room", "held")
 _LOOK_EVERY_S = 1.0
 _MARKS_KEPT = 256
 
@@ -64,8 +65,9 @@ class Progress:
         self.error = ""
         self.last_alarm: tuple[float, str] | None = None
         self.last_contact_s: float | None = None
-        self.held = False
-        """True while a rebuilt view waits for the first event of an empty log."""
+        self.held: Held | None = None
+        """Why a rebuilt view does not take over yet; None while there is none that waits."""
+        self._followed = False
         self.whole_s: float | None = None
         self.last_rebuild: LastRebuild | None = None
         self.last_refusal: tuple[str, str] | None = None
@@ -99,6 +101,7 @@ class Progress:
         registry.callback("consumer.lag_bytes", lambda: self._known(self.lag_bytes()))
         registry.callback("consumer.lag_events", lambda: self._known(self.lag_events()))
         registry.callback("consumer.lag_seconds", self.lag_s)
+        registry.callback("consumer.held", lambda: int(self.held is not None))
         registry.callback("consumer.stale", lambda: int(self.stale))
         for state in STATES:
             registry.callback("consumer.state", partial(self._is_in, state), state=state)
@@ -137,19 +140,28 @@ class Progress:
         self.positions = {partition: each.next for partition, each in positions.items()}
         self.timestamps = {partition: each.timestamp for partition, each in positions.items()}
 
-    def reads(self, state: State, *, rebuilding: bool) -> None:
-        """Note into which view the log is read from now on: the serving one, or one that a rebuild fills."""
-        self._reading, self.rebuilding = state, rebuilding
-        self.held = self.held and rebuilding
+    def reads(self, state: State, *, rebuilding: bool, held: Held | None = None) -> None:
+        """Note into which view the log is read from now on: the serving one, or one that a rebuild fills.
+
+        `held`: that one is filled and waits.
+        """
+        self._reading, self.rebuilding, self.held = state, rebuilding, held
+
+    @property
+    def left_behind(self) -> bool:
+        """True while the serving view gets nothing of the log that is read, because the view that does is held."""
+        return self.held is not None and not self._followed
 
     def _busy(self) -> str:
+        if self.held is not None:
+            return "held"
         return "rebuilding" if self.rebuilding else "catching-up"
 
     def connected(self, source: Source, positions: Mapping[Partition, Position]) -> None:
         """Note that the log is open and is read from these positions on."""
-        self._enter(self._busy())
+        self._enter(self._busy(), "" if self.held is None else self.held.reason)
         self.describe, self.details, self.unit = source.describe(), source.details(), source.unit
-        if not self.held:
+        if not self.left_behind:
             self.last_contact_s = self._now_s()
         self._at(positions)
         self.connected_at = self._now_s(), sum(self.positions.values())
@@ -178,12 +190,19 @@ class Progress:
 
     def recovered(self) -> None:
         """Note that there is room for the view again."""
-        self._enter(self._busy())
+        self._enter(self._busy(), "" if self.held is None else self.held.reason)
 
-    def holds(self, why: str) -> None:
-        """Note that the rebuilt view may not serve yet, and why; reads of its log do not make the old view fresh."""
-        self.held = True
-        self._enter("rebuilding", why)
+    def resumes(self, held: Held | None, *, followed: bool) -> None:
+        """Note that a rebuilt view was held when the process before this one ended."""
+        self.held, self._followed = held, followed
+
+    def holds(self, held: Held, *, followed: bool) -> None:
+        """Note that the rebuilt view may not serve yet, and why.
+
+        Unless the serving view is kept up to date, too (`followed`), reads of the log do not make that fresh.
+        """
+        self.held, self._followed = held, followed
+        self._enter("held", held.reason)
 
     def alarm(self, why: str, error: str) -> None:
         """Keep what an administrator must know even after it is over; `why` is one of ALARMS."""
@@ -192,7 +211,7 @@ class Progress:
 
     def rebuilt(self, rebuild: LastRebuild) -> None:
         """Note that a rebuilt view serves from now on."""
-        self.held = False
+        self.held = None
         self.last_rebuild = rebuild
 
     def refused(self, request: str, why: str) -> None:
@@ -228,7 +247,7 @@ class Progress:
     def contact(self, source: Source, caught_up: bool) -> None:
         """Note that a read of the log was answered; `caught_up` as in Batch."""
         now_s = self._now_s()
-        if not self.held:
+        if not self.left_behind:
             self.last_contact_s = now_s
         self.details = source.details()
         if caught_up:
@@ -272,20 +291,25 @@ class Progress:
     def lag_s(self) -> float:
         """Return the seconds since the view last held the whole log; 0 while it does, as far as can be known."""
         since_s = [] if self.behind_since_s is None else [self.behind_since_s]
-        if self.held or self.state == "reconnecting":
-            since_s.append(self._started_s if self.last_contact_s is None else self.last_contact_s)
+        if self.left_behind or self.state == "reconnecting":
+            since_s.append(self._fresh_s)
         return max(0.0, self._now_s() - min(since_s)) if since_s else 0.0
+
+    @property
+    def _fresh_s(self) -> float:
+        """When the serving view last got what its log had; the start, where the log was not read since."""
+        last_s = self._started_s if self.last_contact_s is None else self.last_contact_s
+        return min(last_s, self.held.since_ms / 1000) if self.held is not None and self.left_behind else last_s
 
     @property
     def stale(self) -> bool:
         """True when the serving view got nothing from its log for longer than `stale_after_s`.
 
-        That is so while the log cannot be read, the view is full, or a rebuilt view of another log waits for its first
-        event. Where the log was never read, the time counts from the start.
+        That is so while the log cannot be read, the view is full, or a rebuilt view of another log is held. Where the
+        log was never read, the time counts from the start.
         """
-        last_s = self._started_s if self.last_contact_s is None else self.last_contact_s
-        waits = self.held or self.state in ("reconnecting", "view-full")
-        return waits and self._now_s() - last_s > self.stale_after_s
+        waits = self.left_behind or self.state in ("reconnecting", "view-full")
+        return waits and self._now_s() - self._fresh_s > self.stale_after_s
 
     @property
     def ready(self) -> bool:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 
 from streamdns.consumer.progress import LastRebuild, Progress
-from streamdns.consumer.writer_thread import Stopped, WriterThread
+from streamdns.consumer.swap_guard import SwapGuard
+from streamdns.consumer.writer_thread import WriterThread
 from streamdns.errors import ViewCorrupt, ViewFull
 from streamdns.runtime import logs
 from streamdns.view import rebuild_request
-from streamdns.view.comparison import Differences, differences
+from streamdns.view.comparison import Differences
 from streamdns.view.reader import Inspector
 from streamdns.view.rebuild_request import Request
 from streamdns.view.store import State, Store
@@ -23,7 +24,10 @@ _LOOK_EVERY_S = 0.5
 class Rebuilds:
     """Begins rebuilds and swaps them in; `seconds` is how long the last one that this process finished took."""
 
-    def __init__(self, view: View, thread: WriterThread, progress: Progress, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, view: View, thread: WriterThread, progress: Progress, now_s: Callable[[], float], *, swap_guard: float
+    ) -> None:
+        self.guard = SwapGuard(view, thread, progress, now_s, swap_guard)
         self._view, self._thread, self._progress, self._now_s = view, thread, progress, now_s
         self._looked_s = float("-inf")
         self._begun_s = time.monotonic()
@@ -69,23 +73,16 @@ class Rebuilds:
             self._progress.alarm("no-room", f"{reason}; {missing}")
             raise ViewFull(missing)
 
-    def may_swap(self, store: Store) -> bool:
-        """Return whether the rebuilt view may serve: not when the log is empty and the serving view has data.
+    def swap(self, store: Store, found: Differences | None) -> None:
+        """Let the new view serve, because it now holds the whole log. Raises Stopped.
 
-        Somebody may be about to write the log again.
+        `found` is what it changes; None where that is still to be counted.
         """
-        state = store.state()
-        if state.applied or state.rejected or not self._progress.view.records:
-            return True
-        self._progress.holds("the log is empty: the view that was there goes on until the log has an event")
-        return False
-
-    def swap(self, store: Store) -> None:
-        """Count what the new view changes, and let it serve, because it now holds the whole log. Raises Stopped."""
         view, progress = self._view, self._progress
         before, marker = progress.view, view.rebuild
         assert marker is not None
-        found = self._differences(store)
+        if found is None:
+            found = self.guard.differences(store)
         asked = rebuild_request.pending(view.path)
         while True:
             try:
@@ -109,17 +106,6 @@ class Rebuilds:
         )
         self._thread.run(view.remove_others)
         self.seconds = time.monotonic() - self._begun_s
-
-    def _differences(self, store: Store) -> Differences | None:
-        """Count what the new view changes; None where the old one is damaged or has an older schema."""
-        view = self._view
-        if view.damaged is not None or view.store.outdated:
-            return None
-        stopping = self._thread.stopping
-        found = self._thread.run(differences, view.store, store, lambda: not stopping.is_set())
-        if stopping.is_set():
-            raise Stopped
-        return found
 
     def tell_served(self) -> None:
         """Tell status and metrics which view serves."""

@@ -28,6 +28,7 @@ class Reader:
         self.source, self._writer, self._apply = source, writer, apply
         self.positions = dict(positions)
         self._ordering: Ordering | None = None
+        self._lags_since_s: float | None = None
 
     def order(self) -> None:
         """From now on the view is asked: mind the order between partitions."""
@@ -59,6 +60,16 @@ class Reader:
         if batch.records or batch.positions:
             self._apply(self._writer, batch, self.source.fingerprints())
             self.positions.update(batch.positions)
+
+    def lags(self, other: Reader) -> bool:
+        """Return whether it was read less far than another one; after some seconds no longer, for it may stay so."""
+        if all(self.positions.get(partition, 0) >= at for partition, at in other.positions.items()):
+            self._lags_since_s = None
+            return False
+        now_s = time.monotonic()
+        if self._lags_since_s is None:
+            self._lags_since_s = now_s
+        return now_s - self._lags_since_s < _ALIGN_S
 
     def apply_waiting(self, *, max_records: int) -> None:
         """Apply what the source has ready, without waiting for more."""

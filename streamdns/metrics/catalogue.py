@@ -81,11 +81,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("consumer.reconnects", "counter", "Times the log had to be connected again."),
     Metric("consumer.rebuilds", "counter", "Times the view was rebuilt from the start of the log."),
     Metric("consumer.state", "gauge", "1 for the state that the consumer is in, 0 for all others.", ("state",)),
-    Metric("consumer.stale", "gauge", "Whether the log has been out of reach or empty, or the view full, for longer "
-           "than DNS_STALE_AFTER: 1 or 0."),
+    Metric("consumer.held", "gauge", "Whether a rebuilt view waits because more would go away by it than "
+           "DNS_SWAP_GUARD allows: 1 or 0."),
+    Metric("consumer.stale", "gauge", "Whether the log has been out of reach, the view full, or a rebuilt view held, "
+           "for longer than DNS_STALE_AFTER: 1 or 0."),
     Metric("consumer.alarms", "counter", "What an administrator must know: the log was replaced or cut, was not read "
            "for longer than it keeps deletes, took too long to read, went on while nothing of it came; the view was "
-           "damaged; there is no room for a rebuild.", ("reason",)),
+           "damaged; there is no room for a rebuild; a rebuilt view is held.", ("reason",)),
     Metric("propagation.committed_seconds", "histogram", "Time from an event's timestamp until it was in the view that "
            "serves. What fills a view that does not serve yet is not counted.", ("source",), "seconds", _PROPAGATION),
     Metric("propagation.answered_seconds", "histogram", "Time from an event's timestamp until the first answer that "

@@ -72,6 +72,16 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "serves meanwhile."),
     LogEvent("consumer.rebuild_swapped", "info", "The new view is complete and serves from now on; `added`, `removed` "
              "and `changed` count the RRsets in which it differs from the old one, if that could be read."),
+    LogEvent("consumer.rebuild_held", "error", "A rebuilt view has all of the log and does not take over: more zones "
+             "or RRsets would go away by it than DNS_SWAP_GUARD allows. The old one serves on; the new one follows the "
+             "log and takes over by itself once the difference is small enough.",
+             "Find out what became of the log, and put its data back. If it is meant, `streamdns rebuild --accept` "
+             "shows what goes away, and lets it."),
+    LogEvent("consumer.rebuild_accepted", "warning", "Somebody has said that a view that was held may take over; so "
+             "many zones and RRsets go away."),
+    LogEvent("consumer.acceptance_void", "warning", "Somebody accepted a view that is held, but by now more would go "
+             "away than was shown to them: it is held on.",
+             "`streamdns rebuild --accept` shows what goes away now."),
     LogEvent("consumer.rebuild_refused", "error", "Somebody asked for a rebuild, but the disk has no room for a second "
              "view.", "Make room and run `streamdns rebuild` again."),
     LogEvent("consumer.away_too_long", "error", "The log was not read to its end for longer than it keeps deletes: "

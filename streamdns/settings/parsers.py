@@ -6,6 +6,7 @@ A phrase begins with a verb, because the name of the setting is put before it: "
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from streamdns.addresses import Address, Unasked
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _SIZE = re.compile(r"([0-9]{1,18})([KMGT]?)", re.IGNORECASE)
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%|([01]?\.[0-9]{1,6}|[01])")
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _INTEGER = re.compile(r"[0-9]{1,18}")
 _HEX_SECRET = re.compile(r"[0-9A-Fa-f]{32}")
@@ -77,6 +79,19 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def parse_share(text: str) -> float:
+    """Parse a share such as 10% or 0.1; `off` is infinite, so that nothing is beyond it."""
+    if text.lower() in ("off", "none"):
+        return math.inf
+    match = _SHARE.fullmatch(text)
+    if match is None:
+        raise ValueError("is not a share")
+    share = float(match[1]) / 100 if match[1] else float(match[2])
+    if not 0 <= share <= 1:
+        raise ValueError("is out of range")
+    return share
 
 
 def size_bytes(low: int, high: int) -> Callable[[str], int]:

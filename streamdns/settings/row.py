@@ -54,3 +54,9 @@ def seconds_row(
     """Make the row of a setting that is a time in seconds within bounds."""
     return Setting(name=name, attribute=attribute, parse=parsers.seconds(*bounds), default=default,
                    description=description, allowed=f"seconds from {bounds[0]:g} to {bounds[1]:.10g}", reload=reload)
+
+
+def share_row(name: str, attribute: str, default: str, description: str, *, reload: bool = False) -> Setting:
+    """Make the row of a setting that is a share of something, or off."""
+    return Setting(name=name, attribute=attribute, parse=parsers.parse_share, default=default, description=description,
+                   allowed="a share such as 10% or 0.1, from 0 to 100%; or off", reload=reload)

@@ -6,6 +6,7 @@ This is the only module that looks at the process environment, and only in from_
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import secrets
@@ -132,6 +133,7 @@ class Settings:
     tcp_idle_timeout_s: float
     tcp_message_timeout_s: float
     stale_after_s: float
+    swap_guard: float
     journal_size: int
     quarantine_size: int
     view_max_bytes: int
@@ -306,7 +308,7 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.12g}"
+        return "off" if value == math.inf else f"{value:.12g}"
     if isinstance(value, tuple) and not isinstance(value, Address | UnixAddress | ForwardZone | Proxies):
         return " ".join(str(item) for item in value)
     return str(value)

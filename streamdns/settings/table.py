@@ -11,7 +11,7 @@ from streamdns.settings.metrics import METRICS
 from streamdns.settings.peers import PEERS
 from streamdns.settings.rate_limit import RATE_LIMIT
 from streamdns.settings.resolver import RESOLVER
-from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row
+from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row, share_row
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -126,8 +126,12 @@ SETTINGS: tuple[Setting, ...] = (
     seconds_row("DNS_TCP_MESSAGE_TIMEOUT", "tcp_message_timeout_s", (0.1, 3600), "5",
              "How long a TCP client may take to send one whole message, or to take one answer.", reload=True),
     seconds_row("DNS_STALE_AFTER", "stale_after_s", (0.1, 31536000), "3600",
-             "How long the log may be out of reach or empty, or the view full, before answers are marked as stale and "
-             "/ready says no.", reload=True),
+             "How long the log may be out of reach, the view full, or a rebuilt view held, before answers are marked "
+             "as stale and /ready says no.", reload=True),
+    share_row("DNS_SWAP_GUARD", "swap_guard", "10%",
+              "How much of the zones, or of the RRsets, that are served a rebuilt view may take away when it takes "
+              "over. Beyond that the swap is held until the difference is smaller or `streamdns rebuild --accept`; "
+              "answers come from the old view meanwhile.", reload=True),
     integer_row("DNS_JOURNAL_SIZE", "journal_size", (0, 10_000_000), "10000",
              "The number of changes that the journal keeps."),
     integer_row("DNS_QUARANTINE_SIZE", "quarantine_size", (1, 10_000_000), "1000",

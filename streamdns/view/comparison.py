@@ -18,6 +18,7 @@ from streamdns.dns.canonical import canonical
 from streamdns.errors import ViewError
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store, reported
+from streamdns.view.zones import ZoneRow
 
 _PAUSE_NODES = 500
 _PAUSE_S = 0.0005
@@ -26,16 +27,20 @@ _GARBAGE = (struct.error, lmdb.Error, ValueError, IndexError)
 
 
 class Differences(NamedTuple):
-    """Numbers of RRsets that only the new view serves, only the old one, and both with different records or TTL."""
+    """Numbers of RRsets that only the new view serves, only the old one, and both with different records or TTL.
+
+    `zones_removed` counts the zones that only the old one has.
+    """
 
     added: int
     removed: int
     changed: int
+    zones_removed: int = 0
 
     @property
     def same_data(self) -> bool:
         """True when both views give the same answers."""
-        return self == (0, 0, 0)
+        return self == (0, 0, 0, 0)
 
 
 def differences(old: Store, new: Store, go_on: Callable[[], bool]) -> Differences | None:
@@ -48,9 +53,34 @@ def differences(old: Store, new: Store, go_on: Callable[[], bool]) -> Difference
         with Inspector(old) as before, Inspector(new) as after:
             if _same_digest(before, after):
                 return Differences(0, 0, 0)
-            return _count(_walk(before), _walk(after), go_on)
+            found = _count(_walk(before), _walk(after), go_on)
+            return None if found is None else found._replace(zones_removed=_zones_removed(before, after))
     except (ViewError, *_GARBAGE):
         return None
+
+
+def _zones_removed(before: Inspector, after: Inspector) -> int:
+    with reported(before.store.path):
+        kept = 0
+        for number, (apex, _) in enumerate(before.rows("zones")):
+            if number % _PAUSE_NODES == _PAUSE_NODES - 1:
+                signal.sigtimedwait((), _PAUSE_S)
+            kept += after.has_zone(apex)
+        return before.state.zones - kept
+
+
+def zones_gone(before: Inspector, after: Inspector) -> Iterator[tuple[bytes, ZoneRow]]:
+    """Yield the zones, by apex key, that only the first of two views has."""
+    return ((apex, row) for apex, row in before.zones() if not after.has_zone(apex))
+
+
+def rrsets_gone(before: Inspector, after: Inspector) -> Iterator[tuple[bytes, list[int]]]:
+    """Yield the names, by key, and the types of which only the first of two views has an RRset there."""
+    for key, raw in before.walk():
+        kept = after.types_at(key)
+        gone = [rrset.rdtype for rrset in nodes.decode(raw) if rrset.rdtype not in kept]
+        if gone:
+            yield key, gone
 
 
 def _same_digest(before: Inspector, after: Inspector) -> bool:

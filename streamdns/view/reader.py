@@ -187,6 +187,19 @@ class Inspector:
         raw = self._txn.get(apex, db=self.store.tables["zones"])
         return None if raw is None else decode_zone(raw)
 
+    def types_at(self, key: bytes) -> frozenset[int]:
+        """Return the types of the RRsets of one name."""
+        raw = self._txn.get(key, db=self.store.nodes)
+        return frozenset(() if raw is None else (rrset.rdtype for rrset in nodes.decode(raw)))
+
+    def differs(self, key: bytes, raw: bytes) -> bool:
+        """Return whether a node, as another view stores it, is stored otherwise here, or not at all."""
+        return self._txn.get(key, db=self.store.nodes) != raw
+
+    def has_zone(self, apex: bytes) -> bool:
+        """Return whether there is a zone with this apex."""
+        return self._txn.get(apex, db=self.store.tables["zones"]) is not None
+
     def candidates(self, key: bytes, rdtype: int) -> dict[CandidateId, Candidate]:
         """Read the stored candidates of an RRset; empty where its node holds all there is."""
         prefix = rrset_id(key, rdtype)

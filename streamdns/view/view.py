@@ -28,10 +28,28 @@ _MIB = 1 << 20
 _MARGIN_PART, _MARGIN_BYTES = 8, 1 << 20
 
 
+class Held(msgspec.Struct, frozen=True):
+    """Why a rebuilt view does not take over yet, since when (ms), and what it would take away.
+
+    `zones` and `rrsets` would go, of `zones_served` and `rrsets_served`; `added` RRsets would come, `changed` have
+    other records.
+    """
+
+    reason: str
+    since_ms: int
+    zones: int
+    rrsets: int
+    zones_served: int
+    rrsets_served: int
+    added: int = 0
+    changed: int = 0
+
+
 class Rebuild(msgspec.Struct):
     """A rebuild under way: why and when (ms) it began, and the id of the request that asked for it ("" for none).
 
-    `same_log`: the serving view comes from the same log, so it may be kept up to date meanwhile.
+    `same_log`: the serving view comes from the same log, so it may be kept up to date meanwhile. `held`: it is filled,
+    and did not take over at once.
     """
 
     generation: str
@@ -39,6 +57,12 @@ class Rebuild(msgspec.Struct):
     begun_ms: int = 0
     request: str = ""
     same_log: bool = False
+    held: Held | None = None
+
+    @property
+    def id(self) -> str:
+        """The name of this rebuild and of no other: the number of a generation that was given up is used again."""
+        return f"{self.generation}-{self.begun_ms}"
 
 
 class Room(NamedTuple):
@@ -138,8 +162,7 @@ class View:
 
     def _open_rebuild(self) -> None:
         try:
-            with open(os.path.join(self.path, _REBUILD), "rb") as file:
-                marker = msgspec.json.decode(file.read(), type=Rebuild)
+            marker = read_rebuild(self.path)
             path = os.path.join(self.path, marker.generation)
             # A process that was killed in the middle of swap() leaves the mark of a rebuild that is served now.
             asked = request.pending(self.path)
@@ -186,6 +209,15 @@ class View:
         self.rebuilding, self.rebuild = store, marker
         return store
 
+    def hold(self, held: Held) -> None:
+        """Note that the rebuilt view does not take over yet, so that commands and the next start know it.
+
+        Raises ViewFull, ViewError.
+        """
+        assert self.rebuild is not None
+        self.rebuild.held = held
+        self._write(_REBUILD, msgspec.json.encode(self.rebuild))
+
     def swap(self) -> None:
         """Serve the rebuilt generation from now on; `remove_others` then removes the old one.
 
@@ -197,6 +229,7 @@ class View:
         old, self.store, self.rebuilding, self.rebuild = self.store, new, None, None
         self.damaged = None
         old.close()
+        request.withdraw_acceptance(self.path)
         request.withdraw(self.path)  # Also one that came while the rebuild was under way.
 
     def discard_rebuild(self) -> None:
@@ -292,6 +325,12 @@ def current_generation(path: str) -> str | None:
     return name if name.startswith("view-") and os.path.basename(name) == name else None
 
 
+def read_rebuild(path: str) -> Rebuild:
+    """Read what a view's directory says of the rebuild under way. Raises OSError where there is none, MsgspecError."""
+    with open(os.path.join(path, _REBUILD), "rb") as file:
+        return msgspec.json.decode(file.read(), type=Rebuild)
+
+
 def open_readonly(path: str) -> Store:
     """Open the served generation read-only, with or without a running server; raises ViewError."""
     for _ in range(3):
@@ -307,6 +346,15 @@ def open_readonly(path: str) -> Store:
             if current_generation(path) == name:  # else a rebuild was swapped in between
                 raise
     raise ViewError(f"the view in {path} changes too often to be opened")
+
+
+def open_rebuild_readonly(path: str) -> Store:
+    """Open the generation that a rebuild fills read-only, with or without a running server; raises ViewError."""
+    try:
+        name = read_rebuild(path).generation
+    except (OSError, msgspec.MsgspecError) as err:
+        raise ViewError(f"there is no rebuild in {path} any more") from err
+    return Store(os.path.join(path, name), max_bytes=1 << 40, readonly=True)
 
 
 def holder_of(path: str) -> str | None:

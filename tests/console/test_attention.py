@@ -23,6 +23,10 @@ def with_status(**fields: Any) -> Node:
 
 
 CATCH_UP = state.CatchUp(done=43, end=100, percent=43.0, per_second=1000.0, seconds_left=70.0)
+HELD = state.HeldRebuild(
+    id="view-000002-1", since=1, reason="3 of 3 zones would go away", zones=3, rrsets=9, zones_served=3,
+    rrsets_served=9, added=0, changed=0,
+)
 STATES = {
     "serving": (node(), "serving", Meaning.OK),
     "catching up": (
@@ -34,6 +38,7 @@ STATES = {
         Meaning.WARNING,
     ),
     "rebuilding": (with_status(consumer__state="rebuilding"), "rebuilding", Meaning.NOTICE),
+    "held": (with_status(view__held=HELD, consumer__state="held", consumer__error=HELD.reason), "held", Meaning.ALARM),
     "stale": (with_status(consumer__stale=True, consumer__state="reconnecting", ready=False), "stale", Meaning.ALARM),
     "diverged": (with_status(divergence=["https://ns4:8054 does not hold the same data"]), "diverged", Meaning.ALARM),
     "reconnecting": (
@@ -110,6 +115,11 @@ NEEDS = {
     "alarm": (
         with_status(consumer__alarm=state.Alarm(time=int(NOW_S) - 60, reason="the log was replaced")),
         "since 03:11: the log was replaced",
+        "log",
+    ),
+    "held": (
+        with_status(view__held=HELD),
+        "a rebuilt view is held, streamdns rebuild --accept shows what would go: 3 of 3 zones would go away",
         "log",
     ),
     "broker away": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,7 +103,8 @@ class Bench:
     def __init__(self, path: pathlib.Path, make_source: Callable[[], Source], **options: Any) -> None:
         self.view = View(str(path), max_bytes=options.pop("max_bytes", 1 << 28), holder="this test")
         self.registry = Registry()
-        defaults = {"default_ttl": 3600, "journal_size": 100, "quarantine_size": 100, "batch_events": 100, "local": ()}
+        defaults = {"default_ttl": 3600, "journal_size": 100, "quarantine_size": 100, "batch_events": 100, "local": (),
+                    "swap_guard": math.inf}
         options = defaults | options
         self.consumer = Consumer(self.view, lambda: copy.copy(make_source()), registry=self.registry, **options)
         self.greenlet: gevent.Greenlet | None = None

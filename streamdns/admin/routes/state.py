@@ -13,7 +13,7 @@ def routes(status: Status) -> tuple[Route, ...]:
 
     def ready(call: Call) -> Reply:
         reasons = status.not_ready()
-        return Reply(Ready(not reasons, reasons), status=503 if reasons else 200)
+        return Reply(Ready(not reasons, reasons, status.held()), status=503 if reasons else 200)
 
     return (
         Route("GET", "/health", lambda call: Health("ok"), "Whether the process does its work", Health,

@@ -10,6 +10,7 @@ from streamdns.admin.routes import (
     conflicts,
     consumer,
     digests,
+    held,
     journal,
     metrics,
     nodes,
@@ -44,6 +45,7 @@ def routes(node: Node, peers: Peers | None = None, auditor: Auditor | None = Non
         *settings.routes(node),
         *metrics.routes(node),
         *rebuild.routes(node),
+        *held.routes(node),
         *wait.routes(node),
         *nodes.routes(node, peers, auditor),
     )

@@ -38,7 +38,7 @@ class Zones:
         lines, following = self._lines(scope.prefixes(call.principal, query.below), query, stint)
         zones = []
         for line in lines:
-            zones.append(documents.piece(self._zone(line)))
+            zones.append(documents.piece(describe(self._node, line)))
             stint()
         total = self._node.progress.view.zones if call.principal.zones is None else None
         return ZonePage(zones=zones, total=total, next=cursors.encode(following))
@@ -68,7 +68,7 @@ class Zones:
         with Pages(self._node.view.store) as view:
             line = view.zone_line(apex_of(view, call.path["zone"]))
         assert line is not None
-        return self._zone(line)
+        return describe(self._node, line)
 
     def records(self, call: Call) -> RRsetPage:
         """Return a page of the records of a zone, without those of zones below it."""
@@ -109,19 +109,21 @@ class Zones:
             rrsets=[documents.rrset(entry, call.principal) for entry in found],
         )
 
-    def _zone(self, line: ZoneLine) -> Zone:
-        row, progress = line.row, self._node.progress
-        return Zone(
-            name=name.to_text(owner_of(line.apex)),
-            soa=documents.soa(line.soa),
-            rrsets=row.rrsets,
-            records=row.records,
-            digest=row.digest.hex(),
-            changed=row.changed_ms,
-            counting=row.cursor is not None,
-            stale=progress.stale,
-            stale_seconds=self._node.behind_s(),
-        )
+
+def describe(node: Node, line: ZoneLine) -> Zone:
+    """Describe a zone as lists and single zones show it."""
+    row, progress = line.row, node.progress
+    return Zone(
+        name=name.to_text(owner_of(line.apex)),
+        soa=documents.soa(line.soa),
+        rrsets=row.rrsets,
+        records=row.records,
+        digest=row.digest.hex(),
+        changed=row.changed_ms,
+        counting=row.cursor is not None,
+        stale=progress.stale,
+        stale_seconds=node.behind_s(),
+    )
 
 
 def apex_of(view: Pages, text: str) -> bytes:

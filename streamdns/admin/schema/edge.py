@@ -26,11 +26,12 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: str
 
 
-class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether this node should get queries, and why not."""
+class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whether this node should get queries, and why not; `held` says why a rebuilt view does not take over."""
 
     ready: bool
     because: list[str]
+    held: str | None = None
 
 
 class CacheQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

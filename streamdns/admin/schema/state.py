@@ -17,7 +17,7 @@ class Alarm(msgspec.Struct, kw_only=True):
 class ConsumerSummary(msgspec.Struct, kw_only=True):
     """The consumer in short; `since`, `last_contact` and `whole_at` in seconds since 1970.
 
-    `state` is connecting, catching-up, following, reconnecting, rebuilding or view-full.
+    `state` is connecting, catching-up, following, reconnecting, rebuilding, held or view-full.
     """
 
     source: str
@@ -70,8 +70,26 @@ class RebuildRefusal(msgspec.Struct, kw_only=True):
     reason: str
 
 
+class HeldRebuild(msgspec.Struct, kw_only=True):
+    """A rebuilt view that does not take over, since when (ms) and why: too much would go away by it.
+
+    `zones` and `rrsets` would go away, of `zones_served` and `rrsets_served`; `added` RRsets would come, `changed` have
+    other records. The counts are those of the last comparison. `id` is what has to be accepted.
+    """
+
+    id: str
+    since: int
+    reason: str
+    zones: int
+    rrsets: int
+    zones_served: int
+    rrsets_served: int
+    added: int
+    changed: int
+
+
 class ViewStatus(msgspec.Struct, kw_only=True):
-    """The files of the view; `rebuild` is the reason of a rebuild that is running."""
+    """The files of the view; `rebuild` is the reason of a rebuild that is running, `held` says why it waits."""
 
     path: str
     complete: bool
@@ -80,6 +98,7 @@ class ViewStatus(msgspec.Struct, kw_only=True):
     rebuild: str | None
     last_rebuild: LastRebuild | None
     rebuild_refused: RebuildRefusal | None
+    held: HeldRebuild | None = None
 
 
 class ServiceState(msgspec.Struct, kw_only=True):
@@ -209,5 +228,23 @@ class RebuildAsked(msgspec.Struct, kw_only=True):
     """A waiting request for a rebuild; when it is done, /v1/status has its `id` in view.last_rebuild.request."""
 
     id: str
+    by: str
+    time: int
+
+
+class Accept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The word that a held view may take over: its `id`, and as how many zones and RRsets were shown to go away."""
+
+    id: str
+    zones: int
+    rrsets: int
+
+
+class Accepted(msgspec.Struct, kw_only=True):
+    """The word that was left for a held view; it takes over within a second unless more would go away by then."""
+
+    id: str
+    zones: int
+    rrsets: int
     by: str
     time: int

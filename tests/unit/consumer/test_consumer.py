@@ -136,7 +136,7 @@ def test_an_empty_log_is_not_swapped_in(tmp_path: pathlib.Path) -> None:
     empty = Memory([], identity="two")
     with bench(tmp_path, lambda: empty) as made:
         until(lambda: "the log is empty" in made.progress.error, "it waits")
-        assert (made.view.store.path, made.progress.state, made.progress.view.records) == (old, "rebuilding", 1)
+        assert (made.view.store.path, made.progress.state, made.progress.view.records) == (old, "held", 1)
         empty.records.append(record(0, "b."))
         until(lambda: made.view.store.path != old, "it is swapped in")
 

@@ -1,4 +1,4 @@
-"""Examples of the settings for metrics: what is taken, and as what; what is refused."""
+"""Examples of the settings for metrics and guards: what is taken, and as what; what is refused."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "DNS_STATSD_ADDRESS": ("s.example:8125", "s.example:8125"),
     "DNS_STATSD_PREFIX": ("dns.eu", "dns.eu"),
     "DNS_STATSD_TAGS": ("DogStatsD", "dogstatsd"),
+    "DNS_SWAP_GUARD": ("12.5%", 0.125),
 }
 
 BAD: dict[str, list[str]] = {
@@ -36,4 +37,5 @@ BAD: dict[str, list[str]] = {
     "DNS_STATSD_ADDRESS": ["h:x", "a b", "h/p", "u@h", ":8125"],
     "DNS_STATSD_PREFIX": ["a\x01b"],
     "DNS_STATSD_TAGS": ["x"],
+    "DNS_SWAP_GUARD": ["101%", "1.5", "10", "a tenth", "-1%", "%"],
 }
