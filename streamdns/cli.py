@@ -140,6 +140,10 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import resolve
 
         return resolve.run(args, settings)
+    if args.command == "journal" and args.undo:
+        from streamdns.commands import undo
+
+        return undo.run(args, settings, now_ms=now_ms)
     if args.command in _NODE_COMMANDS or (args.command == "quarantine" and args.node):
         from streamdns.commands import node
 

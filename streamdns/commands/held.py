@@ -90,22 +90,26 @@ def _both(path: str) -> Iterator[tuple[Inspector, Inspector]]:
 
 def _show(path: str, *, names: bool) -> _Gone:
     """Print what would go away: some zones, with `names` all zones and RRsets, and the counts."""
+    # Nothing is printed meanwhile: an open snapshot keeps the server from reusing pages.
     with _both(path) as (before, after):
-        zones = rrsets = 0
-        for apex, row in zones_gone(before, after):
-            zones += 1
-            if names or zones <= _ZONES_SHOWN:
-                print(f"- zone {printable(name.to_text(owner_of(apex)))} ({row.rrsets} RRsets)")
-        if zones > _ZONES_SHOWN and not names:
-            print(f"- and {zones - _ZONES_SHOWN} more zones (--names lists all, and every RRset)")
+        zones = [(apex, row.rrsets) for apex, row in zones_gone(before, after)]
+        rrsets = 0
+        gone: list[tuple[bytes, list[int]]] = []
         for key, types in rrsets_gone(before, after):
             rrsets += len(types)
             if names:
-                owner = printable(name.to_text(owner_of(key)))
-                print_lines(f"- {owner} {rdata.type_to_text(rdtype)}" for rdtype in types)
-        print(f"{zones} of {before.state.zones} zones and {rrsets} of {before.state.rrsets} RRsets would go away; "
-              f"{after.state.rrsets} RRsets in {after.state.zones} zones would be served")
-    return _Gone(zones, rrsets)
+                gone.append((key, types))
+        old, new = before.state, after.state
+    for apex, count in zones if names else zones[:_ZONES_SHOWN]:
+        print(f"- zone {printable(name.to_text(owner_of(apex)))} ({count} RRsets)")
+    if len(zones) > _ZONES_SHOWN and not names:
+        print(f"- and {len(zones) - _ZONES_SHOWN} more zones (--names lists all, and every RRset)")
+    for key, types in gone:
+        owner = printable(name.to_text(owner_of(key)))
+        print_lines(f"- {owner} {rdata.type_to_text(rdtype)}" for rdtype in types)
+    print(f"{len(zones)} of {old.zones} zones and {rrsets} of {old.rrsets} RRsets would go away; "
+          f"{new.rrsets} RRsets in {new.zones} zones would be served")
+    return _Gone(len(zones), rrsets)
 
 
 def _agreed() -> bool:

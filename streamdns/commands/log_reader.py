@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from streamdns.sources.base import Source
 from streamdns.sources.file import FileSource
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
-from streamdns.view.keys import LOCAL_TOPIC, node_key, owner_of, prefixes, subtree
+from streamdns.view.keys import LOCAL_TOPIC, ROOT, node_key, owner_of, prefixes, subtree
 from streamdns.view.reader import Inspector
 from streamdns.view.view import open_readonly
 
@@ -82,6 +82,24 @@ def standing_at(settings: Settings, owner: bytes) -> LogState | None:
     if settings.source != "file":
         return state.result()
     return _read_on(state, settings, positions, fingerprints)
+
+
+class ChosenState(NamedTuple):
+    """Those of some RRsets that stand, and the timestamp of each one's newest event (ms), deletes included."""
+
+    rrsets: dict[Key, Standing]
+    newest_ms: dict[Key, int]
+
+
+def standing_of(settings: Settings, keys: Collection[Key]) -> ChosenState:
+    """The state of these RRsets by the view and the log behind it. Raises SourceError, ViewError."""
+    state = _Chosen(settings, keys)
+    positions, fingerprints = state.take_view()
+    rrsets = _read_on(state, settings, positions, fingerprints).rrsets
+    newest_ms = {
+        key: max(each.timestamp for each in found.values()) for key, found in state.candidates.items() if found
+    }
+    return ChosenState(rrsets, newest_ms)
 
 
 def _read_on(
@@ -178,7 +196,7 @@ class _State:
             owner, rdtype, _ = event.decode_key(record.key)
         except BadEvent:
             return
-        if not self._counts(node_key(owner), rdtype):
+        if not self._counts(owner, rdtype):
             return
         mine = (self._topics.setdefault(record.topic, len(self._topics)), record.partition)
         known = self.candidates.setdefault((owner, rdtype), {})
@@ -194,8 +212,9 @@ class _State:
         records = pack_records(rdtype, decoded.ttl, decoded.rdatas)
         known[mine] = Candidate(kind, False, record.position, record.timestamp, len(decoded.rdatas), records, b"")
 
-    def _counts(self, key: bytes, rdtype: int) -> bool:
+    def _counts(self, owner: bytes, rdtype: int) -> bool:
         """Whether an RRset is at or below the name, or makes a zone of one above it."""
+        key = node_key(owner)
         within = key == self._key if self._alone else key.startswith(self._within)
         return within or (rdtype == SOA and key in self._above)
 
@@ -214,3 +233,24 @@ class _State:
             rdatas = tuple(nodes.unpack_rdatas(rrset.records))
             found[owner, rdtype] = Standing(nodes.ttl_of(rrset.records), rdatas, rejected)
         return LogState(found, above)
+
+
+class _Chosen(_State):
+    """The state of some RRsets, wherever they are."""
+
+    def __init__(self, settings: Settings, keys: Collection[Key]) -> None:
+        super().__init__(settings, ROOT, alone=False)
+        self._keys = frozenset(keys)
+
+    def _take_zone(self, view: Inspector) -> None:
+        for owner, rdtype in self._keys:
+            key = node_key(owner)
+            found = view.candidates(key, rdtype) or dict(
+                rows.from_rrset(entry.rrset) for entry in view.entries(key) if entry.rrset.rdtype == rdtype
+            )
+            self.candidates[owner, rdtype] = {
+                each: candidate for each, candidate in found.items() if each[0] != LOCAL_TOPIC
+            }
+
+    def _counts(self, owner: bytes, rdtype: int) -> bool:
+        return (owner, rdtype) in self._keys

@@ -177,7 +177,7 @@ def journal(args: argparse.Namespace, client: Client) -> int:
     wanted = {"name": args.name, "zone": args.zone, "producer": args.producer}
     if args.follow:
         return _follow(args, client, wanted)
-    rows = _rows(client, "/v1/journal", "changes", wanted | {"since": _since(args.since)}, args.limit)
+    rows = _rows(client, "/v1/journal", "changes", wanted | {"since": milliseconds("--since", args.since)}, args.limit)
     return _list(args, rows, _CHANGE, _change, "there are no changes")
 
 
@@ -225,8 +225,8 @@ def _data(data: Mapping[str, Any] | None) -> str:
     return f"{data['ttl']} {' | '.join(data['records'])}"
 
 
-def _since(text: str | None) -> int | None:
-    """Parse a moment into milliseconds; raises CommandError."""
+def milliseconds(option: str, text: str | None) -> int | None:
+    """Parse a moment, given with an option, into milliseconds; raises CommandError."""
     if text is None:
         return None
     if text.isascii() and text.isdigit():
@@ -234,7 +234,7 @@ def _since(text: str | None) -> int | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as err:
-        raise CommandError(f"--since {text} is neither ISO 8601 (2026-01-31T12:00:00Z) nor milliseconds") from err
+        raise CommandError(f"{option} {text} is neither ISO 8601 (2026-01-31T12:00:00Z) nor milliseconds") from err
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 

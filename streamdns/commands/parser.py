@@ -160,6 +160,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         _check_publish(command, args)
     if args.command == "rebuild" and not args.accept and (args.names or args.dry_run or args.yes):
         command.error("--names, --dry-run and --yes go with --accept")
+    if args.command == "journal":
+        parser_client.check(command, args)
     if args.command in parser_access.SUMMARIES:
         parser_access.check(command, args)
     return args

@@ -34,7 +34,12 @@ without regard to case, and all that are given must hold. Exit 1 where nothing i
                 "may still take." + _ASKS,
     "journal": """\
 List the last changes, newest first, with the records before and after. --follow shows changes as they are applied,
-until Ctrl-C, and goes on where it was when the connection is lost.""" + _ASKS,
+until Ctrl-C, and goes on where it was when the connection is lost.""" + _ASKS + """
+
+With --undo, append the events that put back what the changes since TIME made of the data, those that --until, --name,
+--zone and --producer select: what was deleted is set again, what was new is deleted. It reads the journal of the view
+in DNS_PATHDB and the log of DNS_SOURCE, asks no node, shows what it would do, and asks. What was changed since by
+others, was too large for the journal, or is older than it is left alone, and said; then the exit code is 1.""",
     "wait": """\
 Return as soon as the node has applied an event and answers with it: the one at --offset of a partition, or the one that
 made the RRset NAME TYPE be there (with the record CONTENT, where it is given), or with --gone not be there. With --all
@@ -57,7 +62,8 @@ EXAMPLES = {
                "streamdns search --content 192.0.2.1 --zone example.org"),
     "consumer": ("streamdns consumer",),
     "journal": ("streamdns journal --zone example.org", "streamdns journal --follow",
-                "streamdns journal --since 2026-01-31T12:00:00Z --producer deployd"),
+                "streamdns journal --since 2026-01-31T12:00:00Z --producer deployd",
+                "streamdns journal --since 2026-01-31T12:00:00Z --undo --dry-run"),
     "wait": ("streamdns wait www.example.org A 192.0.2.1 --all",
              "streamdns wait _acme-challenge.example.org TXT --gone",
              "streamdns wait --partition 0 --offset 3831 --timeout 10"),
@@ -95,6 +101,10 @@ def add(commands: dict[str, argparse.ArgumentParser]) -> None:
     journal.add_argument("--zone", metavar="NAME", help="only changes at or below NAME")
     journal.add_argument("--producer", metavar="NAME", help="only changes by this producer")
     journal.add_argument("--since", metavar="TIME", help="not before TIME: ISO 8601, or milliseconds since 1970")
+    journal.add_argument("--undo", action="store_true", help="append events that put back what changed since --since")
+    journal.add_argument("--until", metavar="TIME", help="with --undo: only changes up to TIME")
+    journal.add_argument("--dry-run", action="store_true", help="with --undo: list what would be put back")
+    journal.add_argument("--yes", action="store_true", help="with --undo: do not ask")
     for command, default in ((zones, None), (records, None), (search, None), (journal, 20)):
         command.add_argument("--limit", metavar="NUMBER", type=_number, default=default,
                              help=f"so many at the most (default: {default or 'all'})")
@@ -102,6 +112,18 @@ def add(commands: dict[str, argparse.ArgumentParser]) -> None:
     commands["compare"].add_argument("other", metavar="NODE", help="the other node: HOST:PORT, a URL, or unix:PATH")
     commands["compare"].add_argument("--all", action="store_true", help="compare the records of every zone")
     commands["completion"].add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+
+
+def check(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse options of `journal` that do not go together."""
+    if not args.undo:
+        if args.until or args.dry_run or args.yes:
+            command.error("--until, --dry-run and --yes go with --undo")
+        return
+    if args.since is None:
+        command.error("--undo needs --since: where the span begins that is put back")
+    if args.follow or args.json or args.node:
+        command.error("--undo works on the view and the log of these settings: no --follow, --json or --node")
 
 
 def _add_waiting(commands: dict[str, argparse.ArgumentParser]) -> None:

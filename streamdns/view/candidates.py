@@ -78,6 +78,12 @@ def in_digest(candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -
     return None if chosen is None or candidates[chosen].kind != SET else candidates[chosen].records
 
 
+def standing_records(candidates: dict[CandidateId, Candidate], topics: Sequence[str]) -> bytes:
+    """Return the records that stand in the log, also where they are left out of the digest; b"" where none do."""
+    chosen = winner(candidates, topics)
+    return b"" if chosen is None or candidates[chosen].kind != SET else candidates[chosen].records
+
+
 def is_conflict(candidates: dict[CandidateId, Candidate]) -> bool:
     """Return whether several partitions of the log have candidates.
 

@@ -14,7 +14,8 @@ class JournalEntry(msgspec.Struct, array_like=True):
     """One change: when (ms), which RRset, its hashes before and after (b"" = not there), and where it came from.
 
     `was` and `now` are its records before and after in the form of a node; both b"" where they are large, or where an
-    older version wrote the entry.
+    older version wrote the entry. An RRset that stands, but is left out of the digest because a newer event of it was
+    rejected, has its records there and no hash, or NOT_KEPT in place of large records.
     """
 
     time_ms: int
@@ -38,6 +39,7 @@ decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
 Change = tuple[int, bytes, int, int, int, str, int, int, int, bytes, bytes, bytes]
 #: Larger RRsets are not kept in the journal, so that it stays small.
 MAX_RECORDS_OCTETS = 4096
+NOT_KEPT = b"\0"
 
 
 def append(txn: Transaction, table: Table, state: State, changes: Sequence[Change], size: int) -> None:

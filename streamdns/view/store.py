@@ -38,7 +38,11 @@ class MapFull(ViewFull):
 
 
 class State(msgspec.Struct, array_like=True):
-    """The counters of a view, stored with each commit; `*_depths` map numbers of labels to numbers of cuts or zones."""
+    """The counters of a view, stored with each commit; `*_depths` map numbers of labels to numbers of cuts or zones.
+
+    Entries of the journal before number `journal_filled` come from the fill of the view and are no changes of the data;
+    since `journal_since_ms` there is an entry for each change. -1: not known, a view that an older version made.
+    """
 
     digest: bytes = b"\0" * 32
     nodes: int = 0
@@ -61,6 +65,8 @@ class State(msgspec.Struct, array_like=True):
     pending_zones: list[bytes] = []
     last_event_ms: int = 0
     rules: int = 1
+    journal_filled: int = -1
+    journal_since_ms: int = 0
 
 
 class Position(msgspec.Struct, array_like=True):

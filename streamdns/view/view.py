@@ -237,6 +237,7 @@ class View:
         if self.rebuilding is not None:
             self.rebuilding.close()
             self.rebuilding, self.rebuild = None, None
+        request.withdraw_acceptance(self.path)
         self.remove_others()
 
     def remove_others(self) -> None:

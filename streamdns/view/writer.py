@@ -122,7 +122,7 @@ class Writer:
                     state.rules = RULES
                 state.default_ttl = self.default_ttl
                 if batch.caught_up and not state.complete:
-                    state.complete = True
+                    state.complete = work.fills = True
                     work.changes[:0] = self._filling
                 filling, work.changes = ([], work.changes) if state.complete else (work.changes, [])
                 applied = work.commit()
@@ -169,6 +169,8 @@ class _Commit:
         self.marks: Sequence[Mark] = ()
         # How rejected events change the digest: that is in no journal.
         self._rejected_changes: list[_RejectedChange] = []
+        self.fills = False
+        """Whether the changes of this commit are those of the fill that ends with it."""
 
     def apply(self, records: Sequence[Record]) -> None:
         """Apply events in their order, or put them into the quarantine."""
@@ -196,7 +198,8 @@ class _Commit:
                 self._list_spelling(record, owner, rdtype, stands=bool(rdatas))
             if before != after:
                 if len(was) + len(now) > journal.MAX_RECORDS_OCTETS:
-                    was = now = b""
+                    was = journal.NOT_KEPT if was and not before else b""
+                    now = journal.NOT_KEPT if now and not after else b""
                 whence = topic_name, partition, position, timestamp, metadatas[:1024]
                 changes.append((self.now_ms, owner, rdtype, before, after, *whence, was, now))
         self.events += len(events) - len(self.rejections)
@@ -346,7 +349,12 @@ class _Commit:
         """Write the journal, let zones claim names, and commit."""
         txn, state = self.txn, self.txn.state
         state.applied += self.events
+        anew = state.journal_size != self.writer.journal_size
+        if state.complete and (anew or state.journal_filled < 0):
+            state.journal_filled, state.journal_since_ms = 0 if anew else state.journal_next, self.now_ms
         journal.append(txn.txn, self.writer.store.tables["journal"], state, self.changes, self.writer.journal_size)
+        if self.fills:
+            state.journal_filled = state.journal_next
         txn.claim_zones(self.writer.claims_a_commit)
         txn.commit()
         return Applied(

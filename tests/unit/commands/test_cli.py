@@ -75,10 +75,12 @@ class Commands:
         files = sorted(self.log.glob("*")) if self.log.is_dir() else [self.log] if self.log.exists() else []
         return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
-    def apply(self, *, local: tuple[LocalRRset, ...] | None = None) -> None:
+    def apply(
+        self, *, local: tuple[LocalRRset, ...] | None = None, now_ms: int = 1_700_000_000_000, journal_size: int = 100
+    ) -> None:
         """Bring the view up to the end of the log."""
         view = View(str(self.view), max_bytes=1 << 30, holder="a test")
-        writer = Writer(view.store, default_ttl=3600, journal_size=100, quarantine_size=100)
+        writer = Writer(view.store, default_ttl=3600, journal_size=journal_size, quarantine_size=100)
         source = FileSource(os.environ["DNS_FILE_LOG"])
         try:
             stored = self._positions(view)
@@ -88,11 +90,11 @@ class Commands:
             while not caught_up:
                 batch = source.read(max_records=1000, timeout_s=0)
                 caught_up = batch.caught_up
-                applied = writer.apply(batch, source.fingerprints(), 1_700_000_000_000)
+                applied = writer.apply(batch, source.fingerprints(), now_ms)
                 while applied.more:
-                    applied = writer.apply(Batch([], {}, caught_up), {}, 1_700_000_000_000)
+                    applied = writer.apply(Batch([], {}, caught_up), {}, now_ms)
             if local is not None:
-                writer.set_local(local, 1_700_000_000_000)
+                writer.set_local(local, now_ms)
         finally:
             source.close()
             view.close()

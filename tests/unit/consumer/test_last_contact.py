@@ -177,7 +177,7 @@ def test_who_was_away_too_long_rebuilds_beside(tmp_path: pathlib.Path, away_s: f
         assert "11 minutes" in sentence
         assert "10 minutes" in sentence
         assert made.progress.last_rebuild is not None
-        assert made.progress.last_rebuild.differences == (1, 1, 0)
+        assert made.progress.last_rebuild.differences == (1, 1, 0, 0)
         assert made.registry.counter("consumer.rebuilds").value == 1
     assert row(tmp_path) == pytest.approx(clock.now_s, abs=30)
 

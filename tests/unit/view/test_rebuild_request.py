@@ -75,7 +75,7 @@ def test_what_was_asked_for_is_done_and_told(tmp_path: pathlib.Path) -> None:
         until(lambda: made.progress.last_rebuild is not None, "rebuilt")
         last = made.progress.last_rebuild
         assert last is not None
-        assert (last.reason, last.request, last.differences) == ("asked for by me@here", asked.id, (1, 1, 0))
+        assert (last.reason, last.request, last.differences) == ("asked for by me@here", asked.id, (1, 1, 0, 0))
         assert made.progress.last_alarm is None
         assert made.view.store.path != old
         made.follows()
@@ -124,7 +124,7 @@ def test_the_view_that_serves_is_kept_up_to_date_while_it_is_rebuilt(tmp_path: p
         gate[0] = 1000
         until(lambda: made.progress.last_rebuild is not None, "rebuilt")
         assert made.progress.last_rebuild is not None
-        assert made.progress.last_rebuild.differences == (1, 1, 0)
+        assert made.progress.last_rebuild.differences == (1, 1, 0, 0)
         made.follows()
         assert made.progress.view.records == 60
         assert made.progress.positions == {(TOPIC, 0): 60}
