@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery"
 #: Only these stand for what is another text in each run.
 CSRF = "Yt9F8fR_UmenchprvwUaFA"
 STREAM = "curl -N $A/v1/journal/stream"
-LOGIN = "Who may"
+LOGIN, HELD = "Who may", "A rebuilt view that is held"
 
 
 class Shown(NamedTuple):
@@ -130,7 +130,7 @@ def test_each_line_without_a_login_does_what_is_shown(node: Server, tmp_path: Pa
     wait_until(lambda: json.loads(node.get("/v1/nodes/self")[1])["audit"], "its records were looked at")
     done = 0
     for shown in commands():
-        if shown.section == LOGIN:
+        if shown.section in (LOGIN, HELD):
             continue
         done += 1
         if shown.command == STREAM:
@@ -145,6 +145,25 @@ def test_each_line_without_a_login_does_what_is_shown(node: Server, tmp_path: Pa
         refused = shown.output.lstrip().startswith('{"error":{"code"')
         assert refused == text.startswith('{"error":{"code"'), (shown.command, text)
     assert done > 20
+
+
+def test_each_line_about_a_held_view_does_what_is_shown(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(start=False)
+    fill(server)
+    lines = server.log.read_bytes().splitlines(keepends=True)
+    server.start()
+    zones = [each for each in lines if b"example.com" not in each]
+    (server.folder / "other").write_bytes(b"".join([*zones[1:], zones[0]]))
+    (server.folder / "other").rename(server.log)
+    held = wait_until(lambda: server.status()["view"]["held"], "it is held")
+    (accept,) = (shown for shown in commands() if shown.section == HELD and "accept" in shown.command)
+    for shown in commands():
+        if shown.section == HELD:
+            body = json.dumps({each: held[each] for each in ("id", "zones", "rrsets")})
+            text = run(server, re.sub(r"'\{.*\}'", f"'{body}'", shown.command), tmp_path)
+            assert shown.fields <= names_in(json.loads(text)), (shown.command, text)
+            assert "error" not in json.loads(text)
+    wait_until(lambda: server.status()["zones"] == held["zones_served"] - 1, f"{accept.command} was obeyed")
 
 
 def _follow(server: Server, shown: Shown) -> None:

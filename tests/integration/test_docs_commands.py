@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -222,6 +223,35 @@ def test_rebuild(world: World) -> None:
     check(world, with_server)
     assert world.node.stop() == 0
     check(world, without)
+
+
+def test_accept(world: World) -> None:
+    """Another zone is lost with another log."""
+    zone = (
+        ("example.com", "SOA", "ns1.example.com. host.example.com. 1 2 3 4 5"),
+        ("example.com", "NS", "ns1.example.com."), ("ns1.example.com", "A", "192.0.2.53"),
+    )
+    done = world.run("streamdns import example.org.zone --origin example.org")
+    assert done.returncode == 0, done
+    kept = world.node.log.read_bytes().splitlines(keepends=True)
+    for owner, rdtype, content in zone:
+        world.node.publish(owner, rdtype, [content])
+    world.node.start()
+    world.write("other", "".join(each.decode() for each in reversed(kept)))
+    (world.folder / "other").rename(world.node.log)
+    wait_until(lambda: world.node.status()["view"]["held"], "it is held")
+    in_order(world, "streamdns rebuild --accept", 0, 0)
+
+
+def test_undo(world: World) -> None:
+    world.start()
+    began = datetime.now(UTC).isoformat()
+    world.node.publish("mail.example.org", "A", None)
+    world.node.publish("www.example.org", "A", ["192.0.2.99"])
+    world.node.wait_applied()
+    for each in section("docs/cli.md", "streamdns journal --undo"):
+        check(world, each._replace(command=each.command.replace("2026-11-24T05:43:00Z", began)))
+    wait_until(lambda: world.node.answers("mail.example.org"), "it is back")
 
 
 @pytest.mark.peers("nsd", "knotd")
