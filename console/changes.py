@@ -42,7 +42,9 @@ def change_line(change: Change, width: int, snapshot: Snapshot) -> Line:
 
 
 def before_after(change: Change, width: int) -> Line:
-    """What it was and what it is, in exactly `width` cells."""
+    """What it was and what it is, or what a mark says, in exactly `width` cells."""
+    if change.mark is not None:
+        return [Span(fit(printable(change.mark), width), "strong")]
     same_records = (
         change.before is not None and change.after is not None and change.before.records == change.after.records
     )

@@ -56,6 +56,7 @@ from streamdns.settings.open_resolver import open_resolver
 from streamdns.settings.table import BY_NAME
 from streamdns.sources.base import Source
 from streamdns.view.apexes import zone_keys
+from streamdns.view.delete_guard import DeleteGuard
 from streamdns.view.reader import snapshot
 from streamdns.view.view import View
 from streamdns.view.writer import LocalRRset
@@ -173,6 +174,7 @@ class App:
             batch_events=settings.batch_events,
             local=local,
             swap_guard=settings.swap_guard,
+            delete_guard=DeleteGuard(settings.delete_guard, int(settings.delete_guard_window_s * 1000)),
             backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
         )
         consumer.progress.stale_after_s = settings.stale_after_s
@@ -302,6 +304,7 @@ class App:
         self.view.set_max_bytes(new.view_max_bytes)
         self.consumer.progress.stale_after_s = new.stale_after_s
         self.consumer.set_swap_guard(new.swap_guard)
+        self.consumer.delete_guard.share = new.delete_guard
         self._connections.most = connections_of(new.tcp_connections, open_files())
         self._connections.most_of_client = new.tcp_client_connections
         for server in self._tcp_servers:

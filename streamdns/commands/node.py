@@ -213,6 +213,8 @@ _CHANGE = ("TIME", "NAME", "TYPE", "WHERE", "PRODUCER", "CHANGE")
 
 
 def _change(row: Mapping[str, Any]) -> Sequence[Any]:
+    if row.get("mark"):
+        return (moment(row["time"]), row["name"], "-", "-", "-", f"WARNING: {row['mark']}")
     before, after = _data(row["before"]), _data(row["after"])
     return (moment(row["time"]), row["name"], row["type"], _place(row), row["producer"] or "-", f"{before} -> {after}")
 

@@ -23,6 +23,7 @@ from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.sources.base import Source
+from streamdns.view.delete_guard import DeleteGuard
 from streamdns.view.reader import Inspector
 from streamdns.view.store import RULES, Position, State, Store
 from streamdns.view.view import View
@@ -64,6 +65,7 @@ class Consumer(Service):
         batch_events: int,
         local: Sequence[LocalRRset],
         swap_guard: float,
+        delete_guard: DeleteGuard,
         backoff_max_s: float = 10.0,
         now_s: Callable[[], float] = time.time,
         elapsed_s: Callable[[], float] = time.monotonic,
@@ -83,6 +85,7 @@ class Consumer(Service):
         self._last_contact = LastContact(now_s, elapsed_s)
         self._least_absence_s = 0.0
         self._warned: set[str] = set()
+        self.delete_guard = delete_guard
 
     def start(self) -> None:
         """Check whether the view can be continued. Raises ViewError: without a view there is nothing to serve."""
@@ -345,6 +348,9 @@ class Consumer(Service):
                     position=rejection.position,
                     reason=rejection.reason,
                 )
+            for warned in applied.warnings:
+                self.progress.alarm("deletes", warned.sentence)
+                _log.error("consumer.many_deletes", reason=warned.sentence)
             more, batch = applied.more, _NOTHING
 
     def _writer(self, store: Store) -> Writer:
@@ -353,6 +359,7 @@ class Consumer(Service):
             default_ttl=self._default_ttl,
             journal_size=self._journal_size,
             quarantine_size=self._quarantine_size,
+            delete_guard=self.delete_guard if store is self._view.store else None,
         )
 
     def _write_local(self, store: Store) -> None:

@@ -19,7 +19,7 @@ from streamdns.view.view import Held
 from streamdns.view.writer import Applied
 
 STATES = ("connecting", "catching-up", "following", "reconnecting", "rebuilding", "held", "view-full")
-ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "stalled", "view-damaged", "no-room", "held")
+ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "stalled", "view-damaged", "no-room", "held", "deletes")
 _LOOK_EVERY_S = 1.0
 _MARKS_KEPT = 256
 

@@ -87,7 +87,8 @@ METRICS: tuple[Metric, ...] = (
            "for longer than DNS_STALE_AFTER: 1 or 0."),
     Metric("consumer.alarms", "counter", "What an administrator must know: the log was replaced or cut, was not read "
            "for longer than it keeps deletes, took too long to read, went on while nothing of it came; the view was "
-           "damaged; there is no room for a rebuild; a rebuilt view is held.", ("reason",)),
+           "damaged; there is no room for a rebuild; a rebuilt view is held; "
+           "many deletes came within minutes.", ("reason",)),
     Metric("propagation.committed_seconds", "histogram", "Time from an event's timestamp until it was in the view that "
            "serves. What fills a view that does not serve yet is not counted.", ("source",), "seconds", _PROPAGATION),
     Metric("propagation.answered_seconds", "histogram", "Time from an event's timestamp until the first answer that "

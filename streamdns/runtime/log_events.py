@@ -82,6 +82,10 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("consumer.acceptance_void", "warning", "Somebody accepted a view that is held, but by now more would go "
              "away than was shown to them: it is held on.",
              "`streamdns rebuild --accept` shows what goes away now."),
+    LogEvent("consumer.many_deletes", "error", "The events of the last minutes deleted more of a zone, or of all "
+             "zones, than DNS_DELETE_GUARD; they are applied all the same. `reason` has the figures; the journal is "
+             "marked.",
+             "Nothing, if it is meant. A mistake is put back with `streamdns journal --since TIME --undo`."),
     LogEvent("consumer.rebuild_refused", "error", "Somebody asked for a rebuild, but the disk has no room for a second "
              "view.", "Make room and run `streamdns rebuild` again."),
     LogEvent("consumer.away_too_long", "error", "The log was not read to its end for longer than it keeps deletes: "

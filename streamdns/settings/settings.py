@@ -134,6 +134,8 @@ class Settings:
     tcp_message_timeout_s: float
     stale_after_s: float
     swap_guard: float
+    delete_guard: float
+    delete_guard_window_s: float
     journal_size: int
     quarantine_size: int
     view_max_bytes: int

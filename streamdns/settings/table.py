@@ -132,6 +132,11 @@ SETTINGS: tuple[Setting, ...] = (
               "How much of the zones, or of the RRsets, that are served a rebuilt view may take away when it takes "
               "over. Beyond that the swap is held until the difference is smaller or `streamdns rebuild --accept`; "
               "answers come from the old view meanwhile.", reload=True),
+    share_row("DNS_DELETE_GUARD", "delete_guard", "25%",
+              "Beyond which share of the RRsets of a zone, or of all, that are deleted within DNS_DELETE_GUARD_WINDOW "
+              "an alarm sounds and the journal is marked; the deletes are applied.", reload=True),
+    seconds_row("DNS_DELETE_GUARD_WINDOW", "delete_guard_window_s", (60, 86400), "600",
+                "Over how many seconds of events deletes are counted for DNS_DELETE_GUARD."),
     integer_row("DNS_JOURNAL_SIZE", "journal_size", (0, 10_000_000), "10000",
              "The number of changes that the journal keeps."),
     integer_row("DNS_QUARANTINE_SIZE", "quarantine_size", (1, 10_000_000), "1000",

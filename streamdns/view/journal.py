@@ -42,6 +42,20 @@ MAX_RECORDS_OCTETS = 4096
 NOT_KEPT = b"\0"
 
 
+def mark(time_ms: int, owner: bytes, sentence: str) -> Change:
+    """Make an entry that is no change, but says something to whoever reads the journal; `owner` is a zone or the root.
+
+    It has the record type 0, no hashes, and comes from no topic.
+    """
+    said = msgspec.json.encode({"mark": sentence})
+    return time_ms, owner, 0, 0, 0, "", 0, 0, 0, said, b"", b""
+
+
+def mark_of(entry: JournalEntry) -> str | None:
+    """Return what an entry says that is a mark; None for a change."""
+    return None if entry.rdtype else str(msgspec.json.decode(entry.metadatas)["mark"])
+
+
 def append(txn: Transaction, table: Table, state: State, changes: Sequence[Change], size: int) -> None:
     """Write changes to the journal: entry n has the key n modulo `size`, so the oldest is overwritten."""
     state.journal_next += max(0, len(changes) - size)

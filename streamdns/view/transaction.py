@@ -214,8 +214,11 @@ class WriteTransaction:
         hash_after = 0 if counted_after is None else rrset_hash(owner, counted_after)
         self._store_rows(key, owner, rdtype, before, after)
         self._put(key, owner, self.node(key), rdtype, old=old, new=new, difference=hash_after - hash_before)
-        was = rows.standing_records(before, topics) if counted_before is None else counted_before
-        now = rows.standing_records(after, topics) if counted_after is None else counted_after
+        was, now = counted_before or b"", counted_after or b""
+        if not was and old is not None:
+            was = rows.standing_records(before, topics)
+        if not now and new is not None:
+            now = rows.standing_records(after, topics)
         return hash_before, hash_after, was, now
 
     def _store_rows(

@@ -16,6 +16,7 @@ from streamdns.events.event import RRsetEvent, decode, decode_key
 from streamdns.view import candidates as rows
 from streamdns.view import journal, quarantine
 from streamdns.view.candidates import Candidate
+from streamdns.view.delete_guard import DeleteGuard, Deletes, Warned
 from streamdns.view.journal import Change
 from streamdns.view.keys import (
     LOCAL_PARTITION,
@@ -59,7 +60,7 @@ class Applied(NamedTuple):
     """The result of one batch; `state` is the view's after the commit, `more` says that zones still claim names.
 
     `timestamps` (ms) are those of the newest event of each partition in the batch. `marks` are the partition digests at
-    the fixed positions that the batch passed.
+    the fixed positions that the batch passed. `warnings` are of deletes, many within minutes.
     """
 
     events: int
@@ -69,6 +70,7 @@ class Applied(NamedTuple):
     more: bool
     timestamps: Mapping[Partition, int]
     marks: Sequence[Mark] = ()
+    warnings: Sequence[Warned] = ()
 
 
 # Half the time of the class's own __new__.
@@ -100,12 +102,14 @@ class Writer:
         journal_size: int,
         quarantine_size: int,
         claims_a_commit: int = _CLAIMS_A_COMMIT,
+        delete_guard: DeleteGuard | None = None,
     ) -> None:
         self.store = store
         self.default_ttl = default_ttl
         self.journal_size = journal_size
         self.quarantine_size = quarantine_size
         self.claims_a_commit = claims_a_commit
+        self.delete_guard = delete_guard
         self.mark_every = MARK_EVERY["octets"]
         # Changes of a first fill: the journal is written when it is done, for all but the last are overwritten.
         self._filling: deque[Change] = deque(maxlen=journal_size)
@@ -241,7 +245,10 @@ class _Commit:
             self.deletes += 1
         if mine in before and before[mine].rejected:
             quarantine.clear(txn, rrset_id(key, event.rdtype), *mine)
-        return txn.set_candidates(key, event.owner, event.rdtype, before=before, after=after)
+        done = txn.set_candidates(key, event.owner, event.rdtype, before=before, after=after)
+        if old is None and done[3] and mine in before and before[mine].kind == rows.DELETE:
+            txn.zones.restored(key)
+        return done
 
     def _reject(self, record: Record, bad: BadEvent) -> None:
         txn, reason = self.txn, bad.reason
@@ -345,9 +352,28 @@ class _Commit:
                 total += after - before
         return total
 
+    def _deletes(self) -> Deletes | None:
+        """What this commit deletes, for the guard of deletes; None where it deletes nothing."""
+        zones, state = self.txn.zones, self.txn.state
+        if not zones.deleted and not zones.vanished:
+            return None
+        deleted = zones.deleted_of()
+        gone = {apex: count for apex, count in zones.vanished.items() if not zones.exists(apex)}
+        left = {apex: zones.rrsets(apex) for apex in deleted if apex is not None}
+        return Deletes(deleted, gone, left, state.rrsets, state.zones)
+
+    def _judge(self, guard: DeleteGuard, deletes: Deletes, newest_ms: int) -> list[Warned]:
+        warned = guard.judge(deletes, newest_ms, self.now_ms)
+        self.changes += [journal.mark(self.now_ms, each.owner, each.sentence) for each in warned]
+        return warned
+
     def commit(self) -> Applied:
         """Write the journal, let zones claim names, and commit."""
         txn, state = self.txn, self.txn.state
+        guard = self.writer.delete_guard if state.complete and not self.fills else None
+        deletes = None if guard is None else self._deletes()
+        newest_ms = max(self.timestamps.values(), default=0)
+        warned = [] if guard is None or deletes is None else self._judge(guard, deletes, newest_ms)
         state.applied += self.events
         anew = state.journal_size != self.writer.journal_size
         if state.complete and (anew or state.journal_filled < 0):
@@ -357,6 +383,7 @@ class _Commit:
             state.journal_filled = state.journal_next
         txn.claim_zones(self.writer.claims_a_commit)
         txn.commit()
-        return Applied(
-            self.events, self.deletes, self.rejections, state, bool(state.pending_zones), self.timestamps, self.marks
-        )
+        if guard is not None and deletes is not None:
+            guard.take(deletes, newest_ms, self.now_ms)
+        more = bool(state.pending_zones)
+        return Applied(self.events, self.deletes, self.rejections, state, more, self.timestamps, self.marks, warned)

@@ -43,10 +43,11 @@ def count(depths: dict[int, int], depth: int, step: int) -> None:
 class _Sum:
     """A zone's row while a transaction runs; `digest` is taken modulo 2**256 when it is stored."""
 
-    __slots__ = ("changed_ms", "cursor", "digest", "dirty", "records", "rrsets")
+    __slots__ = ("changed_ms", "cursor", "deleted", "digest", "dirty", "records", "rrsets")
 
     def __init__(self, row: ZoneRow) -> None:
         self.dirty = False
+        self.deleted = 0
         self.digest = int.from_bytes(row.digest, "big")
         self.rrsets, self.records, self.changed_ms, self.cursor = row.rrsets, row.records, row.changed_ms, row.cursor
 
@@ -69,6 +70,10 @@ class ZoneLedger:
         self._sums: dict[bytes, _Sum | None] = {}
         self._gone: set[bytes] = set()
         self._depths = sorted(state.zone_depths, reverse=True)
+        self.vanished: dict[bytes, int] = {}
+        """Zones that vanished in this transaction, by apex, and the RRsets that they had before."""
+        self.deleted = 0
+        """RRsets that were deleted, and not set again, in this transaction; `deleted_of` has them by zone."""
         # Zones of the names directly below a name, as long as no zone comes, goes or claims.
         self._below: dict[bytes, _Sum | None] = {}
 
@@ -90,6 +95,33 @@ class ZoneLedger:
                     return found
         return None
 
+    def deleted_of(self) -> dict[bytes | None, int]:
+        """Return how many RRsets of each zone, by apex, were deleted in this transaction; None: of no zone."""
+        found: dict[bytes | None, int] = {
+            apex: zone.deleted for apex, zone in self._sums.items() if zone is not None and zone.deleted
+        }
+        outside = self.deleted - sum(found.values())
+        if outside:
+            found[None] = outside
+        return found
+
+    def restored(self, key: bytes) -> None:
+        """Note that the RRset which was just added to a zone was deleted before: it counts against the deletes."""
+        self.deleted -= 1
+        parent = key[: key.rfind(b"\0", 0, -1) + 1]
+        zone = self._below[parent] if parent in self._below else self._claimant(key)
+        if zone is not None:
+            zone.deleted -= 1
+
+    def exists(self, apex: bytes) -> bool:
+        """Return whether there is a zone with this apex."""
+        return self._sum(apex) is not None
+
+    def rrsets(self, apex: bytes) -> int:
+        """Return the number of RRsets of a zone; 0 where there is none."""
+        zone = self._sum(apex)
+        return 0 if zone is None else zone.rrsets
+
     def changed(self, key: bytes, difference: int, rrsets: int, records: int) -> None:
         """Add the change of an RRset to its zone: differences of its hash, of the number of RRsets and of records."""
         state = self._state
@@ -106,6 +138,10 @@ class ZoneLedger:
             zone.rrsets += rrsets
             zone.records += records
             zone.changed_ms = self._now_ms
+            if rrsets < 0:
+                zone.deleted += 1
+        if rrsets < 0:
+            self.deleted += 1
 
     def appear(self, apex: bytes) -> None:
         """Make a name an apex, because its SOA has come."""
@@ -125,6 +161,7 @@ class ZoneLedger:
         self._count_zone(apex, -1)
         self._sums[apex] = None
         self._gone.add(apex)
+        self.vanished[apex] = zone.rrsets + zone.deleted
         if apex in self._state.pending_zones:
             self._state.pending_zones.remove(apex)
         parent = self._claimant(apex, depth_of(apex))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 from streamdns_console.attention import attention_of
+from streamdns_console.changes import before_after
 from streamdns_console.lines import text_of, width_of
 from streamdns_console.model import Caller, Connection, Link, Meaning, Node, Part
 from streamdns_console.once import as_json, as_text, exit_code
@@ -253,3 +255,13 @@ def test_the_exit_status_says_whether_all_is_well() -> None:
     assert exit_code(snapshot()) == 0
     assert exit_code(snapshot(STATES["not ready"][0])) == 1
     assert exit_code(snapshot(STATES["disconnected"][0])) == 1
+
+
+@pytest.mark.parametrize("width", [40, 120])
+def test_a_mark_in_the_journal_is_told_in_its_words(width: int) -> None:
+    """It is no change: there is nothing that was before."""
+    mark = structs.replace(fake.change(99), type="", mark="within 10 minutes 44 RRsets of shop.example. were deleted")
+    line = before_after(mark, width)
+    assert width_of(line) == width
+    assert "within" in text_of(line)
+    assert "nothing" not in text_of(line)

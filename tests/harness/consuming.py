@@ -19,6 +19,7 @@ from streamdns.errors import LogReplaced, SourceError
 from streamdns.events.batch import Batch, Partition, Record
 from streamdns.metrics.registry import Registry
 from streamdns.sources.base import Source
+from streamdns.view.delete_guard import DeleteGuard
 from streamdns.view.view import View
 
 TOPIC = "zones"
@@ -104,7 +105,7 @@ class Bench:
         self.view = View(str(path), max_bytes=options.pop("max_bytes", 1 << 28), holder="this test")
         self.registry = Registry()
         defaults = {"default_ttl": 3600, "journal_size": 100, "quarantine_size": 100, "batch_events": 100, "local": (),
-                    "swap_guard": math.inf}
+                    "swap_guard": math.inf, "delete_guard": DeleteGuard(math.inf, 600_000)}
         options = defaults | options
         self.consumer = Consumer(self.view, lambda: copy.copy(make_source()), registry=self.registry, **options)
         self.greenlet: gevent.Greenlet | None = None

@@ -242,7 +242,9 @@ def test_answers_are_marked_as_stale_after_a_while_and_no_longer_when_the_log_is
 
 
 def test_every_line_is_json(serve: Callable[..., Server]) -> None:
-    server = serve(partitions=1, start=False, LOG_FORMAT="json", LOG_LEVEL="debug", DNS_UNKNOWN="1")
+    server = serve(
+        partitions=1, start=False, LOG_FORMAT="json", LOG_LEVEL="debug", DNS_UNKNOWN="1", DNS_SWAP_GUARD="off"
+    )
     zone(server)
     server.append(b'{"key": "www.example.org.|A", "value": "{\\u2028 not \\n json"}\nnot a line at all\n')
     server.start()

@@ -76,7 +76,7 @@ def test_a_delete_that_was_compacted_away_meanwhile(
     """Stopped, and started when the topic no longer tells of the delete: alarm, rebuilt beside, the name is gone."""
     topic = Topic(broker, config=CLEANED | {"delete.retention.ms": "1500"})
     topic.produce(FIRST)
-    server = serve(**settings(topic, client))
+    server = serve(**settings(topic, client), DNS_SWAP_GUARD="off")
     assert server.answers(GONE) == ["192.0.2.2"]
     assert server.stop() == 0
     delete_unseen(topic)
@@ -99,7 +99,7 @@ def test_a_node_that_stood_still_while_it_was_connected(
     """As a machine that was suspended: its connections may stand, and nothing says that time has passed."""
     topic = Topic(broker, config=CLEANED | {"delete.retention.ms": "1500"})
     topic.produce(FIRST)
-    server = serve(**settings(topic, client))
+    server = serve(**settings(topic, client), DNS_SWAP_GUARD="off")
     assert server.answers(GONE) == ["192.0.2.2"]
     server.signal(signal.SIGSTOP)
     try:
@@ -142,7 +142,7 @@ def test_a_view_of_another_topic_is_found_and_rebuilt_beside(
     one, other = Topic(broker), Topic(broker, partitions=2)
     one.produce(FIRST)
     other.produce([*FIRST[:2], event(f"other.{ZONE}", ["192.0.2.4"])])
-    server = serve(**settings(one, client))
+    server = serve(**settings(one, client), DNS_SWAP_GUARD="off")
     check(server, one)
     assert server.stop() == 0
     server.settings["DNS_KAFKA_TOPICS"] = other.name

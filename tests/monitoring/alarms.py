@@ -72,6 +72,7 @@ ALARMS: dict[str, Alarm] = {
     "StreamdnsClockSkew": Alarm({_SKEWED: "0+1x90"}, {_SKEWED: "5+0x90"}, {"source": "file"}),
     "StreamdnsLogReplaced": alarm_counter("log-replaced"),
     "StreamdnsRebuildHeld": Alarm({"consumer_held": "1+0x90"}, {"consumer_held": "0+0x90"}),
+    "StreamdnsManyDeletes": alarm_counter("deletes"),
     "StreamdnsAwayTooLong": alarm_counter("away-too-long"),
     "StreamdnsLogTooSlow": alarm_counter("log-too-slow"),
     "StreamdnsSourceStalled": alarm_counter("stalled"),

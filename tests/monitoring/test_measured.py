@@ -120,7 +120,7 @@ def test_of_the_consumer(serve: Callable[..., Server]) -> None:
 
 
 def test_of_a_log_that_was_replaced(serve: Callable[..., Server]) -> None:
-    """The alarm is counted, and the rebuild."""
+    """The alarm is counted, and the rebuild; which is held, for nothing is left."""
     server = served(serve)
     server.wait_applied()
     server.log.write_bytes(event_line("other.example.org.|A", None, 1))
@@ -128,6 +128,8 @@ def test_of_a_log_that_was_replaced(serve: Callable[..., Server]) -> None:
         lambda: figure(server, "consumer_alarms_total", reason="log-replaced") == 1, "the alarm is counted"
     )
     wait_until(lambda: figure(server, "consumer_rebuilds_total") == 1, "a rebuild began")
+    wait_until(lambda: figure(server, "consumer_held") == 1, "it is held")
+    assert figure(server, "consumer_alarms_total", reason="held") == 1
 
 
 def test_of_a_log_that_is_out_of_reach(serve: Callable[..., Server]) -> None:

@@ -13,7 +13,7 @@ from streamdns.admin.texts import texts_of
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, ttl_of, unpack_rdatas
 from streamdns.runtime.turns import Stint
-from streamdns.view.journal import JournalEntry
+from streamdns.view.journal import JournalEntry, mark_of
 from streamdns.view.reader import Entry
 
 _NUMBERS = struct.Struct(">IIIII")
@@ -92,12 +92,13 @@ def _end_of_name(wire: bytes) -> int:
 def change(number: int, entry: JournalEntry, principal: Principal) -> Change:
     """Describe an entry of the journal; the place in the log as for rrset()."""
     placed = principal.zones is None
-    metadatas = decoded(entry.metadatas)
+    mark = mark_of(entry)
+    metadatas = decoded(entry.metadatas) if mark is None else None
     return Change(
         id=number,
         time=entry.time_ms,
         name=name.to_text(entry.owner),
-        type=rdata.type_to_text(entry.rdtype),
+        type=rdata.type_to_text(entry.rdtype) if mark is None else "",
         before=_data(entry.rdtype, entry.before, entry.was),
         after=_data(entry.rdtype, entry.after, entry.now),
         topic=entry.topic if placed else None,
@@ -106,6 +107,7 @@ def change(number: int, entry: JournalEntry, principal: Principal) -> Change:
         timestamp=entry.timestamp,
         producer=producer(metadatas),
         metadatas=metadatas,
+        mark=mark,
     )
 
 

@@ -76,7 +76,7 @@ class HeldRebuild:
             octets += sum(len(entry.rrset.records) for entry in gone)
             found += gone
             stint()
-        return page_of(found, looked, at, stint)
+        return page_of(found, looked, at, stint, call.principal)
 
     def accept(self, call: Call) -> Accepted:
         """Leave the word that the held view may take over, with so much missing as the caller was shown."""

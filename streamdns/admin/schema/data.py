@@ -153,6 +153,8 @@ class Data(msgspec.Struct, kw_only=True):
 class Change(msgspec.Struct, kw_only=True):
     """One change of an RRset: `before` is null where it was new, `after` where it was deleted. `time` is when this node
     applied it, `timestamp` when the event was written (ms). The place in the log is null for a caller limited to zones.
+    With `mark`, a sentence about the zone `name` or, at the root, about all of them, it is no change: its type and
+    topic are empty.
     """
 
     id: int
@@ -167,6 +169,7 @@ class Change(msgspec.Struct, kw_only=True):
     timestamp: int
     producer: str | None
     metadatas: Any
+    mark: str | None = None
 
 
 class JournalPage(msgspec.Struct, kw_only=True):

@@ -135,6 +135,9 @@ def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
         (("lookup", "a", "A", "more"), "more"),
         (("export",), "ZONE"),
         (("digest", "--verif"), "--verif"),
+        (("rebuild", "--names"), "--accept"),
+        (("rebuild", "--yes"), "--accept"),
+        (("journal", "--undo"), "--since"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(run: Commands, arguments: tuple[str, ...], said: str) -> None:

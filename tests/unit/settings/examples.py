@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ GOOD: dict[str, tuple[str, Any]] = {
     "DNS_STATSD_ADDRESS": ("s.example:8125", "s.example:8125"),
     "DNS_STATSD_PREFIX": ("dns.eu", "dns.eu"),
     "DNS_STATSD_TAGS": ("DogStatsD", "dogstatsd"),
-    "DNS_SWAP_GUARD": ("12.5%", 0.125),
+    "DNS_SWAP_GUARD": ("12.5%", 0.125), "DNS_DELETE_GUARD": ("OFF", math.inf),
+    "DNS_DELETE_GUARD_WINDOW": ("60", 60.0),
 }
 
 BAD: dict[str, list[str]] = {
@@ -38,4 +40,5 @@ BAD: dict[str, list[str]] = {
     "DNS_STATSD_PREFIX": ["a\x01b"],
     "DNS_STATSD_TAGS": ["x"],
     "DNS_SWAP_GUARD": ["101%", "1.5", "10", "a tenth", "-1%", "%"],
+    "DNS_DELETE_GUARD": ["x"], "DNS_DELETE_GUARD_WINDOW": ["59", "86401"],
 }
