@@ -11,6 +11,7 @@ import io
 import os
 import pathlib
 import random
+import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ from tests.differential.outcome import Message, Outcome, outcome_of
 from tests.differential.queries import ask_tcp, ask_udp
 from tests.differential.zonefiles import ONLY_BIND, STYLES, ZoneFile, make
 from tests.harness import Knot, Nsd, Server
-from tests.harness.peers import Bind, find_tool
+from tests.harness.peers import HOST, Bind, find_tool
 from tests.unit.dns.test_rdata import EXAMPLES
 
 FILES = int(os.environ.get("STREAMDNS_ZONEFILES", "390"))
@@ -126,6 +127,71 @@ def test_what_named_compilezone_makes_of_them_is_read_as_the_files_are(
         )
         assert done.returncode == 0, (done.stdout, file.text)
         assert _misread(file, dump) == []
+
+
+class _Giving(Bind):
+    """BIND that gives its zones to whoever asks for them."""
+
+    def configuration(self) -> str:
+        """As others have it but for transfers."""
+        return super().configuration().replace("allow-transfer { none; };", "allow-transfer { any; };")
+
+
+@pytest.mark.peers("named", "dig", "kdig")
+def test_what_dig_and_kdig_print_of_a_zone_is_read_as_the_file_is(
+    tmp_path: pathlib.Path, say: Callable[[str], None]
+) -> None:
+    """As it comes from a server that gives the zone away: the way of those who have no access to the file."""
+    seed = int(SEED) if SEED else random.SystemRandom().randrange(1 << 32)
+    say(f"seed {seed}")
+    files = [make(random.Random(f"{seed} {n}"), f"z{n}.example.", STYLES[n % len(STYLES)]) for n in range(22)]
+    with _Giving(tmp_path / "bind", {file.origin: file.text for file in files}) as bind:
+        for number, file in enumerate(files):
+            program, *options = _DUMPS[number % len(_DUMPS)]
+            command = [program, f"@{HOST}", "-p", str(bind.port), file.origin, "AXFR", *options]
+            done = subprocess.run(command, capture_output=True, check=False, timeout=20)
+            dump = tmp_path / "dump"
+            dump.write_bytes(done.stdout)
+            assert _misread(file, dump) == [], (command, done.stdout.decode())
+
+
+_DUMPS = (
+    ("dig",), ("dig", "+multiline"), ("dig", "+ttlunits"), ("dig", "+unknownformat"), ("dig", "+noall", "+answer"),
+    ("dig", "+split=4"), ("kdig", "+noidn"), ("kdig", "+noidn", "+multiline"), ("kdig", "+noidn", "+generic"),
+)
+
+
+@pytest.mark.peers("pdns_server", "pdnsutil")
+def test_what_pdnsutil_lists_is_read_as_the_file_is(tmp_path: pathlib.Path, say: Callable[[str], None]) -> None:
+    """Of records that PowerDNS has: it knows fewer types, and writes owners without their escapes."""
+    seed = int(SEED) if SEED else random.SystemRandom().randrange(1 << 32)
+    say(f"seed {seed}")
+    schema = pathlib.Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
+    with contextlib.closing(sqlite3.connect(tmp_path / "database")) as database:
+        database.executescript(schema.read_text())
+    (tmp_path / "pdns.conf").write_text(f"launch=gsqlite3\ngsqlite3-database={tmp_path / 'database'}\n")
+    pdnsutil = [str(find_tool("pdnsutil")), f"--config-dir={tmp_path}"]
+    records = 0
+    for number in range(12):
+        made = make(random.Random(f"{seed} {number}"), f"z{number}.example.", "plain")
+        kept = [each for each in made.records if each.rdtype in _OF_POWERDNS and "\\" not in each.owner]
+        lines = [f"{each.owner} {each.ttl} IN {each.rdtype} {each.content}\n" for each in kept]
+        file = made._replace(text=f"$ORIGIN {made.origin}\n{''.join(lines)}", records=kept, included={})
+        path = _written(tmp_path / "files", file)
+        loaded = subprocess.run([*pdnsutil, "load-zone", file.origin, str(path)], capture_output=True, check=False)
+        assert not loaded.returncode, (loaded, file.text)
+        done = subprocess.run([*pdnsutil, "list-zone", file.origin], capture_output=True, check=True)
+        dump = tmp_path / "dump"
+        dump.write_bytes(done.stdout)
+        assert _misread(file, dump) == [], done.stdout.decode()
+        records += len(kept)
+    say(f"{records} records")
+
+
+_OF_POWERDNS = frozenset(
+    "SOA NS A AAAA CNAME DNAME MX TXT PTR SRV NAPTR CAA SSHFP TLSA SMIMEA OPENPGPKEY URI SPF RP AFSDB KX EUI48 EUI64 "
+    "HINFO LOC".split()
+)
 
 
 def _compare(

@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 _PACKAGES = {
     "nsd": "nsd", "knotd": "knot", "kdig": "knot-dnsutils", "dig": "bind9-dnsutils", "named-checkzone": "bind9-utils",
     "named": "bind9", "dnsperf": "dnsperf", "unbound": "unbound", "pdns_recursor": "pdns-recursor",
-    "pdns_server": "pdns-backend-sqlite3", "ip": "iproute2", "tc": "iproute2",
+    "pdns_server": "pdns-backend-sqlite3", "pdnsutil": "pdns-server", "ip": "iproute2", "tc": "iproute2",
     "prometheus": "prometheus", "promtool": "prometheus", "influxd": "influxdb",
 }
 
