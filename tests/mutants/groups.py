@@ -23,7 +23,7 @@ GROUPS: Final[dict[str, Group]] = {
             "answer", "canonical", "cookies", "lookup", "name", "negative", "node", "outcome", "rdata", "rdata_plain",
             "unusual", "wire",
         )),
-        ("tests/unit/dns",), ("tests/unit/dns/test_answer_hostile.py",),
+        ("tests/unit/dns", "tests/conformance/test_in_process.py"), ("tests/unit/dns/test_answer_hostile.py",),
     ),
     # What reads and writes zone files is tested by the commands that do it.
     "zonefiles": Group(

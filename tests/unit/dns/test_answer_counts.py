@@ -1,0 +1,155 @@
+"""What is counted of replies, when they are cut off, options beside each other, and types and names at their limits."""
+
+from __future__ import annotations
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from streamdns.dns import name, rdata
+from streamdns.dns.cookies import Cookies
+from streamdns.dns.lookup import synthesised_soa
+from tests.unit.dns.answering import EXAMPLE, SOA_TEXT, Memory, answerer, ask, errors, reply_to, section, zones
+
+LABEL = "l" * 63
+MANY = "".join(f"cut.example. 300 NS a-name-server-{number:030}.elsewhere.invalid.\n" for number in range(20))
+ZONE = f"""{EXAMPLE}
+{LABEL}.example. 300 A 192.0.2.63
+www.example. 300 A 192.0.2.1
+caa.example. 300 CAA 0 issue "ca.example"
+caa.example. 300 TYPE65280 \\# 1 01
+caa.example. 300 TYPE513 \\# 1 02
+dname.example. 300 DNAME {'.'.join(['t' * 60] * 4)}.
+{MANY}"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "rdtype", "options", "counted"),
+    [
+        ("www.example", "A", {}, (1, 0)), ("www.example", "CAA", {}, (257, 0)), ("no.example", "AAAA", {}, (28, 3)),
+        ("a.b.example", "MX", {"use_edns": 0}, (15, 3)), ("elsewhere.invalid", "A", {}, (1, 5)),
+        ("www.cut.example", "TXT", {}, (16, 0)), ("www.example", "AXFR", {}, (252, 5)),
+        ("www.example", "MAILB", {}, (253, 4)), ("version.bind", "TXT", {"rdclass": "CH"}, (16, 0)),
+        ("other.bind", "TXT", {"rdclass": "CH"}, (16, 5)), ("www.example", "A", {"rdclass": "HS"}, (1, 5)),
+        ("caa.example", "TYPE65280", {}, (65280, 0)), ("x.dname.example", "A", {}, (1, 0)),
+        ("www.example", "A", {"use_edns": 1}, (1, 16)),
+    ],
+)
+def test_every_reply_is_counted_once(
+    owner: str, rdtype: str, options: dict[str, object], counted: tuple[int, int]
+) -> None:
+    """By type and RCODE."""
+    made = answerer(ZONE, version="streamdns 1")
+    for times in (1, 2):
+        ask(made, owner, rdtype, **options)
+        assert dict(made.tally) == {counted[0] << 8 | counted[1]: times}
+
+
+@pytest.mark.parametrize(
+    ("packet", "counted"),
+    [
+        (b"\0\1\x10\0" + bytes(8), 4), (b"\0\1\0\0\0\2" + bytes(6), 1), (b"\0\1\0\0\0\1" + bytes(6), 1),
+        (b"\0\1\0\0\0\1\0\1" + bytes(4) + b"\0\0\1\0\1", 1), (b"\0\1\x20\0\0\1" + bytes(6) + b"\0\0\1\0\1", 9),
+    ],
+)
+def test_what_is_no_query_is_counted_too(packet: bytes, counted: int) -> None:
+    """Without a type, where there is no question that can be read."""
+    made = answerer(ZONE)
+    wire = made.reply(packet, False, 0)
+    assert wire is not None
+    assert wire[3] & 15 == counted
+    assert {kind & 0xFF for kind in made.tally} == {counted}
+    assert sum(made.tally.values()) == 1
+
+
+def test_names_and_types_at_their_limits() -> None:
+    """A label of 63 octets; types above 255 are themselves, not others with the same low octet."""
+    assert section(ask(ZONE, f"{LABEL}.example").answer) == [f"{LABEL}.example. A 192.0.2.63"]
+    assert [each.rdtype for each in ask(ZONE, "caa.example", "CAA").answer] == [257]
+    assert [each.rdtype for each in ask(ZONE, "caa.example", "TYPE65280").answer] == [65280]
+    assert [each.rdtype for each in ask(ZONE, "caa.example", "TYPE513").answer] == [513]
+    assert ask(ZONE, "caa.example", "A").answer == []
+    packet = b"\0\1\0\0\0\1\0\0\0\0\0\0\x40" + b"a" * 64 + b"\7example\0\0\1\0\1"
+    wire = answerer(ZONE).reply(packet, False, 0)
+    assert wire is not None
+    assert wire[3] & 15 == 1
+    assert len(wire) == 12
+
+
+def test_a_referral_that_does_not_fit_is_cut_off() -> None:
+    """TC says that there is more (RFC 2181 §9); over TCP all of it comes."""
+    reply = ask(ZONE, "www.cut.example")
+    assert reply.flags & dns.flags.TC
+    assert (reply.answer, reply.authority) == ([], [])
+    whole = ask(ZONE, "www.cut.example", tcp=True)
+    assert not whole.flags & dns.flags.TC
+    assert [len(each) for each in whole.authority] == [20]
+
+
+@pytest.mark.parametrize("payload", range(512, 1400, 37))
+def test_a_dname_is_there_whole_or_the_reply_is_cut_off(payload: int) -> None:
+    """With its CNAME (RFC 6672 §3.1), whatever room there is."""
+    chain = EXAMPLE + "".join(
+        f"{part}.example. 300 DNAME {'x' * 60}.{'y' * 60}.{chr(ord(part) + 1)}.example.\n" for part in "abcd"
+    )
+    reply = ask(chain, "a.a.example", use_edns=0, payload=payload)
+    dnames = [each for each in reply.answer if each.rdtype == 39]
+    cnames = [each for each in reply.answer if each.rdtype == 5]
+    assert dnames or reply.flags & dns.flags.TC
+    assert len(dnames) - len(cnames) in (0, 1)
+    whole = ask(chain, "a.a.example", tcp=True)
+    assert (reply.answer == whole.answer) or reply.flags & dns.flags.TC
+    assert not whole.flags & dns.flags.TC
+    assert len({each.name for each in whole.answer if each.rdtype == 39}) == len(
+        [each for each in whole.answer if each.rdtype == 39]
+    )
+
+
+def test_the_soa_of_a_zone_that_has_none() -> None:
+    """It is made: an hour, a minute for what does not exist, and a mailbox that is a name."""
+    made = answerer(f"www.other. 300 A 192.0.2.1\n{EXAMPLE}", zones=zones("other"))
+    for asked, where in ((ask(made, "other", "SOA"), "answer"), (ask(made, "none.other"), "authority")):
+        (soa,) = getattr(asked, where)
+        assert (soa.ttl, soa[0].to_text()) == (
+            3600 if where == "answer" else 60, "other. hostmaster.other. 1 3600 600 604800 60",
+        )
+        assert not asked.flags & dns.flags.TC
+        assert asked.flags & dns.flags.AA
+    longest = name.key(name.from_text(f"{'a' * 63}." * 3 + "b" * 61 + "."))
+    records = synthesised_soa(longest)
+    assert records[12:].count(b"b" * 61) == 2
+    assert b"hostmaster" not in records
+    assert rdata.to_text(6, records[12:]).endswith(" 1 3600 600 604800 60")
+
+
+def test_options_beside_each_other_are_all_answered() -> None:
+    """NSID, cookie and keepalive in one reply, and an extended error behind them."""
+    wanted = [
+        dns.edns.GenericOption(dns.edns.NSID, b""), dns.edns.GenericOption(11, b""),
+        dns.edns.GenericOption(dns.edns.COOKIE, bytes(8)), dns.edns.GenericOption(dns.edns.NSID, b""),
+    ]
+    made = answerer(ZONE, instance_id=b"ns1", keepalive_s=7000, cookies=Cookies(bytes(16), lambda: 1_000_000))
+    for owner, rdtype, more in (("www.example", "A", []), ("www.example", "AXFR", [21])):
+        reply = ask(made, owner, rdtype, tcp=True, options=list(wanted), use_edns=0)
+        assert [int(each.otype) for each in reply.options] == [3, 11, 10, *([15] if more else [])]
+        assert errors(reply) == more
+        by_type = {int(each.otype): each.to_wire() for each in reply.options}
+        assert by_type[3] == b"ns1"
+        assert by_type[11] == b"\xff\xff"
+        assert by_type[10] is not None
+        assert len(by_type[10]) == 24
+    assert [int(each.otype) for each in ask(made, "www.example", options=list(wanted), use_edns=0).options] == [3, 10]
+
+
+@pytest.mark.parametrize("flattened", [True, False])
+def test_what_is_said_where_the_target_of_an_apex_is_not_known(flattened: bool) -> None:
+    text = f"example. 300 SOA {SOA_TEXT}\nexample. 300 CNAME elsewhere.invalid.\n"
+    made = answerer(Memory(text), flatten_apex_cname=flattened)
+    reply = reply_to(made, dns.message.make_query("example", "A", use_edns=0))
+    said = [each.to_text() for each in reply.options]
+    assert reply.rcode() == (dns.rcode.SERVFAIL if flattened else dns.rcode.NOERROR)
+    assert [text for text in said if "the addresses behind the CNAME at the apex are not known here" in text] == (
+        said if flattened else []
+    )
