@@ -28,8 +28,8 @@ from hypothesis import Phase, settings
 from tests.mutants.changes import Change, become, functions, redirect
 
 KILLED, TIMED_OUT, SURVIVED, UNTOUCHED = "killed", "timed out", "survived", "untouched"
-#: A change may use so many times the processor time that its tests need, and so much more.
-_TIMES, _MORE_S = 4, 8
+#: With a change a test may use so many times the processor time that it needs without, and so much more.
+_TIMES, _MORE_S = 4, 3.0
 #: After so many looks, one a second, in which a process only slept, it waits for what never comes.
 _LOOKS: Final = 20
 _MEMORY: Final = 2 << 30
@@ -105,8 +105,7 @@ class Play:
                     continue
                 kills = self._kills[change.function]
                 tests = sorted(tests, key=lambda test: (-kills[test], recorded.seconds[test]))
-                limit_s = _TIMES * sum(recorded.seconds[test] for test in tests) + _MORE_S
-                running[Child(items, partial(play, items, tests, change), limit_s=limit_s)] = change
+                running[Child(items, partial(play, items, tests, recorded.seconds, change))] = change
             if not running:
                 return
             for child in Child.wait(running):
@@ -149,12 +148,13 @@ def record(items: Sequence[pytest.Item]) -> Recorded:
     return Recorded(calls, seconds, failed)
 
 
-def play(items: Sequence[pytest.Item], tests: Sequence[int], change: Change) -> int:
-    """The first of the tests that notices, or -1."""
+def play(items: Sequence[pytest.Item], tests: Sequence[int], seconds: Sequence[float], change: Change) -> int:
+    """The first of the tests that notices, or -1. A test that takes far longer than its seconds ends the process."""
     function, bodies = functions[change.function]
     become(function, bodies[change.key])
     for number, test in enumerate(tests):
         after = items[tests[number + 1]] if number + 1 < len(tests) else None
+        signal.setitimer(signal.ITIMER_PROF, _TIMES * seconds[test] + _MORE_S)
         if not passes(items[test], after):
             return test
     return -1
@@ -171,14 +171,14 @@ def passes(item: pytest.Item, after: pytest.Item | None) -> bool:
 class Child:
     """A forked process that works something out; it says it as JSON. Without an answer in time it is ended."""
 
-    def __init__(self, items: Sequence[pytest.Item], work: Callable[[], Any], *, limit_s: float = 600.0) -> None:
+    def __init__(self, items: Sequence[pytest.Item], work: Callable[[], Any]) -> None:
         self._folder = tempfile.mkdtemp(prefix="mutants-")
         self._reads, writes = os.pipe()
         self._slept, self._cpu, self._data = 0, "", b""
         self._pid = fork()
         if not self._pid:
             try:
-                _alone(self._folder, items[0].config, limit_s)
+                _alone(self._folder, items[0].config)
                 os.write(writes, json.dumps(work()).encode())
                 os._exit(0)
             finally:
@@ -222,14 +222,12 @@ class Child:
         return json.loads(self._data) if self._data else None
 
 
-def _alone(folder: str, config: pytest.Config, limit_s: float) -> None:
+def _alone(folder: str, config: pytest.Config) -> None:
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime + limit_s) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config._tmp_path_factory._basetemp = Path(folder)  # type: ignore[attr-defined]

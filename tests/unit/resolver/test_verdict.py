@@ -77,8 +77,8 @@ def test_names_within_and_their_labels() -> None:
 def test_what_a_response_means(given: Response, kind: str, resort: str | None) -> None:
     found = judged(given)
     assert (found.kind, found.resort and found.resort.kind) == (kind, resort)
-    if kind in (says.LAME, says.BROKEN):
-        assert found.reason
+    assert (found.reason != "") == (kind in (says.LAME, says.BROKEN))
+    assert found.resort is None or found.resort.reason == ""
     assert judged(given._replace(truncated=True)).kind in (says.BROKEN, says.LAME)
 
 
@@ -87,6 +87,8 @@ def test_reasons_name_the_rcode() -> None:
         "FORMERR", "SERVFAIL", "NOTIMP", "REFUSED", "NOTAUTH", "BADVERS", "rcode 11"
     ]
     assert judged(response(rcode=6)).reason == "YXDOMAIN without a DNAME"
+    recursive = response(RRset(wire("www.example.org."), A, 60, (b"\1\2\3\4",)), aa=False, ra=True)
+    assert judged(recursive).reason == "it answers for others, as a resolver"
     assert judged(response(aa=False)).reason == "neither an answer nor a referral downwards"
     assert judged(response()._replace(truncated=True)).reason == "truncated where it need not be"
     assert judged(response(rcode=NXDOMAIN, aa=False)).reason == "NXDOMAIN without authority"
@@ -124,7 +126,7 @@ def test_a_referral_goes_down_to_the_nearest_cut_with_the_glue_of_its_servers() 
                                                                          "ns.example.net.")),
                      additional=glue, aa=False)
     found = judged(given, "www.a.b.example.org.")
-    assert (found.kind, found.rrsets[0].owner) == (says.REFERRAL, wire("b.example.org."))
+    assert (found.kind, found.reason, found.rrsets[0].owner) == (says.REFERRAL, "", wire("b.example.org."))
     assert found.rrsets[1:] == glue[:2], "not that of others, nor from outside of the zone"
 
 
@@ -152,7 +154,7 @@ def test_aliases_end_at_what_others_answer_for() -> None:
     found = judged(response(alias, answer), beyond=lambda name: name == wire("a.example.org."))
     assert (found.kind, found.rrsets, found.target) == (says.ALIAS, (alias,), wire("a.example.org."))
     own = judged(response(address("www.example.org.")), beyond=lambda name: True)
-    assert own.kind == says.ANSWER, "the name itself was asked of the right server"
+    assert (own.kind, own.reason) == (says.ANSWER, ""), "the name itself was asked of the right server"
 
 
 def test_aliases_in_a_circle() -> None:
