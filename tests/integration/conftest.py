@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pathlib
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.harness import Server
+from tests.harness.disks import Disk
 from tests.integration.clients import ZONE
 
 
@@ -20,3 +22,28 @@ def start(serve: Callable[..., Server]) -> Callable[..., Server]:
         return server.start() if run else server
 
     return make
+
+
+@pytest.fixture
+def disk(tmp_path: pathlib.Path) -> Iterator[Disk]:
+    """A file system of 3 MiB in memory."""
+    made = Disk(tmp_path / "disk")
+    made.mount_small("3m")
+    yield made
+    made.unmount()
+
+
+@pytest.fixture
+def small_disk(disk: Disk) -> pathlib.Path:
+    """Its folder."""
+    return disk.path
+
+
+@pytest.fixture
+def failing_disk(tmp_path: pathlib.Path) -> Iterator[Disk]:
+    """A file system in a file, which can fail."""
+    made = Disk(tmp_path / "disk")
+    made.make()
+    made.mount()
+    yield made
+    made.unmount()

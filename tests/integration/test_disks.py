@@ -3,62 +3,16 @@
 from __future__ import annotations
 
 import functools
-import pathlib
-import shutil
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.harness import Server, wait_until
+from tests.harness.disks import Disk, fill_disk
 
 pytestmark = pytest.mark.root
 SOA = "ns.example.org. host.example.org. 1 2 3 4 5"
-
-
-class Disk:
-    """A file system of its own, in memory or in a file."""
-
-    def __init__(self, path: pathlib.Path, image: pathlib.Path | None = None) -> None:
-        self.path = path
-        self.image = image
-
-    def remount(self, options: str) -> None:
-        """Change how it is mounted."""
-        subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
-
-    def mount(self) -> None:
-        """Mount the file, in which an error makes the kernel refuse every write; skip where that cannot be done."""
-        command = ["mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"a file system in a file cannot be mounted here: {done.stderr.strip()}")
-
-    def fail(self) -> None:
-        """Have the kernel find an error in the file system."""
-        (device,) = (line.split()[0] for line in pathlib.Path("/proc/mounts").read_text().splitlines()
-                     if line.split()[1] == str(self.path))
-        pathlib.Path("/sys/fs/ext4", pathlib.Path(device).name, "trigger_fs_error").write_text("a test")
-
-    def unmount(self) -> None:
-        """Take it away."""
-        subprocess.run(["umount", "-l", str(self.path)], check=True)
-
-
-@pytest.fixture
-def disk(tmp_path: pathlib.Path) -> Iterator[Disk]:
-    path = tmp_path / "disk"
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    disk = Disk(path)
-    try:
-        yield disk
-    finally:
-        disk.unmount()
 
 
 def is_full(server: Server) -> bool:
@@ -106,25 +60,6 @@ def test_a_good_view_on_a_read_only_file_system_is_served(serve: Callable[..., S
     assert "Traceback" not in server.written()
 
 
-@pytest.fixture
-def failing_disk(tmp_path: pathlib.Path) -> Iterator[Disk]:
-    """A disk whose file system can fail."""
-    disk = Disk(tmp_path / "disk", tmp_path / "image")
-    disk.path.mkdir()
-    with (tmp_path / "image").open("wb") as file:
-        file.truncate(16 << 20)
-    if shutil.which("mkfs.ext4") is None:
-        pytest.skip("mkfs.ext4 is not installed")
-    made = subprocess.run(["mkfs.ext4", "-q", str(disk.image)], capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.skip(f"mkfs.ext4: {made.stderr.strip()}")
-    disk.mount()
-    try:
-        yield disk
-    finally:
-        disk.unmount()
-
-
 def test_a_file_system_that_turns_read_only_is_a_full_one(serve: Callable[..., Server], failing_disk: Disk) -> None:
     """Answers go on and say after a while that they are old; status says why; it goes on when it can be written."""
     server = filled(serve, failing_disk)
@@ -158,10 +93,7 @@ def test_commands_on_a_full_disk_name_the_file_and_leave_nothing_behind(
     password = "correct horse\n"
     assert server.command("user", "add", "alice", "--role", "viewer", stdin=password).returncode == 0
     before = (disk.path / "users").read_bytes()
-    try:
-        (disk.path / "ballast").write_bytes(bytes(8 << 20))
-    except OSError:
-        pass  # that is what it is for
+    fill_disk(disk.path / "ballast")
     done = server.command("user", "add", "bob", "--role", "viewer", stdin=password)
     assert done.returncode == 1
     assert done.stderr == f"streamdns: {disk.path / 'users'}: No space left on device\n"

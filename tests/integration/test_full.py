@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import json
 import pathlib
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import dns.edns
 import pytest
 
 from streamdns.view.view import open_readonly
 from tests.harness import Server, model, viewing, wait_until
+from tests.harness.disks import fill_disk
 from tests.harness.model import Event
 
 SOA = "ns.example.org. host.example.org. 1 2 3 4 5"
@@ -63,31 +63,6 @@ def check_whole(server: Server) -> None:
         viewing.check(store, expected)
     finally:
         store.close()
-
-
-def fill_disk(path: pathlib.Path) -> None:
-    """Write a file until there is no room for another octet."""
-    with path.open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)):
-                pass
-        except OSError as err:
-            assert err.errno == errno.ENOSPC
-
-
-@pytest.fixture
-def small_disk(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A file system of 3 MiB in memory; needs root."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "streamdns-test", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 @pytest.mark.root

@@ -17,10 +17,9 @@ import pytest
 from streamdns.errors import ViewError
 from streamdns.view.view import open_readonly
 from tests.harness import ROOT, Server, wait_until
-from tests.integration.test_full import fill_disk, small_disk
+from tests.harness.disks import fill_disk
 from tests.integration.test_rebuild import BASE, SOA, asking, bulk, check, generations, line, swapped
 
-__all__ = ["small_disk"]
 ROUNDS = 10
 
 
