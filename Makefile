@@ -2,13 +2,17 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka test mutants fuzz lint bench docs pictures clean
+.PHONY: help run kafka run-kafka test mutants fuzz lint bench docs pictures lock clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo /usr/bin/python3; else echo python3; fi)
 PIP := .venv/bin/python -m pip --disable-pip-version-check --no-input
-VERSION_FILES := setup.py pyproject.toml requirements.txt requirements-console.txt streamdns/__init__.py
+# What is installed is what packaging/locks/ has the hashes of, and nothing else; `make lock` writes them.
+INSTALL := $(PIP) install --quiet --require-hashes
+LOCKS := packaging/locks
+VERSION_FILES := setup.py pyproject.toml requirements.txt requirements-console.txt streamdns/__init__.py \
+	packaging/pykafka_wheel.py $(LOCKS)/build.txt $(LOCKS)/runtime.txt $(LOCKS)/source.txt
 
 help:
 	@echo 'make run     start streamdns with an example zone on 127.0.0.1:8053 (Ctrl-C ends it)'
@@ -21,6 +25,7 @@ help:
 	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
 	@echo 'make docs    write the generated pages of docs/ again'
 	@echo 'make pictures  take the pictures of docs/console.md from a running node'
+	@echo 'make lock    look up the hashes of what requirements*.txt name, for packaging/locks/'
 	@echo 'make clean   remove .venv, ./var and everything else that was made here'
 
 # setuptools is installed first, and builds what comes as source: it is pinned like everything else.
@@ -32,25 +37,34 @@ help:
 	    || { echo "streamdns needs Python's venv module: apt install python3-venv"; exit 1; }
 	@echo 'making .venv'
 	@.venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
-	@$(PIP) install --quiet "$$(grep '^setuptools==' requirements.txt)"
-	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements.txt -r requirements-console.txt
+	@$(INSTALL) -r $(LOCKS)/build.txt
+	@$(INSTALL) --no-build-isolation --use-pep517 -r $(LOCKS)/runtime.txt
+	@.venv/bin/python packaging/pykafka_wheel.py
 	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
 # requirements-api.txt has the tests' tools, and schemathesis with all that it needs.
-.venv/tools: .venv/runtime requirements-web.txt requirements-dev.txt requirements-api.txt
-	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-api.txt
+.venv/tools: .venv/runtime $(LOCKS)/tools.txt
+	@$(INSTALL) --no-build-isolation --use-pep517 -r $(LOCKS)/tools.txt
 	@touch $@
 
 # requirements-mutants.txt has mutmut, which only this needs.
-.venv/mutants: .venv/tools requirements-mutants.txt
-	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-mutants.txt
+.venv/mutants: .venv/tools $(LOCKS)/mutants.txt
+	@$(INSTALL) --no-build-isolation --use-pep517 -r $(LOCKS)/mutants.txt
 	@touch $@
 
 # requirements-fuzz.txt has atheris, which only this needs.
-.venv/fuzz: .venv/tools requirements-fuzz.txt
-	@$(PIP) install --quiet --no-build-isolation --use-pep517 -r requirements-fuzz.txt
+.venv/fuzz: .venv/tools $(LOCKS)/fuzz.txt
+	@$(INSTALL) --no-build-isolation --use-pep517 -r $(LOCKS)/fuzz.txt
 	@touch $@
+
+# requirements-lock.txt has uv, which looks up hashes for every kind of machine; only this needs it.
+.venv/lock: .venv/runtime $(LOCKS)/lock.txt
+	@$(INSTALL) -r $(LOCKS)/lock.txt
+	@touch $@
+
+lock: .venv/lock
+	@.venv/bin/python packaging/lock.py
 
 run: .venv/runtime
 	@exec sh examples/run.sh

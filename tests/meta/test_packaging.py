@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,57 @@ def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
     console = [line for line in required if re.search(r"extra == ['\"]console['\"]", line)]
     assert names(plain) == names(RUNTIME)
     assert names(console) == names(CONSOLE)
+
+
+LOCKS = {path.stem: path for path in (ROOT / "packaging" / "locks").glob("*.txt")}
+
+
+def locked(text: str) -> dict[str, list[str]]:
+    """The requirements of a lock, and the hashes of each."""
+    found: dict[str, list[str]] = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        if line and not line.startswith("#"):
+            found[line.split()[0]] = re.findall(r"--hash=(sha256:[0-9a-f]{64})\b", line)
+    return found
+
+
+def versions(lines: Iterable[str]) -> set[str]:
+    """The requirements with their names in one spelling."""
+    return {f"{canonicalize_name(found.name)}{found.specifier}" for found in map(Requirement, lines)}
+
+
+def test_locks_have_hashes_of_what_is_pinned_and_of_nothing_else() -> None:
+    """`make lock` was run when a requirement changed."""
+    spec = importlib.util.spec_from_file_location("lock", ROOT / "packaging" / "lock.py")
+    assert spec is not None
+    assert spec.loader is not None
+    lock = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lock)
+    wanted: dict[str, list[str]] = lock.wanted()
+    assert wanted.keys() == LOCKS.keys()
+    for name, pins in wanted.items():
+        text = LOCKS[name].read_text(encoding="utf-8")
+        found = locked(text)
+        assert versions(found) == versions(pins), name
+        assert all(found.values()), f"{name} has requirements without a hash"
+        assert "://" not in text
+    assert {*RUNTIME, *CONSOLE} == {*wanted["runtime"], *wanted["source"]}
+
+
+def test_make_installs_nothing_without_a_hash() -> None:
+    """But the checkout itself."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if re.search(r"\bpip\b.*install|\$\(PIP\) install|\$\(INSTALL\)", line)]
+    assert len(lines) > 5
+    for line in lines:
+        safe = "--require-hashes" in line or "$(INSTALL) " in line or "--no-deps --editable ." in line
+        assert safe, line
+
+
+def test_pykafka_brings_nothing_but_itself() -> None:
+    """Its source has a package `tests` and a command."""
+    found = importlib.metadata.distribution("pykafka")
+    tops = {str(path).split("/")[0] for path in found.files or ()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"pykafka"}
+    assert not found.entry_points
+    assert "pykafka" not in importlib.metadata.packages_distributions().get("tests", [])
