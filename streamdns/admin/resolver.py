@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from streamdns.admin.schema.resolver import ServerList, ServerSeen, Trace
@@ -13,6 +14,7 @@ from streamdns.errors import ApiError
 from streamdns.runtime.turns import Stint
 
 if TYPE_CHECKING:  # A resolver that is off is not loaded.
+    from streamdns.resolver.resolution.message import RRset
     from streamdns.resolver.service.recursor import Recursor
 
 #: By the kind of an entry of the cache.
@@ -52,40 +54,50 @@ class ResolverAdmin:
         """Name servers that were asked: those that do not answer first, then the slowest."""
         recursor = self._running()
         known, now_s = recursor.known.servers, recursor.clock()
-        asked = known.asked()
+        remembered = known.all()
         ranked: list[tuple[bool, int, float, int]] = []
-        stint = Stint()
-        for number, (_, server) in enumerate(asked):
+        asked, stint = 0, Stint()
+        for number, (_, server) in enumerate(remembered):
+            stint()
+            if not server.asked:
+                continue
+            asked += 1
             rank = server.dead_until_s > now_s, server.timeouts, server.rtt_s, number
             if len(ranked) < limit:
                 heapq.heappush(ranked, rank)
             elif rank > ranked[0]:
                 heapq.heapreplace(ranked, rank)
-            stint()
-        worst = (asked[number][0] for *_, number in sorted(ranked, reverse=True))
+        worst = (remembered[number][0] for *_, number in sorted(ranked, reverse=True))
         shown = [known.shown(address, now_s) for address in worst]
         # One may have been forgotten while this went on.
         return ServerList(servers=[ServerSeen(**each) for each in shown if each["rtt_seconds"] is not None],
-                          asked=len(asked))
+                          asked=asked)
 
     def trace(self, text: str, type_text: str) -> Trace:
         """Resolve a name now, and say how."""
         from streamdns.resolver.resolution.question import Question
-        from streamdns.resolver.service.drive import RCODES, Drive, records
+        from streamdns.resolver.service.drive import RCODES, Drive
 
         recursor, owner = self._running(), _wire(text)
         try:
             qtype = rdata.type_from_text(type_text)
         except ValueError as error:
             raise ApiError(400, "bad_request", str(error)) from error
-        steps: list[str] = []
+        # What is seen is put into words afterwards, where there is time for it.
+        seen: list[str | Iterable[RRset]] = []
         begun_s = time.monotonic()
-        outcome = Drive(Question(owner, qtype, False), recursor.known, recursor.transport, say=steps.append).run()
+        outcome = Drive(
+            Question(owner, qtype, False), recursor.known, recursor.transport, say=seen.append,
+            show=lambda rrsets, _: seen.append(rrsets),
+        ).run()
+        took_s, stint = time.monotonic() - begun_s, Stint()
+        steps: list[str] = []
+        for each in seen:
+            steps += [each] if isinstance(each, str) else _lines(each, stint)
         return Trace(
             name=name.to_text(owner), type=rdata.type_to_text(qtype), detail=outcome.detail, steps=steps,
-            rcode=RCODES.get(outcome.rcode, str(outcome.rcode)),
-            answer=list(records(outcome.answer, signatures=False)), queries=outcome.packets,
-            seconds=round(time.monotonic() - begun_s, 4),
+            rcode=RCODES.get(outcome.rcode, str(outcome.rcode)), answer=_lines(outcome.answer, stint),
+            queries=outcome.packets, seconds=round(took_s, 4),
         )
 
     def flush(self, text: str, *, below: bool) -> dict[str, Any]:
@@ -97,6 +109,15 @@ class ResolverAdmin:
         if self._recursor is None:
             raise ApiError(404, "not_found", "the resolver is off: DNS_RECURSION_ALLOW is none")
         return self._recursor
+
+
+def _lines(rrsets: Iterable[RRset], stint: Stint) -> list[str]:
+    """Return records in presentation format, one a line."""
+    found = []
+    for rrset in rrsets:
+        before = f"{name.to_text(rrset.owner)} {rrset.ttl_s} IN {rdata.type_to_text(rrset.rdtype)}"
+        found += [f"{before} {text}" for text in texts_of(rrset.rdtype, rrset.rdatas, stint)]
+    return found
 
 
 def _wire(text: str) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 from streamdns.admin.access.accounts import file_of, users_missing
+from streamdns.admin.access.revoked import Revoked
 from streamdns.admin.access.tokens import keyring_of
 from streamdns.admin.http.tls import peers_context, tls_context
 from streamdns.commands.output import note, print_json, print_lines
@@ -21,6 +22,7 @@ from streamdns.runtime.open_files import connections_of, most_open_files
 from streamdns.runtime.owner import acting_as_owner
 from streamdns.serving.listeners import listeners
 from streamdns.settings import Settings
+from streamdns.settings.admin import needs_login
 from streamdns.settings.open_resolver import open_resolver
 from streamdns.sources.filelog import is_directory, partition_files
 from streamdns.view.view import current_generation, holder_of, is_frozen, open_readonly
@@ -197,5 +199,10 @@ def _check_admin(settings: Settings, problems: list[str], notes: list[str]) -> N
             look(settings)
         except ConfigError as err:
             problems += err.problems
+    if needs_login(settings) and os.path.isabs(settings.admin_revoked):
+        try:
+            Revoked(settings.admin_revoked).has("")
+        except (OSError, ValueError) as err:
+            notes.append(f"the list of revoked tokens cannot be used, so no token will be taken: {err}")
     if settings.admin_password and users_missing(settings):
         notes.append(f"DNS_ADMIN_USERS={settings.admin_users} is not there; only {settings.admin_username} can sign in")

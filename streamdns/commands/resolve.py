@@ -15,6 +15,7 @@ from streamdns.dns import rdata
 from streamdns.dns.wire import NOERROR
 from streamdns.errors import ViewError
 from streamdns.metrics.registry import Registry
+from streamdns.resolver.resolution.message import RRset
 from streamdns.resolver.resolution.question import Local, Question
 from streamdns.resolver.service.answering import OwnZones
 from streamdns.resolver.service.drive import RCODES, Drive, records
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         known = knowledge_of(settings, local)
         began_s = time.monotonic()
         transport = Transport(Registry(), sources=settings.resolver_source)
-        outcome = Drive(question, known, transport, say=_say if args.trace else None).run()
+        outcome = Drive(question, known, transport, say=_say if args.trace else None, show=_show).run()
         transport.close()
         took_ms = (time.monotonic() - began_s) * 1000
         if settings.private_answers == "deny":
@@ -69,6 +70,10 @@ def _own_zones(settings: Settings) -> Iterator[Local]:
 
 def _say(line: str) -> None:
     _print([line])
+
+
+def _show(rrsets: Iterable[RRset], signatures: bool) -> None:
+    _print(records(rrsets, signatures=signatures))
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 
+_DESCRIPTORS = "/proc/self/fd"
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -18,10 +19,18 @@ def register(registry: Registry, *, started_s: float, clock: Callable[[], float]
     """Add the metrics of the process to a registry; started_s is the clock's value at the start."""
     registry.callback("process.cpu_seconds", lambda: sum(os.times()[:2]))
     registry.callback("process.resident_bytes", resident_bytes)
-    registry.callback("process.descriptors", lambda: len(os.listdir("/proc/self/fd")) - 1)
+    registry.callback("process.descriptors", open_descriptors)
     registry.callback("process.descriptors_max", lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     registry.callback("process.uptime_seconds", lambda: clock() - started_s)
     registry.callback("process.log_lines_lost", logs.lost_lines)
+
+
+def open_descriptors() -> int:
+    """Return how many files this process has open: Linux 6.2 and newer say so as the size of the directory of them.
+
+    To list thousands of them takes milliseconds, in which no query is answered.
+    """
+    return os.stat(_DESCRIPTORS).st_size or len(os.listdir(_DESCRIPTORS)) - 1
 
 
 def resident_bytes() -> int:

@@ -116,3 +116,30 @@ def test_links_in_the_directory_of_the_service_lead_root_to_no_file_of_its_own(t
         done = command(tmp_path, *arguments, settings=settings, stdin="swordfish\n")
         assert done.returncode == 0, done.stderr
     assert {each.stat().st_uid for each in state.iterdir()} == {nobody.pw_uid}
+
+
+@pytest.mark.root
+def test_a_view_is_read_without_writing_through_a_link(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """LMDB opens its table of readers for writing, wherever a link leads."""
+    nobody, target = pwd.getpwnam("nobody"), tmp_path / "target"
+    server = serve(start=False)
+    server.publish("www.example.org", "A", ["192.0.2.1"])
+    server.start()
+    server.wait_applied()
+    assert server.stop() == 0
+    (generation,) = (each for each in server.view.iterdir() if each.is_dir())
+    for above in (server.view, *server.view.parents[:-1]):
+        above.chmod(above.stat().st_mode | 0o011)
+    for each in (server.view, *server.view.rglob("*")):
+        os.chown(each, nobody.pw_uid, -1)
+    assert server.command("lookup", "www.example.org").returncode == 0
+    # The server reads it as its own user.
+    assert server.command("rebuild").returncode == 0
+    assert (server.view / "rebuild-request").stat().st_uid == nobody.pw_uid
+    target.write_text("secret " * 1000)
+    target.chmod(0o600)
+    (generation / "lock.mdb").unlink()
+    (generation / "lock.mdb").symlink_to(target)
+    done = server.command("lookup", "www.example.org")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done
+    assert target.read_text() == "secret " * 1000

@@ -114,6 +114,7 @@ def check(world: World, each: Shown, *, code: int = 0) -> None:
     done = world.run(each.command)
     written = done.stdout + done.stderr
     written = written.replace(str(world.node.view), "./var/view").replace(str(world.node.log), "./var/log.jsonl")
+    written = written.replace(f"http://{HOST}:{world.node.admin_port}", "http://127.0.0.1:8054")
     assert done.returncode == code, (each.command, done)
     assert not missing(each, written), (each.command, missing(each, written), written)
 
@@ -285,6 +286,8 @@ def test_users_and_tokens(world: World) -> None:
     written = _typed(world, add.command, ["correct horse", "correct horse"])
     assert not missing(add, written), written
     check(world, listing)
+    world.node.settings |= world.extra
+    world.node.start()
     create, revoke, revoke_file = section("docs/cli.md", "streamdns token")
     check(world, create)
     done = world.run(create.command)

@@ -35,6 +35,8 @@ class Access:
         # From now on it is this very file, in whatever directory a command works.
         self._revoked = Revoked(os.path.abspath(settings.admin_revoked))
         self._revoked.remember()
+        if needs_login(settings):
+            self._look_at_the_list()
         self._accounts = Accounts(settings)
         self._keyring: Keyring | None = None
         self._made: Keyring | None = None
@@ -58,6 +60,13 @@ class Access:
             Route("GET", "/v1/tokens/revoked", self._token_state, "Whether a token is in this node's list of revoked "
                   "ones, and where the list is", TokenState, query=TokenQuery, unscoped=True),
         )
+
+    def _look_at_the_list(self) -> None:
+        """Say at the start where no token will be taken."""
+        try:
+            self._revoked.has("")
+        except (OSError, ValueError) as error:
+            _log.error("admin.file_unreadable", path=self._revoked.path, error=str(error))
 
     def _token_state(self, call: Call) -> TokenState:
         if isinstance(self._gate, OpenGate):

@@ -16,7 +16,7 @@ _encode = msgspec.json.encode
 def pieces(document: Any) -> list[bytes]:
     """Return the JSON of a document, a line, as pieces; gives way in between.
 
-    Of a list, and of the lists in the fields of a Struct, each element is encoded by itself: only they may be long.
+    Of a list, and of the lists in a Struct or a dict, each element is encoded by itself: only they may be long.
     """
     stint = Stint()
     made: list[bytes] = []
@@ -36,7 +36,7 @@ def pieces(document: Any) -> list[bytes]:
 def _parts(document: Any) -> Iterator[bytes]:
     if isinstance(document, list):
         yield from _of_list(document)
-    elif isinstance(document, msgspec.Struct) and not document.__struct_config__.tag:
+    elif isinstance(document, msgspec.Struct) and _is_plain(document.__struct_config__):
         before = b"{"
         for field in msgspec.structs.fields(document):
             value = getattr(document, field.name)
@@ -44,8 +44,20 @@ def _parts(document: Any) -> Iterator[bytes]:
             yield from _of_list(value) if isinstance(value, list) else (_encode(value),)
             before = b","
         yield b"{}" if before == b"{" else b"}"
+    elif isinstance(document, dict) and document:
+        before = b"{"
+        for key, value in document.items():
+            yield before + _encode(key) + b":"
+            yield from _of_list(value) if isinstance(value, list) else (_encode(value),)
+            before = b","
+        yield b"}"
     else:
         yield _encode(document)
+
+
+def _is_plain(config: Any) -> bool:
+    """Return whether all fields of a Struct are written, and nothing else."""
+    return not config.tag and not config.array_like and not config.omit_defaults
 
 
 def _of_list(values: list[Any]) -> Iterator[bytes]:

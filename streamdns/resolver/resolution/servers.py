@@ -184,9 +184,9 @@ class Servers:
             "left_alone_seconds": round(max(0.0, server.dead_until_s - now_s), 3),
         }
 
-    def asked(self) -> list[tuple[Address, Server]]:
-        """All that were asked, as they are at this moment."""
-        return [(address, server) for address, server in list(self._servers.items()) if server.asked]
+    def all(self) -> list[tuple[Address, Server]]:
+        """All that are remembered at this moment, asked or not."""
+        return list(self._servers.items())
 
     def lame(self, address: Address, zone: bytes, now_s: float, *, for_s: float = LAME_S) -> None:
         """Marks a server as lame for a zone: it does not serve it."""

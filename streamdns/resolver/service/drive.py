@@ -20,13 +20,15 @@ RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP",
 class Drive:
     """Runs one resolution: sends its queries and feeds it the responses that the transport gets.
 
-    `say` gets a line for each step, records in presentation form among them; None: nobody wants to know.
+    `say` gets a line for each step, and `show` the records of each response, with whether signatures are wanted; None:
+    nobody wants to know.
     """
 
     def __init__(
-        self, question: Question, known: Knowledge, transport: Transport, *, say: Callable[[str], None] | None = None
+        self, question: Question, known: Knowledge, transport: Transport, *, say: Callable[[str], None] | None = None,
+        show: Callable[[Iterable[RRset], bool], None] | None = None,
     ) -> None:
-        self._transport, self._say = transport, say
+        self._transport, self._say, self._show = transport, say, show
         self._asked: dict[int, tuple[Ask, float]] = {}
         self._over = Event()
         self._resolution = Resolution(question, known, trace=self._tell if say is not None else None)
@@ -49,9 +51,9 @@ class Drive:
             told += ", authoritative" if response.authoritative else ""
             told += ", truncated" if response.truncated else ""
             self._tell(f"{ask.address.host} answers after {(now_s - sent_s) * 1000:.0f} ms: {told}")
-            for section in (response.answer, response.authority, response.additional):
-                for line in records(section, signatures=ask.options.do):
-                    self._say(line)
+            if self._show is not None:
+                for section in (response.answer, response.authority, response.additional):
+                    self._show(section, ask.options.do)
         self._send(self._resolution.responded(token, response, now_s))
 
     def failed(self, token: int, why: str, *, unreachable: bool = False) -> None:

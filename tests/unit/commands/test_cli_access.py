@@ -133,6 +133,18 @@ def test_tokens_that_are_refused(run: Commands) -> None:
     assert "no key can sign" in done.err
 
 
+def test_check_says_that_the_list_of_revoked_tokens_is_gone(run: Commands) -> None:
+    run.ok("token", "revoke", "5f0c2a9be1d84c7712a0b3de")
+    run.ok("user", "add", "alice", "--role", "viewer", stdin=b"swordfish\n")
+    run.set(DNS_ADMIN_ADDRESS="127.0.0.1:0")
+    assert "revoked tokens" not in run.ok("check").err
+    (run.folder / "revoked.json").unlink()
+    assert "so no token will be taken" in run.ok("check").err
+    run.set(DNS_ADMIN_ADDRESS="off")
+    done = run("token", "revoke", "another")
+    assert (done.code, "the list is gone: put it back" in done.err) == (1, True)
+
+
 def test_check_looks_at_keys_and_certificates(run: Commands) -> None:
     run.set(DNS_ADMIN_JWTKEYS=f"k={run.folder}/nowhere", DNS_ADMIN_TLS_CERT=run.folder / "none.pem")
     said = _check(run)

@@ -12,6 +12,7 @@ import pytest
 
 from streamdns.addresses import Address, Unasked, UnixAddress
 from streamdns.errors import ConfigError, NotYet
+from streamdns.runtime import listening
 from streamdns.runtime.listening import InetListener, UnixListener, families, wanted
 from streamdns.settings.parsers import parse_addresses
 
@@ -102,3 +103,19 @@ def test_a_file_that_is_no_socket_and_a_folder_that_is_not_there_are_mistakes(tm
         with pytest.raises(ConfigError, match=r"DNS_ADMIN_ADDRESS: unix:.* cannot be used"):
             UnixListener("DNS_ADMIN_ADDRESS", UnixAddress(str(path)), mode=0o660).bind()
     assert (tmp_path / "file").read_text() == "somebody's"
+
+
+def test_the_mode_of_a_socket_is_set_on_nothing_else(tmp_path: Path) -> None:
+    """Between bind(2) and chmod(2) who owns the directory may put a link there."""
+    target = tmp_path / "target"
+    target.write_text("secret")
+    target.chmod(0o600)
+    (tmp_path / "admin.sock").symlink_to(target)
+    for path in (tmp_path / "admin.sock", target):
+        with pytest.raises(OSError, match="something else stands there"):
+            listening._set_mode(str(path), 0o666)
+    assert target.stat().st_mode & 0o777 == 0o600
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "real.sock"))
+        listening._set_mode(str(tmp_path / "real.sock"), 0o660)
+    assert (tmp_path / "real.sock").stat().st_mode & 0o777 == 0o660
