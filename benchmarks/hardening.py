@@ -7,6 +7,7 @@ import random
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Self
@@ -24,7 +25,6 @@ from tests.attacks import ADMIN, LOG, RESOLVER, ZONE, hostile, zone
 from tests.attacks.probe import Looks, Probe
 from tests.attacks.running import Running, hostile_servers
 from tests.harness import wait_until
-from tests.harness.process import end
 
 _COLUMNS = (
     ("attack", "attack"), ("server", "server"), ("alone_max_ms", "alone max ms"), ("p50_ms", "p50 ms"),
@@ -55,8 +55,7 @@ def run(options: Options) -> Result:
             chosen = tuple(name for name in chosen if name not in RESOLVER)
         else:
             if any(name in RESOLVER for name in chosen):
-                servers = hostile_servers()
-                stack.callback(end, servers)
+                stack.enter_context(hostile_servers())
         _zones(options, folder, result, [name for name in ZONE if name in chosen])
         _resolvers(options, folder, result, [name for name in RESOLVER if name in chosen])
         _own(options, folder, result, [name for name in (*ADMIN, *LOG) if name in chosen])
@@ -101,7 +100,7 @@ def _resolvers(options: Options, folder: pathlib.Path, result: Result, names: Se
             with _started(subject, "cached.good.example", b"\xc0\0\2\1") as probe, GoodClient(subject.port) as good:
                 before = victim_packets()
                 row = _attack(options, result, name, subject, probe)
-                row["good"] = good.share()
+                row["good"] = "{} of {}".format(*good.answered())
                 if name == "nxns" and row["sent"]:
                     each = (victim_packets() - before) / row["sent"]
                     row["counted"] += f", {each:.1f} packets to the victim a question"
@@ -199,6 +198,7 @@ class GoodClient:
         self._port, self._stop = port, threading.Event()
         self._sent: dict[int, float] = {}
         self._answered = 0
+        self.rcodes: Counter[int] = Counter()
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
     def __enter__(self) -> Self:
@@ -209,11 +209,11 @@ class GoodClient:
         self._stop.set()
         self._thread.join()
 
-    def share(self) -> str:
-        """How many of those that were asked more than five seconds ago were answered right."""
+    def answered(self) -> tuple[int, int]:
+        """Stop, and say how many were answered right within five seconds, of how many."""
         self._stop.set()
         self._thread.join()
-        return f"{self._answered} of {len(self._sent)}"
+        return self._answered, len(self._sent)
 
     def _ask(self) -> None:
         rng = random.Random(self._port)
@@ -236,6 +236,7 @@ class GoodClient:
     def _receive(self, sock: socket.socket) -> None:
         try:
             while reply := sock.recv(4096, socket.MSG_DONTWAIT):
+                self.rcodes[reply[3] & 15] += 1
                 self._answered += reply[3] & 15 == 0 and b"\xc0\0\2\1" in reply
         except OSError:
             pass  # nothing there

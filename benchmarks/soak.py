@@ -20,7 +20,6 @@ from benchmarks.report import Result
 from benchmarks.servers import Streamdns, missing
 from tests.attacks import RESOLVER, hostile, zone
 from tests.attacks.running import Running, hostile_servers
-from tests.harness.process import end
 
 _COLUMNS = (
     ("turn", "turn"), ("attacks", "attacks"), ("sent", "good queries"), ("lost", "lost"), ("max_ms", "max ms"),
@@ -55,7 +54,7 @@ def run(options: Options) -> Result:
     with ExitStack() as stack:
         try:
             stack.enter_context(tree.network())
-            stack.callback(end, hostile_servers())
+            stack.enter_context(hostile_servers())
         except OSError as error:
             result.skip("resolver", str(error))
             names = [name for name in names if name not in RESOLVER]

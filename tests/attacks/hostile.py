@@ -1,6 +1,6 @@
-"""Name servers of somebody hostile and of honest ones, at port 53 of 198.18.0.0/15 (`python -m tests.attacks.hostile`).
+"""Name servers at port 53 of 198.18.0.0/15: `python -m tests.attacks.hostile honest`, and `... evil` for the others.
 
-It wants a network of its own (benchmarks/tree.py makes one). What a hostile server says follows from the name:
+They want a network of their own (benchmarks/tree.py makes one). What a hostile server says follows from the name:
 names.evil.example, owners.evil.example, wrong.evil.example, silent.evil.example, nxns.evil.example. Whatever is below
 good.example is there. victim.example has nothing; TXT count.victim.example tells how often it was asked.
 """
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 ROOT, EXAMPLE, VICTIM, GOOD = "198.18.0.1", "198.18.0.2", "198.18.77.1", "198.18.88.1"
+HONEST = [ROOT, EXAMPLE, VICTIM, GOOD]
 EVIL = [f"198.18.66.{number}" for number in range(1, 11)]
 SILENT = [f"198.18.99.{number}" for number in range(1, 5)]
 HINTS = f". 86400 NS a.root.\na.root. 86400 A {ROOT}\n"
@@ -159,11 +160,11 @@ def chained(query: bytes, end: int, *, owners_only: bool) -> bytes:
     return message(query, end, answer=[record(b"\0", 65280, chain), *[more] * 3900])
 
 
-def serve(ready: Callable[[], None]) -> None:
-    """Answer for ever."""
+def serve(hosts: list[str], silent: list[str], ready: Callable[[], None]) -> None:
+    """Answer at these addresses for ever; at the silent ones nothing is answered, not even that nobody is there."""
     servers, selector = Servers(), selectors.DefaultSelector()
     unread = []
-    for host in (ROOT, EXAMPLE, VICTIM, GOOD, *EVIL):
+    for host in hosts:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         udp.bind((host, 53))
@@ -173,7 +174,7 @@ def serve(ready: Callable[[], None]) -> None:
         tcp.bind((host, 53))
         tcp.listen(512)
         selector.register(tcp, selectors.EVENT_READ, host)
-    for host in SILENT:
+    for host in silent:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind((host, 53))
         unread.append(sock)
@@ -213,6 +214,7 @@ def _converse(servers: Servers, listener: socket.socket, host: str) -> None:
 
 if __name__ == "__main__":
     try:
-        serve(lambda: print("ready", flush=True))
+        honest = sys.argv[1] == "honest"
+        serve(HONEST if honest else EVIL, [] if honest else SILENT, lambda: print("ready", flush=True))
     except KeyboardInterrupt:
         sys.exit(0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Self
 
 from tests.harness.process import ROOT, clean_environment, end
@@ -41,14 +43,16 @@ class Running:
         self.counted = json.loads(lines[-1]) if lines else {}
 
 
-def hostile_servers() -> subprocess.Popen[str]:
-    """Start the name servers of tests/attacks/hostile.py; ends with end() of the harness."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.attacks.hostile"], cwd=ROOT, env=clean_environment({}),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n", "the hostile name servers did not start"
-    return process
-
-
+@contextmanager
+def hostile_servers() -> Iterator[None]:
+    """The name servers of tests/attacks/hostile.py: those who are honest do not wait for those who are asked much."""
+    with ExitStack() as stack:
+        for which in ("honest", "evil"):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.attacks.hostile", which], cwd=ROOT, env=clean_environment({}),
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+            )
+            stack.callback(end, process)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", f"the {which} name servers did not start"
+        yield

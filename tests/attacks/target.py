@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
+_CONNECT_S, _REFUSALS = 0.3, 10
 
 
 @dataclass
@@ -53,11 +54,15 @@ def connections(
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with ExitStack() as stack:
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        socks = []
+        socks: list[socket.socket] = []
+        refused = 0
         for count in range(number):
             sock = connect(target, f"127.1.{count % clients}.1", receive_octets=receive_octets)
             if sock is not None:
                 socks.append(stack.enter_context(sock))
+            refused = 0 if sock is not None else refused + 1
+            if refused >= _REFUSALS:
+                break  # It takes no more: some servers have room for a hundred.
         yield socks
 
 
@@ -65,7 +70,7 @@ def connect(target: Target, client: str, *, receive_octets: int = 2048) -> socke
     """One connection from an address, None where it is refused or not accepted in time."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_octets)
-    sock.settimeout(2.0)
+    sock.settimeout(_CONNECT_S)
     try:
         sock.bind((client, 0))
         sock.connect((HOST, target.port))
@@ -83,6 +88,7 @@ def pour(target: Target, message: bytes, *, number: int, clients: int, read: boo
     with connections(target, number, clients=clients, receive_octets=1 << 16 if read else 2048) as socks:
         target.begin()
         while not target.over():
+            full = False
             for at, sock in enumerate(socks):
                 try:
                     target.counted["octets_in"] += sock.send(message)
@@ -91,7 +97,9 @@ def pour(target: Target, message: bytes, *, number: int, clients: int, read: boo
                     pass  # full: the other side does not read
                 except OSError:
                     sock.close()
-                    socks[at] = connect(target, f"127.1.{at % clients}.1") or sock
+                    if not full:
+                        again = connect(target, f"127.1.{at % clients}.1")
+                        socks[at], full = again or sock, again is None
                 if read:
                     drain(target, sock)
                 if target.over():

@@ -36,11 +36,11 @@ INGEST = {"used_bytes_per_record", "disk_bytes_per_record", "anon_mb_peak", "ano
 MACHINE = {"cpu", "cores", "kernel", "python", "python_path", "python_build", "tools", "load_average", "memory_bytes"}
 
 
-def _quick(what: str, folder: pathlib.Path) -> tuple[dict[str, Any], str]:
+def _quick(what: str, folder: pathlib.Path, *more: str) -> tuple[dict[str, Any], str]:
     """What a quick run wrote into its file, and what it said; it leaves nothing else behind."""
     results, work = folder / "results", folder / "work"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", what, "--quick", "--results", results, "--work", work],
+        [sys.executable, "-m", "benchmarks", what, "--quick", "--results", results, "--work", work, *more],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=170,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -231,3 +231,29 @@ def test_what_dnsperf_says() -> None:
 def test_percentile(share: float, value: int) -> None:
     """The smallest of 1..100 that is not less than the share of them."""
     assert percentile(range(100, 0, -1), share) == value
+
+
+@pytest.mark.slow
+def test_a_quick_run_of_attacks(tmp_path: pathlib.Path) -> None:
+    """Each server that is there has a row for each attack, with what was seen of it."""
+    document, _ = _quick("hardening", tmp_path, "--attacks", "amplification", "events_spellings")
+    rows = document["results"]["hardening"]["rows"]
+    assert ("events_spellings", "streamdns") in {(row["attack"], row["server"]) for row in rows}
+    if find_tool("nsd"):
+        assert ("amplification", "NSD") in {(row["attack"], row["server"]) for row in rows}
+    for row in rows:
+        assert row["looks"] > 5
+        assert row["max_ms"] >= row["p50_ms"] > 0
+        assert row["resident_mb"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.peers("dnsperf")
+def test_a_quick_soak(tmp_path: pathlib.Path) -> None:
+    """A turn or two; at the end every changed name is right and the digest that of a view made anew, or it fails."""
+    document, said = _quick("soak", tmp_path, "--attacks", "udp_mutated", "events_spellings", "--seed", "7")
+    *turns, whole = document["results"]["soak"]["rows"]
+    assert turns
+    assert "seed 7" in said
+    assert whole["sent"] == sum(turn["sent"] for turn in turns) > 0
+    assert "digest as that of a view made anew" in whole["attacks"]
