@@ -27,7 +27,7 @@ WORK = ROOT / "build" / "mutants"
 #: Of 100 changes tests notice so many at least; a sample of few may fall below it by chance.
 LEAST, LEAST_OF_SAMPLE = 90.0, 80.0
 #: A sample of fewer says nothing.
-LEAST_SAMPLED = 60
+LEAST_SAMPLED = 100
 
 
 def play(group: Group, file: Path, *, seed: int, until_s: float, jobs: int, only: Sequence[str]) -> None:

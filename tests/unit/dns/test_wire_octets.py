@@ -167,6 +167,18 @@ def test_generic_text(wire: bytes, text: str) -> None:
     assert rdata.generic_text(wire) == text
 
 
+@pytest.mark.parametrize(
+    ("rdtype", "wire", "text"),
+    [
+        (1, b"\2ab\0", "2.97.98.0"), (2, b"\2ab\0", "ab."), (1, b"\1\2\3", "\\# 3 010203"),
+        (28, b"\x0e" + b"a" * 14 + b"\0", "e61:6161:6161:6161:6161:6161:6161:6100"),
+        (5, b"\x0e" + b"a" * 14 + b"\0", "aaaaaaaaaaaaaa."), (28, b"\1\2\3\4", "\\# 4 01020304"),
+    ],
+)
+def test_text_of_octets_that_could_be_an_address(rdtype: int, wire: bytes, text: str) -> None:
+    assert rdata.to_text(rdtype, wire) == text
+
+
 def test_lengths_of_names_at_their_limit() -> None:
     """63 octets a label and 255 a name, in each of the ways in which text is read."""
     longest = "a" * 63

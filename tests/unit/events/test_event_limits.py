@@ -184,7 +184,7 @@ def test_all_that_waits_comes_at_once_at_the_end() -> None:
     drained = ordering.drain()
     assert [record.key for record in drained.records] == [b"a.|CNAME", b"a.|A", b"a.|SOA"]
     assert drained.positions == {("t", number): 1 for number in range(3)}
-    assert (drained.caught_up, ordering.held, ordering.drain().records) == (False, 0, [])
+    assert (drained.caught_up, drained.whole_s, ordering.held, ordering.drain().records) == (False, None, 0, [])
     assert ordering.drain().caught_up is False
 
 

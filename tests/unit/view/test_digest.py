@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,13 @@ OWNER = b"\3www\7example\3org\0"
 @given(found=rdatas, ttl=st.integers(0, 2**31 - 1))
 def test_the_hash_is_the_one_of_the_model(found: list[bytes], ttl: int) -> None:
     assert rrset_hash(OWNER, pack_records(16, ttl, found)) == expected_hash((OWNER, "TXT"), Data(ttl, tuple(found)))
+
+
+@pytest.mark.parametrize("sizes", [(1, 244), (2, 500), (261, 244), (512, 500), (0, 0), (0, 5), (255, 256), (65_000,)])
+def test_several_records_are_never_taken_for_one(sizes: tuple[int, ...]) -> None:
+    """Whatever their lengths come to, together or octet by octet."""
+    for found in ([bytes((255 - at,)) * size for at, size in enumerate(sizes)], [b"\x0c" * size for size in sizes]):
+        assert rrset_hash(OWNER, pack_records(16, 5, found)) == expected_hash((OWNER, "TXT"), Data(5, tuple(found)))
 
 
 @given(found=rdatas, chance=st.randoms())
