@@ -46,7 +46,7 @@ Deliver = Callable[[bytes], None]
 # Types that want compression, additional addresses, or another side of a cut.
 _NOT_SIMPLE = {*COMPRESSIBLE, *ADDITIONAL_FOR, *unusual.NO_DATA_TYPES, ANY, DS, DNAME, NSEC, RRSIG}
 
-_POINTER = struct.Struct(">H")
+_POINTER = _SIZE = struct.Struct(">H")
 
 
 class Answerer(ZoneAnswers):
@@ -193,6 +193,21 @@ class Answerer(ZoneAnswers):
             node[start : start + length],
             opt,
         )
+
+    def reply_with(self, packet: bytes, end: int, limit: int, opt: bytes, tcp: bool, slot: int) -> bytes | None:
+        """The reply to a query of class IN with EDNS options, answered by `opt`: the rest as if it had none.
+
+        What is not common takes the long way with the same `opt`. The question ends at `end`; nothing in the query is
+        malformed.
+        """
+        kept = self.opt_plain, self.opt_do, self._edns_size
+        self.opt_plain = self.opt_do = opt
+        self._edns_size = limit
+        bare = b"%b%b%b%b%b\0\0\0\0\0\0" % (packet[:4], ONLY_OPT, packet[12:end], OPT_HEAD, _SIZE.pack(limit))
+        try:
+            return Answerer.reply(self, bare, tcp, slot)
+        finally:
+            self.opt_plain, self.opt_do, self._edns_size = kept
 
     def _negative(
         self, packet: bytes, found: bytes, apex_at: int, end: int, rcode: int, limit: int, opt: bytes

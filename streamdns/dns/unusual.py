@@ -78,6 +78,10 @@ class Responder(Protocol):
     opt_do: bytes
     tally: defaultdict[int, int]
 
+    def reply_with(self, packet: bytes, end: int, limit: int, opt: bytes, tcp: bool, slot: int) -> bytes | None:
+        """The reply to a well-formed query of class IN with EDNS options, which `opt` answers."""
+        ...
+
     def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
         """The reply to a well-formed query of class IN."""
         ...
@@ -107,6 +111,8 @@ def reply(answerer: Responder, packet: bytes, tcp: bool, slot: int) -> bytes | N
     if edns is not None and edns.version > 0:
         opt = opt_record(answerer.policy.edns_size, edns.do, b"", BADVERS)
         return with_question(answerer, packet, end, BADVERS, opt)
+    if opt and packet[end - 2 : end] == b"\0\1":
+        return answerer.reply_with(packet, end, limit, opt, tcp, slot)
     return by_class_and_type(answerer, packet, end, limit, opt)
 
 

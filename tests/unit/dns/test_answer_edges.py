@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
 import pytest
 
 from streamdns.dns import unusual
-from tests.unit.dns.answering import answerer, ask, errors, reply_to, section
+from tests.unit.dns.answering import EXAMPLE, answerer, ask, errors, reply_to, section
 
 _LONG = ".".join([letter * 60 for letter in "abc"])
 _OTHER = ".".join([letter * 58 for letter in "xyz"])
@@ -72,3 +73,36 @@ def test_servfail_for_a_query_and_nothing_for_what_is_none() -> None:
     assert sum(made.tally.values()) == 1
     assert unusual.servfail(made, packet[:11]) is None
     assert unusual.servfail(made, packet[:2] + b"\x80" + packet[3:]) is None
+
+
+FULL = EXAMPLE + """
+www.example. 300 A 192.0.2.1
+far.example. 300 CNAME www.example.
+*.wild.example. 300 MX 10 www.example.
+below.example. 300 DNAME example.
+cut.example. 300 NS ns.cut.example.
+ns.cut.example. 300 A 192.0.2.9
+"""
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize("size", [0, 512, 600, 1232, 4096])
+@pytest.mark.parametrize("do", [False, True])
+def test_an_option_changes_nothing_else(tcp: bool, size: int, do: bool) -> None:
+    """A query with EDNS options is answered as one without them, octet by octet, but for the options of the reply."""
+    zone = FULL + "".join(f"many.example. 300 A 192.0.2.{number}\n" for number in range(1, 90))
+    made = answerer(zone)
+    for owner in ("WWW", "far", "a.wild", "www.below", "a.cut", "many", "nothing", "a.b.c.nothing", "ns"):
+        for rdtype in ("A", "AAAA", "MX", "ANY", "SOA", "AXFR"):
+            query = dns.message.make_query(f"{owner}.example", rdtype, use_edns=0, payload=size, want_dnssec=do)
+            plain = made.reply(query.to_wire(), tcp, 0)
+            counted = dict(made.tally)
+            made.tally.clear()
+            query.use_edns(0, payload=size, options=[dns.edns.GenericOption(65001, b"unknown")])
+            query.want_dnssec(do)
+            assert made.reply(query.to_wire(), tcp, 0) == plain, (owner, rdtype)
+            assert dict(made.tally) == counted
+            made.tally.clear()
+    for owner in ("www.foreign", "."):
+        query = dns.message.make_query(owner, "A", use_edns=0, options=[dns.edns.GenericOption(65001, b"unknown")])
+        assert reply_to(made, query).rcode() == dns.rcode.REFUSED
