@@ -23,7 +23,7 @@ LABEL_VALUES: Mapping[str, frozenset[str]] = {
     "transport": frozenset({"udp", "tcp"}),
     "qtype": frozenset(_QTYPES),
     "rcode": frozenset(_RCODES),
-    "limit": frozenset({"all", "client"}),
+    "limit": frozenset({"all", "client", "gave_way"}),
     "outcome": frozenset({"ok", "wrong", "delayed"}),
     "action": frozenset({"dropped", "truncated", "sent", "logged"}),
 }
@@ -105,9 +105,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("resolver.rtt_seconds", "histogram", "Time until a name server responded.", (), "seconds",
            (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5)),
     Metric("resolver.limited", "counter", "Queries that were answered with SERVFAIL because too many were being "
-           "resolved: in all, or of the client.", ("limit",)),
-    Metric("resolver.given_up", "counter", "Resolutions in which a limit of one question was met: its time, queries "
-           "sent, delegations on the way, aliases in a row.", ("reason",)),
+           "resolved: in all, of the client's network, or others needed the place (gave_way).", ("limit",)),
+    Metric("resolver.given_up", "counter", "Resolutions in which a limit was met: of one question its time, queries "
+           "sent, delegations on the way, aliases in a row, lookups of name servers, and work (CPU time); or of what "
+           "is on its way to the servers of a zone, or to a server.", ("reason",)),
+    Metric("resolver.cpu_seconds", "counter", "CPU time that resolutions took: to read what name servers sent, to "
+           "judge it and to send the next queries.", (), "seconds"),
     Metric("resolver.stale", "counter", "Answers with what was known last, because no name server of the zone "
            "answered."),
     Metric("resolver.prefetches", "counter", "Resolutions of what is asked for often, begun shortly before its end."),

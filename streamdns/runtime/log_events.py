@@ -137,7 +137,7 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "Check that this machine reaches the Internet at port 53, over UDP and TCP; or set "
              "DNS_RESOLVER_ADDRESS."),
     LogEvent("resolver.limit_reached", "warning", "Too many questions are being resolved at the same time, in all or "
-             "for one client; more are answered with SERVFAIL.",
+             "for one network of clients; more are answered with SERVFAIL.",
              "Check whether a client floods; otherwise raise DNS_RECURSION_LIMIT or DNS_RECURSION_CLIENT_LIMIT."),
     LogEvent("resolver.failed", "error", "Resolving a name failed because of a fault in streamdns; the answer was "
              "SERVFAIL.",

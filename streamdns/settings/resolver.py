@@ -20,7 +20,13 @@ WORDS: Final = {
     "private": "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 ::1/128 fc00::/7 "
                "fe80::/10",
 }
-_DENIED: Final = "0.0.0.0/8 127.0.0.0/8 224.0.0.0/4 255.255.255.255/32 ::/128 ::1/128 ff00::/8"
+#: This host, multicast, the reserved; this link, and the addresses at which clouds tell their machines secrets (those
+#: of AWS, Azure, Alibaba and Oracle that are not of the link); documentation.
+_DENIED: Final = (
+    "0.0.0.0/8 127.0.0.0/8 224.0.0.0/4 240.0.0.0/4 ::/128 ::1/128 ff00::/8 169.254.0.0/16 fe80::/10 fd00:ec2::254 "
+    "168.63.129.16 100.100.100.200 192.0.0.192 192.0.2.0/24 198.51.100.0/24 203.0.113.0/24 2001:db8::/32 3fff::/20"
+)
+_PRIVATE: Final = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7"
 NETWORKS: Final = (
     "CIDRs or addresses separated by space or comma; loopback (127.0.0.0/8 ::1/128), private (loopback, RFC 1918, "
     "100.64.0.0/10, 169.254.0.0/16, fc00::/7, fe80::/10); one with ! before it is taken out of the others; or none"
@@ -181,8 +187,28 @@ RESOLVER: Final[tuple[Setting, ...]] = (
                 "The most questions that are resolved at a time; twice as many queries may wait for them. More are "
                 "answered with SERVFAIL."),
     integer_row("DNS_RECURSION_CLIENT_LIMIT", "recursion_client_limit", (1, 100_000), "500",
-                "The most queries of one client address that may wait for the resolver at a time. More are answered "
-                "with SERVFAIL."),
+                "The most queries of one network of clients (IPv4 /24, IPv6 /64) that may wait for the resolver at a "
+                "time. More are answered with SERVFAIL."),
+    integer_row("DNS_RESOLVER_ZONE_LIMIT", "resolver_zone_limit", (0, 100_000), "500",
+                "The most queries that are on their way to the servers of one zone at a time; 0: no limit. Questions "
+                "that need more are answered with SERVFAIL. Forwarders have no such limit."),
+    integer_row("DNS_RESOLVER_SERVER_LIMIT", "resolver_server_limit", (0, 100_000), "500",
+                "The most queries that are on their way to one address of a name server at a time; 0: no limit. "
+                "Others are asked then; where there are none, the answer is SERVFAIL. Forwarders have no such limit."),
+    Setting(
+        name="DNS_QNAME_MINIMISATION", attribute="qname_minimisation",
+        parse=parsers.choice("relaxed", "strict", "off"), default="relaxed",
+        description="How much of a name is shown to servers above it (RFC 9156): a label more than they need. relaxed "
+                    "asks for the whole name where a part of it is denied, or not answered for; strict does not, so "
+                    "that names below empty ones that a broken server denies are not found; off always shows all.",
+        allowed="relaxed, strict or off",
+    ),
+    Setting(
+        name="DNS_QUERY_CASE", attribute="query_case", parse=parsers.choice("random", "keep"), default="random",
+        description="Whether letters in queries to name servers have random case, which a forger has to guess as well "
+                    "(0x20), or lower case.",
+        allowed="random or keep",
+    ),
     Setting(
         name="DNS_RESOLVER_ADDRESS", attribute="resolver_address", parse=parse_servers, default="", unset=(),
         unset_means="names are resolved from the root down",
@@ -223,8 +249,9 @@ RESOLVER: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         name="DNS_RESOLVER_DENY", attribute="resolver_deny", parse=parse_networks, default=_DENIED,
-        description="Addresses that the resolver never sends to, even if a delegation names them. Servers named in "
-                    "settings are asked all the same.",
+        description="Addresses that the resolver never sends to, even if a delegation names them. Unless it is set, "
+                    f"private networks ({_PRIVATE}) are among them, too, where DNS_RECURSION_ALLOW has clients outside "
+                    "of these. Servers named in settings are asked all the same.",
         allowed=NETWORKS, empty="none",
     ),
     Setting(
@@ -237,8 +264,19 @@ RESOLVER: Final[tuple[Setting, ...]] = (
 )
 
 
+def _are_near(clients: tuple[Network, ...]) -> bool:
+    """Return whether all clients are of this host, this link or private networks."""
+    near = parse_networks("private")
+    return all(any(each.version == other.version and each.subnet_of(other)  # type: ignore[arg-type]
+                   for other in near) for each in clients)
+
+
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str], given: set[str]) -> None:
     """Refuse this server as its own resolver, and warn of settings without effect; `values` lacks unparsed ones."""
+    clients = values.get("recursion_allow", ())
+    if "resolver_deny" in values and "DNS_RESOLVER_DENY" not in given and not _are_near(clients):
+        # What strangers may have asked for must not reach what only this network can.
+        values["resolver_deny"] += parse_networks(_PRIVATE)
     listening = values.get("address", ())
     asked = [("DNS_RESOLVER_ADDRESS", server) for server in values.get("resolver_address", ())]
     asked += [("DNS_FORWARD_ZONES", server) for zone in values.get("forward_zones", ()) for server in zone.servers]

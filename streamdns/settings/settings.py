@@ -97,6 +97,10 @@ class Settings:
     cache_bytes: int
     recursion_limit: int
     recursion_client_limit: int
+    resolver_zone_limit: int
+    resolver_server_limit: int
+    qname_minimisation: str
+    query_case: str
     resolver_address: tuple[Address, ...]
     forward_zones: tuple[ForwardZone, ...]
     special_names_off: tuple[str, ...]

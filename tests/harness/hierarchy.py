@@ -192,6 +192,8 @@ class World:
                 elif not ask.tcp and (host.forged or (host.mixes_case and not ask.keep_case)):
                     later(host.rtt_s, partial(distrusted, ask.token, not host.forged))
                 else:
+                    if ask.tcp and host.mixes_case and not ask.keep_case:
+                        response = response._replace(case_kept=False)
                     later(host.rtt_s * (2 if ask.tcp else 1), partial(responded, ask.token, response))
 
         send(resolution.start(self.now_s))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from streamdns.dns.wire import NS
 from streamdns.resolver.resolution.message import RRset
@@ -200,14 +201,15 @@ class Cache:
             del self._kinds[key[1]]
         return True
 
-    def put_delegation(self, cut: RRset, *, zone: bytes, now_s: float) -> None:
-        """Keep the NS records of a cut as the zone above has them; nothing with a TTL of 0."""
+    def put_delegation(self, cut: RRset, *, zone: bytes, now_s: float, until_s: float = inf) -> None:
+        """Keep the NS records of a cut as the zone above has them, until then at the most; nothing with a TTL of 0."""
         ttl_s = min(cut.ttl_s, MAX_TTL_S)
         key = (cut.owner, _CUT)
-        if ttl_s <= 0:
+        until_s = min(until_s, now_s + ttl_s)
+        if until_s <= now_s:
             self._remove(key)
             return
-        self._put(key, Entry(POSITIVE, GLUE_AUTHORITY, cut.rdatas, (), ttl_s, now_s + ttl_s, zone=zone))
+        self._put(key, Entry(POSITIVE, GLUE_AUTHORITY, cut.rdatas, (), int(until_s - now_s), until_s, zone=zone))
 
     def delegation(self, owner: bytes, now_s: float) -> tuple[bytes, Entry] | None:
         """The nearest zone cut at or above a name that is known; None where that is the root."""

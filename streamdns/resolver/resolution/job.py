@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 
 from streamdns.dns.wire import AAAA, CNAME, A
 from streamdns.resolver.resolution.message import Response, RRset
@@ -29,6 +30,7 @@ class Job:
     glue: dict[bytes, tuple[Address, ...]] = field(default_factory=dict)
     fixed: tuple[Address, ...] = ()
     recursive: bool = False
+    until_s: float = inf  # when the delegation to the zone ends, and with it all that its servers delegate
     own: Verdict | None = None  # the referral of one of our own zones that it is below of
     border: bytes = b"\0"  # the nearest forward zone or cut of ours at or above the name
     from_cache: bool = False  # the delegation is known for long enough that it may have changed
@@ -49,6 +51,7 @@ class Job:
     waiting: int = 0
     children: int = 0
     names_tried: int = 0
+    missing: set[bytes] = field(default_factory=set)  # names of servers that do not exist
     looked_for: set[bytes] = field(default_factory=set)  # names of servers whose addresses were, or are
     # The whole way.
     referrals: int = 0
@@ -77,6 +80,7 @@ class Job:
         self.visit += 1
         self.children = self.names_tried = 0
         self.looked_for.clear()
+        self.missing.clear()
         self.shown = 0
 
     def is_moot(self, step: int) -> bool:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from streamdns.dns.wire import CLASS_IN, HEADER_SIZE, OPT, RRSIG, FormatError, opt_record
 
 _MAX_NAME_OCTETS = 255
-_MAX_JUMPS = 128  # a name has at most 127 labels
+#: What is read of one message: beyond it a message is not taken apart any further. Honest ones have some dozens.
+MAX_RECORDS, MAX_LABELS, MAX_JUMPS = 1024, 4096, 16
 _QR, _AA, _TC, _RD, _RA, _AD, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 
 #: Types whose RDATA holds names that may be compressed when received (RFC 3597 §4, RFC 1035 §3.3): the octets before
@@ -23,6 +24,10 @@ _NAMES_IN: dict[int, tuple[int, int]] = {
 }
 _OCTETS_OF = {1: 4, 28: 16}
 _SIGNATURE_HEAD = 18  # octets of RRSIG before the signer's name, the first two of which are the type that is covered
+
+
+class TooMuch(FormatError):
+    """The message has more records, or more labels and pointers, than are read of one."""
 
 
 class RRset(NamedTuple):
@@ -39,7 +44,10 @@ class RRset(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A response; `qname` as it came, case and all, b"" where there is no question."""
+    """A response; `qname` as it came, case and all, b"" where there is no question.
+
+    `case_kept`: False where it came over TCP with the question in another case than it was sent.
+    """
 
     id: int
     qname: bytes
@@ -52,6 +60,7 @@ class Response(NamedTuple):
     answer: tuple[RRset, ...]
     authority: tuple[RRset, ...]
     additional: tuple[RRset, ...]
+    case_kept: bool = True
 
 
 class Options(NamedTuple):
@@ -78,52 +87,131 @@ def _around(qtype: int, options: Options) -> tuple[bytes, bytes]:
     return b"".join([number.to_bytes(2, "big") for number in numbers]), qtype.to_bytes(2, "big") + b"\0\1" + opt
 
 
-def parse(packet: bytes) -> Response:
+def parse(packet: bytes, *, question: bytes = b"", bounded: bool = True) -> Response:
     """Take a response apart. Raises FormatError for anything that is none, or is not well-formed.
 
-    A truncated one may end anywhere: its sections are left empty.
+    A truncated one may end anywhere: its sections are left empty. `question`: the name in lower case, where somebody
+    has seen already that the message has it, whatever its case. What is ours need not be `bounded`.
     """
     if len(packet) < HEADER_SIZE:
         raise FormatError
     message_id, flags, questions, *counts = (int.from_bytes(packet[at : at + 2], "big") for at in range(0, 12, 2))
     if not flags & _QR or questions > 1:
         raise FormatError
+    truncated = bool(flags & _TC)
+    if bounded and sum(counts) > MAX_RECORDS:
+        if not truncated:
+            raise TooMuch
+        counts = []
     at, qname, qtype = HEADER_SIZE, b"", 0
+    names = _Names(packet, MAX_LABELS if bounded else len(packet))
     if questions:
-        qname, at = read_name(packet, at)
+        if question:
+            at += len(question)
+            qname = packet[HEADER_SIZE:at]
+        else:
+            qname, at = names.read(at)
+            question = qname.lower()
         if at + 4 > len(packet) or packet[at + 2] << 8 | packet[at + 3] != CLASS_IN:
             raise FormatError
         qtype = packet[at] << 8 | packet[at + 1]
-        plain = qname.lower()
-        if plain != qname and at - HEADER_SIZE == len(qname):
+        if at - HEADER_SIZE == len(qname):
             # Names in RDATA that point into the question would have the case that was chosen by chance for it.
-            packet = packet[:HEADER_SIZE] + plain + packet[at:]
+            if question != qname:
+                names.packet = packet = packet[:HEADER_SIZE] + question + packet[at:]
+            names.known = {HEADER_SIZE: question}
         at += 4
-    truncated = bool(flags & _TC)
     extended: list[int] = []
     sections: list[tuple[RRset, ...]] = [(), (), ()]
     try:
         for number, count in enumerate(counts):
-            sections[number], at = _section(packet, at, count, extended)
+            if count:
+                sections[number], at = _section(names, at, count, extended)
     except FormatError:
         if not truncated:
             raise
         sections = [(), (), ()]
     rcode = flags & 15 | (extended[0] << 4 if extended else 0)
+    answer, authority, additional = sections
     return Response(
-        message_id, qname, qtype, rcode, bool(flags & _AA), truncated, bool(flags & _RA), bool(extended), *sections
+        message_id, qname, qtype, rcode, bool(flags & _AA), truncated, bool(flags & _RA), bool(extended), answer,
+        authority, additional,
     )
 
 
-def _section(packet: bytes, at: int, count: int, extended: list[int]) -> tuple[tuple[RRset, ...], int]:
+class _Names:
+    """The names of one message: what stands at an offset is read once and remembered, whoever points there.
+
+    `left` is how many labels and pointers may still be read; TooMuch is raised beyond. `known` are names by offset.
+    """
+
+    __slots__ = ("known", "left", "packet")
+
+    def __init__(self, packet: bytes, left: int) -> None:
+        self.packet, self.left = packet, left
+        self.known: dict[int, bytes] = {}
+
+    def read(self, at: int) -> tuple[bytes, int]:
+        """A name uncompressed, case kept, and the offset behind where it stands (RFC 1035 §4.1.4)."""
+        packet, known = self.packet, self.known
+        size = len(packet)
+        if at + 1 < size and packet[at] >= 0xC0:
+            found = known.get((packet[at] & 0x3F) << 8 | packet[at + 1])
+            if found is not None:
+                return found, at + 2
+        name = b""
+        begins: list[tuple[int, int]] = []  # where a label or pointer stands, and where in the name
+        behind = -1
+        jumps = 0
+        while True:
+            if at >= size:
+                raise FormatError
+            length = packet[at]
+            if length == 0:
+                name += b"\0"
+                behind = at + 1 if behind < 0 else behind
+                break
+            begins.append((at, len(name)))
+            if length < 64:
+                end = at + 1 + length
+                name += packet[at:end]
+                if end >= size or len(name) >= _MAX_NAME_OCTETS:
+                    raise FormatError
+                at = end
+                continue
+            if length < 0xC0 or at + 1 >= size:
+                raise FormatError
+            if behind < 0:
+                behind = at + 2
+            target = (length & 0x3F) << 8 | packet[at + 1]
+            jumps += 1
+            if target >= at or jumps > MAX_JUMPS:
+                raise FormatError
+            found = known.get(target)
+            if found is not None:
+                name += found
+                if len(name) > _MAX_NAME_OCTETS:
+                    raise FormatError
+                break
+            at = target
+        self.left -= len(begins)
+        if self.left < 0:
+            raise TooMuch
+        for where, start in begins:
+            known[where] = name[start:]
+        return name, behind
+
+
+def _section(names: _Names, at: int, count: int, extended: list[int]) -> tuple[tuple[RRset, ...], int]:
     """One section grouped to RRsets; the upper bits of the RCODE of an OPT record go into `extended`."""
+    packet = names.packet
     size = len(packet)
     least: dict[tuple[bytes, int], int] = {}
     # Dictionaries for their keys: a hostile message may hold thousands of records, most of them the same.
     found: dict[tuple[bytes, int], dict[bytes, None]] = {}
     signatures: dict[tuple[bytes, int], dict[bytes, None]] = {}
     for _ in range(count):
-        owner, at = read_name(packet, at)
+        owner, at = names.read(at)
         if at + 10 > size:
             raise FormatError
         rdtype = packet[at] << 8 | packet[at + 1]
@@ -143,7 +231,7 @@ def _section(packet: bytes, at: int, count: int, extended: list[int]) -> tuple[t
         if ttl_s > 0x7FFFFFFF:
             ttl_s = 0  # RFC 2181 §8
         owner = owner.lower()
-        rdata = _rdata(packet, rdtype, start, at)
+        rdata = _rdata(names, rdtype, start, at)
         key = (owner, rdtype)
         if rdtype == RRSIG and len(rdata) > _SIGNATURE_HEAD:
             signatures.setdefault((owner, rdata[0] << 8 | rdata[1]), {})[rdata] = None
@@ -161,17 +249,18 @@ def _section(packet: bytes, at: int, count: int, extended: list[int]) -> tuple[t
     ), at
 
 
-def _rdata(packet: bytes, rdtype: int, start: int, end: int) -> bytes:
+def _rdata(names: _Names, rdtype: int, start: int, end: int) -> bytes:
+    packet = names.packet
     layout = _NAMES_IN.get(rdtype)
     if layout is None:
         if rdtype in _OCTETS_OF and end - start != _OCTETS_OF[rdtype]:
             raise FormatError
         return packet[start:end]
-    fixed, names = layout
+    fixed, count = layout
     at = start + fixed
     rdata = packet[start:at]
-    for _ in range(names):
-        name, at = read_name(packet, at)
+    for _ in range(count):
+        name, at = names.read(at)
         rdata += name
     if at > end or (rdtype == 6 and end - at != 20) or (rdtype != 6 and at != end):
         raise FormatError
@@ -180,31 +269,4 @@ def _rdata(packet: bytes, rdtype: int, start: int, end: int) -> bytes:
 
 def read_name(packet: bytes, at: int) -> tuple[bytes, int]:
     """A name uncompressed, case kept, and the offset behind where it stands (RFC 1035 §4.1.4); raises FormatError."""
-    name = b""
-    behind = -1
-    size = len(packet)
-    jumps = 0
-    while True:
-        if at >= size:
-            raise FormatError
-        length = packet[at]
-        if length == 0:
-            return name + b"\0", at + 1 if behind < 0 else behind
-        if length < 64:
-            end = at + 1 + length
-            name += packet[at:end]
-            if end >= size or len(name) >= _MAX_NAME_OCTETS:
-                raise FormatError
-            at = end
-        elif length >= 0xC0:
-            if at + 1 >= size:
-                raise FormatError
-            if behind < 0:
-                behind = at + 2
-            target = (length & 0x3F) << 8 | packet[at + 1]
-            jumps += 1
-            if target >= at or jumps > _MAX_JUMPS:
-                raise FormatError
-            at = target
-        else:
-            raise FormatError
+    return _Names(packet, len(packet)).read(at)

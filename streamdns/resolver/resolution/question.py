@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streamdns.dns.wire import DS
 from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution import verdict as says
 from streamdns.resolver.resolution.cache import Cache, Entry
+from streamdns.resolver.resolution.costs import Costs
+from streamdns.resolver.resolution.load import Load
 from streamdns.resolver.resolution.message import Options, Response, RRset
 from streamdns.resolver.resolution.servers import Address, Chance, Servers
 from streamdns.resolver.resolution.verdict import Verdict, is_within, judge, labels
 
+#: How much of a name servers are shown: RELAXED shows all of it where a part is denied or not answered for.
+RELAXED, STRICT, OFF = "relaxed", "strict", "off"
 EDE_OTHER, EDE_STALE, EDE_CACHED_ERROR, EDE_NO_AUTHORITY, EDE_NETWORK = 0, 3, 13, 22, 23
 
 
@@ -72,7 +76,8 @@ Local = Callable[[bytes, int], Response | None]
 class Knowledge:
     """What all resolutions share: the cache, what is known of servers, and settings.
 
-    `roots` are addresses; `may_ask` says whether an address may be sent to.
+    `roots` are addresses; `may_ask` says whether an address may be sent to. `minimisation` is RELAXED, STRICT or OFF;
+    `mixed_case`: whether queries have letters of random case.
     """
 
     cache: Cache
@@ -85,6 +90,10 @@ class Knowledge:
     port: int = 53
     ipv6: bool = True
     edns_size: int = 1232
+    minimisation: str = RELAXED
+    mixed_case: bool = True
+    load: Load = field(default_factory=Load)
+    costs: Costs = field(default_factory=Costs)
 
     def forward_of(self, name: bytes) -> Forward | None:
         """The forward whose zone is the nearest at or above a name."""

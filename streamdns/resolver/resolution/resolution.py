@@ -16,6 +16,7 @@ from streamdns.dns import rdata
 from streamdns.dns.wire import BADVERS, CNAME, DNAME, FORMERR, NOERROR, NOTIMP, NXDOMAIN, YXDOMAIN
 from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution import verdict as says
+from streamdns.resolver.resolution.costs import MOST_US
 from streamdns.resolver.resolution.job import Job
 from streamdns.resolver.resolution.message import Options, Response, RRset
 from streamdns.resolver.resolution.question import (
@@ -24,6 +25,7 @@ from streamdns.resolver.resolution.question import (
     EDE_NO_AUTHORITY,
     EDE_OTHER,
     EDE_STALE,
+    STRICT,
     Ask,
     Forward,
     Knowledge,
@@ -73,6 +75,8 @@ class Resolution(Walk):
         if token not in self._joined:
             # Over TCP it took a round trip to connect, too.
             self._known.servers.answered(ask.address, (now_s - sent_s) / (2 if ask.tcp else 1), ask.zone)
+        if not response.case_kept:
+            self._known.servers.without_case(ask.address, now_s)
         if self.outcome is not None or job.is_moot(step):
             return []
         self._now_s = now_s
@@ -110,8 +114,9 @@ class Resolution(Walk):
         if self._trace is not None:
             self._say(f"{_shown(ask)}: {why}")
         if ask.tcp and address in job.cased:
+            # Nobody confirms that it does not keep the case: over UDP once more without, for this question alone.
             job.cased.discard(address)
-            self._send(job, address, now_s)  # Over UDP once more, with the case that it gives back.
+            self._send(job, address, now_s, keep_case=True)
             return self._take()
         if unreachable:
             job.unreachable.add(address)
@@ -131,8 +136,6 @@ class Resolution(Walk):
         if found is None:
             return []
         job, ask, step, _ = found
-        if case:
-            self._known.servers.without_case(ask.address, now_s)
         if self.outcome is not None or job.is_moot(step):
             return []
         self._now_s = now_s
@@ -144,10 +147,25 @@ class Resolution(Walk):
         self._once_over_tcp(job, ask, "the case was changed" if case else "wrong replies", now_s)
         return self._take()
 
+    def spent(self, us: int, now_s: float, token: int | None = None) -> None:
+        """Adds CPU time that this question has cost; reading the response to a query (`token`) is the server's, too."""
+        self.spent_us += us
+        found = None if token is None else self._asked.get(token)
+        if found is not None and not found[0].recursive:
+            ask = found[1]
+            self._known.costs.charge(ask.address, ask.zone, us, now_s)
+        if self.spent_us > MOST_US and self.outcome is None:
+            self._now_s = now_s
+            self.limits.add("work")
+            self._end(self._top, EDE_OTHER, f"its name servers made this cost more than {MOST_US // 1000} ms of work")
+
     def joined(self, token: int) -> None:
         """The same is on its way for somebody else, who takes what comes of it for what it says of the server."""
         self._joined.add(token)
         self.packets -= 1
+        job, ask, *_ = self._asked[token]
+        if job.depth:
+            self._for_names.subtract(self._asked_for_names(job, ask.address))
 
     def hurry(self, token: int, now_s: float) -> list[Ask]:
         """Asks another server as well, because a response takes longer than usual; the first good answer wins."""
@@ -189,10 +207,14 @@ class Resolution(Walk):
 
     # -- what is sent
 
-    def _send(self, job: Job, address: Address, now_s: float, *, tcp: bool = False) -> None:
+    def _send(
+        self, job: Job, address: Address, now_s: float, *, tcp: bool = False, keep_case: bool = False
+    ) -> None:
         if self.packets >= MAX_PACKETS:
             self.limits.add("packets")
             self._give_up(self._top, f"more than {MAX_PACKETS} queries")
+            return
+        if job.depth and not self._may_send_for_names(job, address):
             return
         known = self._known
         server = known.servers.of(address)
@@ -200,14 +222,15 @@ class Resolution(Walk):
         self._tokens += 1
         asked_before = job.asks.get(address, 0)
         qname, qtype = job.asked_name()
-        if asked_before >= _SHOWN_WHOLE_AFTER and not job.bad and address not in job.over_tcp:
+        perhaps = asked_before >= _SHOWN_WHOLE_AFTER and not job.bad and address not in job.over_tcp
+        if perhaps and known.minimisation != STRICT:
             qname, qtype = job.qname, job.qtype
         edns = 0 if server.no_edns_until_s > now_s else known.edns_size
         options = Options(edns, bool(edns) and self.question.do, self.question.cd, job.recursive)
         left_s = max(0.05, self._ends_s - now_s)
         ask = Ask(
             self._tokens, address, job.zone or b"\0", qname, qtype, options, tcp,
-            server.no_case_until_s > now_s, known.servers.patience_s(address),
+            keep_case or not known.mixed_case or server.no_case_until_s > now_s, known.servers.patience_s(address),
             min(TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S, left_s),
         )
         known.servers.tried(address, ask.zone, now_s + ask.timeout_s)
@@ -267,9 +290,13 @@ class Resolution(Walk):
             self._advance(job, now_s)
             return
         if ask.qname != job.qname:
+            strict = self._known.minimisation == STRICT
+            if strict and found.kind == says.NO_NAME:
+                self._negative(job, found.rrsets, ask.zone, now_s, nxdomain=True)  # Neither is what is below it.
+                return
             # Only a name on the way: it is there, or a server is wrong about it (an empty non-terminal).
             job.new_step()
-            job.whole = found.kind in (says.NO_NAME, says.ALIAS, says.TOO_LONG)
+            job.whole = not strict and found.kind in (says.NO_NAME, says.ALIAS, says.TOO_LONG)
             job.show_more(labels(ask.qname))
             self._next(job, now_s)
             return

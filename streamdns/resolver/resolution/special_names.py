@@ -129,9 +129,17 @@ _PRIVATE_4: Final = (  # first octets, or the first two of a range
 _MAPPED: Final = (bytes(10) + b"\xff\xff", bytes(12), b"\0\x64\xff\x9b" + bytes(8))  # IPv4 in IPv6, RFC 4291, RFC 6052
 
 
+_LOCAL_NAT64: Final = b"\0\x64\xff\x9b\0\1"  # a translator of this network, RFC 8215
 _6TO4: Final = b"\x20\x02"  # an IPv4 address follows, RFC 3056 §2
 #: Parameters of SVCB and HTTPS records that hold addresses, with the octets of each (RFC 9460 §7.3).
 _HINTS: Final = {4: 4, 6: 16}
+
+
+def embedded_ipv4(address: bytes) -> bytes | None:
+    """The IPv4 address that an IPv6 address leads to: mapped, compatible, NAT64 or 6to4; None where it is none."""
+    if address[:2] == _6TO4:
+        return address[2:6]
+    return address[12:] if address[:12] in _MAPPED and address != bytes(16) else None
 
 
 def is_private(rdata: bytes) -> bool:
@@ -142,10 +150,11 @@ def is_private(rdata: bytes) -> bool:
     if len(rdata) == 4:
         number = int.from_bytes(rdata, "big")
         return any(number >> (32 - bits) == network >> (32 - bits) for network, bits in _PRIVATE_4)
-    if rdata[:2] == _6TO4:
-        return is_private(rdata[2:6])
-    if rdata[:12] in _MAPPED and rdata != bytes(16):
-        return rdata == bytes(15) + b"\1" or is_private(rdata[12:])
+    if rdata == bytes(15) + b"\1" or rdata.startswith(_LOCAL_NAT64):
+        return True
+    meant = embedded_ipv4(rdata)
+    if meant is not None:
+        return is_private(meant)
     return rdata == bytes(16) or rdata[0] & 0xFE == 0xFC or (rdata[0] == 0xFE and rdata[1] & 0xC0 in (0x80, 0xC0))
 
 

@@ -185,8 +185,9 @@ def _referral(response: Response, zone: bytes, qname: bytes) -> Verdict | None:
     servers = [rrset for rrset in response.authority if rrset.rdtype == NS]
     if not servers:
         return None
-    down = [rrset for rrset in servers if rrset.owner != zone and is_within(rrset.owner, zone)
-            and is_within(qname, rrset.owner)]
+    # At or above the name first: that is soon seen, however long the owners are that a message may hold by the hundred.
+    down = [rrset for rrset in servers if is_within(qname, rrset.owner) and rrset.owner != zone
+            and is_within(rrset.owner, zone)]
     if not down:
         if response.authoritative:
             return None

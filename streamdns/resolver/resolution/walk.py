@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from math import inf
 
 from streamdns.dns import name as names
-from streamdns.dns.wire import AAAA, NOERROR, SERVFAIL, A
+from streamdns.dns.wire import AAAA, NOERROR, NXDOMAIN, SERVFAIL, A
 from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution.job import Job
 from streamdns.resolver.resolution.local_data import LocalData
@@ -17,6 +19,8 @@ from streamdns.resolver.resolution.question import (
     EDE_NETWORK,
     EDE_NO_AUTHORITY,
     EDE_OTHER,
+    OFF,
+    STRICT,
     Ask,
     Knowledge,
     Outcome,
@@ -28,10 +32,14 @@ from streamdns.resolver.resolution.servers import Address, host_of
 from streamdns.resolver.resolution.verdict import MAX_CHAIN, Verdict, is_within, labels
 
 MAX_NS_NAMES = 5  # resolved for one delegation (NXNSAttack)
+MAX_MISSING = 3  # names of servers of one delegation that do not exist
+MAX_LOOKUPS = 12  # names of servers that are resolved for one question, however many levels of them there are
+MAX_FOR_NAMES = 8  # queries for these to the servers of one zone, and to one server
+MAX_FOR_NAMES_HIGH = 24  # the same for the root and top-level zones
 MAX_DEPTH = 6  # of name servers whose names need name servers whose names ...
 UDP_EACH = 3  # queries to one server for one thing
 MOST_AT_ONCE = 8  # servers that are waited for, before time-outs make room for others
-LIMITS = ("time", "packets", "delegations", "aliases")
+LIMITS = ("time", "packets", "delegations", "aliases", "lookups", "work", "zone", "server")
 _NAMES_KEPT, _ADDRESSES_KEPT = 20, 10  # of a delegation, and of each of its names
 _MAY_HAVE_CHANGED_S = 60.0
 
@@ -47,7 +55,9 @@ class Walk(LocalData):
         super().__init__(question, knowledge, top, refresh=refresh)
         self._trace = trace
         self.outcome: Outcome | None = None
-        self.packets = 0
+        self.packets = self.spent_us = 0
+        self._lookups = 0
+        self._for_names: Counter[bytes | str] = Counter()  # queries for these, by zone and by host
         self._tokens = 0
         self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
         self._joined: set[int] = set()  # of the queries that were asked
@@ -71,6 +81,7 @@ class Walk(LocalData):
                     return
                 self._find_zone(job, now_s)
         if not job.shown:
+            job.whole = job.whole or self._known.minimisation == OFF
             job.show_more(labels(job.zone))
         self._next(job, now_s)
 
@@ -100,14 +111,14 @@ class Walk(LocalData):
             job.zone, job.fixed, job.recursive, job.whole = forward.zone, forward.addresses, True, True
             job.names, job.glue, job.from_cache = [], {}, False
             return
-        job.fixed, job.recursive, job.glue = (), False, {}
+        job.fixed, job.recursive, job.glue, job.until_s = (), False, {}, inf
         while True:
             found = known.cache.delegation(above, now_s)
             if job.own is not None and (found is None or labels(found[0]) <= own_labels):
                 self._go_down(job, job.own, now_s, cached=False)
                 return
             if found is None:
-                job.zone, job.names, job.fixed, job.from_cache = b"\0", [], known.roots, False
+                job.zone, job.names, job.fixed, job.from_cache, job.until_s = b"\0", [], known.roots, False, inf
                 return
             zone, entry = found
             if not is_word_on(entry, job.border):
@@ -116,7 +127,7 @@ class Walk(LocalData):
             if job.is_for(zone):
                 above = _parent(zone)  # Who has no address of its servers yet cannot ask them for one.
                 continue
-            job.zone = zone
+            job.zone, job.until_s = zone, entry.until_s
             job.from_cache = now_s - (entry.until_s - entry.ttl_s) > _MAY_HAVE_CHANGED_S
             job.names = self._chosen_names(
                 entry.records, lambda name: known.cache.get(name, A, now_s) is not None
@@ -153,13 +164,17 @@ class Walk(LocalData):
             return
         if not fresh and not job.waiting:
             fresh = [each for each in addresses if each not in job.spent and job.asks[each] < UDP_EACH]
-        if not fresh and job.bad and job.is_minimised():
+        if not fresh and job.bad and job.is_minimised() and self._known.minimisation != STRICT:
             self._say("nobody answers for a part of the name: all of it is asked for")
             job.whole, job.shown = True, labels(job.qname)
             job.new_step()
             fresh = addresses
         if fresh:
-            self._send(job, self._known.servers.choose(fresh, job.zone, now_s)[0], now_s)
+            free = self._free(job, fresh, now_s)
+            if free:
+                self._send(job, self._known.servers.choose(free, job.zone, now_s)[0], now_s)
+            elif not job.waiting:
+                self._end(job, EDE_OTHER, f"the servers of {names.to_text(job.zone)} have enough to do", keep=False)
             return
         if resumed and job.waiting:
             return
@@ -184,8 +199,25 @@ class Walk(LocalData):
         if not chosen and self._look_for_addresses(job, now_s, hurried=True):
             return
         chosen = chosen or fresh or [each for each in good if job.asks[each] < UDP_EACH]
+        chosen = self._free(job, chosen, now_s)
         if chosen and not job.done:
             self._send(job, servers.choose(chosen, zone, now_s)[0], now_s)
+
+    def _free(self, job: Job, addresses: list[Address], now_s: float) -> list[Address]:
+        """Those that may be sent to now: neither they nor the zone have too much on its way, or have cost too much."""
+        if job.recursive:
+            return addresses  # All that is not ours goes through forwarders: the limits of questions are for that.
+        known, zone = self._known, job.zone or b"\0"
+        if known.load.zone_is_full(zone):
+            self.limits.add("zone")
+            return []
+        free = [each for each in addresses if not known.load.server_is_full(each)]
+        if addresses and not free:
+            self.limits.add("server")
+        cheap = [each for each in free if not known.costs.is_too_much(each, zone, now_s)]
+        if free and not cheap:
+            self.limits.add("work")
+        return cheap
 
     def _ask_above(self, job: Job, zone: bytes, now_s: float) -> None:
         """What was known of this delegation leads nowhere: ask those above it again."""
@@ -233,6 +265,8 @@ class Walk(LocalData):
         """Start to resolve the next name of a name server; whether that came to anything."""
         if (job.children and not hurried) or job.depth >= MAX_DEPTH or job.zone is None:
             return False
+        if len(job.missing) >= MAX_MISSING:
+            return False
         zone = job.zone
         ipv6 = self._known.ipv6 and self._known.servers.ipv6_works(now_s)
         # Names inside of the zone itself are for its own servers to tell, who cannot be reached.
@@ -241,12 +275,16 @@ class Walk(LocalData):
                 return False
             if name in job.looked_for or job.is_underway(name) or self._has_way(job, name, now_s):
                 continue
+            if self._lookups >= MAX_LOOKUPS:
+                self.limits.add("lookups")
+                return False
             job.looked_for.add(name)
             missing = [rdtype for rdtype in ((A, AAAA) if ipv6 and name not in job.glue else (A,))
                        if self._known.cached(name, rdtype, now_s) is None]
             if not missing:
                 continue
             job.names_tried += 1
+            self._lookups += 1
             if self._trace is not None:
                 self._say(f"looking for the addresses of {names.to_text(name)}")
             for rdtype in missing:
@@ -264,7 +302,25 @@ class Walk(LocalData):
         return any(not each.is_ipv6 or (ipv6 and each not in job.unreachable and each not in job.silent)
                    for each in here)
 
-    def _send(self, job: Job, address: Address, now_s: float, *, tcp: bool = False) -> None:
+    def _may_send_for_names(self, job: Job, address: Address) -> bool:
+        """Counts a query for the address of a name server; False, and the job ends, where there were too many."""
+        whose = self._asked_for_names(job, address)
+        most = MAX_FOR_NAMES if len(whose) > 1 else MAX_FOR_NAMES_HIGH
+        if max(self._for_names[each] for each in whose) >= most:
+            self.limits.add("lookups")
+            self._end(job, EDE_OTHER, "too many queries for addresses of name servers", keep=False)
+            return False
+        self._for_names.update(whose)
+        return True
+
+    def _asked_for_names(self, job: Job, address: Address) -> tuple[bytes | str, ...]:
+        """Whose the query is: the zone's and the server's, but that every name leads through the zones at the top."""
+        zone = job.zone or b"\0"
+        return (zone, address.host) if labels(zone) > 1 else (zone,)
+
+    def _send(
+        self, job: Job, address: Address, now_s: float, *, tcp: bool = False, keep_case: bool = False
+    ) -> None:
         """Ask a server."""
         raise NotImplementedError
 
@@ -282,12 +338,17 @@ class Walk(LocalData):
                 addresses[rrset.owner] = (*addresses.get(rrset.owner, ()), *here)
         job.names = self._chosen_names(cut.rdatas, addresses.__contains__)
         job.glue = addresses
+        # No longer than the delegation above that gave it: else who was taken away there would live on below.
+        job.until_s = min(job.until_s, now_s + min(cut.ttl_s, store.MAX_TTL_S))
         if cached:
             cache = self._known.cache
-            cache.put_delegation(cut, zone=above, now_s=now_s)
+            if len(cut.rdatas) > len(job.names):
+                cut = cut._replace(rdatas=tuple(job.names))
+            cache.put_delegation(cut, zone=above, now_s=now_s, until_s=job.until_s)
             for rrset in glue:
-                cache.put(rrset.owner, rrset.rdtype, rrset.rdatas, trust=store.ADDITIONAL, ttl_s=rrset.ttl_s,
-                          now_s=now_s, zone=above)
+                if rrset.owner in job.names:
+                    cache.put(rrset.owner, rrset.rdtype, rrset.rdatas[:_ADDRESSES_KEPT], trust=store.ADDITIONAL,
+                              ttl_s=rrset.ttl_s, now_s=now_s, zone=above)
 
     def _take_resort(self, job: Job, ask: Ask, response: Response, found: Verdict) -> None:
         """Use the response of a server that does not say that it answers for the zone."""
@@ -325,6 +386,8 @@ class Walk(LocalData):
         if parent.done or parent.visit != job.parent_visit:
             return
         parent.children -= 1
+        if outcome.rcode == NXDOMAIN:
+            parent.missing.add(job.name)
         if outcome.rcode == NOERROR:
             found = [Address(host_of(rdata), self._known.port) for rrset in outcome.answer if rrset.rdtype == job.qtype
                      for rdata in rrset.rdatas[:_ADDRESSES_KEPT]]

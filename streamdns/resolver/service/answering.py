@@ -304,4 +304,4 @@ class OwnZones:
             answerer.tally.clear()
             answerer.unbind()
             snapshot.close()
-        return None if packet is None else parse(packet)
+        return None if packet is None else parse(packet, bounded=False)

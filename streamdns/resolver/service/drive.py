@@ -71,6 +71,10 @@ class Drive:
         """Note that replies came that may be forged."""
         self._send(self._resolution.distrusted(token, time.monotonic(), case=case))
 
+    def spent(self, token: int, us: int) -> None:
+        """Charge the resolution with the time that a response took to read."""
+        self._resolution.spent(us, time.monotonic(), token)
+
     def joined(self, token: int) -> None:
         """Note that the same query is already on its way for another question."""
         self._resolution.joined(token)

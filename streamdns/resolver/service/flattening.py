@@ -16,9 +16,11 @@ from streamdns.dns.node import pack_records
 from streamdns.dns.wire import CNAME, NOERROR, NXDOMAIN, SERVFAIL, SOA, Reply
 from streamdns.resolver.resolution import question as asked
 from streamdns.resolver.resolution.question import Outcome
+from streamdns.resolver.resolution.stale import EDE_STALE_NXDOMAIN
 from streamdns.resolver.service.recursor import Recursor
 
-_MOST_TEXT = 200
+_NOT_FOUND, _STALE = b"the addresses behind this name cannot be found out now", b"as they were known last"
+_STALE_CODES = (asked.EDE_STALE, EDE_STALE_NXDOMAIN)
 
 
 class _Apex(NamedTuple):
@@ -54,13 +56,14 @@ class FlatteningAnswerer(Answerer):
         if apex is None:
             return super().finish(packet, reply, qtype, opt)
         # Asked for by the name that is ours, so that what is done with foreign names is not done with this.
-        found = self.recursor.begin(asked.Question(apex.wire.lower(), qtype), self.asker)
+        recursor = self.recursor
+        found = recursor.begin(asked.Question(apex.wire.lower(), qtype), self.asker, recursor.for_own_names)
         if isinstance(found, Outcome):
             self._fill(reply, apex, found)
             return super().finish(packet, reply, qtype, opt)
         self.deferred += 1
         waiter, deliver = found.join(self.asker), self.later(self.slot)
-        self.recursor.greenlets.spawn(self._send_later, waiter, deliver, apex, packet, reply, opt, self.ra)
+        recursor.greenlets.spawn(self._send_later, waiter, deliver, apex, packet, reply, opt, self.ra)
         return None
 
     def _send_later(
@@ -79,7 +82,8 @@ class FlatteningAnswerer(Answerer):
     def _fill(self, reply: Reply, apex: _Apex, outcome: Outcome) -> None:
         """The addresses with the lowest TTL on the way to them, or that there are none."""
         if outcome.ede >= 0:
-            reply.ede = (outcome.ede, outcome.detail.encode("utf-8", "replace")[:_MOST_TEXT])
+            # Anybody may ask: whom we ask, and what they say, is for our own clients.
+            reply.ede = (outcome.ede, _STALE if outcome.ede in _STALE_CODES else _NOT_FOUND)
         if outcome.rcode not in (NOERROR, NXDOMAIN):
             reply.rcode = SERVFAIL
             return

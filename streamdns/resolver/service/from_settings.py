@@ -12,11 +12,12 @@ from streamdns.dns import name
 from streamdns.errors import ConfigError
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.resolution.cache import Cache
+from streamdns.resolver.resolution.load import Load
 from streamdns.resolver.resolution.message import Response
 from streamdns.resolver.resolution.question import Forward, Knowledge, Local, Outcome, Question
 from streamdns.resolver.resolution.ready_answers import Messages
 from streamdns.resolver.resolution.servers import Address, Servers
-from streamdns.resolver.resolution.special_names import Special, without_private
+from streamdns.resolver.resolution.special_names import Special, embedded_ipv4, without_private
 from streamdns.resolver.resolution.verdict import is_within
 from streamdns.resolver.service.recursor import Recursor
 from streamdns.resolver.service.roots import known_roots, read_hints
@@ -44,8 +45,9 @@ class MayAsk:
             if len(self._known) >= _HOSTS_KEPT:
                 self._known.clear()
             host = ip_address(address.host)
-            mapped = host.ipv4_mapped if host.version == 6 else None
-            may = not any(each in network for network in self._deny for each in (host, mapped or host))
+            meant = None if host.version == 4 else embedded_ipv4(host.packed)
+            hosts = (host,) if meant is None else (host, ip_address(meant))
+            may = not any(each in network for network in self._deny for each in hosts)
             self._known[address.host] = may
         return may or address in self._named
 
@@ -76,7 +78,9 @@ def knowledge_of(settings: Settings, local: Local) -> Knowledge:
     rng = random.Random(secrets.randbits(64))  # noqa: S311
     cache = Cache(settings.cache_bytes - settings.cache_bytes // _MESSAGES_PART)
     known = Knowledge(
-        cache, Servers(rng), roots, rng, forwards=forwards, may_ask=MayAsk(settings.resolver_deny, named), port=port
+        cache, Servers(rng), roots, rng, forwards=forwards, may_ask=MayAsk(settings.resolver_deny, named), port=port,
+        minimisation=settings.qname_minimisation, mixed_case=settings.query_case == "random",
+        load=Load(settings.resolver_zone_limit, settings.resolver_server_limit),
     )
     special = Special(settings.special_names_off)
 
@@ -119,7 +123,7 @@ def recursor_of(settings: Settings, *, registry: Registry, local: Local) -> Recu
     known = knowledge_of(settings, local)
     return Recursor(
         known,
-        Transport(registry, sources=settings.resolver_source),
+        Transport(registry, sources=settings.resolver_source, load=known.load),
         messages=Messages(settings.cache_bytes // _MESSAGES_PART),
         registry=registry,
         limit=settings.recursion_limit,

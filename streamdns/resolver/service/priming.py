@@ -73,7 +73,8 @@ class Priming:
         timeout_s = TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S
         began_s = self._clock()
         self._transport.send(
-            Ask(0, address, b"\0", qname, rdtype, Options(known.edns_size), tcp, False, timeout_s, timeout_s), self
+            Ask(0, address, b"\0", qname, rdtype, Options(known.edns_size), tcp, not known.mixed_case,
+                timeout_s, timeout_s), self
         )
         try:
             response: Response | None = self._response.get(timeout=timeout_s + MAX_S)
@@ -104,3 +105,6 @@ class Priming:
 
     def joined(self, token: int) -> None:
         """Whoever sent it."""
+
+    def spent(self, token: int, us: int) -> None:
+        """Root servers are not hostile."""

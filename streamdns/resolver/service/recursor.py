@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
@@ -15,11 +15,13 @@ from streamdns.dns import name as names
 from streamdns.dns.wire import SERVFAIL
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.resolution.message import Response
+from streamdns.resolver.resolution.places import network_of
 from streamdns.resolver.resolution.question import EDE_OTHER, EDE_STALE, Ask, Knowledge, Outcome, Question
 from streamdns.resolver.resolution.ready_answers import Messages
 from streamdns.resolver.resolution.resolution import MAX_S, Resolution
 from streamdns.resolver.resolution.stale import EDE_STALE_NXDOMAIN, stale_outcome
 from streamdns.resolver.resolution.walk import LIMITS
+from streamdns.resolver.service.admission import Admission
 from streamdns.resolver.service.greenlets import Greenlets
 from streamdns.resolver.service.priming import Priming
 from streamdns.resolver.transport.pace import ANSWERS, STARTING
@@ -29,7 +31,7 @@ from streamdns.runtime.lifecycle import Service
 
 _log = logs.get("resolver")
 _PRIMING_AGAIN_S = 60.0
-_WAIT_FOR_EACH = 2  # queries, for each question that may be resolved at a time
+_OWN_NAMES_PART = 5  # so many places for questions of clients, one for names of ours that lead elsewhere
 _STALE_AFTER_S = 1.8  # what a client waits before it gets what was known last (RFC 8767 §5)
 
 
@@ -39,7 +41,8 @@ def _refused(detail: str) -> Outcome:
 
 _FAULT = _refused("the resolver met a fault")
 _STOPPED = _refused("the resolver is being stopped")
-_TOO_MANY = {each: _refused("too many questions are being resolved") for each in ("all", "client")}
+_TOO_MANY = _refused("too many questions are being resolved")
+_GAVE_WAY = _refused("too many questions are being resolved, and others needed its place")
 
 
 class Running:
@@ -48,13 +51,13 @@ class Running:
     Everything here runs in callbacks of the event loop and never raises. `tick` belongs to the deadlines.
     """
 
-    __slots__ = ("_ends_s", "_owner", "outcome", "question", "resolution", "tick", "waiting")
+    __slots__ = ("_ends_s", "_owner", "admission", "outcome", "question", "resolution", "tick", "waiting")
     kind = ANSWERS
 
-    def __init__(self, owner: Recursor, question: Question, resolution: Resolution) -> None:
-        self._owner, self.question, self.resolution = owner, question, resolution
+    def __init__(self, owner: Recursor, question: Question, resolution: Resolution, admission: Admission) -> None:
+        self._owner, self.question, self.resolution, self.admission = owner, question, resolution, admission
         self.outcome: Outcome | None = None
-        self.waiting: list[tuple[bytes, Waiter[Outcome]]] = []
+        self.waiting: dict[Waiter[Outcome], None] = {}
         self.tick = 0
         self._ends_s = owner.deadlines.clock() + MAX_S
         owner.deadlines.at(self._ends_s, self)
@@ -82,7 +85,7 @@ class Running:
         """Let nobody wait any longer; the resolution goes on for those who ask later."""
         outcome = self._owner.stale(self.question) if self.waiting else None
         if outcome is not None:
-            self._tell(self._owner.polished(self.question, outcome))
+            self._tell_all(self._owner.polished(self.question, outcome))
 
     def begin(self) -> None:
         """Start what had to wait for its turn; it may be over with that, or be over already."""
@@ -92,9 +95,19 @@ class Running:
     def join(self, client: bytes) -> Waiter[Outcome]:
         """A query of this client waits from now on: `get` gives the outcome to the greenlet that calls it."""
         waiter: Waiter[Outcome] = Waiter()
-        self.waiting.append((client, waiter))
-        self._owner.waits(client)
+        self.waiting[waiter] = None
+        self.admission.waits(waiter, self, client, self._owner.clock())
         return waiter
+
+    def gives_way(self, waiter: Waiter[Outcome] | None = None) -> None:
+        """Others need the place of the question, or of one query that waits for it."""
+        outcome = self._owner.polished(self.question, _GAVE_WAY)
+        # Not at once: whoever takes the place is just being answered.
+        if waiter is None:
+            self.over(outcome, later=True)
+        else:
+            del self.waiting[waiter]
+            self._tell(outcome, (waiter,), later=True)
 
     def responded(self, token: int, response: Response) -> None:
         self._step(lambda now_s: self.resolution.responded(token, response, now_s))
@@ -111,46 +124,61 @@ class Running:
     def joined(self, token: int) -> None:
         self.resolution.joined(token)
 
+    def spent(self, token: int, us: int) -> None:
+        self._owner.spent(us)
+        self.resolution.spent(us, self._owner.clock(), token)
+
     def _expired(self, now_s: float) -> list[Ask]:
         self.resolution.expired()
         return []
 
     def _step(self, act: Callable[[float], list[Ask]]) -> None:
+        owner = self._owner
+        cpu_clock = owner.transport.cpu_clock
+        began_s = cpu_clock()
         try:
-            for ask in act(self._owner.clock()):
-                self._owner.transport.send(ask, self)
+            now_s = owner.clock()
+            for ask in act(now_s):
+                owner.transport.send(ask, self)
+            us = int((cpu_clock() - began_s) * 1e6)
+            owner.spent(us)
+            self.resolution.spent(us, now_s)
             outcome = self.resolution.outcome
             if outcome is not None and self.outcome is None:
-                outcome = self._owner.polished(self.question, outcome)
+                outcome = owner.polished(self.question, outcome)
         except Exception as error:  # noqa: BLE001 - the edge: whatever a server sends must not end the service
-            self._owner.fault(error)
+            owner.fault(error)
             outcome = _FAULT
         if outcome is not None:
             self.over(outcome)
 
-    def over(self, outcome: Outcome) -> None:
+    def over(self, outcome: Outcome, *, later: bool = False) -> None:
         """Tell everybody who waits; once."""
         if self.outcome is None:
             self.outcome = outcome
             self._owner.deadlines.cancel(self)
             self._owner.ended(self)
-            self._tell(outcome)
+            self._tell_all(outcome, later=later)
 
-    def _tell(self, outcome: Outcome) -> None:
-        waiting, self.waiting = self.waiting, []
-        self._owner.released(waiting)
+    def _tell_all(self, outcome: Outcome, *, later: bool = False) -> None:
+        waiting, self.waiting = self.waiting, {}
+        self._tell(outcome, waiting, later=later)
+
+    def _tell(self, outcome: Outcome, waiting: Iterable[Waiter[Outcome]], *, later: bool) -> None:
+        for waiter in waiting:
+            self.admission.released(waiter)
         hub = gevent.get_hub()
-        if gevent.getcurrent() is hub:
-            for _, waiter in waiting:
+        if gevent.getcurrent() is hub and not later:
+            for waiter in waiting:
                 waiter.switch(outcome)  # Comes back when the greenlet ends or waits for something else.
         else:
-            for _, waiter in waiting:
+            for waiter in waiting:
                 hub.loop.run_callback(waiter.switch, outcome)
 
 
 class Recursor(Service):
     """Resolves questions; `limit` is the most at a time, and half of the most queries that wait for them;
-    `client_limit` is the most queries of one client that wait.
+    `client_limit` is the most queries of one network of clients that wait.
 
     `polish` has the last word on what is given out. With `serve_stale` it is what was known last where nothing else
     can be found out.
@@ -168,10 +196,10 @@ class Recursor(Service):
         self._polish, self._serve_stale = polish, serve_stale
         self._stale = registry.counter("resolver.stale")
         self._prefetches = registry.counter("resolver.prefetches")
-        self._limit, self._client_limit = limit, client_limit
         self._running: dict[Question, Running] = {}
-        self._waiting: dict[bytes, int] = {}
-        self._all_waiting = 0
+        self._admission = Admission(limit, client_limit, registry)
+        #: Names of ours that lead elsewhere are asked for by everybody: with places of their own.
+        self.for_own_names = Admission(max(1, limit // _OWN_NAMES_PART), client_limit, registry)
         self._stopped = Event()
         self.primed_s: float | None = None
         self._priming: Priming | None = None
@@ -181,11 +209,12 @@ class Recursor(Service):
         self._misses = registry.counter("resolver.misses")
         self._failures = registry.counter("resolver.failures")
         self._exceptions = registry.counter("resolver.exceptions")
-        self._limited = {each: registry.counter("resolver.limited", limit=each) for each in ("all", "client")}
+        self._spent_us = 0
         self._given_up = {each: registry.counter("resolver.given_up", reason=each) for each in LIMITS}
         cache = known.cache
+        registry.callback("resolver.cpu_seconds", lambda: self._spent_us / 1e6)
         registry.callback("resolver.running", lambda: len(self._running))
-        registry.callback("dns.in_flight", lambda: self._all_waiting)
+        registry.callback("dns.in_flight", lambda: self._all_waiting())
         registry.callback("resolver.hits", lambda: self._hits + messages.hits)
         registry.callback("resolver.queries", lambda: self._hits + messages.hits + self._misses.value)
         registry.callback("resolver.cache_bytes", lambda: cache.bytes + messages.bytes)
@@ -194,15 +223,16 @@ class Recursor(Service):
 
     # -- questions
 
-    def begin(self, question: Question, client: bytes) -> Outcome | Running:
-        """The outcome where it can be told at once, or the resolution to wait for."""
+    def begin(self, question: Question, client: bytes, admission: Admission | None = None) -> Outcome | Running:
+        """The outcome where it can be told at once, or the resolution to wait for; a place there is made for it."""
+        admission = admission or self._admission
         running = self._running.get(question)
         if running is not None:
             self._misses.add()
-            return self._no_room(client) or running
+            return _TOO_MANY if running.admission.for_query(client, self.clock()) else running
         paced = self.pace.enter(STARTING)
         try:
-            return self._start(question, client, look=paced or self._is_cached(question))
+            return self._start(question, client, admission, look=paced or self._is_cached(question))
         finally:
             if paced:
                 self.pace.leave()
@@ -211,41 +241,35 @@ class Recursor(Service):
         """Those whose answers are known do not wait for a flood of questions that nobody knows."""
         return self.known.cache.get(question.qname, question.qtype, self.clock()) is not None
 
-    def _start(self, question: Question, client: bytes, *, look: bool) -> Outcome | Running:
+    def _start(
+        self, question: Question, client: bytes, admission: Admission, *, look: bool
+    ) -> Outcome | Running:
         """Begin a resolution: at once (`look`), or when its turn comes."""
         resolution = Resolution(question, self.known)
-        asks = resolution.start(self.clock()) if look else []
+        now_s = self.clock()
+        asks = resolution.start(now_s) if look else []
         if resolution.outcome is not None:
             self._hits += 1
             return self.polished(question, resolution.outcome)
         self._misses.add()
-        if len(self._running) >= self._limit:
-            return self._refuse("all")
-        refused = self._no_room(client)
-        if refused is not None:
-            return refused
-        running = self._running[question] = Running(self, question, resolution)
+        if admission.for_question(client, now_s):
+            return _TOO_MANY
+        running = self._run(question, resolution, admission, client)
         if look:
             running.launch(asks)
         else:
             self.pace.put(STARTING, running.begin)
         return running.outcome or running
 
-    def _no_room(self, client: bytes) -> Outcome | None:
-        """Why another query of a client may not wait. Many clients may ask the same, and each has to be held."""
-        if self._all_waiting >= _WAIT_FOR_EACH * self._limit:
-            return self._refuse("all")
-        return self._refuse("client") if self._waiting.get(client, 0) >= self._client_limit else None
+    def _run(self, question: Question, resolution: Resolution, admission: Admission, client: bytes) -> Running:
+        running = self._running[question] = Running(self, question, resolution, admission)
+        admission.questions.take(running, network_of(client), self.clock())
+        return running
 
     def resolve(self, question: Question, client: bytes = b"") -> Outcome:
         """The outcome; the calling greenlet waits for it."""
         found = self.begin(question, client)
         return found if isinstance(found, Outcome) else found.join(client).get()
-
-    def _refuse(self, limit: str) -> Outcome:
-        self._limited[limit].add()
-        _log.warning("resolver.limit_reached", limit=limit, repeat_key=limit)
-        return _TOO_MANY[limit]
 
     def polished(self, question: Question, outcome: Outcome) -> Outcome:
         """The outcome as it is given out: what was known last in place of a failure."""
@@ -261,39 +285,33 @@ class Recursor(Service):
 
     def refresh(self, question: Question) -> None:
         """Ask for what is known before it ends; nobody waits for it, and it is left out when there is much to do."""
-        if question in self._running or len(self._running) * 2 > self._limit or not self.pace.enter(STARTING):
+        admission = self._admission
+        if (question in self._running or len(admission.questions) * 2 > admission.limit
+                or not self.pace.enter(STARTING)):
             return
         try:
             self._prefetches.add()
             resolution = Resolution(question, self.known, refresh=True)
-            running = self._running[question] = Running(self, question, resolution)
-            running.begin()
+            self._run(question, resolution, admission, b"").begin()
         finally:
             self.pace.leave()
 
-    def waits(self, client: bytes) -> None:
-        """One more query of a client waits."""
-        self._waiting[client] = self._waiting.get(client, 0) + 1
-        self._all_waiting += 1
+    def _all_waiting(self) -> int:
+        return len(self._admission.queries) + len(self.for_own_names.queries)
 
     def ended(self, running: Running) -> None:
         """A resolution is over."""
         if self._running.get(running.question) is running:
             del self._running[running.question]
+        running.admission.questions.leave(running)
         if running.outcome is not None and running.outcome.rcode == SERVFAIL:
             self._failures.add()
         for limit in running.resolution.limits:
             self._given_up[limit].add()
 
-    def released(self, waiting: list[tuple[bytes, Waiter[Outcome]]]) -> None:
-        """These do not wait any more."""
-        self._all_waiting -= len(waiting)
-        for client, _ in waiting:
-            left = self._waiting[client] - 1
-            if left:
-                self._waiting[client] = left
-            else:
-                del self._waiting[client]
+    def spent(self, us: int) -> None:
+        """Resolutions have taken so much CPU time more."""
+        self._spent_us += us
 
     def fault(self, error: Exception) -> None:
         """Something of ours failed."""
@@ -319,7 +337,7 @@ class Recursor(Service):
             "roots": sorted({address.host for address in known.roots}),
             "primed_seconds_ago": None if self.primed_s is None else round(self.clock() - self.primed_s, 3),
             "running": len(self._running),
-            "clients_waiting": len(self._waiting),
+            "clients_waiting": self._admission.queries.networks + self.for_own_names.queries.networks,
             "queries_out": len(self.transport.open),
             "servers": len(known.servers),
             "cache": {

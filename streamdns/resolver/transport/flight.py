@@ -9,13 +9,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from streamdns.resolver.resolution.message import Response, parse, query
+from streamdns.dns.wire import HEADER_SIZE, FormatError
+from streamdns.resolver.resolution.message import Response, TooMuch, parse, query
 from streamdns.resolver.resolution.question import Ask
 from streamdns.resolver.resolution.servers import Address
 from streamdns.resolver.transport.pace import ANSWERS, TIME_LIMITS, Deadlines, Pace
 
 _SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _AGAIN_S: Final = 0.05
+_NO_QUESTION_OCTETS: Final = 512  # of a reply without a question, which is no more than a header and an OPT record
 FIRST_PORT, PORTS = 1024, 65536 - 1024
 #: The bit that makes another case of each octet of a name in lower case; lengths of labels are no letters.
 _CASE_BITS: Final = bytes(0x20 if 0x61 <= octet <= 0x7A else 0 for octet in range(256))
@@ -39,6 +41,9 @@ class Events(Protocol):
     def joined(self, token: int) -> None:
         """The very same query is on its way already, and what comes of that is told."""
 
+    def spent(self, token: int, us: int) -> None:
+        """Taking its response apart took so many microseconds of CPU time; told before what came of it."""
+
 
 class Carrier(Protocol):
     """What all flights have in common."""
@@ -48,12 +53,19 @@ class Carrier(Protocol):
     joinable: dict[object, Flight]
     pace: Pace
     deadlines: Deadlines
+    cpu_clock: Callable[[], float]
+
+    def crowded(self) -> bool:
+        """Whether no more sockets may be opened now."""
 
     def source_of(self, address: Address) -> str:
         """The local address for queries to an address, "" for any."""
 
     def count(self, transport: str, result: str, rtt_s: float | None = None) -> None:
         """Count what came of a query."""
+
+    def ended(self, ask: Ask) -> None:
+        """It is not on its way any more."""
 
 
 def scrambled(qname: bytes, chance: bytes = b"") -> bytes:
@@ -104,16 +116,21 @@ class Flight:
 
     def begin(self) -> None:
         """Send it, as soon as the system has a socket for it."""
+        if self.carrier.crowded():
+            self._wait()
+            return
         try:
             self.send()
         except OSError as error:
             if error.errno in _SHORTAGES:
-                # The server cannot help that. Others end, and there is time until the time-out.
-                again = _Again(self)
-                self.carrier.deadlines.at(self.carrier.deadlines.clock() + _AGAIN_S, again)
+                self._wait()
                 return
             # Not from within: who asked is not ready to hear of it.
             self.carrier.pace.put(ANSWERS, partial(self.unreachable, error.errno))
+
+    def _wait(self) -> None:
+        """The server cannot help that there are no sockets. Others end, and there is time until the time-out."""
+        self.carrier.deadlines.at(self.carrier.deadlines.clock() + _AGAIN_S, _Again(self))
 
     def send(self) -> None:
         """Open `socket` and begin to send; raises OSError."""
@@ -149,6 +166,7 @@ class Flight:
         """Close everything, tell nobody."""
         self.ended = True
         self.carrier.open.discard(self)
+        self.carrier.ended(self.ask)
         self._close_to_others()
         self.carrier.deadlines.cancel(self)
         self.shut()
@@ -195,19 +213,46 @@ class Flight:
         """End with an error of the system."""
         self.fail(os.strerror(number or 0).lower(), "unreachable", unreachable=True)
 
-    def malformed(self) -> None:
+    def malformed(self, error: FormatError) -> None:
         """End with what cannot be read."""
-        self.fail("its response is malformed", "malformed")
+        too_much = isinstance(error, TooMuch)
+        self.fail("its response has too many records or labels" if too_much else "its response is malformed",
+                  "malformed")
+
+    def answers(self, packet: bytes) -> bool:
+        """Whether a packet has the id of this query and answers it, question and case; nothing of it is read."""
+        end = HEADER_SIZE + len(self.qname) + 4
+        return self._is_reply(packet) and packet[4:6] == b"\0\1" and packet[12:end] == self.packet[12:end]
+
+    def only_case_differs(self, packet: bytes) -> bool:
+        """Whether a packet would answer the question, were it not for the case of its letters."""
+        end = HEADER_SIZE + len(self.qname) + 4
+        mine, theirs = self.packet[12:end], packet[12:end]
+        return self._is_reply(packet) and theirs != mine and theirs.lower() == mine.lower()
+
+    def _is_reply(self, packet: bytes) -> bool:
+        return len(packet) >= HEADER_SIZE and packet[:2] == self.packet[:2] and packet[2] & 0x80 != 0
 
     def right(self, packet: bytes) -> Response | None:
         """The response when it belongs to this question in all it says; FormatError when it is none at all."""
-        if len(packet) < 12 or packet[0] << 8 | packet[1] != self.id or not packet[2] & 0x80:
+        if self.answers(packet):
+            return self.read(packet)
+        if self._is_reply(packet) and len(packet) > HEADER_SIZE and self.packet.startswith(packet[12:], 12):
+            raise FormatError  # It ends within the question.
+        if not self._is_reply(packet) or packet[4:6] != b"\0\0" or len(packet) > _NO_QUESTION_OCTETS:
             return None
-        response = parse(packet)
-        if response.qname:
-            return response if response.qname == self.qname and response.qtype == self.ask.qtype else None
         # Without a question only errors come, of servers that could not read it.
+        response = parse(packet)
         return response if response.rcode not in (0, 3) else None
+
+    def read(self, packet: bytes) -> Response:
+        """Take the response apart, and tell how long that took; FormatError when it is none at all."""
+        cpu_clock = self.carrier.cpu_clock
+        began_s = cpu_clock()
+        try:
+            return parse(packet, question=self.ask.qname)
+        finally:
+            self.events.spent(self.ask.token, int((cpu_clock() - began_s) * 1e6))
 
     def done(self, response: Response) -> None:
         """End with a response."""

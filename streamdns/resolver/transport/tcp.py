@@ -7,22 +7,25 @@ import errno
 from typing import Final
 
 from streamdns.dns.wire import FormatError
+from streamdns.resolver.resolution.message import Response
 from streamdns.resolver.resolution.question import Ask
 from streamdns.resolver.transport.flight import Carrier, Events, Flight
 
 _MOST_OCTETS: Final = 65535 + 2
+_MOST_PIECES: Final = 256  # that a message comes in: each costs a turn, and an honest one has 1,460 octets
 
 
 class TcpFlight(Flight):
-    """One message there and one back, each behind its length."""
+    """One message there and one back, each behind its length; `pieces`: how many it came in so far."""
 
-    __slots__ = ("_received", "_unsent")
+    __slots__ = ("_received", "_unsent", "pieces")
     transport = "tcp"
 
     def __init__(self, carrier: Carrier, ask: Ask, events: Events, key: object = None) -> None:
         super().__init__(carrier, ask, events, key)
         self._unsent = len(self.packet).to_bytes(2, "big") + self.packet
-        self._received = b""
+        self._received = bytearray()
+        self.pieces = 0
 
     def send(self) -> None:
         """Begin to connect."""
@@ -75,17 +78,24 @@ class TcpFlight(Flight):
             self.unreachable(errno.ECONNRESET)
             return
         self._received += piece
+        self.pieces += 1
         end = 2 + int.from_bytes(self._received[:2], "big")
-        if len(self._received) < max(end, 2):
-            self.watch_on(self._read)
+        if len(self._received) >= max(end, 2):
+            self._take(bytes(self._received[2:end]))
+        elif self.pieces >= _MOST_PIECES:
+            self.fail("its response comes in too many pieces", "malformed")
         else:
-            self._take(self._received[2:end])
+            self.watch_on(self._read)
 
     def _take(self, packet: bytes) -> None:
         try:
-            response = self.right(packet)
-        except FormatError:
-            self.malformed()
+            if self.only_case_differs(packet):
+                # Nobody can forge that here: this server does not keep the case.
+                response: Response | None = self.read(packet)._replace(case_kept=False)
+            else:
+                response = self.right(packet)
+        except FormatError as error:
+            self.malformed(error)
             return
         if response is None:
             self.fail("it answered another question", "malformed")

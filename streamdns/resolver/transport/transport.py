@@ -5,12 +5,14 @@ All in callbacks of the event loop, which neither wait nor raise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import gevent
 
 from streamdns.metrics.registry import Registry
+from streamdns.resolver.resolution.load import Load
 from streamdns.resolver.resolution.question import Ask
 from streamdns.resolver.resolution.resolution import MAX_S
 from streamdns.resolver.resolution.servers import Address
@@ -18,17 +20,25 @@ from streamdns.resolver.transport.flight import Events, Flight, scrambled
 from streamdns.resolver.transport.pace import SENDING, Deadlines, Pace
 from streamdns.resolver.transport.tcp import TcpFlight
 from streamdns.resolver.transport.udp import UdpFlight
+from streamdns.runtime.open_files import open_files
 
 __all__ = ["Events", "Transport", "scrambled"]
+
+#: Of the files that this process may have open, so many are left for all else: connections of clients first of all.
+_KEPT_FREE_PART, _LEAST_SOCKETS = 2, 64
 
 
 class Transport:
     """Sends queries; `sources` are local addresses to send from, one of each family at the most is used.
 
-    `pace` says how many in one turn of the event loop, the rest goes in the next ones.
+    `pace` says how many in one turn of the event loop, the rest goes in the next ones; `load` is kept up to date with
+    what is on its way.
     """
 
-    def __init__(self, registry: Registry, *, sources: Sequence[str] = (), pace: Pace | None = None) -> None:
+    def __init__(
+        self, registry: Registry, *, sources: Sequence[str] = (), pace: Pace | None = None, load: Load | None = None,
+        cpu_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._sources = {":" in source: source for source in sources}
         self._outgoing = {
             (transport, result): registry.counter("resolver.outgoing", transport=transport, result=result)
@@ -40,6 +50,9 @@ class Transport:
         self.loop = gevent.get_hub().loop
         self.open: set[Flight] = set()
         self.joinable: dict[object, Flight] = {}  # by what is asked of whom and how
+        self.cpu_clock = cpu_clock
+        self._load = Load() if load is None else load
+        self._most_open = max(_LEAST_SOCKETS, open_files() // _KEPT_FREE_PART)
         self._closed = 0
 
     def send(self, ask: Ask, events: Events) -> None:
@@ -67,7 +80,16 @@ class Transport:
             return
         flight = self.joinable[key] = (TcpFlight if ask.tcp else UdpFlight)(self, ask, events, key)
         self.open.add(flight)
+        self._load.begins(ask.address, ask.zone)
         flight.begin()
+
+    def crowded(self) -> bool:
+        """Whether no more sockets may be opened now: clients' connections need descriptors, too."""
+        return len(self.open) > self._most_open
+
+    def ended(self, ask: Ask) -> None:
+        """A query is not on its way any more."""
+        self._load.ends(ask.address, ask.zone)
 
     def source_of(self, address: Address) -> str:
         """The local address for queries to an address, "" for any."""

@@ -7,14 +7,15 @@ import errno
 import secrets
 from typing import Final
 
-from streamdns.dns.wire import FormatError
+from streamdns.dns.wire import HEADER_SIZE, FormatError
 from streamdns.resolver.resolution.question import Ask
 from streamdns.resolver.transport.flight import FIRST_PORT, PORTS, Carrier, Events, Flight
 
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT = 10, 23, 5
 _BIND_TRIES: Final = 8
+_TC: Final = 0x02
 _WRONG_REPLIES: Final = 3  # to one query, before it is asked over TCP, where nobody can guess
-_MOST_OCTETS: Final = 65535
+_LEAST_OCTETS: Final = 1232  # are taken of every server, whatever it is told
 
 
 class UdpFlight(Flight):
@@ -54,30 +55,30 @@ class UdpFlight(Flight):
         sock.bind((source, 0))
 
     def _read(self) -> None:
+        most = max(_LEAST_OCTETS, self.ask.options.edns_size)
         while (sock := self.socket) is not None:
             try:
-                packet = sock.recv(_MOST_OCTETS)
+                packet = sock.recv(most + 1)
             except BlockingIOError:
                 self.watch_on(self._read)
                 return
             except OSError as error:
                 self.unreachable(error.errno)
                 return
+            if len(packet) > most and self.answers(packet):
+                # Nothing of it is read: as one that was cut where it is too large, it is asked for over TCP.
+                packet = packet[: HEADER_SIZE + len(self.qname) + 4]
+                packet = packet[:2] + bytes((packet[2] | _TC, packet[3])) + packet[4:6] + bytes(6) + packet[12:]
             try:
                 response = self.right(packet)
-            except FormatError:
-                self.malformed()
+            except FormatError as error:
+                self.malformed(error)
                 return
             if response is not None:
                 self.done(response)
                 return
             self._wrong += 1
-            if self._only_case_differs(packet):
+            if self.only_case_differs(packet):
                 self.distrust(case=True)
             elif self._wrong >= _WRONG_REPLIES:
                 self.distrust(case=False)
-
-    def _only_case_differs(self, packet: bytes) -> bool:
-        mine = self.packet[12 : 12 + len(self.qname) + 4]
-        theirs = packet[12 : 12 + len(mine)]
-        return packet[:2] == self.packet[:2] and theirs != mine and theirs.lower() == mine.lower()

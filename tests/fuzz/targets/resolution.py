@@ -24,7 +24,7 @@ MOST_OCTETS = 2048
 #: Lines of one resolution; for each packet that it sends, and each octet that comes, so many more.
 LINES, LINES_A_PACKET, LINES_AN_OCTET = 20_000, 4_000, 60
 #: What one question may have us send to servers of somebody who has nothing to do with it.
-MOST_TO_VICTIM = 40
+MOST_TO_VICTIM = 12
 EVIL = wire("evil.example.")
 _SPLIT = struct.Struct(">H")
 

@@ -138,12 +138,33 @@ def test_root_servers_whose_addresses_are_missing_are_asked_for_them(
     assert roots.asked[:2] == [(b"\0", 2), (b"\1a\0", 1)]
 
 
+@pytest.mark.parametrize(("clients", "denied", "private"), [
+    ("127.0.0.1 ::1", "", True), ("10.0.0.0/8 192.168.7.0/24 fd00::/8 fe80::/64 100.64.0.0/12", "", True),
+    ("none", "", True),
+    ("10.0.0.0/8 8.8.8.0/24", "", False), ("0.0.0.0/0", "", False), ("2000::/3", "", False),
+    ("0.0.0.0/0", "127.0.0.0/8", True),
+])
+def test_private_servers_are_not_asked_where_others_may_ask(clients: str, denied: str, private: bool) -> None:
+    """Who is not of this network shall not have its servers sent to: unless it is said which are."""
+    settings = {"DNS_RECURSION_ALLOW": clients, "DNS_ADDRESS": "127.0.0.1:0", "DNS_RESOLVER_DENY": denied}
+    may = MayAsk(load({key: text for key, text in settings.items() if text}).resolver_deny, [Address("10.0.0.53", 53)])
+    asked = ("10.0.0.1", "172.16.9.9", "192.168.1.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.1")
+    assert {host: may(Address(host, 53)) for host in asked} == dict.fromkeys(asked, private)
+    assert may(Address("10.0.0.53", 53))
+    assert may(Address("8.8.8.8", 53))
+
+
 def test_whom_it_may_ask() -> None:
     may = MayAsk(load({}).resolver_deny, [Address("127.0.0.53", 53)])
     asked = {
         "127.0.0.1": False, "0.0.0.0": False, "224.0.0.1": False, "255.255.255.255": False, "::": False, "::1": False,
-        "ff02::1": False, "::ffff:127.0.0.1": False, "10.0.0.1": True, "192.0.2.1": True, "2001:db8::1": True,
+        "ff02::1": False, "::ffff:127.0.0.1": False, "10.0.0.1": True, "8.8.8.8": True, "2001:500:2::c": True,
         "127.0.0.53": True,
+        # This link, where clouds tell their machines secrets, and documentation; also as IPv6 addresses lead there.
+        "169.254.169.254": False, "fe80::1": False, "fd00:ec2::254": False, "fd00:ec2::253": True,
+        "168.63.129.16": False, "100.100.100.200": False, "192.0.0.192": False, "250.1.2.3": False,
+        "192.0.2.1": False, "198.51.100.1": False, "203.0.113.1": False, "2001:db8::1": False,
+        "64:ff9b::a9fe:a9fe": False, "2002:7f00:1::": False, "2002:808:808::": True, "64:ff9b::808:808": True,
     }
     for _ in range(2):
         assert {host: may(Address(host, 53)) for host in asked} == asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -16,7 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdns.dns.wire import FormatError
-from streamdns.resolver.resolution.message import Options, Response, RRset, parse, query, read_name
+from streamdns.resolver.resolution.message import (
+    MAX_JUMPS,
+    MAX_LABELS,
+    MAX_RECORDS,
+    Options,
+    Response,
+    RRset,
+    TooMuch,
+    parse,
+    query,
+    read_name,
+)
 
 _LABEL = st.binary(min_size=1, max_size=12)
 _NAME = st.lists(_LABEL, max_size=6).map(lambda labels: dns.name.Name([*labels, b""]))
@@ -190,13 +202,91 @@ def test_a_truncated_message_may_end_anywhere() -> None:
             assert response.answer == ()
 
 
-def test_thousands_of_records_are_no_work() -> None:
-    """One record many times is one; the time for it grows with the number, not with its square."""
-    record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4"
-    count = 4000
-    head = b"\0\0\x84\0\0\1" + count.to_bytes(2, "big") + bytes(4)
-    response = parse(head + b"\1a\0\0\1\0\1" + record * count)
+RECORD = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4"
+QUESTION = b"\1a\0\0\1\0\1"
+
+
+def message(records: bytes, *counts: int, flags: bytes = b"\x84\0") -> bytes:
+    numbers = [1, *counts, *[0] * (3 - len(counts))]
+    return b"\0\0" + flags + b"".join([number.to_bytes(2, "big") for number in numbers]) + QUESTION + records
+
+
+@pytest.mark.parametrize("sections", [(MAX_RECORDS,), (MAX_RECORDS - 2, 1, 1)])
+def test_so_many_records_are_read_and_no_more(sections: tuple[int, ...]) -> None:
+    """One record many times is one. Beyond, the numbers in the header are enough: nothing is read."""
+    response = parse(message(RECORD * MAX_RECORDS, *sections))
     assert response.answer == (RRset(b"\1a\0", 1, 60, (b"\1\2\3\4",)),)
+    more = message(RECORD * (MAX_RECORDS + 1), sections[0] + 1, *sections[1:])
+    with pytest.raises(TooMuch):
+        parse(more)
+    assert parse(more, bounded=False).answer == response.answer
+    cut = message(RECORD * (MAX_RECORDS + 1), sections[0] + 1, *sections[1:], flags=b"\x86\0")
+    assert (parse(cut).truncated, parse(cut).answer) == (True, ())
+
+
+def chain(links: int, records: int) -> bytes:
+    """One-letter labels, each of which points at the one before, in a record of an unknown type, and MINFO records
+    whose owner and two names are the last of them: each stands for them all.
+    """
+    links_begin = 12 + len(QUESTION) + 11
+    made, last = b"\1a\0", links_begin
+    for _ in range(links):
+        here = links_begin + len(made)
+        made += b"\1a" + (0xC000 | last).to_bytes(2, "big")
+        last = here
+    pointer = (0xC000 | last).to_bytes(2, "big")
+    first = b"\0" + b"\xff\0\0\1\0\0\1\x2c" + len(made).to_bytes(2, "big") + made
+    minfo = pointer + b"\0\x0e\0\1\0\0\1\x2c\0\4" + pointer * 2
+    return message(first + minfo * records, 1 + records)
+
+
+class Counting(bytes):
+    """Octets that count how often one of them is looked at."""
+
+    looked = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        Counting.looked += 1
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize("links", [MAX_JUMPS - 1, 123])
+def test_a_name_is_read_once_whoever_points_at_it(links: int) -> None:
+    """The work grows with the octets of a message, not with the octets that its names stand for.
+
+    Each pointer of the chain is one more jump for who begins at its end: beyond some, nothing of it is read.
+    """
+    packet = Counting(chain(links, 1000))
+    Counting.looked = 0
+    try:
+        response = parse(packet)
+        assert links < MAX_JUMPS
+        assert response.answer[-1].rdatas == ((b"\1a" * (links + 1) + b"\0") * 2,)
+    except FormatError:
+        assert links >= MAX_JUMPS
+    assert Counting.looked < 2 * len(packet)
+
+
+def test_labels_of_a_message_are_bounded() -> None:
+    """Names that are written out have as many labels as there are octets for: NS records, the longest names."""
+    def packet(records: int) -> bytes:
+        made = b""
+        for number in range(records):
+            name = b"\3%03d" % number + b"\1a" * 63 + b"\0"
+            made += b"\xc0\x0c\0\2\0\1\0\0\1\x2c" + len(name).to_bytes(2, "big") + name
+        return message(made, records)
+
+    assert len(parse(packet(MAX_LABELS // 64 - 1)).answer[0].rdatas) == MAX_LABELS // 64 - 1
+    with pytest.raises(TooMuch):
+        parse(packet(MAX_LABELS // 64 + 1))
+    assert parse(packet(MAX_LABELS // 64 + 1), bounded=False).answer
+
+
+def test_a_question_that_was_seen_is_not_read_again() -> None:
+    """Whatever its case; and names that point into it are in lower case."""
+    packet = b"\0\0\x84\0\0\1\0\1\0\0\0\0" + b"\3wWw\7ExaMple\0\0\5\0\1"
+    packet += b"\xc0\x0c\0\5\0\1\0\0\0\x3c\0\4\1A\xc0\x10"
+    assert parse(packet, question=b"\3www\7example\0") == parse(packet)
 
 
 def test_ttls_with_the_highest_bit_are_0() -> None:

@@ -90,7 +90,7 @@ def test_a_server_that_truncates_over_tcp_is_not_believed() -> None:
 
 @pytest.mark.parametrize("tcp", [True, False])
 def test_a_server_that_changes_case(tcp: bool) -> None:
-    """First over TCP; where there is none, the case that it gives back; and that is remembered."""
+    """First over TCP; where there is none, the case that it gives back. What TCP has confirmed is remembered."""
     at = world()
     for host in (ONE, TWO):
         at.hosts[host].mixes_case, at.hosts[host].tcp = True, tcp
@@ -99,7 +99,36 @@ def test_a_server_that_changes_case(tcp: bool) -> None:
     for _ in range(10):
         again(at)
         assert at.resolve("www.example.org.").rcode == NOERROR
-    assert [(ask.tcp, ask.keep_case) for ask in at.asked] == [(False, True)]
+    asked = [(ask.tcp, ask.keep_case) for ask in at.asked]
+    assert asked == ([(False, True)] if tcp else [(False, False), (True, False), (False, True)])
+
+
+def test_a_forged_reply_in_another_case_changes_nothing() -> None:
+    """Whoever hits id and port without the case: TCP says that the server does keep it, and it is asked so again."""
+    at = world()
+    resolution = at.resolution("www.example.org.")
+    asks = resolution.start(at.now_s)
+    while asks[0].qname != wire("www.example.org."):
+        asks = resolution.responded(asks[0].token, at.answer(asks[0]), at.now_s)
+    over_tcp = resolution.distrusted(asks[0].token, at.now_s, case=True)
+    assert [(ask.tcp, ask.keep_case, ask.address) for ask in over_tcp] == [(True, False, asks[0].address)]
+    assert resolution.responded(over_tcp[0].token, at.answer(over_tcp[0]), at.now_s) == []
+    assert resolution.outcome is not None
+    assert resolution.outcome.rcode == NOERROR
+    again(at)
+    for _ in range(5):
+        at.known.cache.flush(wire("www.example.org."))
+        at.resolve("www.example.org.")
+    assert {ask.keep_case for ask in at.asked} == {False}
+
+
+def test_the_case_is_kept_where_that_is_wished() -> None:
+    at = world()
+    at.known.mixed_case = False
+    for host in (ONE, TWO):
+        at.hosts[host].mixes_case = True
+    assert at.resolve("www.example.org.").rcode == NOERROR, at.trace
+    assert {(ask.tcp, ask.keep_case) for ask in at.asked} == {(False, True)}
 
 
 def test_a_flood_of_forged_replies_leads_to_tcp() -> None:

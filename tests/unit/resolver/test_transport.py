@@ -57,6 +57,7 @@ class Told:
     def __init__(self) -> None:
         self.hurried = 0
         self.joins: list[int] = []
+        self.spent_us: list[int] = []
         self._end: AsyncResult = AsyncResult()
 
     def responded(self, token: int, response: Response) -> None:
@@ -73,6 +74,9 @@ class Told:
 
     def joined(self, token: int) -> None:
         self.joins.append(token)
+
+    def spent(self, token: int, us: int) -> None:
+        self.spent_us.append(us)
 
     def wait(self) -> tuple[object, ...]:
         end: tuple[object, ...] = self._end.get(timeout=_PATIENCE_S)
