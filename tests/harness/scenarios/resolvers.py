@@ -67,6 +67,11 @@ class PeerResolver:
             end(self._process, timeout_s=30)
         shutil.rmtree(self._run_folder)
 
+    def pid(self) -> int:
+        """The process, which has not ended."""
+        assert self._process is not None
+        return self._process.pid
+
     def written(self) -> str:
         """The end of what it wrote."""
         return (self.folder / "output.txt").read_text(errors="replace")[-5000:]
