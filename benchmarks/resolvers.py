@@ -27,6 +27,8 @@ class Resolving(Streamdns):
         super().__init__(
             folder, options=options, log=log, DNS_RECURSION_ALLOW="127.0.0.1", DNS_ROOT_HINTS=str(hints),
             DNS_CACHE_BYTES=f"{MEMORY_MB}M", DNS_RECURSION_LIMIT=str(WAITING), DNS_RECURSION_CLIENT_LIMIT=str(WAITING),
+            # The others have none, and the dead are all at one address.
+            DNS_RESOLVER_ZONE_LIMIT="0", DNS_RESOLVER_SERVER_LIMIT="0",
         )
 
     def stop(self, *, timeout_s: float = 10.0) -> int:

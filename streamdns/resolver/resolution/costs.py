@@ -11,8 +11,8 @@ from streamdns.resolver.resolution.servers import Address
 
 #: What one question may cost in all. Ordinary ones cost 0.3 to 2 ms, on the slowest machines ten times that.
 MOST_US: Final = 25_000
-#: What reading a reply costs is charged only as far as it is more than that of the largest ordinary ones.
-_FREE_US: Final = 1_000
+#: What reading a reply costs is charged only as far as it is more than that of ordinary ones, which is 0.01 to 0.2 ms.
+_FREE_US: Final = 2_000
 #: What servers and zones may cost beyond that, at once, and in the long run (a hundredth and a fiftieth of the time).
 _ZONE_US, _ZONE_US_PER_S = 50_000, 10_000
 _SERVER_US, _SERVER_US_PER_S = 100_000, 20_000
@@ -33,6 +33,11 @@ class Costs:
     def __len__(self) -> int:
         return len(self._debts)
 
+    @property
+    def are_none(self) -> bool:
+        """Whether nobody has cost too much of anything lately."""
+        return not self._debts
+
     def charge(self, address: Address, zone: bytes, us: int, now_s: float) -> None:
         """Reading a reply of this server, as one of that zone's, took so long."""
         over_us = us - _FREE_US
@@ -42,8 +47,6 @@ class Costs:
 
     def is_too_much(self, address: Address, zone: bytes, now_s: float) -> bool:
         """Whether a server or a zone has cost so much lately that it is left alone."""
-        if not self._debts:
-            return False
         return (self._left_us(zone, _ZONE_US_PER_S, now_s) > _ZONE_US
                 or self._left_us(_network(address), _SERVER_US_PER_S, now_s) > _SERVER_US)
 

@@ -165,7 +165,8 @@ class Resolution(Walk):
         self.packets -= 1
         job, ask, *_ = self._asked[token]
         if job.depth:
-            self._for_names.subtract(self._asked_for_names(job, ask.address))
+            for each in self._asked_for_names(job, ask.address):
+                self._for_names[each] -= 1
 
     def hurry(self, token: int, now_s: float) -> list[Ask]:
         """Asks another server as well, because a response takes longer than usual; the first good answer wins."""

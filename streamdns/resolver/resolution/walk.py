@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from math import inf
 
@@ -57,7 +56,7 @@ class Walk(LocalData):
         self.outcome: Outcome | None = None
         self.packets = self.spent_us = 0
         self._lookups = 0
-        self._for_names: Counter[bytes | str] = Counter()  # queries for these, by zone and by host
+        self._for_names: dict[bytes | str, int] = {}  # queries for these, by zone and by host
         self._tokens = 0
         self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
         self._joined: set[int] = set()  # of the queries that were asked
@@ -207,15 +206,19 @@ class Walk(LocalData):
         """Those that may be sent to now: neither they nor the zone have too much on its way, or have cost too much."""
         if job.recursive:
             return addresses  # All that is not ours goes through forwarders: the limits of questions are for that.
-        known, zone = self._known, job.zone or b"\0"
-        if known.load.zone_is_full(zone):
+        load, costs, zone = self._known.load, self._known.costs, job.zone or b"\0"
+        if load.zone_is_full(zone):
             self.limits.add("zone")
             return []
-        free = [each for each in addresses if not known.load.server_is_full(each)]
-        if addresses and not free:
-            self.limits.add("server")
-        cheap = [each for each in free if not known.costs.is_too_much(each, zone, now_s)]
-        if free and not cheap:
+        if load.server_most:
+            free = [each for each in addresses if not load.server_is_full(each)]
+            if addresses and not free:
+                self.limits.add("server")
+            addresses = free
+        if costs.are_none or not addresses:
+            return addresses
+        cheap = [each for each in addresses if not costs.is_too_much(each, zone, now_s)]
+        if not cheap:
             self.limits.add("work")
         return cheap
 
@@ -306,11 +309,13 @@ class Walk(LocalData):
         """Counts a query for the address of a name server; False, and the job ends, where there were too many."""
         whose = self._asked_for_names(job, address)
         most = MAX_FOR_NAMES if len(whose) > 1 else MAX_FOR_NAMES_HIGH
-        if max(self._for_names[each] for each in whose) >= most:
+        counts = self._for_names
+        if max([counts.get(each, 0) for each in whose]) >= most:
             self.limits.add("lookups")
             self._end(job, EDE_OTHER, "too many queries for addresses of name servers", keep=False)
             return False
-        self._for_names.update(whose)
+        for each in whose:
+            counts[each] = counts.get(each, 0) + 1
         return True
 
     def _asked_for_names(self, job: Job, address: Address) -> tuple[bytes | str, ...]:

@@ -134,13 +134,12 @@ class Running:
 
     def _step(self, act: Callable[[float], list[Ask]]) -> None:
         owner = self._owner
-        cpu_clock = owner.transport.cpu_clock
-        began_s = cpu_clock()
+        began_s = owner.pace.clock()
         try:
             now_s = owner.clock()
             for ask in act(now_s):
                 owner.transport.send(ask, self)
-            us = int((cpu_clock() - began_s) * 1e6)
+            us = owner.pace.taken_us(began_s)
             owner.spent(us)
             self.resolution.spent(us, now_s)
             outcome = self.resolution.outcome

@@ -53,7 +53,6 @@ class Carrier(Protocol):
     joinable: dict[object, Flight]
     pace: Pace
     deadlines: Deadlines
-    cpu_clock: Callable[[], float]
 
     def crowded(self) -> bool:
         """Whether no more sockets may be opened now."""
@@ -247,12 +246,12 @@ class Flight:
 
     def read(self, packet: bytes) -> Response:
         """Take the response apart, and tell how long that took; FormatError when it is none at all."""
-        cpu_clock = self.carrier.cpu_clock
-        began_s = cpu_clock()
+        pace = self.carrier.pace
+        began_s = pace.clock()
         try:
             return parse(packet, question=self.ask.qname)
         finally:
-            self.events.spent(self.ask.token, int((cpu_clock() - began_s) * 1e6))
+            self.events.spent(self.ask.token, pace.taken_us(began_s))
 
     def done(self, response: Response) -> None:
         """End with a response."""

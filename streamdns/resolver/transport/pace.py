@@ -26,6 +26,7 @@ _SHARE: Final = 0.25
 _LEAST_S: Final = 0.000_15
 _SHARED_TURNS: Final = 64
 _BEHIND: Final = 500
+_SHORT_S: Final = 0.001
 _TICK_S: Final = 0.005
 
 Work = Callable[[], None]
@@ -38,7 +39,7 @@ class Pace:
         self, *, turn_s: float = _TURN_S, shared_s: float = _SHARED_S,
         clock: Callable[[], float] = time.perf_counter, cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        self._most_s, self._shared_s, self._clock, self._cpu_clock = turn_s, shared_s, clock, cpu_clock
+        self._most_s, self._shared_s, self.clock, self._cpu_clock = turn_s, shared_s, clock, cpu_clock
         self._turn_s = turn_s
         self._shared_turns = 0
         self._queues: tuple[deque[Work], ...] = (deque(), deque(), deque(), deque())
@@ -89,7 +90,7 @@ class Pace:
                 return False
         if self._spent_s >= self._turn_s:
             return False
-        self._began_s = self._clock()
+        self._began_s = self.clock()
         self.within = 1
         return True
 
@@ -97,7 +98,18 @@ class Pace:
         """Work that was entered is done."""
         self.within -= 1
         if not self.within:
-            self._spent_s += self._clock() - self._began_s
+            self._spent_s += self.clock() - self._began_s
+
+    def taken_us(self, began_s: float) -> int:
+        """The CPU time in microseconds that work has taken since `clock` said `began_s`, or a little more.
+
+        The time by the clock will do where it is short. Where it is not, somebody else may have had the processor: then
+        it is no more than all CPU time of this turn of the loop.
+        """
+        taken_s = self.clock() - began_s
+        if taken_s > _SHORT_S:
+            taken_s = min(taken_s, self._cpu_clock() - self._cpu_s)
+        return round(taken_s * 1e6)
 
     def share(self) -> None:
         """There are clients that are answered at once: for a while they have the larger part."""
@@ -121,7 +133,7 @@ class Pace:
         if not any(self._queues):
             return
         self._arm()
-        clock = self._clock
+        clock = self.clock
         began_s = clock()
         self.within = 1
         try:

@@ -5,8 +5,7 @@ All in callbacks of the event loop, which neither wait nor raise.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import gevent
@@ -37,7 +36,6 @@ class Transport:
 
     def __init__(
         self, registry: Registry, *, sources: Sequence[str] = (), pace: Pace | None = None, load: Load | None = None,
-        cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._sources = {":" in source: source for source in sources}
         self._outgoing = {
@@ -50,7 +48,6 @@ class Transport:
         self.loop = gevent.get_hub().loop
         self.open: set[Flight] = set()
         self.joinable: dict[object, Flight] = {}  # by what is asked of whom and how
-        self.cpu_clock = cpu_clock
         self._load = Load() if load is None else load
         self._most_open = max(_LEAST_SOCKETS, open_files() // _KEPT_FREE_PART)
         self._closed = 0

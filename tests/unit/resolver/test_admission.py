@@ -33,7 +33,7 @@ class Silent(Transport):
 
     def __init__(self, registry: Registry) -> None:
         self.cpu_s = 0.0
-        super().__init__(registry, pace=Pace(clock=float, cpu_clock=float), cpu_clock=lambda: self.cpu_s)
+        super().__init__(registry, pace=Pace(turn_s=1e9, clock=lambda: self.cpu_s, cpu_clock=lambda: self.cpu_s))
         self.asked: list[tuple[Ask, Events]] = []
 
     def send(self, ask: Ask, events: Events) -> None:

@@ -239,3 +239,21 @@ def test_limits_after_what_has_arrived() -> None:
     gevent.get_hub().loop.run_callback(arrive)
     until(lambda: len(done) == 2)
     assert done == [0, 1]
+
+
+def test_what_work_takes_is_not_what_others_take() -> None:
+    """Short times are taken by the clock; of long ones it counts what the processor was busy for."""
+    now = {"clock": 100.0, "cpu": 5.0}
+    pace = Pace(clock=lambda: now["clock"], cpu_clock=lambda: now["cpu"])
+    turned: list[bool] = []
+    pace.put(ANSWERS, lambda: turned.append(True))
+    gevent.sleep(0.001)
+    assert turned
+    began_s = pace.clock()
+    now["clock"] += 0.000_4
+    assert pace.taken_us(began_s) == 400
+    now["clock"] += 2.0
+    now["cpu"] += 0.003
+    assert pace.taken_us(began_s) == 3000
+    now["cpu"] += 5.0
+    assert pace.taken_us(began_s) == 2_000_400

@@ -106,6 +106,7 @@ def test_private_addresses_as_ipaddress_sees_them() -> None:
             assert is_private(mapped.packed) is expected, mapped
     for text, expected in (("::", True), ("::1", True), ("fe80::1", True), ("fec0::1", True), ("fc00::1", True),
                            ("fdff::1", True), ("64:ff9b::a00:1", True), ("64:ff9b::808:808", False), ("::7f00:1", True),
+                           ("64:ff9b:1::808:808", True),
                            ("2002:a00:1::1", True), ("2002:808:808::1", False), ("2002:7f00:1::", True),
                            ("2001:db8::1", False), ("ff02::1", False), ("2a00:1450::1", False)):
         assert is_private(ipaddress.ip_address(text).packed) is expected, text

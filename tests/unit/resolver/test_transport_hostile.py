@@ -13,6 +13,7 @@ from streamdns.resolver.resolution.load import Load
 from streamdns.resolver.resolution.message import MAX_RECORDS, Options, Response
 from streamdns.resolver.resolution.servers import Address
 from streamdns.resolver.transport import flight
+from streamdns.resolver.transport.pace import Pace
 from streamdns.resolver.transport.tcp import TcpFlight
 from streamdns.resolver.transport.transport import Transport
 from tests.unit.resolver.test_transport import (
@@ -44,7 +45,8 @@ class Heard(Told):
 @pytest.fixture
 def transport() -> Iterator[Transport]:
     ticks = iter(range(1 << 30))
-    made = Transport(Registry(), cpu_clock=lambda: next(ticks) / 1000)  # Each look is a millisecond.
+    # Each look at the clock is a millisecond.
+    made = Transport(Registry(), pace=Pace(turn_s=1e9, clock=lambda: next(ticks) / 1000, cpu_clock=lambda: 1e9))
     yield made
     made.close()
     assert not made.open
