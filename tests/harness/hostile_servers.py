@@ -6,9 +6,9 @@ says what is done:
 chain.    64 KB full of records whose names are all the same chain of 123 pointers; owners.: owner names only
 dense.    what costs most of that which a resolver with bounds may still read: 1,024 records, 4,000 labels
 wrong.    ten addresses, each of which sends three such messages of another type, and SERVFAIL over TCP
-nxns.     x.nxns. is delegated to 20 names of zones that are each delegated to 20 names of victim.
+nxns.     x.nxns. is delegated to 20 names of zones that are each delegated to 20 names of victim.net.
 silent.   each name below it is delegated to two addresses that say nothing
-victim.   has nothing; good.: every name has an address
+net.      victim.net. has nothing; good.: every name has an address
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _AA, _REFERRAL, _SERVFAIL, _NXDOMAIN = 0x8400, 0x8000, 0x8402, 0x8403
 ROOT, EVIL, GOOD, VICTIM, SILENT, WRONG = 1, 2, 3, 4, (5, 6), tuple(range(11, 21))
 _ZONES: dict[bytes, tuple[int, ...]] = {
     b"chain": (EVIL,), b"owners": (EVIL,), b"dense": (EVIL,), b"wrong": WRONG, b"nxns": (EVIL,), b"silent": (EVIL,),
-    b"victim": (VICTIM,), b"good": (GOOD,),
+    b"net": (VICTIM,), b"good": (GOOD,),
 }
 _POINTER_TO_QUESTION = b"\xc0\x0c"
 
@@ -145,7 +145,7 @@ class HostileServers:
         qtype = int.from_bytes(query[end - 4 : end - 2], "big")
         zone = labels[-1] if labels else b""
         if number == ROOT:
-            return [self._root(query, end, zone, qtype)]
+            return [self._root(query, end, labels, qtype)]
         if len(labels) == 1 and zone not in (b"good", b"wrong"):
             return [_message(query, end, _AA, [], [_soa(zone)])]
         if zone in (b"chain", b"owners"):
@@ -161,15 +161,20 @@ class HostileServers:
         if zone == b"nxns":
             below = labels[-2]
             names = [wire(f"t.z{each}{self._rng.randrange(1 << 30)}.nxns") if below == b"x" else
-                     wire(f"{self._rng.randrange(1 << 30):x}.victim") for each in range(20)]
+                     wire(f"{self._rng.randrange(1 << 30):x}.victim.net") for each in range(20)]
             owner = wire(b".".join(labels[-2:]).decode())
             return [_message(query, end, _REFERRAL, [], [record(owner, _NS, each) for each in names])]
-        if zone == b"victim":
-            return [_message(query, end, _NXDOMAIN, [], [_soa(zone)])]
+        if zone == b"net":
+            return [_message(query, end, _NXDOMAIN, [], [_soa(b"victim.net")])]
         return [_message(query, end, _AA, [record(_POINTER_TO_QUESTION, _A, b"\x08\x08\x08\x08")]
                          if qtype == _A else [], [] if qtype == _A else [_soa(zone)])]
 
-    def _root(self, query: bytes, end: int, zone: bytes, qtype: int) -> bytes:
+    def _root(self, query: bytes, end: int, labels: list[bytes], qtype: int) -> bytes:
+        zone = labels[-1] if labels else b""
+        if zone == b"net":
+            if len(labels) == 1:
+                return _message(query, end, _AA, [], [_soa(b"")])
+            return self._delegation(query, end, labels[-2:], [b"\3ns1"], _ZONES[zone])
         if zone in _ZONES:
             numbers = _ZONES[zone]
             return self._delegation(query, end, [zone], [b"\3ns%d" % (each % 10) for each in numbers], numbers)

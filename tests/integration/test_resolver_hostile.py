@@ -43,7 +43,7 @@ def resolver(
         } | settings)
         server.append(list(events))
         server.start()
-        assert server.ask("first.good").answer, "the way down is known"
+        wait_until(lambda: server.ask("first.good").answer, "the way down is known")
         return server
 
     return begin

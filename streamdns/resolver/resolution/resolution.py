@@ -116,7 +116,8 @@ class Resolution(Walk):
         if ask.tcp and address in job.cased:
             # Nobody confirms that it does not keep the case: over UDP once more without, for this question alone.
             job.cased.discard(address)
-            self._send(job, address, now_s, keep_case=True)
+            self._unconfirmed.add(address)
+            self._send(job, address, now_s)
             return self._take()
         if unreachable:
             job.unreachable.add(address)
@@ -208,9 +209,7 @@ class Resolution(Walk):
 
     # -- what is sent
 
-    def _send(
-        self, job: Job, address: Address, now_s: float, *, tcp: bool = False, keep_case: bool = False
-    ) -> None:
+    def _send(self, job: Job, address: Address, now_s: float, *, tcp: bool = False) -> None:
         if self.packets >= MAX_PACKETS:
             self.limits.add("packets")
             self._give_up(self._top, f"more than {MAX_PACKETS} queries")
@@ -231,7 +230,8 @@ class Resolution(Walk):
         left_s = max(0.05, self._ends_s - now_s)
         ask = Ask(
             self._tokens, address, job.zone or b"\0", qname, qtype, options, tcp,
-            keep_case or not known.mixed_case or server.no_case_until_s > now_s, known.servers.patience_s(address),
+            not known.mixed_case or server.no_case_until_s > now_s or address in self._unconfirmed,
+            known.servers.patience_s(address),
             min(TCP_TIMEOUT_S if tcp else UDP_TIMEOUT_S, left_s),
         )
         known.servers.tried(address, ask.zone, now_s + ask.timeout_s)

@@ -57,6 +57,7 @@ class Walk(LocalData):
         self.packets = self.spent_us = 0
         self._lookups = 0
         self._for_names: dict[bytes | str, int] = {}  # queries for these, by zone and by host
+        self._unconfirmed: set[Address] = set()  # servers that change the case, as far as can be told without TCP
         self._tokens = 0
         self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
         self._joined: set[int] = set()  # of the queries that were asked
@@ -323,9 +324,7 @@ class Walk(LocalData):
         zone = job.zone or b"\0"
         return (zone, address.host) if labels(zone) > 1 else (zone,)
 
-    def _send(
-        self, job: Job, address: Address, now_s: float, *, tcp: bool = False, keep_case: bool = False
-    ) -> None:
+    def _send(self, job: Job, address: Address, now_s: float, *, tcp: bool = False) -> None:
         """Ask a server."""
         raise NotImplementedError
 

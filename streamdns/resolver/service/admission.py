@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from gevent.hub import Waiter
 
@@ -11,13 +11,17 @@ from streamdns.resolver.resolution.places import Places, network_of
 from streamdns.resolver.resolution.question import Outcome
 from streamdns.runtime import logs
 
-if TYPE_CHECKING:
-    from streamdns.resolver.service.recursor import Running
-
 _log = logs.get("resolver")
 _WAIT_FOR_EACH: Final = 2  # queries, for each question that may be resolved at a time
 #: Why a question or a query went without a place: all were taken, its network held its share, others needed its place.
 LIMITS: Final = ("all", "client", "gave_way")
+
+
+class Held(Protocol):
+    """A question that is being resolved."""
+
+    def gives_way(self, waiter: Waiter[Outcome] | None = None) -> None:
+        """Others need its place, or that of one query that waits for it."""
 
 
 class Admission:
@@ -28,9 +32,9 @@ class Admission:
 
     def __init__(self, limit: int, client_limit: int, registry: Registry) -> None:
         self.limit, self.client_limit = limit, client_limit
-        self.questions: Places[Running] = Places(limit)
+        self.questions: Places[Held] = Places(limit)
         self.queries: Places[Waiter[Outcome]] = Places(_WAIT_FOR_EACH * limit)
-        self._waits_for: dict[Waiter[Outcome], Running] = {}
+        self._waits_for: dict[Waiter[Outcome], Held] = {}
         self._limited = {each: registry.counter("resolver.limited", limit=each) for each in LIMITS}
 
     def for_question(self, client: bytes, now_s: float) -> str:
@@ -58,7 +62,7 @@ class Admission:
             self._waits_for[waiter].gives_way(waiter)
         return ""
 
-    def waits(self, waiter: Waiter[Outcome], running: Running, client: bytes, now_s: float) -> None:
+    def waits(self, waiter: Waiter[Outcome], running: Held, client: bytes, now_s: float) -> None:
         """A query of a client waits from now on."""
         self.queries.take(waiter, network_of(client), now_s)
         self._waits_for[waiter] = running

@@ -18,7 +18,7 @@ from streamdns.errors import ConfigError
 from streamdns.settings import SETTINGS, Address, load, parsers
 from streamdns.settings.resolver import ForwardZone
 from tests.harness import ROOT
-from tests.unit.settings import examples, examples_admin, examples_peers, examples_rate_limit
+from tests.unit.settings import examples, examples_admin, examples_peers, examples_rate_limit, examples_resolver
 
 # A value that is allowed and is not the default, and what it becomes.
 GOOD: dict[str, tuple[str, object]] = {
@@ -58,8 +58,6 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_ROOT_HINTS": ("/etc/root.hints", "/etc/root.hints"), "DNS_SERVE_STALE": ("off", False),
     "DNS_CACHE_BYTES": ("1M", 1 << 20),
     "DNS_RECURSION_LIMIT": ("10", 10), "DNS_RECURSION_CLIENT_LIMIT": ("5", 5),
-    "DNS_RESOLVER_ZONE_LIMIT": ("0", 0), "DNS_RESOLVER_SERVER_LIMIT": ("7", 7),
-    "DNS_QNAME_MINIMISATION": ("Strict", "strict"), "DNS_QUERY_CASE": ("keep", "keep"),
     "DNS_RESOLVER_ADDRESS": ("192.0.2.9 [2001:db8::1]:5353,2001:db8::2",
                              (Address("192.0.2.9", 53), Address("2001:db8::1", 5353), Address("2001:db8::2", 53))),
     "DNS_FORWARD_ZONES": ("Corp.example=10.0.0.1,10.0.0.2:5353 .=10.0.0.3",
@@ -86,7 +84,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_BATCH_EVENTS": ("100000", 100_000),
     "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
-} | examples.GOOD | examples_admin.GOOD | examples_peers.GOOD | examples_rate_limit.GOOD
+} | examples.GOOD | examples_admin.GOOD | examples_peers.GOOD | examples_rate_limit.GOOD | examples_resolver.GOOD
 BAD = {
     "DNS_ADDRESS": ["localhost:53", "192.0.2.1", "192.0.2.1:65536", "::1:53", "[::1]", "[192.0.2.1]:53", ",", "1.2.3:5",
                     "[fe80::1%lo]:53", "192.0.2.1:٥"],
@@ -127,8 +125,6 @@ BAD = {
     "DNS_ROOT_HINTS": ["a\x01b"], "DNS_SERVE_STALE": ["x"],
     "DNS_CACHE_BYTES": ["1023K", "2T"],
     "DNS_RECURSION_LIMIT": ["0"], "DNS_RECURSION_CLIENT_LIMIT": ["0"],
-    "DNS_RESOLVER_ZONE_LIMIT": ["-1"], "DNS_RESOLVER_SERVER_LIMIT": ["many"],
-    "DNS_QNAME_MINIMISATION": ["on"], "DNS_QUERY_CASE": ["lower"],
     "DNS_RESOLVER_ADDRESS": ["resolver", "192.0.2.1:0", "192.0.2.1:x", ","],
     "DNS_FORWARD_ZONES": ["corp.example.", "=10.0.0.1", "corp.example.=", "a..=10.0.0.1", "a.=10.0.0.1 A.=10.0.0.2"],
     "DNS_RESOLVER_DENY": ["127.0.0.1/8"], "DNS_RESOLVER_SOURCE": ["eth0", "192.0.2.1 192.0.2.2"],
@@ -151,7 +147,7 @@ BAD = {
     "DNS_BATCH_EVENTS": ["0", "100001"],
     "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
-} | examples.BAD | examples_admin.BAD | examples_peers.BAD | examples_rate_limit.BAD
+} | examples.BAD | examples_admin.BAD | examples_peers.BAD | examples_rate_limit.BAD | examples_resolver.BAD
 
 
 def problems_of(environ: dict[str, str], env_file: str | None = None) -> tuple[str, ...]:
