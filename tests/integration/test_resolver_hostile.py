@@ -154,9 +154,8 @@ def test_a_flood_for_one_server_takes_a_part_of_the_places(resolver: Callable[..
     server = resolver(DNS_RECURSION_LIMIT="500", DNS_RESOLVER_SERVER_LIMIT="50", DNS_SERVE_STALE="false")
     flood = Flood(server, 12)
     flood.send([f"w.y{each}.silent" for each in range(400)])
-    wait_until(lambda: server.metrics().get('streamdns_resolver_given_up_total{reason="server"}', 0) > 200,
-               "the server has enough to do")
-    assert server.metrics()["streamdns_resolver_running"] <= 150
+    wait_until(lambda: server.metrics().get('streamdns_resolver_given_up_total{reason="server"}', 0) > 250,
+               "most are told that the servers have enough to do")
     assert good_answers(server, "limited", 20, aside=lambda number: None) == 20
     assert server.metrics().get('streamdns_resolver_limited_total{limit="all"}', 0) == 0
     flood.close()
