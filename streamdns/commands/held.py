@@ -16,6 +16,7 @@ from streamdns.commands.output import note, print_lines, printable
 from streamdns.commands.publish import user_at_host
 from streamdns.commands.rebuild_status import TIMEOUT_S, Server, tell
 from streamdns.dns import name, rdata
+from streamdns.runtime.owner import acting_as_owner
 from streamdns.settings import Settings
 from streamdns.view import rebuild_request
 from streamdns.view.comparison import rrsets_gone, zones_gone
@@ -58,7 +59,9 @@ def accept(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
         note("nothing was accepted: the old view serves on")
         return 1
     word = rebuild_request.Acceptance(marker.id, gone.zones, gone.rrsets, user_at_host(), now_ms)
-    rebuild_request.accept(path, word)
+    # As the server's user, who has to be able to read it.
+    with acting_as_owner(path):
+        rebuild_request.accept(path, word)
     holder = holder_of(path)
     if holder is None:
         note(f"no server runs on the view in {path}: the next start lets the rebuilt view take over")

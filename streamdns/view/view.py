@@ -306,7 +306,7 @@ def is_frozen(path: str) -> bool:
         if os.statvfs(path).f_flag & os.ST_RDONLY:
             return True
         # ext4 with errors=remount-ro stays mounted as rw after an error, and refuses to open anything for writing.
-        os.close(os.open(os.path.join(path, _LOCK), os.O_RDWR | os.O_CLOEXEC))
+        os.close(open_unlinked(os.path.join(path, _LOCK), os.O_RDWR))
     except ViewError:
         return False
     except OSError as err:
@@ -317,7 +317,7 @@ def is_frozen(path: str) -> bool:
 def current_generation(path: str) -> str | None:
     """Read the name of the served generation in a view's directory; None where there is none. Raises ViewError."""
     try:
-        with open(os.path.join(path, _CURRENT), encoding="ascii") as file:
+        with open(open_unlinked(os.path.join(path, _CURRENT), os.O_RDONLY), encoding="ascii") as file:
             name = file.read().strip()
     except FileNotFoundError:
         return None
@@ -339,10 +339,7 @@ def open_readonly(path: str) -> Store:
         if name is None:
             raise ViewError(f"there is no view in {path} yet: start the server once, or set DNS_PATHDB")
         try:
-            generation = os.path.join(path, name)
-            # LMDB opens its table of readers for writing, and makes it where it is missing.
-            with acting_as_owner(generation):
-                return Store(generation, max_bytes=1 << 40, readonly=True)
+            return _opened_readonly(os.path.join(path, name))
         except ViewError:
             if current_generation(path) == name:  # else a rebuild was swapped in between
                 raise
@@ -355,7 +352,13 @@ def open_rebuild_readonly(path: str) -> Store:
         name = read_rebuild(path).generation
     except (OSError, msgspec.MsgspecError) as err:
         raise ViewError(f"there is no rebuild in {path} any more") from err
-    return Store(os.path.join(path, name), max_bytes=1 << 40, readonly=True)
+    return _opened_readonly(os.path.join(path, name))
+
+
+def _opened_readonly(generation: str) -> Store:
+    # LMDB opens its table of readers for writing, and makes it where it is missing.
+    with acting_as_owner(generation):
+        return Store(generation, max_bytes=1 << 40, readonly=True)
 
 
 def holder_of(path: str) -> str | None:

@@ -343,6 +343,22 @@ def test_a_mark_without_a_generation_begins_anew(tmp_path: pathlib.Path) -> None
     view.close()
 
 
+def test_no_link_is_followed_and_no_pipe_waited_for(tmp_path: pathlib.Path) -> None:
+    """Who owns the directory may put them there for commands of root's."""
+    view_of(tmp_path).close()
+    lock, current, target = tmp_path / "lock", tmp_path / "current", tmp_path / "target"
+    current.rename(target)
+    current.symlink_to(target)
+    with pytest.raises(ViewError, match="is a symbolic link"):
+        current_generation(str(tmp_path))
+    current.unlink()
+    os.mkfifo(current)
+    assert current_generation(str(tmp_path)) is None
+    lock.unlink()
+    lock.symlink_to(target)
+    assert holder_of(str(tmp_path)) is None
+
+
 def test_the_identity_of_each_partition_is_kept_with_its_position(tmp_path: pathlib.Path) -> None:
     with viewing.opened(tmp_path / "v") as store:
         to = viewing.writer(store)
