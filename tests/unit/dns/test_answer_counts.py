@@ -153,3 +153,22 @@ def test_what_is_said_where_the_target_of_an_apex_is_not_known(flattened: bool) 
     assert [text for text in said if "the addresses behind the CNAME at the apex are not known here" in text] == (
         said if flattened else []
     )
+
+
+@pytest.mark.parametrize("mname", ["ns.example.", "example.", "ns.elsewhere.", ".", "a.b.example.", "NS.EXAMPLE."])
+@pytest.mark.parametrize("rname", ["host.example.", "example.", "h.elsewhere.", ".", "x.y.example.", "a\\.b.example."])
+@pytest.mark.parametrize("asked", ["none.example.", "a.b.c.example.", "ns.example.", "x.ns.example."])
+def test_denials_say_the_soa_in_few_octets(mname: str, rname: str, asked: str) -> None:
+    """With its TTL cut to the minimum (RFC 2308 §3), and with pointers to the apex in names at or below it."""
+    text = f"example. 300 SOA {mname} {rname} 1 3600 600 604800 60\nns.example. 300 AAAA 2001:db8::1\n"
+    query = dns.message.make_query(asked, "A")
+    wire = answerer(text).reply(query.to_wire(), False, 0)
+    assert wire is not None
+    reply = dns.message.from_wire(wire)
+    (soa,) = reply.authority
+    assert (soa.name.to_text(), soa.ttl, reply.rcode()) == ("example.", 60, 0 if asked == "ns.example." else 3)
+    assert soa[0].to_text() == f"{mname} {rname} 1 3600 600 604800 60".replace("NS.EXAMPLE", str(soa[0].mname)[:10])
+    sizes = [len(name.from_text(each)) - (7 if each.lower().endswith("example.") else 0) for each in (mname, rname)]
+    longest = 12 + len(name.from_text(asked)) + 4 + 12 + sum(sizes) + 20
+    below = all(each.lower().endswith("example.") for each in (mname, rname))
+    assert len(wire) == longest if below else len(wire) <= longest

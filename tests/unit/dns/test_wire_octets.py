@@ -8,7 +8,7 @@ import pytest
 from streamdns.dns import name, rdata
 from streamdns.dns.canonical import canonical
 from streamdns.dns.node import pack_records
-from streamdns.dns.wire import Reply, _even
+from streamdns.dns.wire import FormatError, Reply, _even, parse_edns, skip_name
 
 A, TXT, NS = 1, 16, 2
 QUESTION = name.from_text("www.example.")
@@ -192,3 +192,24 @@ def test_lengths_of_names_at_their_limit() -> None:
     assert quick == (name.from_text(fits), name.key(name.from_text(fits)))
     assert name.from_canonical_text(fits.replace("b", "bb", 1)) is None
     assert name.from_canonical_text(f"{longest}a.") is None
+
+
+@pytest.mark.parametrize(
+    ("options", "read"),
+    [
+        (b"\0\0\x29\x04\xd0\0\0\x80\0\0\0", (0x04D0, 0, True)), (b"\0\0\x29\xff\0\0\0\0\0\0\0", (0xFF00, 0, False)),
+        (b"\0\0\x29\0\x01\0\x01\x7f\xff\0\0", (1, 1, False)), (b"\0\0\x29\x01\0\xff\0\xff\xff\0\0", (256, 0, True)),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"padding"])
+def test_the_fields_of_an_opt_record(options: bytes, read: tuple[int, int, bool], before: bytes) -> None:
+    """Size, version and DO, wherever it stands (RFC 6891 §6.1.3)."""
+    edns = parse_edns(before + options, len(before), 1)
+    assert edns is not None
+    assert (edns.size, edns.version, edns.do, edns.options) == (*read, ())
+
+
+def test_a_pointer_at_the_very_end_of_a_message() -> None:
+    assert skip_name(b"\1a\0\xc0\0", 3) == 5
+    with pytest.raises(FormatError):
+        skip_name(b"\1a\0\xc0", 3)
