@@ -38,8 +38,11 @@ def _parts(document: Any) -> Iterator[bytes]:
         yield from _of_list(document)
     elif isinstance(document, msgspec.Struct) and _is_plain(document.__struct_config__):
         before = b"{"
+        omits = document.__struct_config__.omit_defaults
         for field in msgspec.structs.fields(document):
             value = getattr(document, field.name)
+            if omits and value == field.default:
+                continue
             yield before + _encode(field.encode_name) + b":"
             yield from _of_list(value) if isinstance(value, list) else (_encode(value),)
             before = b","

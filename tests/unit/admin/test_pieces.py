@@ -22,7 +22,7 @@ class Empty(msgspec.Struct):
 
 @pytest.mark.parametrize("document", [
     FIRST, [[RAW], [FIRST], []], [], {"a": [1], "b": {"c": [2]}}, {}, "text", None, Empty(), Flushed(3),
-    Ready(True, ["a", "b"]),
+    Ready(True, ["a", "b"]), Ready(True, [], "a view is held"),
     JournalPage(changes=[RAW] * 3, first=None, end=7, next="x"), ConflictPage(conflicts=[], total=1, next=None),
 ])
 def test_the_same_text(document: object) -> None:
