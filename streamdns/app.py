@@ -55,7 +55,7 @@ from streamdns.settings import Settings, changed
 from streamdns.settings.open_resolver import open_resolver
 from streamdns.settings.table import BY_NAME
 from streamdns.sources.base import Source
-from streamdns.view.apexes import zone_keys
+from streamdns.view.apexes import fence_of, zone_keys
 from streamdns.view.delete_guard import DeleteGuard
 from streamdns.view.reader import snapshot
 from streamdns.view.view import View
@@ -175,6 +175,8 @@ class App:
             local=local,
             swap_guard=settings.swap_guard,
             delete_guard=DeleteGuard(settings.delete_guard, int(settings.delete_guard_window_s * 1000)),
+            fence=fence_of(settings),
+            zones=zone_keys(settings.zones) or (),
             backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
         )
         consumer.progress.stale_after_s = settings.stale_after_s
@@ -306,6 +308,7 @@ class App:
         self.consumer.set_swap_guard(new.swap_guard)
         self.consumer.delete_guard.share = new.delete_guard
         self._connections.most = connections_of(new.tcp_connections, open_files())
+        self.consumer.expect(zone_keys(new.zones) or ())
         self._connections.most_of_client = new.tcp_client_connections
         for server in self._tcp_servers:
             server.idle_timeout_s, server.message_timeout_s = new.tcp_idle_timeout_s, new.tcp_message_timeout_s

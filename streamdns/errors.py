@@ -26,8 +26,9 @@ class NotYet(StreamDNSError):
 
 
 #: The part of an event that is wrong: its key, its JSON, a field of a record, the content of a record, its size; or
-#: "entry", when the source could not even split the log's entry into key and value.
-BAD_EVENT_KINDS = ("key", "json", "field", "content", "size", "entry")
+#: "entry", when the source could not even split the log's entry into key and value; or "batch", when nobody can tell
+#: which events a whole batch of the log holds; or "fence", when it is about a name that the settings keep out.
+BAD_EVENT_KINDS = ("key", "json", "field", "content", "size", "entry", "batch", "fence")
 
 
 class BadEvent(StreamDNSError):

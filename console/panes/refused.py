@@ -39,7 +39,8 @@ class Refused(Pane):
         "key is still answered. A good event for the key clears the line. ⏎ shows the payload with the fault marked "
         "and what is answered meanwhile.\n"
         "Below: contradictions. cname: a CNAME shadows other types at its name. partitions: an RRset has events in "
-        "several partitions. spelling: a key is written in two ways, which the log's compaction takes for two keys."
+        "several partitions. spelling: a key is written in two ways, which the log's compaction takes for two keys. "
+        "claim: a zone takes a name of the Internet. overfull: a name has more than is served of it."
     )
 
     def __init__(self, host: Host) -> None:

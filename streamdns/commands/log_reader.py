@@ -20,7 +20,7 @@ from streamdns.sources.file import FileSource
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.keys import LOCAL_TOPIC, ROOT, node_key, owner_of, prefixes, subtree
-from streamdns.view.reader import Inspector
+from streamdns.view.reader import ALL, Inspector
 from streamdns.view.view import open_readonly
 
 _BATCH_RECORDS = 5000
@@ -171,7 +171,7 @@ class _State:
 
     def _take_zone(self, view: Inspector) -> None:
         for key, raw in view.walk(within=self._within):
-            for rrset in nodes.decode(raw):
+            for rrset in view.every(key, raw):
                 if not rrset.flags & CONTESTED:
                     self.candidates[owner_of(key), rrset.rdtype] = dict((rows.from_rrset(rrset),))
         for owner, rdtype, candidate_id, candidate in view.candidate_rows():
@@ -179,7 +179,7 @@ class _State:
                 self.candidates.setdefault((owner, rdtype), {})[candidate_id] = candidate
 
     def _take_name(self, view: Inspector, key: bytes, *, only: int | None = None) -> None:
-        for entry in view.entries(key):
+        for entry in view.entries(key, most_beyond=ALL):
             rdtype = entry.rrset.rdtype
             if only not in (None, rdtype):
                 continue

@@ -81,7 +81,7 @@ List the events that were rejected, oldest first: when, where in the log, key an
 good event of its key comes. With --node that of another node, newest first.""",
     "conflicts": """\
 List contradictions in the data: a CNAME beside other types, one RRset in several partitions, keys that are not spelt
-canonically.""",
+canonically, zones that claim a name of the Internet, names with more records than are served.""",
     "rebuild": """\
 Ask the server that holds DNS_PATHDB to fill a new view from the beginning of the log. The old view serves until the new
 one is complete and takes its place in one step. With DNS_ADMIN_ADDRESS the command follows the rebuild to its end, and

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
 from streamdns.commands import CommandError
 from streamdns.commands.output import moment, note, printable
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, RRset, ttl_of, unpack_rdatas
+from streamdns.events import provenance
 from streamdns.settings import Settings
 from streamdns.view.apexes import apexes_of
 from streamdns.view.keys import node_key, owner_of
@@ -96,12 +95,10 @@ def origin_line(entry: Entry) -> str:
 
 def metadatas(raw: bytes) -> Any:
     """Decode stored metadatas: None, one object, or a list with one for each record."""
-    return msgspec.json.decode(raw) if raw else None
+    return provenance.decoded(raw)
 
 
 def producers(raw: bytes) -> list[str]:
     """Return the producers that metadatas name, as text for people."""
-    found = metadatas(raw)
-    objects = found if isinstance(found, list) else [found]
-    names = [each["producer"] for each in objects if isinstance(each, dict) and each.get("producer")]
-    return [f"by {printable(' and '.join(dict.fromkeys(names)))}"] if names else []
+    names = provenance.producers(metadatas(raw))
+    return [f"by {printable(' and '.join(names))}"] if names else []

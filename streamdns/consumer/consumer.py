@@ -9,25 +9,27 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from streamdns.consumer.last_contact import LastContact, duration_text
 from streamdns.consumer.progress import Progress
 from streamdns.consumer.rebuild import Rebuilds
 from streamdns.consumer.serving_view import Reader, align
 from streamdns.consumer.writer_thread import Stopped, WriterThread
-from streamdns.dns import rdata
+from streamdns.dns import name, rdata
 from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
 from streamdns.events.batch import Batch, Partition
+from streamdns.events.fence import Fence
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.sources.base import Source
+from streamdns.view.claims import Claims
 from streamdns.view.delete_guard import DeleteGuard
 from streamdns.view.reader import Inspector
 from streamdns.view.store import RULES, Position, State, Store
 from streamdns.view.view import View
-from streamdns.view.writer import MARK_EVERY, LocalRRset, Writer
+from streamdns.view.writer import MARK_EVERY, Applied, LocalRRset, Writer
 
 _log = logs.get("consumer")
 
@@ -66,6 +68,8 @@ class Consumer(Service):
         local: Sequence[LocalRRset],
         swap_guard: float,
         delete_guard: DeleteGuard,
+        fence: Fence | None = None,
+        zones: Iterable[bytes] = (),
         backoff_max_s: float = 10.0,
         now_s: Callable[[], float] = time.time,
         elapsed_s: Callable[[], float] = time.monotonic,
@@ -75,6 +79,8 @@ class Consumer(Service):
         self._default_ttl, self._journal_size, self._quarantine_size = default_ttl, journal_size, quarantine_size
         self._batch_events, self._backoff_max_s = batch_events, backoff_max_s
         self._local = tuple(local)
+        self._fence = Fence() if fence is None else fence
+        self._claims, self._relist = Claims(zones), False
         self._now_s = now_s
         self._distrust = ""
         self._readers_checked_s = 0.0
@@ -99,12 +105,12 @@ class Consumer(Service):
         """Say why the view, or an unfinished rebuild, must be built again; "" when it can be continued."""
         view, ttl = self._view, self._default_ttl
         if view.rebuilding is not None:
-            return _made_otherwise(view.rebuilding.state(), ttl, "a rebuild began")
+            return _made_otherwise(view.rebuilding.state(), ttl, self._fence.text, "a rebuild began")
         if view.damaged is not None:
             return view.damaged
         if view.store.outdated:
             return "the view was written by an older version"
-        return _made_otherwise(view.store.state(), ttl, "the view was made")
+        return _made_otherwise(view.store.state(), ttl, self._fence.text, "the view was made")
 
     def run(self) -> None:
         """Follow the log until stop(); reconnects after failures, rebuilds the view when needed."""
@@ -200,6 +206,7 @@ class Consumer(Service):
                     self._make_durable(store)
                     _log.info("consumer.caught_up", records=store.state().records)
                 self._honour_request()
+                self._list_claims(store)
                 self._check_readers(store)
         finally:
             self._thread.source = None
@@ -340,18 +347,36 @@ class Consumer(Service):
                 self.progress.applied_to_serving(batch, applied)
             else:
                 self.progress.applied(batch, applied, time.perf_counter() - began_s)
-            for rejection in applied.rejections:
-                _log.warning(
-                    "consumer.event_rejected",
-                    topic=rejection.topic,
-                    partition=rejection.partition,
-                    position=rejection.position,
-                    reason=rejection.reason,
-                )
-            for warned in applied.warnings:
-                self.progress.alarm("deletes", warned.sentence)
-                _log.error("consumer.many_deletes", reason=warned.sentence)
+            self._tell(applied)
             more, batch = applied.more, _NOTHING
+
+    def _tell(self, applied: Applied) -> None:
+        """Log what was wrong with events of a batch; what hides others behind it is an alarm."""
+        for event in applied.rejections:
+            if event.kind == "batch":
+                where = f"topic {event.topic}, partition {event.partition}"
+                self.progress.alarm("batch-passed-over", f"{where}: {event.reason}")
+                _log.error(
+                    "consumer.batch_passed_over", topic=event.topic, partition=event.partition, position=event.position,
+                    reason=event.reason,
+                )
+            else:
+                _log.warning(
+                    "consumer.event_rejected", topic=event.topic, partition=event.partition, position=event.position,
+                    reason=event.reason,
+                )
+        for warned in applied.warnings:
+            self.progress.alarm("deletes", warned.sentence)
+            _log.error("consumer.many_deletes", reason=warned.sentence)
+        for claim in applied.claimed:
+            zone = name.to_text(claim.owner)
+            self.progress.alarm("zone-claimed", f"the zone {zone} {claim.detail}")
+            _log.error("consumer.zone_claimed", zone=zone, reason=claim.detail)
+        for event in applied.left_out:
+            _log.warning(
+                "consumer.metadatas_left_out", topic=event.topic, partition=event.partition, position=event.position,
+                reason=event.reason,
+            )
 
     def _writer(self, store: Store) -> Writer:
         return Writer(
@@ -360,12 +385,27 @@ class Consumer(Service):
             journal_size=self._journal_size,
             quarantine_size=self._quarantine_size,
             delete_guard=self.delete_guard if store is self._view.store else None,
+            fence=self._fence,
+            claims=self._claims,
         )
 
     def _write_local(self, store: Store) -> None:
-        """Replace this instance's own records (DNS_LOCAL_RECORDS) in a view."""
+        """Write what is of this instance alone into a view: its own records, and which claims of zones are wanted."""
         now_ms = int(self._now_s() * 1000)
         self._thread.with_room(store, self._writer(store).set_local, self._local, now_ms)
+        self._list_claims(store, anew=True)
+
+    def expect(self, zones: Iterable[bytes]) -> None:
+        """Take zones for wanted from now on, by their lookup keys, which else would be conflicts."""
+        wanted = frozenset(zones)
+        self._relist = self._relist or wanted != self._claims.expected
+        self._claims.expected = wanted
+
+    def _list_claims(self, store: Store, *, anew: bool = False) -> None:
+        """List which zones take names of the Internet anew where the settings were changed."""
+        if self._relist or anew:
+            self._relist = False
+            self._thread.with_room(store, self._writer(store).list_claims, int(self._now_s() * 1000))
 
     def _rebuild(self, reason: str, *, damaged: bool) -> None:
         """Begin a rebuild because of the view, not because of the log."""
@@ -384,7 +424,7 @@ class Consumer(Service):
         return self.progress.ready
 
 
-def _made_otherwise(state: State, default_ttl: int, when: str) -> str:
+def _made_otherwise(state: State, default_ttl: int, fence: str, when: str) -> str:
     """Why what stands in a view is not what its events mean now; "" where it is."""
     if state.default_ttl < 0:
         return ""
@@ -392,6 +432,9 @@ def _made_otherwise(state: State, default_ttl: int, when: str) -> str:
         return f"{when} by a version that judged events by other rules"
     if state.default_ttl != default_ttl:
         return f"DNS_DEFAULT_TTL was {state.default_ttl} when {when} and is {default_ttl} now"
+    if state.fence != fence:
+        was, now = state.fence or "nothing", fence or "nothing"
+        return f"DNS_ZONES_ALLOW, DNS_TOPIC_ZONES and a root in DNS_ZONES said {was} when {when} and say {now} now"
     return ""
 
 

@@ -19,7 +19,8 @@ from streamdns.view.view import Held
 from streamdns.view.writer import Applied
 
 STATES = ("connecting", "catching-up", "following", "reconnecting", "rebuilding", "held", "view-full")
-ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "stalled", "view-damaged", "no-room", "held", "deletes")
+ALARMS = ("log-replaced", "away-too-long", "log-too-slow", "stalled", "view-damaged", "no-room", "held", "deletes",
+          "batch-passed-over", "zone-claimed")
 _LOOK_EVERY_S = 1.0
 _MARKS_KEPT = 256
 
@@ -92,6 +93,7 @@ class Progress:
         self._applied = registry.counter("consumer.applied")
         self._deletes = registry.counter("consumer.deletes")
         self._rejected = {kind: registry.counter("consumer.rejected", reason=kind) for kind in BAD_EVENT_KINDS}
+        self._left_out = registry.counter("consumer.metadatas_left_out")
         self._alarms = {why: registry.counter("consumer.alarms", reason=why) for why in ALARMS}
         self.propagation = Propagation(registry, now_s)
         self._reconnects = registry.counter("consumer.reconnects")
@@ -226,6 +228,7 @@ class Progress:
         self._deletes.add(applied.deletes)
         for rejection in applied.rejections:
             self._rejected[rejection.kind].add()
+        self._left_out.add(len(applied.left_out))
         self._commits.add()
         self._apply_seconds.observe(elapsed_s)
         self._reading = applied.state

@@ -1,10 +1,11 @@
 """Encodes and decodes nodes, the stored form of an owner name: all its RRsets as they are sent, and their origin.
 
-Layout (big endian): flags (1), 0 (1), number of RRsets (2), then for each RRset in order of type a directory entry of
-16 octets: type (2), RRset flags (1), 0 (1), number of records (4), start (4), length (4). `start`/`length` delimit the
-RRset's records in wire form, each beginning with the two octets c0 0c, so that an RRset of the queried name is copied
-into a reply as it stands (RFC 1035 §4.1.4: a pointer to offset 12, the question's name). Behind each RRset's records
-stands its origin: topic index (2), partition (4), position (8), timestamp in ms (8), metadatas with their length (4).
+Layout (big endian): flags (1), marks (1), number of RRsets (2), then for each RRset in order of type a directory
+entry of 16 octets: type (2), RRset flags (1), 0 (1), number of records (4), start (4), length (4). `start`/`length`
+delimit the RRset's records in wire form, each beginning with the two octets c0 0c, so that an RRset of the queried
+name is copied into a reply as it stands (RFC 1035 §4.1.4: a pointer to offset 12, the question's name). Behind each
+RRset's records stands its origin: topic index (2), partition (4), position (8), timestamp in ms (8), metadatas with
+their length (4).
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ HAS_NS = 2
 HAS_DNAME = 4
 HAS_SOA = 8
 
+# Marks of a node, beside its flags: of what it does not hold itself (view/aside.py).
+BEYOND = 1  # RRsets that are not served
+APART = 2  # metadatas of some of its RRsets, which have MARK_OF_APART
+MARK_OF_APART = b"\xff"  # no JSON begins so
+
 # RRset flags.
 REJECTED = 1  # the newest event of some partition was rejected: served, marked, not in the digest
 CONTESTED = 2  # candidate rows exist beside the node (see view/candidates.py)
@@ -27,12 +33,12 @@ LOCAL = 4  # one of this instance's own records
 NS, CNAME, SOA, DNAME, DS = 2, 5, 6, 39, 43
 _NODE_FLAG = {NS: HAS_NS, CNAME: HAS_CNAME, SOA: HAS_SOA, DNAME: HAS_DNAME}
 
-_HEAD = struct.Struct(">BxH")
+_HEAD = struct.Struct(">BBH")
 ENTRY = struct.Struct(">HBxIII")
 _ORIGIN = struct.Struct(">HIQqI")
 _RECORD = struct.Struct(">HHHIH")
 _SINGLE = struct.Struct(">BxHHBxIII")
-_TYPE_ALONE = struct.Struct(">HHH")
+_TYPE_ALONE = struct.Struct(">BHHH")
 _PARTITION = struct.Struct(">HI")
 
 HEAD_SIZE = 4
@@ -87,9 +93,9 @@ def ttl_of(records: bytes) -> int:
     return int.from_bytes(records[6:10], "big")
 
 
-def encode(rrsets: list[RRset]) -> bytes:
+def encode(rrsets: list[RRset], marks: int = 0) -> bytes:
     """The node of these RRsets; they must be in ascending order of type."""
-    if len(rrsets) == 1:
+    if len(rrsets) == 1 and not marks:
         return encode_single(*rrsets[0])
     at = HEAD_SIZE + ENTRY_SIZE * len(rrsets)
     directory = b""
@@ -98,7 +104,7 @@ def encode(rrsets: list[RRset]) -> bytes:
         directory += ENTRY.pack(rdtype, rrset_flags, count, at + len(body), len(records))
         topic, partition, position, timestamp, metadatas = origin
         body += records + _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)) + metadatas
-    return _HEAD.pack(node_flags(rrsets), len(rrsets)) + directory + body
+    return _HEAD.pack(node_flags(rrsets), marks, len(rrsets)) + directory + body
 
 
 def node_flags(rrsets: Sequence[RRset]) -> int:
@@ -127,7 +133,7 @@ def encode_single(rdtype: int, flags: int, count: int, records: bytes, origin: O
 
 def records_alone(node: bytes, rdtype: int, topic: int, partition: int) -> bytes | None:
     """The records of a node with one RRset of this type, without flags and from this partition; None for all others."""
-    if node[2:8] != _TYPE_ALONE.pack(1, rdtype, 0):
+    if node[1:8] != _TYPE_ALONE.pack(0, 1, rdtype, 0):
         return None
     end = _SINGLE_START + int.from_bytes(node[16:20], "big")
     return node[_SINGLE_START:end] if node[end : end + 6] == _PARTITION.pack(topic, partition) else None

@@ -12,7 +12,9 @@ class Record(NamedTuple):
     """One entry of a log as it was read, not yet decoded.
 
     `position` is where it starts, `timestamp` milliseconds since 1970. `error` is set when the source could not even
-    split the entry into key and value: it is then a bad event, and `value` holds its raw bytes.
+    split the entry into key and value, or did not take a value that is too long: it is then a bad event of this `kind`
+    (one of BAD_EVENT_KINDS), and `value` holds the beginning of its raw bytes. An entry of kind "batch" stands for
+    several of the log, up to the position that the batch of records gives.
     """
 
     topic: str
@@ -22,6 +24,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     error: str | None = None
+    kind: str = "entry"
 
 
 class Batch(NamedTuple):

@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 from streamdns.dns import name, rdata
 from streamdns.dns.rdata_plain import PLAIN
 from streamdns.errors import BadEvent
+from streamdns.events.provenance import of_record, of_rrset
 from streamdns.events.rrset import MAX_RECORDS, MAX_RRSET_OCTETS, MAX_TTL_S, RECORD_OCTETS, Gathered
 
 MAX_VALUE_BYTES = 1 << 20
@@ -51,9 +52,8 @@ class RRsetEvent(NamedTuple):
     """A decoded event: the whole RRset as it is from now on; no RDATA means that the event deletes it.
 
     owner: lower-case wire name. rdatas: wire form, in the order of the event, duplicates removed. metadatas:
-    b"" for none, else compact JSON: the one object that all records with metadatas share, or a list with one element
-    for each of rdatas (null where it has none). canonical: whether the key is in its one canonical spelling.
-    lookup_key: name.key of the owner.
+    b"" for none, else compact JSON as provenance.py makes it. canonical: whether the key is in its one canonical
+    spelling. lookup_key: name.key of the owner. left_out: what was too much of its metadatas, "" for nothing.
     """
 
     owner: bytes
@@ -63,12 +63,14 @@ class RRsetEvent(NamedTuple):
     metadatas: bytes
     canonical: bool
     lookup_key: bytes
+    left_out: str = ""
 
 
 # Half the time of the class's own __new__.
 _new_event = tuple.__new__
 # The fast paths of types whose content never stands without its priority.
 _PLAIN = {rdtype: plain for rdtype, plain in PLAIN.items() if rdtype not in _PRIORITY_TYPES}
+_NOTHING = (b"", "")
 _MAX_PLAIN_OCTETS = MAX_RRSET_OCTETS - RECORD_OCTETS
 
 
@@ -94,8 +96,10 @@ def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRset
             ttl = default_ttl if record.ttl is None else record.ttl
             wire = plain(record.content)
             if wire is not None and 0 <= ttl <= MAX_TTL_S and len(wire) <= _MAX_PLAIN_OCTETS:
-                metadatas = b"" if record.metadatas is None else _encode_json(record.metadatas)
-                return _new_event(RRsetEvent, (owner, rdtype, ttl, (wire,), metadatas, canonical, lookup_key))
+                metadatas, left_out = _NOTHING if record.metadatas is None else of_record(record.metadatas)
+                return _new_event(
+                    RRsetEvent, (owner, rdtype, ttl, (wire,), metadatas, canonical, lookup_key, left_out)
+                )
     elif not records:
         return RRsetEvent(owner, rdtype, default_ttl, (), b"", canonical, lookup_key)
 
@@ -113,11 +117,11 @@ def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRset
         except ValueError as err:
             raise BadEvent(str(err), "content") from err
         record_ttl = default_ttl if record.ttl is None else record.ttl
-        gathered.add(record_ttl, wire, None if record.metadatas is None else _encode_json(record.metadatas))
+        gathered.add(record_ttl, wire, None if record.metadatas is None else of_record(record.metadatas))
 
     rdatas = gathered.rrset()
-    metadatas = _joined_metadatas(gathered.metadatas())
-    return RRsetEvent(owner, rdtype, gathered.ttl, rdatas, metadatas, canonical, lookup_key)
+    metadatas, left_out = of_rrset(gathered.metadatas())
+    return RRsetEvent(owner, rdtype, gathered.ttl, rdatas, metadatas, canonical, lookup_key, left_out)
 
 
 def encode(owner_text: str, type_text: str, records: Sequence[dict[str, Any]]) -> tuple[bytes, bytes]:
@@ -183,7 +187,6 @@ def _parse_value(value: bytes) -> list[_Record]:
 
 
 _decode_usual = msgspec.json.Decoder(list[_Record]).decode
-_encode_json = msgspec.json.Encoder().encode
 
 
 def _parse_unusual_value(value: bytes) -> list[_Record]:
@@ -287,12 +290,3 @@ def _with_priority(rdtype: int, content: str, priority: int) -> str:
     if not 0 <= priority <= 0xFFFF:
         raise BadEvent(f"a record has a priority that is not an integer from 0 to 65535: {name.shown(str(priority))}")
     return f"{priority} {content}"
-
-
-def _joined_metadatas(found: list[bytes | None]) -> bytes:
-    if len(found) == 1:
-        return found[0] or b""
-    different = {metadatas for metadatas in found if metadatas is not None}
-    if len(different) > 1:
-        return b"[" + b",".join([metadatas or b"null" for metadatas in found]) + b"]"
-    return different.pop() if different else b""

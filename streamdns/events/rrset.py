@@ -11,6 +11,7 @@ from streamdns.dns.canonical import canonical
 from streamdns.dns.node import pack_records
 from streamdns.dns.wire import COMPRESSIBLE, HEADER_SIZE, MAX_MESSAGE, Reply
 from streamdns.errors import BadEvent
+from streamdns.events.provenance import Provenance
 
 MAX_RECORDS = 4096
 MAX_RRSET_OCTETS = 65_000
@@ -34,9 +35,9 @@ class Gathered:
         self._owner, self._rdtype = owner, rdtype
         self.ttl = MAX_TTL_S
         # By canonical form, in the spelling that came first.
-        self._records: dict[bytes, tuple[bytes, bytes | None]] = {}
+        self._records: dict[bytes, tuple[bytes, Provenance | None]] = {}
 
-    def add(self, ttl: int, wire: bytes, metadatas: bytes | None = None) -> None:
+    def add(self, ttl: int, wire: bytes, metadatas: Provenance | None = None) -> None:
         """Take up a record in wire form that rdata.from_text gave; a repeated one counts by its TTL alone."""
         if not 0 <= ttl <= MAX_TTL_S:
             raise BadEvent(f"a record has a ttl that is not an integer from 0 to {MAX_TTL_S}: {name.shown(str(ttl))}")
@@ -57,7 +58,7 @@ class Gathered:
             raise BadEvent(f"the RRset is longer than {MAX_RRSET_OCTETS} octets in wire form", "size")
         return rdatas
 
-    def metadatas(self) -> list[bytes | None]:
+    def metadatas(self) -> list[Provenance | None]:
         """Those of each record, in the same order."""
         return [metadatas for _, metadatas in self._records.values()]
 

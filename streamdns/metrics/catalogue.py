@@ -69,7 +69,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("consumer.applied", "counter", "Events that were applied to the view."),
     Metric("consumer.deletes", "counter", "Events that were applied and delete an RRset."),
     Metric("consumer.rejected", "counter", "Events that went into the quarantine, by what was wrong: the key, the "
-           "value as JSON, a field of a record, the content of one, the size, or the entry of the log.", ("reason",)),
+           "value as JSON, a field of a record, the content of one, the size, the entry of the log, a whole batch "
+           "of it; or its name is one that the settings keep out.", ("reason",)),
+    Metric("consumer.metadatas_left_out", "counter", "Events whose provenance was too long to be kept; their records "
+           "stand."),
     Metric("consumer.lag_bytes", "gauge", "Bytes of the file log that are not in the view yet; none while it "
            "cannot be read.", (), "bytes"),
     Metric("consumer.lag_events", "gauge", "Events of the log that are not in the view yet, where the source "

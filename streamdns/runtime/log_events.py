@@ -97,6 +97,18 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("consumer.event_rejected", "warning", "An event could not be decoded or validated and is in the "
              "quarantine; the last good RRset of its key stays.",
              "`streamdns quarantine` lists the reasons; the next good event of the key clears the entry."),
+    LogEvent("consumer.batch_passed_over", "error", "A batch of the log came whole and cannot be unpacked: "
+             "nobody can tell which names its events are about, so all of it was passed over and is one entry of the "
+             "quarantine. All nodes pass over the same batches.",
+             "`streamdns quarantine` has its offsets. Find out who wrote it, and have its events written again."),
+    LogEvent("consumer.zone_claimed", "error", "The log has a SOA at the root, at a single label or at a public "
+             "suffix: the zone takes a name of the Internet from all clients of this server. It is served, and listed "
+             "as a conflict.",
+             "If it is wanted, name the zone in DNS_ZONES. If not, delete its SOA, find its producer, and set "
+             "DNS_ZONES_ALLOW."),
+    LogEvent("consumer.metadatas_left_out", "warning", "An event has more provenance than is kept (a producer of more "
+             "than 255 octets, or metadatas of more than 4 KiB); its records stand without it.",
+             "Find the event by topic, partition and position; its producer should say less about itself."),
     LogEvent("consumer.view_full", "error", "There is no room for the view (disk or DNS_VIEW_MAX_BYTES): new events "
              "are not read, but queries are answered.",
              "Make room on the disk, or raise DNS_VIEW_MAX_BYTES and send SIGHUP; reading then goes on by itself."),

@@ -159,6 +159,30 @@ def parse_zones(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_zone(word) for word in _words(text)))
 
 
+class TopicZones(NamedTuple):
+    """The names (lower case, with a trailing dot) at and below which a topic may hold records."""
+
+    topic: str
+    zones: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.topic}={','.join(self.zones)}"
+
+
+def parse_topic_zones(text: str) -> tuple[TopicZones, ...]:
+    """Parse topics and their names, `topic=example.org,example.net`, separated by space."""
+    found: dict[str, TopicZones] = {}
+    for word in text.split():
+        topic, equals, zones = word.partition("=")
+        if not topic or not equals:
+            raise ValueError(f"has {word}, which is not of the form TOPIC=ZONE,ZONE")
+        (topic,) = parse_topics(topic)
+        if topic in found:
+            raise ValueError(f"has {topic} twice")
+        found[topic] = TopicZones(topic, parse_zones(zones))
+    return tuple(found.values())
+
+
 def parse_brokers(text: str) -> tuple[str, ...]:
     """Parse host:port, separated by space or comma; a host without a port gets 9092."""
     found: dict[str, None] = {}

@@ -20,6 +20,7 @@ from streamdns.errors import ConfigError
 from streamdns.named_files import open_named
 from streamdns.settings import admin, kafka, listening, metrics, parsers, peers, resolver
 from streamdns.settings.admin import KeyFile, Proxies
+from streamdns.settings.parsers import TopicZones
 from streamdns.settings.resolver import ForwardZone, Network
 from streamdns.settings.row import Setting
 from streamdns.settings.table import BY_NAME, SETTINGS
@@ -42,6 +43,8 @@ class Settings:
     udp: bool
     tcp: bool
     zones: tuple[str, ...]
+    zones_allow: tuple[str, ...]
+    topic_zones: tuple[TopicZones, ...]
     pathdb: str
     instance_id: str
     local_records: tuple[str, ...]

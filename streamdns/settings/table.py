@@ -31,6 +31,20 @@ SETTINGS: tuple[Setting, ...] = (
         allowed="zone names separated by space or comma",
     ),
     Setting(
+        name="DNS_ZONES_ALLOW", attribute="zones_allow", parse=parsers.parse_zones, default="", unset=(),
+        unset_means="every name",
+        description="The names at and below which the log may hold records; events about other names are rejected. All "
+                    "nodes need the same value.",
+        allowed="names separated by space or comma",
+    ),
+    Setting(
+        name="DNS_TOPIC_ZONES", attribute="topic_zones", parse=parsers.parse_topic_zones, default="", unset=(),
+        unset_means="every topic may hold every name",
+        description="The names at and below which a topic of the log may hold records, and so the producers who may "
+                    "write to it; a topic that is not named may hold every name. All nodes need the same value.",
+        allowed="one or several of topic=example.org,example.net, separated by space; the file log is the topic file",
+    ),
+    Setting(
         name="DNS_PATHDB", attribute="pathdb", parse=parsers.parse_text, default="./var/view",
         description="The directory that holds the view (LMDB); only one process at a time may use it.",
         allowed="a path of a directory, which is made where it does not exist",

@@ -63,7 +63,7 @@ def decode_line(line: bytes, partition: int, position: int) -> Record | None:
         else:
             return Record(TOPIC, partition, position, 0, None, line, 'the line has no "value"')
         name = key.encode() if key is not None else None
-        return _new_record(Record, (TOPIC, partition, position, event.timestamp or 0, name, payload, None))
+        return _new_record(Record, (TOPIC, partition, position, event.timestamp or 0, name, payload, None, "entry"))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return Record(TOPIC, partition, position, 0, None, line, _reason(line)) if line.strip() else None
 

@@ -12,7 +12,6 @@ from enum import Enum
 
 import msgspec
 
-from streamdns.dns import node as nodes
 from streamdns.dns.node import CONTESTED, HAS_SOA
 from streamdns.view import candidates as rows
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
@@ -120,7 +119,7 @@ def _row(view: Inspector, apex: bytes) -> ZoneRow | None:
 def _contribution(view: Inspector, key: bytes, raw: bytes) -> int:
     """Sum the hashes of those RRsets of a node that count in the digest."""
     owner, total = owner_of(key), 0
-    for rrset in nodes.decode(raw):
+    for rrset in view.every(key, raw):
         counted: bytes | None = rrset.records
         if rrset.flags & CONTESTED:
             counted = rows.in_digest(view.candidates(key, rrset.rdtype), view.state.topics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple, Self
 
 import lmdb
@@ -12,6 +13,7 @@ from streamdns.dns.node import HAS_SOA, LOCAL, RRset
 from streamdns.dns.served import Apexes
 from streamdns.events.batch import Partition
 from streamdns.view import candidates as rows
+from streamdns.view.aside import Aside
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.journal import JournalEntry, decode_entry
 from streamdns.view.keys import (
@@ -29,6 +31,10 @@ from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.store import Position, Store, decode_position, reported
 from streamdns.view.transaction import Conflict, decode_conflict
 from streamdns.view.zones import ZoneRow, decode_zone
+
+#: Of the RRsets of a name that are not served, because they are too many, a page shows so many.
+MOST_BEYOND = 100
+ALL = 1 << 16
 
 
 class ViewSnapshot:
@@ -70,7 +76,10 @@ class ViewSnapshot:
 
 
 class Entry(NamedTuple):
-    """One RRset with its owner (lower-case wire form), its topic's name, and whether a CNAME hides it (`shadowed`)."""
+    """One RRset with its owner (lower-case wire form), its topic's name, and whether it is hidden (`shadowed`).
+
+    A CNAME hides others, and those of which a name has too many are not served.
+    """
 
     owner: bytes
     rrset: RRset
@@ -89,6 +98,7 @@ class Inspector:
             self._txn = self.store.begin()
         try:
             self.state = self.store.state_in(self._txn)
+            self.aside = Aside(self._txn, self.store.tables["aside"])
         except BaseException:
             self._txn.abort()
             raise
@@ -115,31 +125,28 @@ class Inspector:
                 for key, raw in self.rows("positions")
             }
 
-    def entries(self, key: bytes) -> list[Entry]:
-        """Read the RRsets of one name."""
+    def entries(self, key: bytes, *, most_beyond: int = MOST_BEYOND) -> list[Entry]:
+        """Read the RRsets of one name; of those that are too many to be served `most_beyond` at the most."""
         raw = self._txn.get(key, db=self.store.nodes)
-        return [] if raw is None else self._entries(key, raw)
+        return [] if raw is None else self._entries(key, raw, most_beyond)
 
-    def _entries(self, key: bytes, raw: bytes) -> list[Entry]:
+    def _entries(self, key: bytes, raw: bytes, most_beyond: int = MOST_BEYOND) -> list[Entry]:
         owner = owner_of(key)
-        rrsets = nodes.decode(raw)
+        rrsets = self.aside.complete(key, raw)
         hidden = self.apexes.hidden(key, rrsets) if len(rrsets) > 1 or rrsets[0].rdtype == nodes.CNAME else ()
         topics = self.state.topics
+        beyond = islice(self.aside.rows(key), most_beyond) if raw[1] & nodes.BEYOND else ()
+        found = [(rrset, rrset.rdtype in hidden) for rrset in rrsets] + [(rrset, True) for rrset in beyond]
         return [
-            Entry(
-                owner,
-                rrset,
-                rrset.rdtype in hidden,
-                topics[rrset.origin.topic] if rrset.origin.topic < len(topics) else "",
-            )
-            for rrset in rrsets
+            Entry(owner, rrset, shadowed, topics[rrset.origin.topic] if rrset.origin.topic < len(topics) else "")
+            for rrset, shadowed in found
         ]
 
     def of_log(self, key: bytes) -> list[RRset]:
         """The RRsets of one name that stand in the log, whatever this instance's own records make of them."""
         raw = self._txn.get(key, db=self.store.nodes)
         found: list[RRset] = []
-        for rrset in () if raw is None else nodes.decode(raw):
+        for rrset in () if raw is None else self.every(key, raw):
             if not rrset.flags & LOCAL:
                 found.append(rrset)
                 continue
@@ -149,6 +156,12 @@ class Inspector:
             if standing is not None:
                 found.append(standing)
         return found
+
+    def every(self, key: bytes, raw: bytes) -> Iterator[RRset]:
+        """Yield every RRset of a name, also those that are too many to be served."""
+        yield from self.aside.complete(key, raw)
+        if raw[1] & nodes.BEYOND:
+            yield from self.aside.rows(key)
 
     def zone_of(self, key: bytes) -> bytes | None:
         """Find the apex of the zone that a name belongs to, by the SOAs in the view; None where there is none."""
@@ -170,7 +183,7 @@ class Inspector:
         for key, raw in self.walk(within=subtree(apex)):
             below = [each for each in prefixes(key)[depth_of(apex) + 1 :] if self._is_apex(each)]
             if not below:
-                yield from self._entries(key, raw)
+                yield from self._entries(key, raw, ALL)
             elif below == [key]:
                 yield from (entry for entry in self._entries(key, raw) if entry.rrset.rdtype in (nodes.NS, nodes.DS))
 

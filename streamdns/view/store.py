@@ -23,8 +23,9 @@ Table: TypeAlias = "lmdb._Database"  # noqa: SLF001 - the name its type has in t
 
 SCHEMA = 1
 #: Which events are good, and what one means: a view that was made by other rules is made anew beside itself.
-RULES = 2
-TABLES = ("nodes", "cuts", "zones", "candidates", "conflicts", "quarantine", "rejected", "journal", "positions", "meta")
+RULES = 3
+TABLES = ("nodes", "cuts", "zones", "candidates", "conflicts", "quarantine", "rejected", "journal", "positions", "meta",
+          "aside")
 _FIRST_MAP_BYTES = 256 << 20
 _UNSYNCED = "unsynced"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -67,6 +68,7 @@ class State(msgspec.Struct, array_like=True):
     rules: int = 1
     journal_filled: int = -1
     journal_since_ms: int = 0
+    fence: str = ""
 
 
 class Position(msgspec.Struct, array_like=True):
@@ -152,9 +154,13 @@ class Store:
     def _open_tables(self, readonly: bool) -> None:
         self.check_readers()
         try:
-            self.tables = {name: self.env.open_db(name.encode(), create=not readonly) for name in TABLES}
+            self.tables = {name: self.env.open_db(name.encode(), create=not readonly) for name in TABLES[:-1]}
         except lmdb.NotFoundError as err:
             raise ViewCorrupt(f"{self.path} holds no view") from err
+        try:
+            self.tables["aside"] = self.env.open_db(b"aside", create=not readonly)
+        except lmdb.NotFoundError:
+            self.tables["aside"] = self.tables["meta"]  # Of an older version, which had none: no key there is one here.
         self.nodes, self.cuts, self.meta = self.tables["nodes"], self.tables["cuts"], self.tables["meta"]
         with self.env.begin(db=self.meta) as txn:
             stored = txn.get(b"schema")

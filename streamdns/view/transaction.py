@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 
 import msgspec
 
 from streamdns.dns.negative import template
 from streamdns.dns.node import (
+    APART,
+    BEYOND,
     CNAME,
     CONTESTED,
     DNAME,
@@ -25,16 +28,20 @@ from streamdns.dns.node import (
     records_of,
     replace,
 )
+from streamdns.dns.rdata import type_to_text
 from streamdns.dns.served import contradiction
 from streamdns.view import candidates as rows
+from streamdns.view.aside import MOST_METADATAS_OCTETS, Aside, overflows
 from streamdns.view.candidates import Candidate, CandidateId
+from streamdns.view.claims import Claims
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
 from streamdns.view.keys import LOCAL_TOPIC, candidate_key, depth_of, owner_of, partition_of, rrset_id
 from streamdns.view.store import Position, Store, decode_position, encode_state
 from streamdns.view.zones import Contribution, ZoneLedger, count
 
-#: Conflict kinds: candidates in several partitions, a CNAME beside other types, a key in another spelling.
-PARTITIONS, CNAME_AND_OTHERS, SPELLING = b"P", b"C", b"S"
+#: Conflict kinds: candidates in several partitions, a CNAME beside other types, a key in another spelling, a zone that
+#: takes a name of the Internet, a name with more than is served of it.
+PARTITIONS, CNAME_AND_OTHERS, SPELLING, CLAIM, OVERFULL = b"P", b"C", b"S", b"I", b"N"
 
 _SPECIAL = frozenset((CNAME, DNAME, NS, SOA))
 _BOUNDING = frozenset((NS, SOA, DNAME))
@@ -67,11 +74,13 @@ def cut_value(raw: bytes, owner: bytes) -> bytes:
 class _Node:
     """A node while the transaction runs: its RRsets, and how it was stored before."""
 
-    __slots__ = ("bounds", "contradiction", "dirty", "rrsets", "stored")
+    __slots__ = ("apart", "beyond", "bounds", "contradiction", "dirty", "rrsets", "stored")
 
-    def __init__(self, raw: bytes | None) -> None:
-        self.rrsets = [] if raw is None else decode(raw)
+    def __init__(self, raw: bytes | None, rrsets: list[RRset]) -> None:
+        self.rrsets = rrsets
         self.stored = raw is not None
+        self.beyond = raw is not None and bool(raw[1] & BEYOND)
+        self.apart = raw is not None and bool(raw[1] & APART)
         self.bounds = 0 if raw is None else cut_flags(raw)
         self.contradiction = contradiction(self.rrsets)
         self.dirty = False
@@ -87,8 +96,11 @@ class _Node:
 class WriteTransaction:
     """Collects the changes of one commit: change RRsets, then `commit` or `abort`, all in one thread."""
 
-    def __init__(self, store: Store, now_ms: int) -> None:
+    def __init__(self, store: Store, now_ms: int, claims: Claims | None = None) -> None:
         self.store = store
+        self._claims = claims
+        #: Zones that came in this transaction and take a name of the Internet.
+        self.claimed: list[Conflict] = []
         self.now_ms = now_ms
         self.txn = store.begin(write=True)
         try:
@@ -103,6 +115,7 @@ class WriteTransaction:
         self._nodes: dict[bytes, _Node] = {}
         self.zones = ZoneLedger(self.txn, store.tables["zones"], self.state, now_ms)
         self._candidates = store.tables["candidates"]
+        self._aside = Aside(self.txn, store.tables["aside"])
         self._topics = {topic: index for index, topic in enumerate(self.state.topics)}
 
     @property
@@ -124,7 +137,8 @@ class WriteTransaction:
         if node is None:
             stored = self._stored.pop(key) if key in self._stored else self.txn.get(key, db=self.store.nodes)
             raw = self._plain.pop(key, None)
-            node = self._nodes[key] = _Node(stored if raw is None else raw)
+            raw_now = stored if raw is None else raw
+            node = self._nodes[key] = _Node(raw_now, [] if raw_now is None else self._aside.complete(key, raw_now))
             node.stored, node.dirty = stored is not None, raw is not None
         return node
 
@@ -136,8 +150,10 @@ class WriteTransaction:
             self._stored.update(cursor.getmulti(wanted))
 
     def current(self, key: bytes, rdtype: int) -> RRset | None:
-        """Return the RRset that is served, or None."""
-        return self.node(key).find(rdtype)
+        """Return the RRset that stands, or None."""
+        node = self.node(key)
+        found = node.find(rdtype)
+        return self._aside.get(key, rdtype) if found is None and node.beyond else found
 
     def candidates(self, key: bytes, rdtype: int, standing: RRset | None) -> dict[CandidateId, Candidate]:
         """Return all candidates for an RRset; `standing` is the one that is served."""
@@ -163,7 +179,7 @@ class WriteTransaction:
         or where `fetch` was not asked for the node: `set_uncontested` or `set_candidates` are for these.
         """
         state = self.state
-        if rdtype in _BOUNDING or key not in self._stored:
+        if rdtype in _BOUNDING or key not in self._stored or len(origin.metadatas) > MOST_METADATAS_OCTETS:
             return None
         stored = self._plain.get(key) or self._stored[key]
         if stored is None:
@@ -269,7 +285,9 @@ class WriteTransaction:
         if old is None and new is None:
             return  # A candidate for an RRset that is not there: it has its row, and nothing is served.
         state = self.state
-        if len(node.rrsets) == (old is not None):
+        if node.beyond:
+            node.rrsets = replace(node.rrsets, rdtype, self._aside.place_new(key, node.rrsets, old, new))
+        elif len(node.rrsets) == (old is not None):
             node.rrsets = [] if new is None else [new]
         else:
             node.rrsets = replace(node.rrsets, rdtype, new)
@@ -282,6 +300,22 @@ class WriteTransaction:
         self.zones.changed(key, difference, rrsets, records)
         if rdtype in _SPECIAL or node.bounds or node.contradiction or len(node.rrsets) > 1:
             self._update_bounds(key, owner, node, rdtype)
+
+    def _settle(self, key: bytes, node: _Node) -> None:
+        """Serve as many of a name's RRsets as fit, and list the name where that is not all of them."""
+        node.rrsets, following = self._aside.settle(key, node.rrsets)
+        node.beyond = following is not None
+        entry = None
+        if following is not None:
+            what = f"more than 256 RRsets or 256 KiB at one name: not served from {type_to_text(following.rdtype)} on"
+            entry = Conflict("overfull", owner_of(key), following.rdtype, what)
+        self.conflict(OVERFULL + rrset_id(key, 0), entry)
+
+    def _encoded(self, key: bytes, node: _Node) -> bytes:
+        if node.apart:
+            self._aside.forget_apart(key)
+        rrsets, node.apart = self._aside.take_apart(key, node.rrsets)
+        return encode(rrsets, node.beyond * BEYOND | node.apart * APART)
 
     def _update_bounds(self, key: bytes, owner: bytes, node: _Node, rdtype: int) -> None:
         bounds, had_soa = cut_flags(bytes((node_flags(node.rrsets),))), node.bounds & HAS_SOA
@@ -302,9 +336,22 @@ class WriteTransaction:
         node.bounds = bounds
         if bounds & HAS_SOA and not had_soa:
             self.zones.appear(key)
+            self.list_claim(key, owner, is_new=True)
         elif had_soa and not bounds & HAS_SOA:
             self._flush_nodes()
             self.zones.vanish(key, self.walk)
+            self.conflict(CLAIM + rrset_id(key, SOA), None)
+
+    def list_claim(self, key: bytes, owner: bytes, *, is_new: bool) -> None:
+        """List a zone as a conflict, or no longer, by whether it takes a name of the Internet."""
+        claims = self._claims
+        if claims is None:
+            return
+        what = claims.of(key)
+        entry = Conflict("claim", owner, SOA, what) if what else None
+        self.conflict(CLAIM + rrset_id(key, SOA), entry)
+        if entry is not None and is_new:
+            self.claimed.append(entry)
 
     def _flush_nodes(self) -> None:
         txn, table, state = self.txn, self.store.nodes, self.state
@@ -317,12 +364,17 @@ class WriteTransaction:
         for key in sorted(key for key, node in self._nodes.items() if node.dirty):
             node = self._nodes[key]
             node.dirty = False
+            if node.beyond or overflows(node.rrsets):
+                self._settle(key, node)
             if node.rrsets:
-                txn.put(key, encode(node.rrsets), db=table)
+                txn.put(key, self._encoded(key, node), db=table)
                 state.nodes += not node.stored
                 node.stored = True
             elif node.stored:
                 txn.delete(key, db=table)
+                if node.apart:
+                    self._aside.forget_apart(key)
+                    node.apart = False
                 state.nodes -= 1
                 node.stored = False
 
@@ -341,16 +393,22 @@ class WriteTransaction:
 
     def contribution(self, key: bytes, raw: bytes) -> Contribution:
         """Compute what one stored node adds to its zone."""
-        rrsets = decode(raw)
         owner = owner_of(key)
-        total = 0
-        for rrset in rrsets:
+        total = rrsets = records = 0
+        for rrset in chain(decode(raw), self._aside.rows(key) if raw[1] & BEYOND else ()):
+            rrsets += 1
+            records += rrset.count
             if not rrset.flags & CONTESTED:
                 total += rrset_hash(owner, rrset.records)
             else:
                 counted = rows.in_digest(self.candidates(key, rrset.rdtype, rrset), self.state.topics)
                 total += 0 if counted is None else rrset_hash(owner, counted)
-        return total & MODULUS_MASK, len(rrsets), sum(rrset.count for rrset in rrsets)
+        return total & MODULUS_MASK, rrsets, records
+
+    def apexes(self) -> list[bytes]:
+        """List the keys at which zones begin."""
+        with self.txn.cursor(self.store.tables["zones"]) as cursor:
+            return list(cursor.iternext(keys=True, values=False))
 
     def claim_zones(self, most: int) -> None:
         """Let zones whose SOA came late take over the names below them, at most `most` names in all."""

@@ -14,6 +14,7 @@ from streamdns.dns import node as nodes
 from streamdns.dns.name import to_text
 from streamdns.dns.node import CONTESTED, HAS_SOA
 from streamdns.view import candidates as rows
+from streamdns.view.aside import overflows, place
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.digest import MODULUS_MASK, rrset_hash, to_hex
 from streamdns.view.keys import candidate_key, depth_of, node_key, owner_of, partition_of, prefixes, rrset_id
@@ -89,8 +90,9 @@ class _Found:
             self.nodes += 1
             try:
                 owner = owner_of(key)
-                rrsets = nodes.decode(raw)
-                intact = node_key(owner) == key and _again(rrsets) == raw
+                kept = nodes.decode(raw)
+                rrsets = [*self.view.every(key, raw)]
+                intact = node_key(owner) == key and _again(kept, raw[1]) == raw and self._is_settled(key, kept, raw[1])
                 if bounds := nodes.cut_flags(raw):
                     self.cuts[key] = cut_value(raw, owner)
                     if bounds & HAS_SOA:
@@ -109,6 +111,16 @@ class _Found:
                 yield f"{_shown(key)} type {rdtype}: has a candidate row that it does not need"
             elif (key, rdtype) not in served and rows.standing(rdtype, found, self.view.state.topics) is not None:
                 yield f"{_shown(key)} type {rdtype}: has a standing candidate but is not in its node"
+
+    def _is_settled(self, key: bytes, kept: list[nodes.RRset], marks: int) -> bool:
+        """Whether the node has as many of its name's RRsets as are served, and the marks for what stands beside it."""
+        following = next(self.view.aside.rows(key), None)
+        apart = any(rrset.origin.metadatas == nodes.MARK_OF_APART for rrset in kept)
+        if marks != (following is not None) * nodes.BEYOND | apart * nodes.APART or overflows(kept):
+            return False
+        if following is None:
+            return True
+        return overflows([*kept, following]) and all(place(each) < place(following) for each in kept)
 
     def _add(self, key: bytes, owner: bytes, rrsets: list[nodes.RRset]) -> None:
         total = records = 0
@@ -140,7 +152,7 @@ class _Found:
             yield f"{to_text(owner)} type {rrset.rdtype}: its marks are wrong"
 
 
-def _again(rrsets: list[nodes.RRset]) -> bytes:
+def _again(rrsets: list[nodes.RRset], marks: int) -> bytes:
     """Encode RRsets as the writer would write their node now."""
     return nodes.encode(
         sorted(
@@ -152,7 +164,8 @@ def _again(rrsets: list[nodes.RRset]) -> bytes:
                 for rdatas in [nodes.unpack_rdatas(rrset.records)]
             ),
             key=lambda rrset: rrset.rdtype,
-        )
+        ),
+        marks,
     )
 
 

@@ -9,13 +9,15 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from streamdns.dns.node import Origin, RRset, pack_records
+from streamdns.dns.node import SOA, Origin, RRset, pack_records
 from streamdns.errors import BadEvent
 from streamdns.events.batch import Batch, Partition, Record
 from streamdns.events.event import RRsetEvent, decode, decode_key
+from streamdns.events.fence import Fence
 from streamdns.view import candidates as rows
 from streamdns.view import journal, quarantine
 from streamdns.view.candidates import Candidate
+from streamdns.view.claims import Claims
 from streamdns.view.delete_guard import DeleteGuard, Deletes, Warned
 from streamdns.view.journal import Change
 from streamdns.view.keys import (
@@ -24,6 +26,7 @@ from streamdns.view.keys import (
     ROOT,
     candidate_key,
     node_key,
+    owner_of,
     position_key,
     rrset_id,
 )
@@ -61,6 +64,8 @@ class Applied(NamedTuple):
 
     `timestamps` (ms) are those of the newest event of each partition in the batch. `marks` are the partition digests at
     the fixed positions that the batch passed. `warnings` are of deletes, many within minutes.
+    `left_out` are events that stand without metadatas that were too much, `claimed` zones that came and take a name
+    of the Internet.
     """
 
     events: int
@@ -71,23 +76,30 @@ class Applied(NamedTuple):
     timestamps: Mapping[Partition, int]
     marks: Sequence[Mark] = ()
     warnings: Sequence[Warned] = ()
+    left_out: Sequence[Rejection] = ()
+    claimed: Sequence[Conflict] = ()
 
 
 # Half the time of the class's own __new__.
 _new_tuple = tuple.__new__
 
 
-def _decoded(records: Sequence[Record], default_ttl: int) -> list[RRsetEvent | BadEvent]:
+def _decoded(records: Sequence[Record], default_ttl: int, fence: Fence | None) -> list[RRsetEvent | BadEvent]:
     """Decode each record to an event, or to the reason why it is not one."""
+    closed = fence is not None and fence.is_closed
     events: list[RRsetEvent | BadEvent] = []
     append = events.append
     for record in records:
         try:
             if record.error is not None:
-                raise BadEvent(record.error, "entry")
-            append(decode(record.key, record.value, default_ttl=default_ttl))
+                raise BadEvent(record.error, record.kind)
+            event = decode(record.key, record.value, default_ttl=default_ttl)
+            if (closed or event[1] == SOA) and fence is not None:
+                fence.check(event, record.topic)
+            append(event)
         except BadEvent as bad:
-            append(bad)
+            # Not the one that was raised: it and this list would keep each other alive, and values are up to 1 MiB.
+            append(BadEvent(bad.reason, bad.kind))
     return events
 
 
@@ -103,8 +115,11 @@ class Writer:
         quarantine_size: int,
         claims_a_commit: int = _CLAIMS_A_COMMIT,
         delete_guard: DeleteGuard | None = None,
+        fence: Fence | None = None,
+        claims: Claims | None = None,
     ) -> None:
         self.store = store
+        self.fence, self.claims = fence, claims
         self.default_ttl = default_ttl
         self.journal_size = journal_size
         self.quarantine_size = quarantine_size
@@ -124,6 +139,7 @@ class Writer:
                 state = work.txn.state
                 if state.default_ttl < 0:
                     state.rules = RULES
+                    state.fence = "" if self.fence is None else self.fence.text
                 state.default_ttl = self.default_ttl
                 if batch.caught_up and not state.complete:
                     state.complete = work.fills = True
@@ -150,6 +166,19 @@ class Writer:
                 raise
 
 
+    def list_claims(self, now_ms: int) -> None:
+        """List anew which zones take names of the Internet: the settings say which of them are wanted."""
+        with self.store.writing():
+            work = _Commit(self, now_ms)
+            try:
+                for apex in work.txn.apexes():
+                    work.txn.list_claim(apex, owner_of(apex), is_new=False)
+                work.commit()
+            except BaseException:
+                work.txn.abort()
+                raise
+
+
 class _RejectedChange(NamedTuple):
     """The change of the digest by a rejected event."""
 
@@ -164,10 +193,11 @@ class _Commit:
     def __init__(self, writer: Writer, now_ms: int) -> None:
         self.writer = writer
         self.now_ms = now_ms
-        self.txn = WriteTransaction(writer.store, now_ms)
+        self.txn = WriteTransaction(writer.store, now_ms, writer.claims)
         self.deletes = 0
         self.events = 0
         self.rejections: list[Rejection] = []
+        self.left_out: list[Rejection] = []
         self.changes: list[Change] = []
         self.timestamps: dict[Partition, int] = {}
         self.marks: Sequence[Mark] = ()
@@ -179,7 +209,7 @@ class _Commit:
     def apply(self, records: Sequence[Record]) -> None:
         """Apply events in their order, or put them into the quarantine."""
         txn, changes = self.txn, self.changes
-        events = _decoded(records, self.writer.default_ttl)
+        events = _decoded(records, self.writer.default_ttl, self.writer.fence)
         keys = [(event.lookup_key or ROOT) if type(event) is RRsetEvent else b"" for event in events]
         txn.fetch({*keys} - {b""})
         topic_name, topic = "", -1
@@ -188,8 +218,8 @@ class _Commit:
                 assert isinstance(event, BadEvent)
                 self._reject(record, event)
                 continue
-            owner, rdtype, ttl, rdatas, metadatas, canonical, _ = event
-            of_topic, partition, position, timestamp, _, _, _ = record
+            owner, rdtype, ttl, rdatas, metadatas, canonical, _, left_out = event
+            of_topic, partition, position, timestamp, _, _, _, _ = record
             if of_topic != topic_name or topic < 0:
                 topic_name, topic = of_topic, txn.topic_index(of_topic)
             done = None
@@ -200,6 +230,8 @@ class _Commit:
             before, after, was, now = self._set(record, event, key, topic, packed=packed) if done is None else done
             if not canonical:
                 self._list_spelling(record, owner, rdtype, stands=bool(rdatas))
+            if left_out:
+                self.left_out.append(Rejection(of_topic, partition, position, left_out, ""))
             if before != after:
                 if len(was) + len(now) > journal.MAX_RECORDS_OCTETS:
                     was = journal.NOT_KEPT if was and not before else b""
@@ -214,7 +246,7 @@ class _Commit:
         """Apply an event whose RRset has other candidates, or whose node has other RRsets."""
         txn = self.txn
         node = txn.node(key)
-        old = node.find(event.rdtype)
+        old = txn.current(key, event.rdtype)
         if old is not None:
             simple = not old.flags and old.origin[:2] == (topic, record.partition)
         else:
@@ -386,4 +418,7 @@ class _Commit:
         if guard is not None and deletes is not None:
             guard.take(deletes, newest_ms, self.now_ms)
         more = bool(state.pending_zones)
-        return Applied(self.events, self.deletes, self.rejections, state, more, self.timestamps, self.marks, warned)
+        return Applied(
+            self.events, self.deletes, self.rejections, state, more, self.timestamps, self.marks, warned, self.left_out,
+            txn.claimed,
+        )

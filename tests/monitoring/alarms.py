@@ -90,6 +90,8 @@ ALARMS: dict[str, Alarm] = {
     "StreamdnsRebuildLong": Alarm(
         state("rebuilding"), state("rebuilding", "1+0x50 0 1+0x50"), {"state": "rebuilding"}, after="85m"
     ),
+    "StreamdnsBatchPassedOver": alarm_counter("batch-passed-over"),
+    "StreamdnsZoneClaimed": alarm_counter("zone-claimed"),
     "StreamdnsQuarantine": Alarm({"view_quarantined": "3+0x90"}, {"view_quarantined": "0+0x90"}, value="3"),
     "StreamdnsConflicts": Alarm({"view_conflicts": "2+0x90"}, {"view_conflicts": "0+0x90"}, value="2", after="85m"),
     "StreamdnsDiverged": Alarm({"nodes_diverged": "1+0x90"}, {"nodes_diverged": "0+0x90"}),

@@ -12,6 +12,7 @@ from streamdns.admin.schema.data import Change, Data, RRset, Soa
 from streamdns.admin.texts import texts_of
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, ttl_of, unpack_rdatas
+from streamdns.events import provenance
 from streamdns.runtime.turns import Stint
 from streamdns.view.journal import JournalEntry, mark_of
 from streamdns.view.reader import Entry
@@ -54,17 +55,12 @@ def records(rdtype: int, packed: bytes) -> list[str]:
 
 def decoded(raw: bytes) -> Any:
     """Decode stored metadatas: None, one object, or a list with one for each record; None where they were cut."""
-    try:
-        return msgspec.json.decode(raw) if raw else None
-    except msgspec.MsgspecError:
-        return None
+    return provenance.decoded(raw)
 
 
 def producer(metadatas: Any) -> str | None:
     """Return who made the records, as their metadatas say."""
-    objects = metadatas if isinstance(metadatas, list) else [metadatas]
-    names = [each["producer"] for each in objects if isinstance(each, dict) and isinstance(each.get("producer"), str)]
-    return " and ".join(dict.fromkeys(names)) or None
+    return " and ".join(provenance.producers(metadatas)) or None
 
 
 def soa(packed: bytes | None) -> Soa | None:

@@ -46,7 +46,7 @@ def wanted_of(substring: str, glob: str, rdtype: int | None) -> Wanted:
         for part in parts:
             if part not in key:
                 return False
-        if rdtype is not None and nodes.find(raw, rdtype) is None:
+        if rdtype is not None and nodes.find(raw, rdtype) is None and not raw[1] & nodes.BEYOND:
             return False
         if not substring and matches is None:
             return True

@@ -126,7 +126,7 @@ class QuarantinePage(msgspec.Struct, kw_only=True):
 
 
 class Conflict(msgspec.Struct, kw_only=True):
-    """A contradiction in the data; `kind` is partitions, cname or spelling."""
+    """A contradiction in the data; `kind` is partitions, cname, spelling, claim or overfull."""
 
     kind: str
     name: str

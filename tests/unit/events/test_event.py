@@ -291,35 +291,6 @@ def test_bad_priority(rdtype: str, content: str, priority: int) -> None:
         _of_type(rdtype, content, priority=priority)
 
 
-@pytest.mark.parametrize(
-    ("each", "expected"),
-    [
-        ([None], b""),
-        ([None, None], b""),
-        ([{"producer": "a"}], b'{"producer":"a"}'),
-        ([{}], b"{}"),
-        ([{"producer": "a", "createdAt": 1}], b'{"createdAt":1,"producer":"a"}'),
-        ([{"producer": "a"}, {"producer": "a"}, None], b'{"producer":"a"}'),
-        ([{"producer": "a"}, {"Producer": "a"}], b'{"producer":"a"}'),
-        ([{"producer": "a"}, None, {"producer": "b"}], b'[{"producer":"a"},null,{"producer":"b"}]'),
-        ([{"x": [1, {"y": None}], "Z": None}], b'{"x":[1,{"y":null}],"Z":null}'),
-        ([{"x": 1, "Producer": "a", "createdAt": None}], b'{"producer":"a","x":1}'),
-        ([{"createdAt": 10**30}], b'{"createdAt":%d}' % 10**30),
-    ],
-)
-def test_metadatas(each: list[Any], expected: bytes) -> None:
-    event = _decode(*[_record(content=f"192.0.2.{at}", metadatas=metadatas) for at, metadatas in enumerate(each)])
-    assert event.metadatas == expected
-    # One object, or a list with one element for each of the records that are kept.
-    joined = json.loads(expected or b"null")
-    assert not isinstance(joined, list) or len(joined) == len(event.rdatas)
-
-
-def test_metadatas_of_duplicates_are_the_first_ones() -> None:
-    event = _decode(_record(metadatas={"producer": "a"}), _record(metadatas={"producer": "b"}))
-    assert event.metadatas == b'{"producer":"a"}'
-
-
 @pytest.mark.parametrize("field", ["metadatas", "unknown"])
 def test_nesting_has_one_limit_on_every_machine(field: str) -> None:
     def nested(depth: int) -> dict[str, Any]:

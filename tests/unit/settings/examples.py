@@ -1,4 +1,4 @@
-"""Examples of the settings for metrics and guards: what is taken, and as what; what is refused."""
+"""Examples of the settings for metrics, guards and what the log may be about: what is taken, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import math
 from pathlib import Path
 from typing import Any
 
-from streamdns.settings.parsers import Address
+from streamdns.settings.parsers import Address, TopicZones
 
 #: A file with the tokens of outputs.
 TOKENS_FILE = str(Path(__file__).with_name("metrics_tokens"))
 
 GOOD: dict[str, tuple[str, Any]] = {
+    "DNS_ZONES_ALLOW": ("Example.ORG, in-addr.arpa.", ("example.org.", "in-addr.arpa.")),
+    "DNS_TOPIC_ZONES": ("zones=. lab=Lab.example.org,b", (TopicZones("zones", (".",)),
+                                                          TopicZones("lab", ("lab.example.org.", "b.")))),
     "DNS_METRICS_ADDRESS": ("[::1]:9153", Address("::1", 9153)),
     "DNS_METRICS_OUTPUTS": (
         "stdout influx+udp://[::1]:8089 warp10s://w.example/api",
@@ -29,6 +32,8 @@ GOOD: dict[str, tuple[str, Any]] = {
 }
 
 BAD: dict[str, list[str]] = {
+    "DNS_ZONES_ALLOW": ["a..b", ","],
+    "DNS_TOPIC_ZONES": ["zones", "=a.", "zones=", "zones=a..b", "zones=a zones=b", "a/b=a."],
     "DNS_METRICS_ADDRESS": ["9153", ":9153", "localhost:9153"],
     "DNS_METRICS_OUTPUTS": ["statsd://a,b", "graphite://h", "statsd", "influx://", "influx://h:x/", "influx://u:p@h/",
                             "stdout,x"],

@@ -1,0 +1,216 @@
+"""Names that hold more than is served of them: the same RRsets are served whatever the order, the rest is kept."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from streamdns.dns import name
+from streamdns.dns import node as nodes
+from streamdns.dns.node import RRset
+from streamdns.dns.rdata import type_from_text
+from streamdns.events.batch import Batch, Record
+from streamdns.view import aside, verify
+from streamdns.view.audit import Audit, Verdict
+from streamdns.view.keys import node_key
+from streamdns.view.reader import Inspector
+from streamdns.view.store import Store
+from streamdns.view.writer import Writer
+
+OWNER = "fat.example.org."
+KEY = node_key(name.from_text(OWNER))
+ALWAYS = ("NS", "SOA", "CNAME", "DNAME")
+TYPES = (*ALWAYS, "A", "MX", "TXT", *(f"TYPE{number}" for number in range(65_280, 65_290)))
+CONTENT = {"NS": "ns.", "SOA": "ns. host. 1 2 3 4 5", "CNAME": "a.", "DNAME": "a.", "A": "192.0.2.1", "MX": "1 mx."}
+MANY = 1 << 30
+
+
+def record(rdtype: str, octets: int, at: int, *, partition: int = 0, bad: bool = False, **more: object) -> Record:
+    """An event for the name; of octets of content where the type has any, a delete where they are negative."""
+    content = CONTENT.get(rdtype) or (f'"{"x" * octets}"' if rdtype == "TXT" else rf"\# {octets} {'ab' * octets}")
+    records = [{"name": OWNER, "type": rdtype, "content": "(" if bad else content, **more}]
+    value = json.dumps(records).encode() if octets >= 0 else None
+    return Record("zones", partition, at, at, f"{OWNER}|{rdtype}".encode(), value)
+
+
+def zone(at: int) -> Record:
+    value = json.dumps([{"name": "example.org.", "type": "SOA", "content": CONTENT["SOA"]}]).encode()
+    return Record("zones", 0, at, at, b"example.org.|SOA", value)
+
+
+def write(store: Store, records: list[Record]) -> None:
+    """Apply them in one commit."""
+    ends: dict[tuple[str, int], int] = {}
+    for each in records:
+        ends[each.topic, each.partition] = each.position + 1
+    Writer(store, default_ttl=60, journal_size=5, quarantine_size=1000).apply(Batch(records, ends, True), {}, 1)
+
+
+def served(store: Store) -> list[RRset]:
+    """What the node has that queries copy."""
+    with store.begin() as txn:
+        raw = txn.get(KEY, db=store.nodes)
+    return [] if raw is None else nodes.decode(raw)
+
+
+def everything(store: Store) -> list[RRset]:
+    with Inspector(store) as view:
+        raw = view._txn.get(KEY, db=store.nodes)
+        return [] if raw is None else sorted(view.every(KEY, raw))
+
+
+def as_it_must_be(rrsets: list[RRset], rrsets_most: int, octets_most: int) -> list[int]:
+    """The types that are served, by the words of docs/events.md."""
+    chosen = [each.rdtype for each in rrsets if each.rdtype in (2, 5, 6, 39)]
+    left_octets, left = octets_most, rrsets_most
+    for each in sorted(rrsets, key=lambda each: (bool(each.flags & nodes.REJECTED), each.rdtype)):
+        if each.rdtype in chosen:
+            continue
+        left, left_octets = left - 1, left_octets - len(each.records)
+        if left < 0 or left_octets < 0:
+            break
+        chosen.append(each.rdtype)
+    return sorted(chosen)
+
+
+def summary(store: Store) -> tuple[object, ...]:
+    with Inspector(store) as view:
+        state = view.state
+        return (state.digest, state.rrsets, state.records, state.nodes, state.quarantined,
+                [(apex, row.digest, row.rrsets, row.records) for apex, row in view.zones()])
+
+
+def check(store: Store) -> None:
+    """Nothing that is derived differs from what it is derived from, and the audit that runs all the time agrees."""
+    with Inspector(store) as view:
+        assert list(verify.differences(view)) == []
+    audit = Audit()
+    while audit.step(store, most=1):
+        pass
+    assert audit.view is Verdict.RIGHT
+    assert set(audit.zones.values()) <= {Verdict.RIGHT}
+
+
+@pytest.fixture
+def stores(tmp_path: pathlib.Path) -> Iterator[tuple[Store, Store, Store]]:
+    made = [Store(str(tmp_path / each), max_bytes=1 << 30) for each in ("limited", "whole", "compacted")]
+    yield made[0], made[1], made[2]
+    for store in made:
+        store.close()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_order_of_events_serves_the_same(
+    stores: tuple[Store, Store, Store], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compared with a view that has no limits: all is there, digest and counts are the same; so after compaction."""
+    chance = random.Random(seed)
+    limited, whole, compacted = stores
+    log: list[Record] = []
+    for at in range(chance.randrange(20, 200)):
+        if chance.random() < 0.03:
+            log.append(zone(at))
+            continue
+        octets = chance.choice([-1, 0, 1, 10, 60, 80])
+        log.append(record(chance.choice(TYPES), octets, at, partition=chance.choice([0, 0, 0, 1]),
+                          bad=octets >= 0 and chance.random() < 0.1))
+    most = chance.choice([4, 6]), chance.choice([300, 500])
+
+    def apply(store: Store, records: list[Record], limits: tuple[int, int]) -> None:
+        monkeypatch.setattr(aside, "MOST_RRSETS", limits[0])
+        monkeypatch.setattr(aside, "MOST_OCTETS", limits[1])
+        write(store, records)
+
+    rest = list(log)
+    while rest:
+        size = chance.randrange(1, 30)
+        apply(limited, rest[:size], most)
+        rest = rest[size:]
+        expected = as_it_must_be(everything(limited), *most)
+        assert [each.rdtype for each in served(limited)] == expected
+        check(limited)
+    apply(whole, log, (MANY, MANY))
+    assert everything(limited) == everything(whole) == served(whole)
+    assert summary(limited) == summary(whole)
+    newest = {(each.key, each.partition): each for each in log}
+    apply(compacted, sorted(newest.values(), key=lambda each: each.position), most)
+    # What was kept from before a rejected event may be gone from the compacted log: it takes nobody's place.
+    sound, fresh = ([each.rdtype for each in served(store) if not each.flags & nodes.REJECTED]
+                    for store in (limited, compacted))
+    assert sound == fresh
+    assert summary(compacted)[0] == summary(limited)[0]
+
+
+def test_a_hostile_name_stays_small_for_queries(stores: tuple[Store, Store, Store]) -> None:
+    """400 RRsets of 60 KB, as the first attacker wrote them, are one node of less than 256 KiB, and a conflict."""
+    store = stores[0]
+    write(store, [zone(0), record("A", 0, 1)])
+    for at in range(40):
+        write(store, [record(f"TYPE{40_000 + at * 10 + more}", 60_000, 2 + at * 10 + more) for more in range(10)])
+    with store.begin() as txn:
+        raw = txn.get(KEY, db=store.nodes)
+    assert raw is not None
+    assert len(raw) <= 256 << 10
+    assert nodes.find(raw, 1) is not None
+    assert [each.rdtype for each in nodes.decode(raw)] == [1, 40_000, 40_001, 40_002]
+    with Inspector(store) as view:
+        assert view.state.rrsets == 402
+        (conflict,) = view.conflicts()
+        assert (conflict.kind, conflict.rdtype) == ("overfull", 40_003)
+        assert "not served from TYPE40003 on" in conflict.detail
+        entries = view.entries(KEY)
+        assert [each.shadowed for each in entries[:5]] == [False] * 4 + [True]
+        assert len(entries) == 4 + 100, "a page shows only some"
+        assert sum(each.owner == name.from_text(OWNER) for each in view.zone_entries(node_key(name.from_text(
+            "example.org.")))) == 401
+    write(store, [record(f"TYPE{40_000 + number}", -1, 1000 + number) for number in range(398)])
+    assert [each.rdtype for each in served(store)] == [1, 40_398, 40_399]
+    with Inspector(store) as view:
+        assert list(view.conflicts()) == []
+    check(store)
+
+
+def test_many_small_rrsets(stores: tuple[Store, Store, Store]) -> None:
+    store = stores[0]
+    write(store, [zone(0), *(record(f"TYPE{1000 + number}", 1, 1 + number) for number in range(5000))])
+    assert [each.rdtype for each in served(store)] == list(range(1000, 1252))
+    write(store, [record("SOA", 0, 6000), record("NS", 0, 6001), record("A", 0, 6002)])
+    assert [each.rdtype for each in served(store)] == [1, 2, 6, *range(1000, 1251)]
+    check(store)
+
+
+def test_long_metadatas_stand_beside_the_node(stores: tuple[Store, Store, Store]) -> None:
+    """They come and go with their RRset, and no query copies them."""
+    store = stores[0]
+    long, short = {"x": "y" * 4000}, {"producer": "a"}
+    write(store, [record("A", 0, 0, metadatas=long), record("TXT", 5, 1, metadatas=short)])
+    with store.begin() as txn:
+        raw = txn.get(KEY, db=store.nodes) or b""
+        assert len(raw) < 300
+        assert txn.stat(store.tables["aside"])["entries"] == 1
+    found = {each.rdtype: json.loads(each.origin.metadatas) for each in everything(store)}
+    assert found == {1: long, 16: short}
+    check(store)
+    write(store, [record("A", 0, 2, metadatas=short), record("TXT", 5, 3, metadatas=long)])
+    assert {each.rdtype: json.loads(each.origin.metadatas) for each in everything(store)} == {1: short, 16: long}
+    check(store)
+    write(store, [record("A", -1, 4), record("TXT", -1, 5)])
+    with store.begin() as txn:
+        assert txn.stat(store.tables["aside"])["entries"] == 0
+    write(store, [record("A", 0, 6, metadatas=long)])
+    write(store, [record("A", 0, 7, metadatas=short)])
+    assert [json.loads(each.origin.metadatas) for each in everything(store)] == [short]
+    check(store)
+
+
+def test_the_most_that_special_types_take_has_its_room() -> None:
+    """NS of 65,000 octets, and one record each of CNAME, DNAME and SOA, whose names are 255 octets at the most."""
+    special = 65_000 + 2 * (12 + 255) + 12 + 2 * 255 + 20
+    assert aside.MOST_OCTETS + special <= 256 << 10
+    assert aside.MOST_OCTETS >= 3 * 65_000
+    assert aside.MOST_RRSETS + len(ALWAYS) == 256
+    assert {type_from_text(each) for each in ALWAYS} == aside._ALWAYS
