@@ -25,7 +25,7 @@ from streamdns.sources.kafka.client import Refused
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.librdkafka import SILENT, TIMEOUT_S, Complaints, LibraryThread, connection_options
 from streamdns.sources.kafka.tls import certificate_fault, context_of
-from streamdns.sources.kafka.topic import Topic
+from streamdns.sources.kafka.topic import Leader, Topic
 
 _K = TypeVar("_K")
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -227,7 +227,9 @@ class _Session:
 def _topic(name: str, described: Any) -> Topic:
     if isinstance(described, ck.KafkaError):
         return Topic(name, described.code(), "", {})
-    return Topic(name, 0, _id(described.topic_id), {each.id: len(each.replicas) for each in described.partitions})
+    parts = described.partitions
+    leaders = {each.id: Leader(each.leader.id, each.leader.host, each.leader.port) for each in parts if each.leader}
+    return Topic(name, 0, _id(described.topic_id), {each.id: len(each.replicas) for each in parts}, leaders)
 
 
 def _id(topic: ck.Uuid) -> str:

@@ -1,28 +1,28 @@
-"""Reads and writes Kafka by confluent-kafka; the reader calls it in a native thread, so the event loop never waits."""
+"""Reads Kafka with confluent-kafka's knowledge of the cluster, and writes by its producer.
+
+Its consumer would unpack whatever a batch holds before anybody could look at it, so the fetch loop and the decoder are
+our own, as they are with pykafka.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import confluent_kafka as ck
 
 from streamdns.errors import SourceError
-from streamdns.events.batch import Partition, Record
-from streamdns.sources.kafka import error_codes
-from streamdns.sources.kafka.client import Fetched, OutOfRange
+from streamdns.events.batch import Partition
+from streamdns.sources.kafka.cluster import Cluster
 from streamdns.sources.kafka.config import KafkaConfig
-from streamdns.sources.kafka.librdkafka import SILENT, LibraryThread, connection_options
+from streamdns.sources.kafka.connection import Connection, ConnectionLost
+from streamdns.sources.kafka.fetching import FetchingClient
+from streamdns.sources.kafka.librdkafka import SILENT, connection_options
+from streamdns.sources.kafka.topic import Leader
 
-_POLL_S: Final = 0.25  # As long as close() may have to wait for a read.
-_QUEUE_KBYTES: Final = 16384
-#: Messages that are taken from the library in one call.
-_AT_ONCE: Final = 500
+_QUEUE_KBYTES: Final = 65536
 # librdkafka names the errors of its own with an underscore; they are public.
-_END: Final = ck.KafkaError._PARTITION_EOF  # noqa: SLF001
-_RANGE: Final = (ck.KafkaError._AUTO_OFFSET_RESET, ck.KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
 _GONE: Final = {
     ck.KafkaError._AUTHENTICATION: "authentication failed",  # noqa: SLF001
     ck.KafkaError._SSL: "TLS failed",  # noqa: SLF001
@@ -45,125 +45,61 @@ _REFUSED: Final = {
 }
 
 
-class ConfluentClient:
-    """Reads partitions from given positions by librdkafka, as no member of a group; what it cannot read is an error."""
+class ConfluentClient(FetchingClient):
+    """Reads over connections of our own, to the leaders that librdkafka's AdminClient names."""
 
     name = "confluent"
 
-    def __init__(self, config: KafkaConfig) -> None:
-        self._config = config
-        self._failures: deque[ck.KafkaError] = deque(maxlen=100)
-        self._thread = LibraryThread()
-        self._consumer: ck.Consumer | None = None
-        self._positions: dict[Partition, int] = {}
-        self._at_end: dict[Partition, int] = {}
+    def __init__(self, config: KafkaConfig, cluster: Cluster) -> None:
+        super().__init__(config)
+        self._cluster = cluster
+        self._leaders: dict[Partition, Leader] = {}
+        self._connections: dict[int, Connection] = {}
+        self._closed = False
 
     def unsuited(self, ends: Mapping[Partition, int]) -> str:
         return ""
 
-    def start(self, positions: Mapping[Partition, int]) -> None:
-        new = {partition: at for partition, at in positions.items() if partition not in self._positions}
-        self._positions |= new
-        self._thread.run(self._assign, new)
+    def _connect_to(self, partitions: Iterable[Partition]) -> None:
+        topics = self._cluster.look().topics
+        for topic, number in partitions:
+            leader = topics[topic].leaders.get(number) if topic in topics else None
+            if leader is None:
+                raise SourceError(f"topic {topic}, partition {number}: the partition has no leader")
+            self._leaders[topic, number] = leader
 
-    def _assign(self, positions: Mapping[Partition, int]) -> None:
-        parts = [ck.TopicPartition(topic, number, at) for (topic, number), at in positions.items()]
+    def _leader(self, partition: Partition) -> int:
+        return self._leaders[partition].id
+
+    def _ask(self, leader: int, request: bytes) -> bytes:
         try:
-            if self._consumer is None:
-                self._consumer = ck.Consumer(self._options(), logger=None)
-                self._consumer.assign(parts)
-            else:
-                self._consumer.incremental_assign(parts)
-        except ck.KafkaException as error:
-            raise SourceError(f"the Kafka client does not start: {error.args[0].str()}") from error
+            return self._connection(leader).ask(request, self._config.fetch_max_bytes)
+        except ConnectionLost:
+            # Brokers hang up on who was silent or logged in for long. Asking twice for the same is no harm.
+            self._hang_up(leader)
+            return self._connection(leader).ask(request, self._config.fetch_max_bytes)
 
-    def _options(self) -> dict[str, Any]:
-        config = self._config
-        return connection_options(config) | {
-            "client.id": config.group,
-            "group.id": config.group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",
-            "enable.partition.eof": True,
-            "check.crcs": True,
-            "isolation.level": "read_committed",
-            "fetch.wait.max.ms": 100,
-            "fetch.min.bytes": 1,
-            "max.partition.fetch.bytes": config.fetch_bytes,
-            "receive.message.max.bytes": max(100_000_000, 2 * config.fetch_max_bytes),
-            "queued.max.messages.kbytes": _QUEUE_KBYTES,
-            # By default a full queue is looked at again only after a second.
-            "fetch.queue.backoff.ms": 5,
-            "fetch.error.backoff.ms": 200,
-            # A view that is full keeps us from asking for as long as it takes.
-            "max.poll.interval.ms": 86_400_000,
-            "error_cb": self._failures.append,  # Called in librdkafka's own time: it must do no more than this.
-        }
+    def _connection(self, leader: int) -> Connection:
+        connection = self._connections.get(leader)
+        if connection is None:
+            host, port = next((each.host, each.port) for each in self._leaders.values() if each.id == leader)
+            connection = Connection(self._config, host, port)
+            if self._closed:
+                connection.close()
+                raise SourceError("the Kafka client is closed")
+            self._connections[leader] = connection
+        return connection
 
-    def fetch(self, *, max_records: int, timeout_s: float) -> Fetched:
-        left_s = timeout_s
-        while True:
-            wait_s = min(left_s, _POLL_S)
-            got = self._thread.run(self._read, max_records, wait_s)
-            left_s -= wait_s
-            if got.positions or got.records or left_s <= 0:
-                return got
-
-    def _read(self, max_records: int, wait_s: float) -> Fetched:
-        """Take the first message as soon as it is there, and what is queued behind it; in the native thread."""
-        consumer = self._consumer
-        if consumer is None:
-            raise SourceError("the Kafka client is closed")
-        try:
-            first = consumer.poll(wait_s)
-            self._raise_failures()
-            messages = [] if first is None else [first]
-            while messages and (left := max_records - len(messages)) > 0:
-                # Making so many objects keeps the event loop waiting, and in one call nothing can come between.
-                more = consumer.consume(min(left, _AT_ONCE), 0)
-                messages += more
-                if len(more) < _AT_ONCE:
-                    break
-        except (ck.KafkaException, RuntimeError) as failure:
-            raise SourceError(f"Kafka: the client failed: {failure}") from failure
-        records: list[Record] = []
-        moved: dict[Partition, int] = {}
-        for message in messages:
-            error = message.error()
-            topic, number, at = message.topic(), message.partition(), message.offset()
-            if error is not None and error.code() == ck.KafkaError.GROUP_AUTHORIZATION_FAILED:
-                # librdkafka looks for the group's coordinator although nothing here is done as its member.
-                continue
-            if topic is None or number is None or at is None:
-                raise SourceError(f"Kafka: {error.str() if error is not None else 'a message from nowhere'}")
-            if error is None:
-                _, stamp = message.timestamp()
-                records.append(Record(topic, number, at, stamp, message.key(), message.value()))
-                moved[topic, number] = at + 1
-            elif error.code() == _END:
-                moved[topic, number] = self._at_end[topic, number] = at
-            else:
-                raise _failure(error, topic, number)
-        for partition, at in moved.items():
-            if self._at_end.get(partition, at) != at:
-                del self._at_end[partition]
-        self._positions |= moved
-        return Fetched(records, moved, dict(self._at_end))
-
-    def _raise_failures(self) -> None:
-        while self._failures:
-            error = self._failures.popleft()
-            if error.code() in _GONE or error.fatal():
-                raise SourceError(f"Kafka: {_GONE.get(error.code(), 'the client failed')} ({error.str()})")
+    def _hang_up(self, leader: int) -> None:
+        connection = self._connections.pop(leader, None)
+        if connection is not None:
+            connection.close()
 
     def close(self) -> None:
-        self._thread.close(self._close)
-
-    def _close(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.close()
+        self._closed = True
+        self._stop()
+        for leader in list(self._connections):
+            self._hang_up(leader)
 
 
 class Delivery(NamedTuple):
@@ -210,7 +146,7 @@ class ConfluentProducer:
             "batch.size": batch_bytes,
             "message.max.bytes": _MESSAGE_MAX_BYTES,  # The broker knows better what the topic takes.
             "queue.buffering.max.messages": queue_events,
-            "queue.buffering.max.kbytes": _QUEUE_KBYTES * 4,
+            "queue.buffering.max.kbytes": _QUEUE_KBYTES,
             "error_cb": self._note,
         }
         try:
@@ -285,11 +221,3 @@ class ConfluentProducer:
             self._producer.poll(0)
         except ck.KafkaException:
             return  # As above.
-
-
-def _failure(error: ck.KafkaError, topic: str, number: int) -> SourceError:
-    where = f"topic {topic}, partition {number}"
-    if error.code() in _RANGE:
-        return OutOfRange(f"{where}: {error.str()}")
-    known = error.code() in error_codes.ERRORS
-    return SourceError(f"{where}: {error_codes.error_text(error.code()) if known else error.str()}")

@@ -19,7 +19,7 @@ from streamdns.sources.kafka import error_codes
 from streamdns.sources.kafka.client import CannotServe, KafkaClient, OutOfRange, Refused
 from streamdns.sources.kafka.cluster import EARLIEST, LATEST, Cluster, Metadata
 from streamdns.sources.kafka.config import KafkaConfig
-from streamdns.sources.kafka.topic import check, keeps_deletes_s, needs_confluent
+from streamdns.sources.kafka.topic import check, keeps_deletes_s
 
 CHECK_S: Final = 10.0
 STALL_S: Final = 30.0
@@ -37,7 +37,7 @@ def make_client(name: str, config: KafkaConfig, cluster: Cluster) -> KafkaClient
             return PykafkaClient(config, cluster)
         from streamdns.sources.kafka.confluent import ConfluentClient
 
-        return ConfluentClient(config)
+        return ConfluentClient(config, cluster)
     except ImportError as error:
         raise Refused(f"the Kafka client {name} is not installed here: {error}") from error
 
@@ -80,22 +80,16 @@ def _identify(topics: Iterable[str], seen: Metadata) -> dict[Partition, str]:
     return prints
 
 
-def choose_client(config: KafkaConfig, settings: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+def choose_client(config: KafkaConfig) -> tuple[str, str]:
     """Choose the client that reads; gives its name, and why it is not pykafka ("" when it is).
 
-    `settings`: of each topic. Raises SourceError for a client that is wanted and never can read.
+    Raises SourceError for a client that is wanted and never can read.
     """
     reason = ""
     if config.mechanism:
         reason = "pykafka does not speak SASL"
     elif any(":" in host for host, _ in config.hosts()):
         reason = "pykafka takes no IPv6 addresses"
-    else:
-        for topic, values in settings.items():
-            why = needs_confluent(values)
-            if why:
-                reason = f"pykafka cannot read topic {topic}: {why}"
-                break
     if config.client == "pykafka" and reason:
         raise Refused(f"{reason}: unset DNS_KAFKA_CLIENT")
     if config.client == "confluent":
@@ -181,7 +175,7 @@ class KafkaSource:
                 raise LogReplaced(_replaced(partition, known, self._prints[partition]))
         settings = self._check_topics(cluster)
         self.retention_s = keeps_deletes_s(settings.get(name) for name in self._config.topics)
-        self.client, self.client_reason = choose_client(self._config, settings)
+        self.client, self.client_reason = choose_client(self._config)
         asked_s = self._clock()
         starts, self._ends = self._limits(cluster, positions, list(self._prints))
         client = self._client = make_client(self.client, self._config, cluster)
@@ -240,12 +234,10 @@ class KafkaSource:
         starts = cluster.offsets(partitions, at=EARLIEST, committed=False)
         ends = cluster.offsets(partitions, at=LATEST, committed=False)
         # The ends were asked for after the positions were noted: none can be behind only because time passed. And not
-        # those of read_committed: pykafka may have read into a transaction that is still open.
+        # those of read_committed: an older version may have read into a transaction that is still open.
         for partition, at in positions.items():
             _compare(partition, at, starts[partition], ends[partition])
-        if self.client == "confluent":
-            ends = cluster.offsets(partitions, at=LATEST, committed=True)
-        return _Limits(starts, ends)
+        return _Limits(starts, cluster.offsets(partitions, at=LATEST, committed=True))
 
     def fingerprints(self) -> dict[Partition, str]:
         """As Source.fingerprints: every partition has one from connect on."""
@@ -299,11 +291,11 @@ class KafkaSource:
         return {partition: max(end, self._positions.get(partition, 0)) for partition, end in self._ends.items()}
 
     def ends_now(self) -> dict[Partition, int]:
-        """As Source.ends_now: asked of the leaders of all partitions, for the client that reads."""
+        """As Source.ends_now: asked of the leaders of all partitions, for those who read what is committed."""
         cluster = self._cluster
         if cluster is None:
             raise SourceError("the Kafka source is not connected")
-        return cluster.offsets(list(self._prints), at=LATEST, committed=self.client == "confluent")
+        return cluster.offsets(list(self._prints), at=LATEST, committed=True)
 
     def close(self) -> None:
         """As Source.close; a read that waits in another greenlet ends with SourceError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 _DAY_MS: Final = 86_400_000
@@ -11,14 +11,26 @@ _LEAST_TOMBSTONE_DAYS: Final = 7
 _MANY_PARTITIONS: Final = 64
 
 
+class Leader(NamedTuple):
+    """The broker that leads a partition."""
+
+    id: int
+    host: str
+    port: int
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic of a cluster; `error` is Kafka's code, `replicas` maps each partition to the number of its copies."""
+    """A topic of a cluster; `error` is Kafka's code, `replicas` maps each partition to the number of its copies.
+
+    `leaders` has the partitions that are led by somebody.
+    """
 
     name: str
     error: int
     id: str
     replicas: dict[int, int]
+    leaders: dict[int, Leader] = field(default_factory=dict)
 
 
 class Findings(NamedTuple):
@@ -71,20 +83,6 @@ def keeps_deletes_s(topics: Iterable[Mapping[str, str] | None]) -> float | None:
             own_ms = _number(found, "delete.retention.ms")
             kept_ms.append(_DAY_MS if own_ms is None else own_ms)
     return min(kept_ms) / 1000 if kept_ms else None
-
-
-def in_transactions(topic: str) -> str:
-    """Say why pykafka should not read a topic that is written in transactions."""
-    return f"topic {topic} is written in transactions, and pykafka reads aborted ones, too"
-
-
-def needs_confluent(settings: Mapping[str, str]) -> str:
-    """Why pykafka can never read this topic, as far as its settings tell; "" when it may."""
-    if settings.get("compression.type") == "zstd":
-        return "the topic is compressed with zstd"
-    if settings.get("message.downconversion.enable") == "false":
-        return "message.downconversion.enable is false"
-    return ""
 
 
 def _number(settings: Mapping[str, str], name: str) -> int | None:
