@@ -257,7 +257,7 @@ class Recursor(Service):
         if look:
             running.launch(asks)
         else:
-            self.pace.put(STARTING, running.begin)
+            self.pace.put_start(running.begin, network_of(client))
         return running.outcome or running
 
     def _run(self, question: Question, resolution: Resolution, admission: Admission, client: bytes) -> Running:

@@ -6,7 +6,7 @@ Clients whose answers are there already do not wait for a flood of questions tha
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, Final, Protocol
@@ -32,6 +32,36 @@ _TICK_S: Final = 0.005
 Work = Callable[[], None]
 
 
+class InTurn:
+    """A queue of work in which those whose work it is take turns: a flood of one keeps others waiting for one piece."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[bytes, deque[Work]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, work: Work, whose: bytes = b"") -> None:
+        """Put it behind what else waits of the same."""
+        queue = self._of.get(whose)
+        if queue is None:
+            queue = self._of[whose] = deque()
+        queue.append(work)
+        self._count += 1
+
+    def popleft(self) -> Work:
+        """Take the oldest piece of whose turn it is."""
+        whose, queue = next(iter(self._of.items()))
+        work = queue.popleft()
+        self._count -= 1
+        if queue:
+            self._of.move_to_end(whose)
+        else:
+            del self._of[whose]
+        return work
+
+
 class Pace:
     """Runs work at once while the time of this turn of the loop lasts, and the rest in the next turns."""
 
@@ -42,7 +72,8 @@ class Pace:
         self._most_s, self._shared_s, self.clock, self._cpu_clock = turn_s, shared_s, clock, cpu_clock
         self._turn_s = turn_s
         self._shared_turns = 0
-        self._queues: tuple[deque[Work], ...] = (deque(), deque(), deque(), deque())
+        self._starting = InTurn()
+        self._queues: tuple[deque[Work] | InTurn, ...] = (deque(), deque(), deque(), self._starting)
         self._timer = gevent.get_hub().loop.timer(0.0)
         self._turning = False
         self._next = 0
@@ -74,6 +105,12 @@ class Pace:
         if not self._turning:
             self._arm()
         self._queues[kind].append(work)
+
+    def put_start(self, work: Work, whose: bytes) -> None:
+        """As `put` of what is STARTING, in turns with the work of others."""
+        if not self._turning:
+            self._arm()
+        self._starting.append(work, whose)
 
     def enter(self, kind: int) -> bool:
         """Whether there is time for work of this kind now; then `leave` is to be called after it.
@@ -146,7 +183,7 @@ class Pace:
             self._spent_s = clock() - began_s
 
 
-    def _chosen(self) -> deque[Work] | None:
+    def _chosen(self) -> deque[Work] | InTurn | None:
         queues = self._queues
         if queues[ANSWERS]:
             return queues[ANSWERS]

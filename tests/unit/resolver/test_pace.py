@@ -257,3 +257,18 @@ def test_what_work_takes_is_not_what_others_take() -> None:
     assert pace.taken_us(began_s) == 3000
     now["cpu"] += 5.0
     assert pace.taken_us(began_s) == 2_000_400
+
+
+def test_starts_of_many_clients_take_turns() -> None:
+    """Whoever asks little does not wait behind a flood of others; each network's own begin in their order."""
+    pace = Pace(turn_s=1e9, clock=float, cpu_clock=float)
+    begun: list[str] = []
+    for number in range(1000):
+        pace.put_start(partial(begun.append, f"flood {number}"), b"flood")
+    for number in range(2):
+        pace.put_start(partial(begun.append, f"good {number}"), b"good")
+    assert len(pace) == 1002
+    gevent.sleep(0.001)
+    assert begun[:4] == ["flood 0", "good 0", "flood 1", "good 1"]
+    assert begun[4:] == [f"flood {number}" for number in range(2, 1000)]
+    assert len(pace) == 0
