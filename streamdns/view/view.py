@@ -323,13 +323,20 @@ def current_generation(path: str) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as err:
         raise ViewError(f"the view in {path} cannot be opened: {err}") from err
-    return name if name.startswith("view-") and os.path.basename(name) == name else None
+    return name if _is_generation(name) else None
+
+
+def _is_generation(name: str) -> bool:
+    return name.startswith("view-") and os.path.basename(name) == name
 
 
 def read_rebuild(path: str) -> Rebuild:
     """Read what a view's directory says of the rebuild under way. Raises OSError where there is none, MsgspecError."""
-    with open(os.path.join(path, _REBUILD), "rb") as file:
-        return msgspec.json.decode(file.read(), type=Rebuild)
+    with open(open_unlinked(os.path.join(path, _REBUILD), os.O_RDONLY), "rb") as file:
+        marker = msgspec.json.decode(file.read(), type=Rebuild)
+    if not _is_generation(marker.generation):
+        raise msgspec.ValidationError(f"{marker.generation!a} is no name of a generation")
+    return marker
 
 
 def open_readonly(path: str) -> Store:

@@ -15,7 +15,7 @@ from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewLocked, ViewT
 from streamdns.events.batch import Batch, Record
 from streamdns.view.reader import Inspector
 from streamdns.view.store import SCHEMA, MapFull, Store
-from streamdns.view.view import View, current_generation, holder_of
+from streamdns.view.view import View, current_generation, holder_of, open_rebuild_readonly
 from tests.harness import ROOT, viewing
 from tests.harness.model import Event, fold
 from tests.harness.process import clean_environment
@@ -354,6 +354,14 @@ def test_no_link_is_followed_and_no_pipe_waited_for(tmp_path: pathlib.Path) -> N
     current.unlink()
     os.mkfifo(current)
     assert current_generation(str(tmp_path)) is None
+    rebuild = tmp_path / "rebuild"
+    rebuild.symlink_to(target)
+    with pytest.raises(ViewError, match="there is no rebuild in"):
+        open_rebuild_readonly(str(tmp_path))
+    rebuild.unlink()
+    rebuild.write_text('{"generation": "view-1/../../elsewhere", "reason": "x"}')
+    with pytest.raises(ViewError, match="there is no rebuild in"):
+        open_rebuild_readonly(str(tmp_path))
     lock.unlink()
     lock.symlink_to(target)
     assert holder_of(str(tmp_path)) is None
