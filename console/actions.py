@@ -7,9 +7,8 @@ from typing import Any
 
 from . import calls
 from . import format as fmt
-from .host import Host
 from .model import Node, Role
-from .panes.pane import Key
+from .panes.pane import Host, Key
 
 
 def refusal(node: Node, needed: Role) -> str:
@@ -18,7 +17,7 @@ def refusal(node: Node, needed: Role) -> str:
         return "the node does not answer"
     if node.caller.role < needed:
         who = node.caller.name or "this token"
-        return f"{who} is {node.caller.role.name.lower()}, and this needs the role {needed.name.lower()}"
+        return f"needs the role {needed.name.lower()}, and {who} is {node.caller.role.name.lower()}"
     if node.caller.zones is not None:
         return "the token is for some zones only, and this is about the whole node"
     return ""

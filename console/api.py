@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import AsyncGenerator
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 import msgspec
+
+from streamdns.admin.schema.requests import Event, EventLines, parameters, refusal
 
 from .calls import Call
 from .lines import printable
@@ -29,6 +31,10 @@ class Unreachable(ApiProblem):
     """Nobody answered, or not in time."""
 
 
+class NotUnderstood(ApiProblem):
+    """The node answered in another form than this console knows: it is of another version."""
+
+
 class Refused(ApiProblem):
     """The node answered with an error; `status` is that of HTTP, `code` the API's word for it."""
 
@@ -40,14 +46,6 @@ class Refused(ApiProblem):
     def unknown_caller(self) -> bool:
         """Whether a token is missing or taken no more."""
         return self.status == 401
-
-
-class Event(NamedTuple):
-    """A server-sent event; one without a kind has nothing but an id."""
-
-    kind: str
-    id: str
-    data: bytes
 
 
 class Api:
@@ -72,8 +70,7 @@ class Api:
 
     async def ask(self, call: Call[T]) -> T:
         """The answer to a call; raises ApiProblem."""
-        parameters = {key: _text(value) for key, value in call.parameters.items() if value not in (None, "")}
-        options: dict[str, Any] = {"params": parameters, "headers": self._headers()}
+        options: dict[str, Any] = {"params": parameters(call.parameters), "headers": self._headers()}
         if call.body is not None:
             options["content"] = msgspec.json.encode(call.body)
         if call.timeout_s is not None:
@@ -89,34 +86,24 @@ class Api:
         try:
             return call.decode(response.content)
         except msgspec.ValidationError as error:
-            raise Unreachable(f"answers {call.path} in another way than this console knows: {error}") from error
+            raise NotUnderstood(f"answers {call.path} in another way than this console knows: {error}") from error
         except msgspec.MsgspecError as error:
             raise Unreachable("does not answer with JSON: is it the admin API of a streamdns?") from error
 
-    async def events(self, path: str, parameters: dict[str, str]) -> AsyncGenerator[Event, None]:
+    async def events(self, path: str, wanted: dict[str, str]) -> AsyncGenerator[Event, None]:
         """Server-sent events until the node ends them; raises ApiProblem."""
         timeout = httpx.Timeout(_SILENCE_S, connect=_CONNECT_S)
         headers = {**self._headers(), "Accept": "text/event-stream"}
         try:
             async with self._client.stream(
-                "GET", path, params=parameters, headers=headers, timeout=timeout
+                "GET", path, params=wanted, headers=headers, timeout=timeout
             ) as response:
                 if response.status_code >= 400:
                     raise _refused(response.status_code, await response.aread())
-                kind = number = ""
+                lines = EventLines()
                 async for line in response.aiter_lines():
-                    field, _, value = line.partition(":")
-                    value = value.removeprefix(" ")
-                    if field == "event":
-                        kind = value
-                    elif field == "id":
-                        number = value
-                    elif field == "data":
-                        yield Event(kind, number, value.encode())
-                        kind = number = ""
-                    elif number and not field:
-                        yield Event("", number, b"")
-                        number = ""
+                    if (event := lines.line(line)) is not None:
+                        yield event
         except httpx.HTTPError as error:
             raise Unreachable(_cause(error)) from error
 
@@ -128,21 +115,12 @@ class Api:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-class _ErrorDetail(msgspec.Struct):
-    code: str
-    message: str
-
-
-class _Error(msgspec.Struct):
-    error: _ErrorDetail
-
-
 def _refused(status: int, body: bytes) -> Refused:
-    try:
-        detail = msgspec.json.decode(body, type=_Error).error
-    except msgspec.MsgspecError:
+    told = refusal(body)
+    if told is None:
         return Refused(f"answers with HTTP status {status}", status=status)
-    return Refused(printable(detail.message), status=status, code=detail.code)
+    code, message = told
+    return Refused(printable(message), status=status, code=code)
 
 
 def _cause(error: httpx.HTTPError) -> str:
@@ -164,7 +142,3 @@ def _cause(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.RemoteProtocolError):
         return "the connection was closed"
     return printable(text) or "the connection broke"
-
-
-def _text(value: Any) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ClassVar, Final
 
@@ -86,13 +87,14 @@ class Console(App[None]):
     ]
 
     def __init__(
-        self, reader: Reader, *, theme: str = themes.DARK.name, plain: bool = False, tick: bool = True
+        self, reader: Reader, *, theme: str = themes.DARK.name, plain: bool = False, tick: bool = True,
+        problem: str = "",
     ) -> None:
         super().__init__()
         self.reader = reader
         self.snapshot = reader.snapshot()
         self.drawing = Drawing(Scales(), plain)
-        self._wanted_theme, self._tick = theme, tick
+        self._wanted_theme, self._tick, self._problem = theme, tick, problem
         self._stacks: dict[str, list[Pane]] = {}
         self._screen_name = "overview"
         self._header, self._band, self._crumbs = Header(self), Band(self), Crumbs()
@@ -126,6 +128,8 @@ class Console(App[None]):
         self.theme = self._wanted_theme
         await self._bring("overview")
         self.reader.start(self._publish)
+        if self._problem:
+            self.tell(self._problem, wrong=True)
         if self._tick:
             self.set_interval(_TICK_S, self._age)
 
@@ -268,6 +272,10 @@ class Console(App[None]):
         """A document as JSON."""
         self.push_screen(Document(self, title, document))
 
+    def press(self, key: str) -> None:
+        """As if somebody had pressed it."""
+        self.simulate_key(key)
+
     def ask_first(self, title: str, effect: str, yes: str, then: Callable[[], Awaitable[None]]) -> None:
         """Ask, and then do it; what is refused is said."""
 
@@ -367,7 +375,22 @@ class Console(App[None]):
         """Everything there is, for the palette."""
         from .palette import commands
 
-        yield from commands(self)
+        yield from commands(self, self.pane.key_hints() if self.pane is not None else (), self.press)
+        for title, says, run in (
+            ("Go to a name", "its records, history, and the answer now: :NAME TYPE", self.action_command_line),
+            ("Wait for a record or an offset", "on all nodes: NAME TYPE [CONTENT] or PARTITION:OFFSET", "wait "),
+            ("Search all records", "TEXT, type=MX, content=192.0.2", "search "),
+            ("Go to a zone", "its records: :zone NAME", "zone "),
+            ("Sign in", "with a name and password, or a token (ctrl+l)", self.action_sign_in),
+            ("Ask again now", "without waiting for the next turn (r)", self.action_refresh_now),
+            ("Light or dark", "the other theme (T)", self.action_light_or_dark),
+            ("Theme", "any of Textual's themes", self.action_change_theme),
+            ("Help", "what this screen shows, and its keys (?)", self.action_help),
+            ("Quit", "q", self.exit),
+        ):
+            # A text is the beginning of a line that is to be gone on with.
+            begin = functools.partial(self.prompt.open, ":", run) if isinstance(run, str) else run
+            yield SystemCommand(title, says, begin)
 
     # -- the line at the bottom
 

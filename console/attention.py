@@ -191,6 +191,13 @@ def _console(node: Node, snapshot: Snapshot) -> Iterator[Attention]:
             "this machine's: ages are by the node's clock",
             "fleet",
         )
+    for part in sorted(node.foreign):
+        yield Attention(
+            f"foreign {part}",
+            Meaning.WARNING,
+            f"{node.name} {node.denied.get(part, '')}: use the console of its version",
+            "fleet",
+        )
     if node.status is not None and snapshot.version and node.status.value.version != snapshot.version:
         yield Attention(
             "console-version",

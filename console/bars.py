@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from . import format as fmt
-from .host import Host
 from .lines import Line, Span, apart, clip, fit, printable, rule, shorten, width_of
 from .model import Link, Snapshot
 from .overview import header
-from .panes.pane import Key
+from .panes.pane import Host, Key
 from .widgets.canvas import Canvas
 
 #: The eight screens: key, name in the footer, and the name that go() knows.
@@ -24,6 +23,9 @@ SCREENS: Final = (
     ("7", "metrics"),
     ("8", "fleet"),
 )
+
+#: With fewer cells than this a reason says nothing.
+_LEAST_REASON: Final = 24
 
 
 class Header(Canvas):
@@ -115,13 +117,23 @@ class Keys(Canvas):
             self.repaint()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """As many as there is room for."""
+        """As many as there is room for, and why one may not be pressed; a click presses it."""
         line: Line = [Span("──", "rule")]
         for key in self._keys:
-            more: Line = [Span(" "), Span(key.key, "dim" if key.refused else "key"), Span(f" {key.what} ", "dim")]
+            action = f"app.simulate_key('{key.pressed}')" if key.pressed else ""
+            more: Line = [
+                Span(" "),
+                Span(key.key, "dim" if key.refused else "key", action),
+                Span(f" {key.what} ", "dim", action),
+            ]
             if width_of(line) + width_of(more) + 1 > width:
                 break
             line += more
+        room = width - width_of(line)
+        why = next((key for key in self._keys if key.refused), None)
+        if why is not None and room > _LEAST_REASON:
+            reason = shorten(f"{why.key}: {why.refused}", room - 5)
+            line += [Span("─" * (room - len(reason) - 4), "rule"), Span(f" {reason} ", "stale"), Span("──", "rule")]
         return [[*line, Span("─" * max(0, width - width_of(line)), "rule")]]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
 
 import msgspec
 
@@ -20,6 +19,7 @@ from streamdns.admin.schema.data import (
 )
 from streamdns.admin.schema.edge import Flushed, SignedIn
 from streamdns.admin.schema.peers import Nodes, Waited
+from streamdns.admin.schema.requests import part
 from streamdns.admin.schema.resolver import ServerList, Trace
 from streamdns.admin.schema.state import Consumer, Metrics, NodeStatus, RebuildAsked
 
@@ -103,7 +103,7 @@ def zone(name: str) -> Call[Zone]:
     return Call(path=f"/v1/zones/{part(name)}", answers=Zone)
 
 
-def records(zone_name: str, cursor: str = "", *, limit: int = 200) -> Call[RRsetPage]:
+def records(zone_name: str, cursor: str = "", *, limit: int = 500) -> Call[RRsetPage]:
     """A page of a zone's RRsets."""
     return Call(
         path=f"/v1/zones/{part(zone_name)}/records", answers=RRsetPage, parameters={"limit": limit, "cursor": cursor}
@@ -149,8 +149,3 @@ def sign_in(username: str, password: str) -> Call[SignedIn]:
         body={"username": username, "password": password},
         timeout_s=30.0,
     )
-
-
-def part(text: str) -> str:
-    """A name as one part of a path."""
-    return quote(text, safe="")

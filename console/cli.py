@@ -4,50 +4,89 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import importlib.metadata
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from . import environment
 
+if TYPE_CHECKING:
+    from .watch import Renew
+
 _EPILOG: Final = """\
-Without URL it asks the node that STREAMDNS_NODE names, or else that of this machine: where DNS_ADMIN_ADDRESS has it,
-unix:/run/streamdns/admin.sock if that is there, 127.0.0.1:8054. The token is that of --token-file or STREAMDNS_TOKEN;
-without one the console asks for a name and a password where the node wants to know who calls. Nothing is written to
-disk. Exit status of --once and --json: 0, 1 where a node does not answer or should get no queries, 2 for bad arguments.
+Without URL it asks the node that STREAMDNS_NODE names, or else that of this machine, where the settings of the server
+have it: those of --env-file (/etc/streamdns/streamdns.conf unless given) and of the environment. Without settings it is
+unix:/run/streamdns/admin.sock if that is there, or 127.0.0.1:8054. The token is that of --token-file or of
+STREAMDNS_TOKEN; for the node of this machine one is signed where the settings have a key that you may read. Without a
+token the console asks for a name and a password where the node wants to know who calls. Nothing is written to disk.
+Exit status of --once and --json: 0, 1 where a node does not answer or should get no queries, 2 for bad arguments.
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watched:
+    """Which nodes are watched, and how they are asked; `problem` is why the settings of this machine have no say."""
+
+    urls: tuple[str, ...]
+    token: str
+    ca: str = ""
+    renew: Renew | None = None
+    problem: str = ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; the exit status."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.env_file and arguments.url:
+        parser.error("--env-file is for the node of this machine: it goes without URL")
     try:
         surroundings = environment.read()
-        urls = list(dict.fromkeys(environment.parse_node(text) for text in arguments.url or [surroundings.node]))
-        token = environment.read_token(arguments.token_file) if arguments.token_file else surroundings.token
+        if arguments.web is not None:
+            from .web import serve
+
+            return serve([environment.parse_node(text) for text in arguments.url], arguments)
+        watched = _watched(arguments, surroundings)
     except ValueError as error:
         sys.stderr.write(f"streamdns-console: {error}\n")
         return 2
-    version = _version()
-    if arguments.web is not None:
-        from .web import serve
-
-        return serve(urls, arguments)
     if arguments.once or arguments.json:
-        return _print(urls, token, arguments, version, plain=surroundings.plain)
+        return _print(watched, arguments, plain=surroundings.plain)
     if not surroundings.browser and not (sys.stdin.isatty() and sys.stdout.isatty()):
         sys.stderr.write("streamdns-console: this is no terminal; --once prints the overview as text\n")
         return 2
     if not surroundings.browser:
         environment.forget_size()
-    return _run(urls, token, arguments, version, surroundings)
+    return _run(watched, arguments, surroundings)
 
 
-def _run(
-    urls: Sequence[str], token: str, arguments: argparse.Namespace, version: str, surroundings: environment.Environment
-) -> int:
+def _watched(arguments: argparse.Namespace, surroundings: environment.Environment) -> _Watched:
+    """The nodes that are named, or the one of this machine; raises ValueError with a sentence."""
+    token = environment.read_token(arguments.token_file) if arguments.token_file else surroundings.token
+    ca = arguments.ca or ""
+    texts = arguments.url or [surroundings.node]
+    env_file = arguments.env_file or environment.settings_file()
+    if arguments.url or surroundings.named or not (env_file or surroundings.signs):
+        return _Watched(urls=tuple(dict.fromkeys(map(environment.parse_node, texts))), token=token, ca=ca)
+    from . import this_machine
+
+    try:
+        found = asyncio.run(this_machine.find(env_file))
+    except ValueError as error:
+        if arguments.env_file:
+            raise
+        return _Watched(urls=(environment.parse_node(surroundings.node),), token=token, ca=ca, problem=str(error))
+    renew = None if token or not found.token else functools.partial(this_machine.fresh_token, env_file)
+    return _Watched(
+        urls=(environment.parse_node(found.url),), token=token or found.token, ca=ca or found.ca, renew=renew
+    )
+
+
+def _run(watched: _Watched, arguments: argparse.Namespace, surroundings: environment.Environment) -> int:
     from . import themes
     from .app import Console
     from .reader import LiveReader
@@ -57,20 +96,31 @@ def _run(
     theme = (themes.LIGHT_16 if light else themes.DARK_16) if few else (themes.LIGHT if light else themes.DARK)
 
     async def run() -> None:
-        reader = LiveReader(urls, token=token, ca=arguments.ca or "", interval_s=arguments.interval, version=version)
-        await Console(reader, theme=theme.name, plain=surroundings.plain).run_async()
+        reader = LiveReader(
+            watched.urls,
+            token=watched.token,
+            ca=watched.ca,
+            interval_s=arguments.interval,
+            version=_version(),
+            renew=watched.renew,
+        )
+        await Console(reader, theme=theme.name, plain=surroundings.plain, problem=watched.problem).run_async()
 
     asyncio.run(run())
     return 0
 
 
-def _print(urls: Sequence[str], token: str, arguments: argparse.Namespace, version: str, *, plain: bool) -> int:
+def _print(watched: _Watched, arguments: argparse.Namespace, *, plain: bool) -> int:
     from . import once
     from .reader import read_once
 
+    if watched.problem:
+        sys.stderr.write(f"streamdns-console: {watched.problem}\n")
     try:
         snapshot = asyncio.run(
-            read_once(urls, token=token, ca=arguments.ca or "", version=version, seconds=arguments.interval)
+            read_once(
+                watched.urls, token=watched.token, ca=watched.ca, version=_version(), seconds=arguments.interval
+            )
         )
     except OSError as error:
         sys.stderr.write(f"streamdns-console: {error}\n")
@@ -97,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="the admin API of a node: http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH",
     )
+    parser.add_argument("--env-file", metavar="FILE", help="settings of the server of this machine")
     parser.add_argument("--token-file", metavar="FILE", help="a file that holds a token")
     parser.add_argument("--ca", metavar="FILE", help="certificates (PEM) to trust for https instead of the system's")
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .actions import start_flush, start_rebuild, start_wait
 from .asking import absolute
 from .bars import SCREENS
-from .host import Host
+from .panes.pane import Host
 
 _TYPES = frozenset(
     "A AAAA CNAME MX NS TXT SOA SRV PTR CAA DNAME DS DNSKEY TLSA SSHFP NAPTR SVCB HTTPS LOC URI HINFO RP".split()

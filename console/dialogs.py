@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from .api import ApiProblem
-from .host import Host
+from .panes.pane import Host
 from .tokens import check_token
 
 _CSS = """

@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 
 from .tokens import check_token
 
+#: Where the service of a package has its settings (streamdns.service).
+SETTINGS_FILE: Final = "/etc/streamdns/streamdns.conf"
+_SIGNING: Final = ("DNS_ADMIN_JWTSECRET", "DNS_ADMIN_JWTSECRET_FILE", "DNS_ADMIN_JWTKEYS")
 _SOCKET: Final = "/run/streamdns/admin.sock"
 _DEFAULT: Final = "127.0.0.1:8054"
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -29,6 +32,10 @@ class Environment:
     plain: bool
     """The terminal's font has nothing but letters and blocks."""
     few_colours: bool
+    named: bool
+    """STREAMDNS_NODE names the node: settings of this machine's server have no say in it."""
+    signs: bool
+    """Settings with a key for tokens are in the environment."""
     browser: bool
     """textual-serve shows what is drawn in a browser: there is no terminal, and none is needed."""
 
@@ -46,10 +53,11 @@ def forget_size() -> None:
 
 def parse(environ: Mapping[str, str], *, socket_there: bool = False) -> Environment:
     """What an environment says; the admin API of this machine is where the server's own setting has it."""
-    node = environ.get("STREAMDNS_NODE", "").strip() or environ.get("DNS_ADMIN_ADDRESS", "").strip()
+    named = environ.get("STREAMDNS_NODE", "").strip()
+    node = named or environ.get("DNS_ADMIN_ADDRESS", "").strip()
     if not node or node == "off":
         node = f"unix:{_SOCKET}" if socket_there else _DEFAULT
-    elif "STREAMDNS_NODE" not in environ and environ.get("DNS_ADMIN_TLS_CERT") and not node.startswith("unix:"):
+    elif not named and environ.get("DNS_ADMIN_TLS_CERT") and not node.startswith("unix:"):
         node = f"https://{node}"
     token = environ.get("STREAMDNS_TOKEN", "").strip()
     if token:
@@ -64,8 +72,14 @@ def parse(environ: Mapping[str, str], *, socket_there: bool = False) -> Environm
     few = term in ("linux", "vt100", "vt220", "ansi", "xterm", "screen", "tmux") and not true_colour
     return Environment(
         node=node, token=token, plain=term in ("linux", "vt100", "vt220", "ansi") or not unicode, few_colours=few,
+        named=bool(named), signs=any(environ.get(name, "").strip() for name in _SIGNING),
         browser="web_driver" in environ.get("TEXTUAL_DRIVER", ""),
     )
+
+
+def settings_file() -> str:
+    """The server's settings file of this machine, "" where there is none or this user may not read it."""
+    return SETTINGS_FILE if os.access(SETTINGS_FILE, os.R_OK) else ""
 
 
 def parse_node(text: str) -> str:

@@ -16,6 +16,7 @@ from streamdns.admin.schema.resolver import ServerList
 from streamdns.admin.schema.state import Consumer, Metrics, NodeStatus
 
 from .history import History
+from .speeds import Speeds
 
 T = TypeVar("T")
 #: What is older than so many intervals is dimmed, with its age.
@@ -95,6 +96,9 @@ class Node:
     history: History = field(default_factory=History)
     skew_s: float | None = None
     denied: Mapping[str, str] = field(default_factory=dict)
+    foreign: frozenset[str] = frozenset()
+    """Those of `denied` that the node answers in another form than this console knows."""
+    speeds: Speeds = field(default_factory=Speeds)
 
     @property
     def name(self) -> str:

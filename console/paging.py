@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-_KEPT_PAGES: Final = 40
+_KEPT_PAGES: Final = 16
 
 #: Gives the rows of a page and the cursor of the next one, None behind the last.
 Fetch = Callable[[str], Awaitable[tuple[Sequence[Any], str | None]]]

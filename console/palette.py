@@ -1,20 +1,19 @@
-"""Everything there is by name, for the command palette."""
+"""What the command palette has besides the application's own commands: screens, nodes, actions, keys of the screen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from textual.app import SystemCommand
 
 from .actions import refusal, start_flush, start_rebuild
 from .bars import SCREENS
 from .model import Role
+from .panes.pane import Host, Key
 
-if TYPE_CHECKING:
-    from .app import Console
-
-_SAYS = {
+_SAYS: Final = {
     "overview": "is DNS answered, is the data fresh, what needs you",
     "zones": "zones, their records and their history",
     "log": "the log and how far its partitions are applied",
@@ -26,35 +25,21 @@ _SAYS = {
 }
 
 
-def commands(app: Console) -> Iterable[SystemCommand]:
-    """All commands; what the caller may not do says why."""
-    for key, name in SCREENS:
-        yield SystemCommand(f"Go to {name}", f"{_SAYS[name]} ({key})", lambda name=name: app.go(name))
-    for number, node in enumerate(app.snapshot.nodes):
-        if len(app.snapshot.nodes) > 1:
-            yield SystemCommand(f"Node {node.name}", f"show {node.url}", lambda number=number: app.reader.focus(number))
-    node = app.snapshot.node
+def commands(host: Host, keys: Sequence[Key], press: Callable[[str], None]) -> Iterable[SystemCommand]:
+    """All commands but those of the application; what may not be done says why. `keys` are those of the screen."""
+    for key in keys:
+        if pressed := key.pressed:
+            says = f"not now: {key.refused}" if key.refused else f"on this screen ({key.key})"
+            yield SystemCommand(f"Here: {key.what}", says, functools.partial(press, pressed))
+    for number, name in SCREENS:
+        yield SystemCommand(f"Go to {name}", f"{_SAYS[name]} ({number})", functools.partial(host.go, name))
+    for place, node in enumerate(host.snapshot.nodes):
+        if len(host.snapshot.nodes) > 1:
+            yield SystemCommand(f"Node {node.name}", f"show {node.url}", functools.partial(host.reader.focus, place))
+    node = host.snapshot.node
     for title, says, role, run in (
-        ("Rebuild the view", "fills a second view from the log; asks first", Role.ADMIN, lambda: start_rebuild(app)),
-        ("Flush the resolver's cache", "forgets everything; asks first", Role.OPERATOR, lambda: start_flush(app, "")),
+        ("Rebuild the view", "fills a second view from the log; asks first", Role.ADMIN, lambda: start_rebuild(host)),
+        ("Flush the resolver's cache", "forgets everything; asks first", Role.OPERATOR, lambda: start_flush(host, "")),
     ):
         why = refusal(node, role)
         yield SystemCommand(title, f"not now: {why}" if why else says, run)
-    yield SystemCommand(
-        "Wait for a record or an offset",
-        "on all nodes: :wait NAME TYPE [CONTENT] or PARTITION:OFFSET",
-        lambda: app.prompt.open(":", "wait "),
-    )
-    yield SystemCommand("Go to a name", "its records, history, and the answer now: :NAME TYPE", app.action_command_line)
-    yield SystemCommand(
-        "Search all records", ":search TEXT, type=MX, content=192.0.2", lambda: app.prompt.open(":", "search ")
-    )
-    yield SystemCommand("Filter this list", "narrow it as you type (/)", app.action_filter)
-    yield SystemCommand("Copy", "what the cursor is on (c)", app.action_copy_here)
-    yield SystemCommand("JSON", "what the cursor is on as JSON (y)", app.action_json_here)
-    yield SystemCommand("Sign in", "with a name and password, or a token (ctrl+l)", app.action_sign_in)
-    yield SystemCommand("Ask again now", "without waiting for the next turn (r)", app.action_refresh_now)
-    yield SystemCommand("Light or dark", "the other theme (T)", app.action_light_or_dark)
-    yield SystemCommand("Theme", "any of Textual's themes", app.action_change_theme)
-    yield SystemCommand("Help", "what this screen shows, and its keys (?)", app.action_help)
-    yield SystemCommand("Quit", "q", app.exit)

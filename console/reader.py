@@ -11,7 +11,7 @@ from . import calls
 from .api import Api
 from .calls import Call
 from .model import Snapshot
-from .watch import NodeWatch
+from .watch import NodeWatch, Renew
 
 T = TypeVar("T")
 
@@ -58,6 +58,7 @@ class LiveReader:
         ca: str = "",
         interval_s: float = 1.0,
         version: str = "",
+        renew: Renew | None = None,
         now_s: Callable[[], float] = time.time,
         elapsed_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,6 +72,7 @@ class LiveReader:
                 changed=self._changed,
                 now_s=now_s,
                 elapsed_s=elapsed_s,
+                renew=renew,
             )
             for url in urls
         ]

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from .asking import absolute
-from .host import Host
 from .panes.overview import Overview
-from .panes.pane import Pane
+from .panes.pane import Host, Pane
 
 
 def name_pane(host: Host, name: str, rdtype: str) -> Pane:

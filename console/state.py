@@ -25,6 +25,8 @@ def state_of(node: Node) -> State:
     if link is Link.SIGNED_OUT:
         return State("refused", Meaning.WARNING, node.connection.cause)
     if node.status is None:
+        if "status" in node.foreign:
+            return State("not understood", Meaning.WARNING, node.denied["status"])
         if "status" in node.denied:
             return State("refused", Meaning.WARNING, node.denied["status"])
         return State("connecting", Meaning.STALE)

@@ -11,18 +11,21 @@ from typing import Any, Final, TypeVar
 from streamdns.admin.schema.data import Quarantined
 
 from . import calls
-from .api import Api, ApiProblem, Refused
+from .api import Api, ApiProblem, NotUnderstood, Refused
 from .calls import Call
 from .follow import Follower
-from .model import Changes, Connection, Link, Node, Part
+from .model import Caller, Changes, Connection, Link, Node, Part
 from .tokens import caller_of
 
 T = TypeVar("T")
+#: Gives a fresh token, "" where there is none.
+Renew = Callable[[], Awaitable[str]]
 _LONGEST_PAUSE_S: Final = 30.0
 #: How often parts are asked for that change slowly, and again what was forbidden.
 _PEERS_S: Final = 5.0
 _FORBIDDEN_S: Final = 60.0
 _QUARANTINE_S: Final = 30.0
+_RENEWAL_S: Final = 30.0
 _SHOWN_QUARANTINED: Final = 100
 #: With more changes a second than this the newest are asked for instead of all being sent.
 _MOST_STREAMED: Final = 200.0
@@ -39,11 +42,13 @@ class NodeWatch:
         changed: Callable[[], None],
         now_s: Callable[[], float],
         elapsed_s: Callable[[], float],
+        renew: Renew | None = None,
     ) -> None:
         self.api = api
+        self._renew = renew
         self.wanted: frozenset[str] = frozenset()
         self._interval_s, self._changed, self._now_s, self._elapsed_s = interval_s, changed, now_s, elapsed_s
-        self.node = Node(url=api.url, connection=Connection(since_s=now_s()), caller=caller_of(api.token))
+        self.node = Node(url=api.url, connection=Connection(since_s=now_s()), caller=self._caller())
         self._hurry = asyncio.Event()
         self._due: dict[str, float] = {}
         self._failures = 0
@@ -73,9 +78,13 @@ class NodeWatch:
         return self.node.connection.link is Link.SIGNED_OUT
 
     def use_token(self, token: str) -> None:
-        """Go on with another token."""
+        """Go on with another token, as whoever it is of."""
+        self._renew = None
+        self._go_on_with(token)
+
+    def _go_on_with(self, token: str) -> None:
         self.api.token = token
-        self.node = replace(self.node, caller=caller_of(token), denied={})
+        self.node = replace(self.node, caller=self._caller(), denied={}, foreign=frozenset())
         self._due.clear()
         self._failures = 0
         self.hurry()
@@ -106,7 +115,7 @@ class NodeWatch:
             await self._ask_all()
         except Refused as refused:
             if refused.unknown_caller:
-                return await self._signed_out(str(refused))
+                return 0.0 if await self._renewed() else await self._signed_out(str(refused))
             return await self._lost(str(refused))
         except ApiProblem as problem:
             return await self._lost(str(problem))
@@ -115,6 +124,22 @@ class NodeWatch:
             self.node = replace(self.node, connection=Connection(link=Link.LIVE, since_s=self._now_s()))
         await self._adjust_following()
         return max(0.05, self._interval_s - (self._elapsed_s() - begun_s))
+
+    def _caller(self) -> Caller:
+        caller = caller_of(self.api.token)
+        # A token that the console can have made anew does not end, as far as anybody sees.
+        return caller if self._renew is None else replace(caller, expires_s=None)
+
+    async def _renewed(self) -> bool:
+        """Whether there is another token in place of one that has ended, as the settings of this machine sign them."""
+        if self._renew is None or not self._is_due("renewal", _RENEWAL_S):
+            return False
+        token = await self._renew()
+        if token and token != self.api.token:
+            self._go_on_with(token)
+            self._is_due("renewal", _RENEWAL_S)
+            return True
+        return False
 
     async def _lost(self, cause: str) -> float:
         pause_s = min(_LONGEST_PAUSE_S, self._interval_s * float(1 << min(self._failures, 8)))
@@ -145,7 +170,7 @@ class NodeWatch:
         status = self.node.status.value if self.node.status is not None else None
         filling = status is not None and status.consumer.state in ("catching-up", "rebuilding")
         if filling or "consumer" in self.wanted:
-            others.append(self._part("consumer", calls.consumer()))
+            others.append(self._consumer())
         elif self.node.consumer is not None and self.node.consumer.value.catch_up is not None:
             self.node = replace(self.node, consumer=None)
         if "resolver" in self.wanted:
@@ -183,6 +208,12 @@ class NodeWatch:
             changed: dict[str, Any] = {name: Part(found, self._now_s())}
             self.node = replace(self.node, **changed)
 
+    async def _consumer(self) -> None:
+        await self._part("consumer", calls.consumer())
+        part = self.node.consumer
+        if part is not None and "consumer" not in self.node.denied:
+            self.node = replace(self.node, speeds=self.node.speeds.added(part.value, self._elapsed_s()))
+
     async def _quarantine(self, count: int) -> None:
         rows: tuple[Quarantined, ...] = ()
         if count:
@@ -207,14 +238,23 @@ class NodeWatch:
             # What an older node does not have is as what is forbidden: the rest can be shown.
             if refused.status not in (403, 404):
                 raise
-            self._due[f"denied {name}"] = self._elapsed_s() + _FORBIDDEN_S
-            self.node = replace(self.node, denied={**self.node.denied, name: str(refused)})
+            self._deny(name, str(refused))
+            return None
+        except NotUnderstood as problem:
+            self._deny(name, str(problem))
+            self.node = replace(self.node, foreign=self.node.foreign | {name})
             return None
         if name in self.node.denied:
             self.node = replace(
-                self.node, denied={each: sentence for each, sentence in self.node.denied.items() if each != name}
+                self.node,
+                denied={each: sentence for each, sentence in self.node.denied.items() if each != name},
+                foreign=self.node.foreign - {name},
             )
         return found
+
+    def _deny(self, name: str, sentence: str) -> None:
+        self._due[f"denied {name}"] = self._elapsed_s() + _FORBIDDEN_S
+        self.node = replace(self.node, denied={**self.node.denied, name: sentence})
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now_s = self._elapsed_s()

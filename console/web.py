@@ -25,7 +25,11 @@ def serve(urls: Sequence[str], arguments: argparse.Namespace) -> int:
         "--theme",
         arguments.theme,
     ]
-    for option, value in (("--token-file", arguments.token_file), ("--ca", arguments.ca)):
+    for option, value in (
+        ("--env-file", arguments.env_file),
+        ("--token-file", arguments.token_file),
+        ("--ca", arguments.ca),
+    ):
         if value:
             command += [option, value]
     Server(shlex.join(command), host="127.0.0.1", port=arguments.web, title="streamdns").serve()

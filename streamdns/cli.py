@@ -152,6 +152,10 @@ def _command(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> in
         from streamdns.commands import wait
 
         return wait.run(args, settings)
+    if args.command == "endpoint":
+        from streamdns.commands import endpoint
+
+        return endpoint.run(args, settings)
     if args.command == "compare":
         from streamdns.commands import compare
 

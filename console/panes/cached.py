@@ -12,11 +12,10 @@ from streamdns.admin.schema.resolver import Trace as TraceDocument
 from .. import calls
 from .. import format as fmt
 from ..actions import refusal, start_flush
-from ..host import Host
 from ..lines import Line, Span, printable, rule, wrap
 from ..model import Role
 from ..widgets.page import Page
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 
 HELP = (
     "A name in the resolver's cache: what is kept for it, for how long, and what came of asking. What has ended is "

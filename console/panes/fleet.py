@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 
 from .. import format as fmt
-from ..host import Host
 from ..lines import Line, Span, printable, rule, wrap
 from ..model import Meaning, Node, Snapshot
 from ..signs import sign
@@ -18,7 +17,7 @@ from ..state import state_of
 from ..widgets.canvas import Canvas
 from ..widgets.columns import Column
 from ..widgets.rows import Rows
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,11 @@ from streamdns.admin.schema.data import Change, JournalPage
 from .. import calls
 from .. import format as fmt
 from ..changes import before_after
-from ..host import Host
 from ..lines import Line, place, printable
 from ..model import Snapshot
 from ..widgets.columns import Column
 from ..widgets.rows import Rows
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 
 _MOST = 1000
 

@@ -11,16 +11,15 @@ from streamdns.admin.schema.state import Consumer, ConsumerPartition
 
 from .. import format as fmt
 from ..actions import rebuild_key, start_rebuild
-from ..host import Host
 from ..lines import Line, Span, clip, printable, wrap
 from ..model import Meaning, Node, Snapshot
 from ..plot import bar
 from ..signs import sign
 from ..state import state_of
 from ..widgets.canvas import Canvas
-from ..widgets.columns import Column
+from ..widgets.columns import Column, figure
 from ..widgets.rows import Rows
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 
 _BAR = 16
 
@@ -141,6 +140,10 @@ def _troubles(node: Node, consumer: Consumer, now_s: float) -> list[tuple[str, s
     return found
 
 
+def _per_second(value: float | None) -> str:
+    return fmt.UNKNOWN if value is None else f"{fmt.rate(value)}/s"
+
+
 def _pair(label: str, text: str) -> Line:
     return [Span(f"  {label.ljust(11)}", "dim"), Span(text)]
 
@@ -152,7 +155,8 @@ class Log(Pane):
     help: ClassVar[str] = (
         "The log is where all data comes from; the consumer reads it and applies it to the view that answers.\n"
         "Each line is a partition: the position that is applied, the end of the log as of the last look, and what lies "
-        "between, in events and in seconds. A position counts octets of a file log, events of Kafka.\n"
+        "between, in events and in seconds. A position counts octets of a file log, events of Kafka; rate is how "
+        "much it grows in a second.\n"
         "following: all is applied as it comes. catching-up: the view is filled for the first time. rebuilding: a "
         "second view is filled while the first one answers. held: that one is filled, and waits because too much would "
         "go away by it. reconnecting: the log is out of reach; what is there is "
@@ -166,52 +170,15 @@ class Log(Pane):
         self.list = Rows(
             [
                 Column(title="topic", cell=lambda row: printable(row.topic), order=lambda row: row.topic),
-                Column(
-                    title="part",
-                    cell=lambda row: str(row.partition),
-                    width=5,
-                    right=True,
-                    order=lambda row: row.partition,
-                ),
-                Column(
-                    title="position",
-                    cell=lambda row: fmt.count(row.position),
-                    width=14,
-                    right=True,
-                    order=lambda row: row.position,
-                ),
-                Column(
-                    title="end",
-                    cell=lambda row: fmt.count(row.end),
-                    width=14,
-                    right=True,
-                    optional=2,
-                    order=lambda row: row.end,
-                ),
+                figure("part", lambda row: row.partition, 5, str),
+                figure("position", lambda row: row.position, 14),
+                figure("end", lambda row: row.end, 14, optional=2),
+                figure("rate", self._rate, 8, _per_second, optional=5),
                 Column(title="lag", cell=self._bar, width=_BAR, optional=3),
-                Column(
-                    title="events",
-                    cell=lambda row: fmt.short(row.lag_events),
-                    width=6,
-                    right=True,
-                    order=lambda row: row.lag_events,
-                ),
-                Column(
-                    title="behind",
-                    cell=lambda row: fmt.span(row.lag_seconds),
-                    width=8,
-                    right=True,
-                    order=lambda row: row.lag_seconds,
-                ),
-                Column(
-                    title="last event",
-                    cell=lambda row: fmt.when(row.last_event / 1000, self.host.snapshot.at_s),
-                    width=10,
-                    right=True,
-                    optional=1,
-                    order=lambda row: row.last_event,
-                ),
-                Column(title="state", cell=self._state, width=12, optional=4),
+                figure("events", lambda row: row.lag_events, 6, fmt.short),
+                figure("behind", lambda row: row.lag_seconds, 8, fmt.span),
+                figure("last event", lambda row: row.last_event, 10, self._ago, optional=1),
+                Column(title="state", cell=self._state, width=12, optional=4, order=lambda row: row.state),
             ],
             key=lambda row: (row.topic, row.partition),
             nothing="no partition is known yet",
@@ -261,6 +228,12 @@ class Log(Pane):
         """The consumer as the API gives it."""
         consumer = self.host.snapshot.node.consumer
         return consumer.value if consumer is not None else None
+
+    def _rate(self, row: ConsumerPartition) -> float | None:
+        return self.host.snapshot.node.speeds.of(row.topic, row.partition)
+
+    def _ago(self, at_ms: int) -> str:
+        return fmt.when(at_ms / 1000, self.host.snapshot.at_s)
 
     def _bar(self, row: ConsumerPartition) -> Line:
         most = max((each.end - each.position for each in self.list.rows), default=0)

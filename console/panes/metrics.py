@@ -14,14 +14,13 @@ from streamdns.admin.schema.state import MetricSeries
 from .. import format as fmt
 from ..history import History, counts_of, gauge_of, label_values, quantile_of, rate_of
 from ..history import Key as SeriesKey
-from ..host import Host
 from ..lines import Line, Span, apart, clip, printable, rule
 from ..model import Snapshot
 from ..plot import Curve, Scale, columns_of, plot
 from ..widgets.canvas import Canvas
 from ..widgets.columns import Column
 from ..widgets.rows import Rows
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 
 _SHOWN_BINS = 300
 

@@ -13,7 +13,6 @@ from streamdns.admin.schema.data import Change
 from .. import format as fmt
 from ..attention import Attention, attention_of
 from ..changes import change_line
-from ..host import Host
 from ..lines import Line, Span, printable, rule, shorten
 from ..model import Snapshot
 from ..overview import WIDE, figures, plot_lines
@@ -21,7 +20,7 @@ from ..signs import sign
 from ..widgets.canvas import Canvas
 from ..widgets.columns import Column
 from ..widgets.rows import Rows
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 
 _CHANGES = 60
 #: With fewer lines than this there is room for two figures only.

@@ -1,19 +1,21 @@
-"""What every screen is: a pane with a title, keys of its own, help for people, and something to copy."""
+"""The seam between screens and the application: what every screen is, and what it may ask of what is around it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 from textual.containers import Vertical
 
 from ..api import ApiProblem
 from ..calls import Call
-from ..host import Host
 from ..model import Snapshot
+from ..overview import Drawing
+from ..reader import Reader
 from ..widgets.rows import Rows
 
 T = TypeVar("T")
+_NAMES: Final = {"⏎": "enter", "/": "slash", "esc": "escape", "tab": "tab", "←→ s": "s"}
 
 
 class Key(NamedTuple):
@@ -22,6 +24,52 @@ class Key(NamedTuple):
     key: str
     what: str
     refused: str = ""
+
+    @property
+    def pressed(self) -> str:
+        """The terminal's name for it; "" where it is more than one key."""
+        return _NAMES.get(self.key, self.key if len(self.key) == 1 and self.key.isalpha() else "")
+
+
+class Host(Protocol):
+    """What a pane may ask of the application."""
+
+    reader: Reader
+    snapshot: Snapshot
+    drawing: Drawing
+
+    def go(self, screen: str) -> None:
+        """Show one of the eight screens, where it was left."""
+
+    def enter(self, pane: Pane) -> None:
+        """Go one level deeper into a new pane."""
+
+    def open_name(self, name: str, rdtype: str = "") -> None:
+        """Show the record page of a name."""
+
+    def leave(self) -> None:
+        """Go back one level."""
+
+    def tell(self, text: str, *, wrong: bool = False) -> None:
+        """Say something in a corner for some seconds."""
+
+    def ask_first(self, title: str, effect: str, yes: str, then: Callable[[], Awaitable[None]]) -> None:
+        """Ask before something is done: `effect` says in figures what will happen."""
+
+    def show_document(self, title: str, document: Any) -> None:
+        """Show a document as JSON."""
+
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard of the terminal, and show what it was."""
+
+    def exit_console(self) -> None:
+        """End."""
+
+    def retitle(self) -> None:
+        """The pane's title or keys are others now."""
+
+    def plain_signs(self) -> bool:
+        """Whether the terminal's font has nothing but letters."""
 
 
 class Pane(Vertical):

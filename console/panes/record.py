@@ -15,13 +15,12 @@ from ..answers import Answer, ask_dns, differences, resolver_of
 from ..api import ApiProblem
 from ..asking import find_name
 from ..changes import change_line
-from ..host import Host
 from ..lines import Line, Span, printable, rule, wrap
 from ..model import Meaning, Snapshot
 from ..signs import sign
 from ..unicode_names import shown_name
 from ..widgets.page import Page
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 from .records import notes, origin, zone_lines
 
 _SHOWN_CHANGES = 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,15 +12,18 @@ from streamdns.admin.schema.data import RRset
 
 from .. import calls
 from .. import format as fmt
-from ..host import Host
+from ..api import ApiProblem
 from ..lines import Line, Span, place, printable
 from ..model import Meaning, Snapshot
 from ..paging import PagedRows
 from ..signs import sign
 from ..unicode_names import shown_name
-from ..widgets.columns import Column
+from ..widgets.columns import Column, figure
 from ..widgets.rows import Rows
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
+
+#: More RRsets than these are not fetched only to be sorted: 40 pages of the API.
+MOST_SORTED: Final = 20_000
 
 
 class Records(Pane):
@@ -31,6 +34,7 @@ class Records(Pane):
         "shadowed: the RRset is there but not answered, because a CNAME stands at the same name (or it is a CNAME at "
         "the top of a zone). refused: a newer event for it was refused, and the last good one is still answered. "
         "local: from DNS_LOCAL_RECORDS of this node.\n"
+        "s sorts: all RRsets are fetched first, up to 20,000 of them; larger zones stay in the order of their names.\n"
         "/ searches in this zone for a part of a name; type=MX, content=192.0.2 and glob=ns* look for these."
     )
     narrows = True
@@ -42,24 +46,33 @@ class Records(Pane):
         self.zone, self._total, self._wanted = zone, total, dict(wanted or {})
         self.list = Rows(
             [
-                Column(title="name", cell=self._name_cell, weight=3, least=24, middle=True),
-                Column(title="ttl", cell=lambda row: fmt.count(row.ttl), width=7, right=True, optional=2),
-                Column(title="type", cell=lambda row: row.type, width=7),
-                Column(title="records", cell=_contents, weight=4, least=20),
-                Column(title="notes", cell=self._notes, width=10, optional=1),
-                Column(title="by", cell=lambda row: printable(row.producer or ""), width=10, optional=4),
-                Column(title="origin", cell=origin, width=20, optional=5),
                 Column(
-                    title="written",
-                    cell=lambda row: fmt.when(row.timestamp / 1000, self.host.snapshot.at_s),
-                    width=10,
-                    right=True,
-                    optional=3,
+                    title="name",
+                    cell=self._name_cell,
+                    weight=3,
+                    least=24,
+                    middle=True,
+                    order=lambda row: row.name.split(".")[::-1],
                 ),
+                figure("ttl", lambda row: row.ttl, 7, optional=2),
+                Column(title="type", cell=lambda row: row.type, width=7, order=lambda row: row.type),
+                Column(title="records", cell=_contents, weight=4, least=20, order=lambda row: row.records),
+                Column(title="notes", cell=self._notes, width=10, optional=1, order=_notes_order),
+                Column(
+                    title="by",
+                    cell=lambda row: printable(row.producer or ""),
+                    width=10,
+                    optional=4,
+                    order=lambda row: row.producer or "",
+                ),
+                Column(title="origin", cell=origin, width=20, optional=5, order=_origin_order),
+                figure("written", lambda row: row.timestamp, 10, self._ago, optional=3),
             ],
             key=lambda row: (row.name, row.type, row.local, row.position),
             nothing="asking …",
         )
+        self._looked = self._fetched = 0
+        self._sorting = False
         self._source = self._new_source()
 
     def compose(self) -> ComposeResult:
@@ -74,11 +87,18 @@ class Records(Pane):
         """The zone, or what is looked for."""
         looked = " ".join(f"{key}={value}" if key != "name" else f"“{value}”" for key, value in self._wanted.items())
         here = self.zone or "everywhere"
-        return f"{here}: {looked}" if looked else here
+        fetched = f" ({self._fetched:,} fetched, to be sorted)" if self._fetched else ""
+        return (f"{here}: {looked}" if looked else here) + fetched
 
     def key_hints(self) -> list[Key]:
         """What can be done with an RRset."""
-        return [Key("⏎", "record page"), Key("/", "search"), Key("c", "copy record"), Key("y", "JSON")]
+        return [
+            Key("⏎", "record page"),
+            Key("/", "search"),
+            Key("←→ s", "sort"),
+            Key("c", "copy record"),
+            Key("y", "JSON"),
+        ]
 
     def show(self, snapshot: Snapshot) -> None:
         """Ages go on."""
@@ -87,6 +107,7 @@ class Records(Pane):
 
     def again(self) -> None:
         """Ask for all of it anew."""
+        self._looked = 0
         self._source = self._new_source()
         self.list.nothing = "asking …"
         self.list.show_source(self._source)
@@ -124,7 +145,51 @@ class Records(Pane):
             page = await self.host.reader.ask(calls.search(wanted, cursor))
         else:
             page = await self.host.reader.ask(calls.records(self.zone, cursor))
+        self._looked += page.looked_at
+        if not page.rrsets and self.is_mounted:
+            self.list.nothing = f"looking … {self._looked:,} names looked at"
+            self.list.repaint()
         return page.rrsets, page.next
+
+    @on(Rows.SortWanted)
+    def _sort(self, event: Rows.SortWanted) -> None:
+        known = len(self._source)
+        if known > MOST_SORTED:
+            self._too_many(f"{known:,} RRsets")
+        elif not self._sorting:
+            self._sorting = True
+            self.soon(self._sort_all(event.title))
+
+    def _too_many(self, what: str) -> None:
+        self.host.tell(
+            f"{what} are here in the order of their names; up to {MOST_SORTED:,} can be sorted: search with / first",
+            wrong=True,
+        )
+
+    async def _sort_all(self, title: str) -> None:
+        """Fetch all pages, and sort what they hold."""
+        source, rows, cursor = self._source, list[RRset](), ""
+        try:
+            while True:
+                page, following = await self._fetch(cursor)
+                rows += page
+                if self._source is not source:
+                    return
+                if following is None:
+                    break
+                if len(rows) > MOST_SORTED:
+                    self._too_many(f"more than {MOST_SORTED:,} RRsets")
+                    return
+                cursor = following
+                self._fetched = len(rows)
+                self.host.retitle()
+            if self.is_mounted:
+                self.list.show_sorted(rows, title)
+        except ApiProblem as problem:
+            self.host.tell(str(problem), wrong=True)
+        finally:
+            self._sorting, self._fetched = False, 0
+            self.host.retitle()
 
     def _came(self) -> None:
         if self.is_mounted:
@@ -148,6 +213,9 @@ class Records(Pane):
         shown = shown_name(row.name)
         return [Span(printable(row.name)), *([Span(f"  {shown}", "dim")] if shown else [])]
 
+    def _ago(self, at_ms: int) -> str:
+        return fmt.when(at_ms / 1000, self.host.snapshot.at_s)
+
     def _notes(self, row: RRset) -> Line:
         return notes(row, plain=self.host.plain_signs())
 
@@ -156,6 +224,14 @@ def _contents(row: RRset) -> Line:
     text = "  ".join(printable(record) for record in row.records)
     more = f"{len(row.records):,}× " if len(row.records) > 1 else ""
     return [Span(more, "dim"), Span(text, "stale" if row.shadowed else "")]
+
+
+def _notes_order(row: RRset) -> tuple[bool, bool, bool]:
+    return row.rejected, row.shadowed, row.local
+
+
+def _origin_order(row: RRset) -> tuple[str, int, int]:
+    return row.topic or "", row.partition or 0, row.position or 0
 
 
 def notes(row: RRset, *, plain: bool = False) -> Line:

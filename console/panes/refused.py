@@ -15,14 +15,13 @@ from .. import calls
 from .. import format as fmt
 from ..api import ApiProblem
 from ..asking import absolute, find_name
-from ..host import Host
 from ..lines import Line, Span, place, printable, rule, shorten, wrap
 from ..model import Snapshot
 from ..widgets.columns import Column
 from ..widgets.page import Page
 from ..widgets.rows import Rows
 from .overview import Title
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 
 _MOST = 1000
 

@@ -13,7 +13,6 @@ from .. import format as fmt
 from ..actions import refusal, start_flush
 from ..asking import absolute
 from ..command_line import is_type
-from ..host import Host
 from ..lines import Line, Span, clip, printable
 from ..model import Meaning, Node, Role, Snapshot
 from ..plot import bar
@@ -22,7 +21,7 @@ from ..widgets.canvas import Canvas
 from ..widgets.columns import Column
 from ..widgets.rows import Rows
 from .cached import Cached
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 
 _RTT = "resolver.rtt_seconds"
 

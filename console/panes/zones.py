@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -11,14 +12,15 @@ from streamdns.admin.schema.data import Change, Zone, ZonePage
 
 from .. import calls
 from .. import format as fmt
-from ..host import Host
+from ..api import ApiProblem
+from ..asking import ancestors
 from ..lines import Line, Span, printable
 from ..model import Meaning, Snapshot
 from ..signs import sign
 from ..unicode_names import shown_name
-from ..widgets.columns import Column
+from ..widgets.columns import Column, figure
 from ..widgets.rows import Rows
-from .pane import Key, Pane
+from .pane import Host, Key, Pane
 from .records import Records
 
 #: The list is fetched anew so often while it is in sight.
@@ -42,26 +44,17 @@ class Zones(Pane):
         self._at_s = 0.0
         self._asking = False
         self.problem = ""
+        self._looked_at: Sequence[Change] = ()
+        self._newest: dict[str, Change] = {}
+        self._whom: dict[tuple[str, int], str] = {}
+        self._asking_whom = False
         self.list = Rows(
             [
                 Column(title="zone", cell=self._name_cell, least=26, order=lambda row: row.name.split(".")[::-1]),
-                Column(
-                    title="records",
-                    cell=lambda row: fmt.count(row.records),
-                    width=10,
-                    right=True,
-                    order=lambda row: row.records,
-                ),
-                Column(
-                    title="serial",
-                    cell=lambda row: str(row.soa.serial) if row.soa else fmt.UNKNOWN,
-                    width=10,
-                    right=True,
-                    optional=4,
-                    order=lambda row: row.soa.serial if row.soa else -1,
-                ),
-                Column(title="changed", cell=self._changed, width=10, right=True, order=lambda row: row.changed),
-                Column(title="by", cell=self._by, width=12, optional=2),
+                figure("records", lambda row: row.records, 10),
+                figure("serial", lambda row: row.soa.serial if row.soa else None, 10, _serial, optional=4),
+                figure("changed", self._changed_ms, 10, self._ago),
+                Column(title="by", cell=self._by, width=12, optional=2, order=self._by),
                 Column(
                     title="digest",
                     cell=lambda row: [Span(fmt.short_digest(row.digest), "accent")],
@@ -69,7 +62,7 @@ class Zones(Pane):
                     optional=3,
                     order=lambda row: row.digest,
                 ),
-                Column(title="state", cell=self._state, width=11, optional=1, order=lambda row: row.stale_seconds),
+                Column(title="state", cell=self._state, width=11, optional=1, order=_state_order),
             ],
             key=lambda row: row.name,
             nothing="asking for zones …",
@@ -104,6 +97,9 @@ class Zones(Pane):
         """Ages go on; the list itself is asked for now and then."""
         self.list.dim(not snapshot.node.live)
         self.list.repaint()
+        if snapshot.node.live and "journal" not in snapshot.node.denied and not self._asking_whom:
+            self._asking_whom = True
+            self.soon(self._ask_whom())
         if self._at_s and snapshot.at_s - self._at_s > _AGAIN_S and snapshot.node.live and not self._asking:
             self.again()
 
@@ -159,23 +155,47 @@ class Zones(Pane):
         shown = shown_name(row.name)
         return [Span(printable(row.name)), *([Span(f"  {shown}", "dim")] if shown else [])]
 
-    def _changed(self, row: Zone) -> str:
+    def _changed_ms(self, row: Zone) -> int | None:
         latest = self._latest(row)
-        changed = max(row.changed, latest.time if latest is not None else 0)
-        return fmt.when(changed / 1000 if changed else None, self.host.snapshot.at_s)
+        return max(row.changed, latest.time if latest is not None else 0) or None
+
+    def _ago(self, at_ms: int | None) -> str:
+        return fmt.when(None if at_ms is None else at_ms / 1000, self.host.snapshot.at_s)
 
     def _by(self, row: Zone) -> str:
         latest = self._latest(row)
         # One that is older than the zone's last change was made by somebody else, perhaps.
         if latest is None or latest.time < row.changed:
-            return ""
+            return self._whom.get((row.name, row.changed), "")
         return printable(latest.producer or fmt.UNKNOWN)
 
     def _latest(self, row: Zone) -> Change | None:
         """The newest change of the zone that is known here."""
-        suffix = "." + row.name
         changes = self.host.snapshot.node.changes.rows
-        return next((each for each in changes if each.name == row.name or each.name.endswith(suffix)), None)
+        if changes is not self._looked_at:
+            self._looked_at, self._newest = changes, {}
+            for change in changes:
+                for above in ancestors(change.name):
+                    self._newest.setdefault(above, change)
+        return self._newest.get(row.name)
+
+    async def _ask_whom(self) -> None:
+        """Ask the journal who made the last changes of the zones in sight, one zone after the other."""
+        try:
+            told = any(column.title == "by" for column, _ in self.list.columns_shown)
+            for row in self.list.in_sight() if told else ():
+                if row is None or (row.name, row.changed) in self._whom or self._by(row):
+                    continue
+                page = await self.host.reader.ask(calls.journal({"zone": row.name}, limit=1))
+                # Of a change that the journal does not hold any more nobody knows who made it.
+                said = bool(page.changes) and page.changes[0].time >= row.changed
+                whom = page.changes[0].producer or fmt.UNKNOWN if said else ""
+                self._whom[row.name, row.changed] = printable(whom)
+                self.list.repaint()
+        except ApiProblem as problem:
+            self.problem = str(problem)
+        finally:
+            self._asking_whom = False
 
     def _state(self, row: Zone) -> Line:
         plain = self.host.plain_signs()
@@ -186,3 +206,11 @@ class Zones(Pane):
         if row.soa is None:
             return [sign(Meaning.NOTICE, plain=plain), Span(" no SOA", "notice")]
         return [sign(Meaning.OK, plain=plain)]
+
+
+def _serial(serial: int | None) -> str:
+    return fmt.UNKNOWN if serial is None else str(serial)
+
+
+def _state_order(row: Zone) -> tuple[float, bool, bool]:
+    return row.stale_seconds if row.stale else 0.0, row.counting, row.soa is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,9 +13,12 @@ from textual.widget import Widget
 from .. import themes
 from ..lines import Line, Span, clip, printable
 
+#: So many cells that did not change are not sent again: going past them takes fewer octets.
+_WORTH_A_MOVE: Final = 10
+
 
 class Drawn(Widget):
-    """Turns lines of spans into strips; `resolve` knows the colours of the theme that is in use."""
+    """Draws itself as lines of spans in the theme's colours; repaint() sends what differs from the last time."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(themes.COMPONENT_CLASSES)
 
@@ -23,6 +26,35 @@ class Drawn(Widget):
         super().__init__(**options)
         self._styles_cache_key: Any = None
         self._resolved: dict[tuple[str, str], Style] = {}
+        self._painted: list[Line] = []
+        self._painted_size = (0, 0)
+
+    def painting(self, width: int, height: int) -> list[Line]:
+        """What is to be seen now: at most `height` lines of exactly `width` cells."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """Paint anew, and have what changed shown."""
+        if not self.is_mounted:
+            return
+        width, height = self.size
+        before, again = self._painted, self._painted_size == (width, height)
+        self._painted, self._painted_size = self.painting(width, height), (width, height)
+        if not again:
+            self.refresh()
+        elif regions := changed_regions(before, self._painted, width):
+            self.refresh(*regions)
+
+    def line_at(self, y: int) -> Line:
+        """One line of the painting, which is made now where the size is another than before."""
+        width, height = self.size
+        if self._painted_size != (width, height):
+            self._painted, self._painted_size = self.painting(width, height), (width, height)
+        return self._painted[y] if y < len(self._painted) else []
+
+    def lines(self) -> list[Line]:
+        """What it shows now."""
+        return self._painted
 
     def style_of(self, style: str, under: str = "") -> Style:
         """The terminal's style for a span's, with the background of `under` where that is given."""
@@ -67,73 +99,50 @@ class Drawn(Widget):
 
 
 class Canvas(Drawn):
-    """A widget that paints all of its lines; repaint() sends what differs from the last time."""
+    """A widget that paints all of its lines."""
 
     DEFAULT_CSS = themes.component_css("Canvas") + "\nCanvas { height: 1; }"
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._painted: list[Line] = []
-        self._painted_size = (0, 0)
 
     def paint(self, width: int, height: int) -> list[Line]:
         """At most `height` lines of at most `width` cells."""
         raise NotImplementedError
 
-    def repaint(self) -> None:
-        """Paint anew, and have what changed shown."""
-        if not self.is_mounted:
-            return
-        width, height = self.size
-        lines = self._fresh(width, height)
-        if self._painted_size != (width, height):
-            self._painted, self._painted_size = lines, (width, height)
-            self.refresh()
-            return
-        regions = changed_regions(self._painted, lines, width)
-        self._painted = lines
-        if regions:
-            self.refresh(*regions)
-
-    def render_line(self, y: int) -> Strip:
-        """One line, painted now where the size is another than before."""
-        width, height = self.size
-        if self._painted_size != (width, height):
-            self._painted, self._painted_size = self._fresh(width, height), (width, height)
-        return self.strip_of(self._painted[y] if y < len(self._painted) else [], width)
-
-    def lines(self) -> list[Line]:
-        """What it shows now."""
-        return self._painted
-
-    def _fresh(self, width: int, height: int) -> list[Line]:
+    def painting(self, width: int, height: int) -> list[Line]:
+        """The lines of paint(), cut to size."""
         return [clip(line, width) for line in self.paint(width, height)[:height]] if width and height else []
 
+    def render_line(self, y: int) -> Strip:
+        """One line."""
+        return self.strip_of(self.line_at(y), self.size.width)
 
-def changed_regions(before: list[Line], after: list[Line], width: int, *, offset: int = 0) -> list[Region]:
-    """Where two paintings differ, one region a line at the most."""
+
+def changed_regions(before: list[Line], after: list[Line], width: int) -> list[Region]:
+    """Where two paintings differ, as pieces of lines."""
     regions = []
     for y in range(max(len(before), len(after))):
         old = before[y] if y < len(before) else []
         new = after[y] if y < len(after) else []
-        if old == new:
-            continue
-        first, last = _differing(old, new, width)
-        if last > first:
-            regions.append(Region(first, y + offset, last - first, 1))
+        if old != new:
+            regions += [Region(first, y, last - first, 1) for first, last in _differing(old, new, width)]
     return regions
 
 
-def _differing(old: Line, new: Line, width: int) -> tuple[int, int]:
-    """The first cell and the one behind the last that differ; the whole line where letters are wider than a cell."""
+def _differing(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
+    """The pieces that differ, each its first cell and the one behind its last; what is between two of them is longer
+    than what it takes to go to another place. All of the line where letters are wider than a cell.
+    """
     was, now = _cells(old), _cells(new)
     if was is None or now is None or len(was) != len(now):
-        return 0, width
-    first = next((at for at, pair in enumerate(zip(was, now, strict=True)) if pair[0] != pair[1]), len(now))
-    last = len(now)
-    while last > first and was[last - 1] == now[last - 1]:
-        last -= 1
-    return first, last
+        return [(0, width)]
+    pieces: list[tuple[int, int]] = []
+    for at, (before, after) in enumerate(zip(was, now, strict=True)):
+        if before == after:
+            continue
+        if pieces and at - pieces[-1][1] < _WORTH_A_MOVE:
+            pieces[-1] = pieces[-1][0], at + 1
+        else:
+            pieces.append((at, at + 1))
+    return pieces
 
 
 def _cells(line: Line) -> list[tuple[str, str, str]] | None:
@@ -147,4 +156,4 @@ def _cells(line: Line) -> list[tuple[str, str, str]] | None:
 
 def _narrow(span: Span) -> bool:
     # Everything that the console itself draws is in these blocks; names in other scripts redraw their line.
-    return all(char < "\u0300" or "\u2010" <= char <= "\u27bf" or "\u2800" <= char <= "\u28ff" for char in span.text)
+    return all(char < "\u0300" or "\u2010" <= char <= "\u27ff" or "\u2800" <= char <= "\u28ff" for char in span.text)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from .. import format as fmt
 from ..lines import Line, Span, fit, shorten, width_of
 
 R = TypeVar("R")
@@ -29,6 +30,20 @@ class Column(Generic[R]):
     middle: bool = False
     optional: int = 0
     order: Callable[[R], Any] | None = None
+
+
+def figure(
+    title: str, value: Callable[[R], Any], width: int, shown: Callable[[Any], str] = fmt.count, *, optional: int = 0
+) -> Column[R]:
+    """A column of numbers at their right ends, by which rows are sorted; one that is not known sorts first."""
+
+    def order(row: R) -> tuple[bool, Any]:
+        known = value(row)
+        return known is not None, known
+
+    return Column(
+        title=title, cell=lambda row: shown(value(row)), width=width, right=True, optional=optional, order=order
+    )
 
 
 def layout(columns: Sequence[Column[Any]], width: int) -> list[tuple[Column[Any], int]]:

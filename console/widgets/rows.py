@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from .. import themes
 from ..lines import Line, Span, clip, text_of
-from .canvas import Drawn, changed_regions
+from .canvas import Drawn
 from .columns import Column, head_line, layout, row_line
 
 _MARK: Final = "›"
@@ -79,6 +79,18 @@ class Rows(ScrollView, Drawn, can_focus=True):
             """The list that it is of."""
             return self.rows
 
+    class SortWanted(Message):
+        """Rows that come in pages are to be sorted, for which all of them have to be fetched first."""
+
+        def __init__(self, rows: Rows, title: str) -> None:
+            super().__init__()
+            self.rows, self.title = rows, title
+
+        @property
+        def control(self) -> Rows:
+            """The list that it is of."""
+            return self.rows
+
     class Edge(Message):
         """Somebody wants to go on above the first row (-1) or below the last one (1)."""
 
@@ -107,8 +119,6 @@ class Rows(ScrollView, Drawn, can_focus=True):
         self.sorted_by, self.reverse, self.chosen = "", False, next((c.title for c in columns if c.order), "")
         self.columns_shown: list[tuple[Column[Any], int]] = []
         self._laid_out_for = -1
-        self._painted: list[Line] = []
-        self._painted_size = (0, 0)
         self.dimmed = False
 
     # -- what is shown
@@ -119,9 +129,16 @@ class Rows(ScrollView, Drawn, can_focus=True):
         self._all = rows
         self._arrange(here)
 
+    def show_sorted(self, rows: Sequence[Any], title: str) -> None:
+        """Show rows that came in pages until now, all of them, sorted by a column."""
+        here, self.source = self.row, None
+        self._all, self.sorted_by, self.reverse = rows, title, False
+        self._arrange(here)
+        self._keep_in_sight()
+
     def show_source(self, source: Source) -> None:
-        """Show rows that are fetched as they come into sight."""
-        self.source = source
+        """Show rows that are fetched as they come into sight, in the order in which they come."""
+        self.source, self.sorted_by, self.reverse = source, "", False
         self.cursor = 0
         self.scroll_home(animate=False)
         self.again()
@@ -152,6 +169,14 @@ class Rows(ScrollView, Drawn, can_focus=True):
     def count(self) -> int:
         """How many rows there are to see."""
         return len(self.source) if self.source is not None else len(self.rows)
+
+    def in_sight(self) -> list[Any]:
+        """The rows that are seen; None for one that is still on its way."""
+        return [self._at(index) for index in self._indices(self.size.height)]
+
+    def _indices(self, height: int) -> range:
+        first = int(self.scroll_y)
+        return range(first, max(first, min(self.count, first + height - self._head)))
 
     def _at(self, index: int) -> Any | None:
         if self.source is not None:
@@ -193,35 +218,14 @@ class Rows(ScrollView, Drawn, can_focus=True):
 
     # -- drawing
 
-    def repaint(self) -> None:
-        """Have what changed in sight shown."""
-        if not self.is_mounted:
-            return
-        width, height = self.size
-        if self._painted_size != (width, height):
-            self._painted, self._painted_size = self._paint(width, height), (width, height)
-            self.refresh()
-            return
-        lines = self._paint(width, height)
-        regions = changed_regions(self._painted, lines, width)
-        self._painted = lines
-        if regions:
-            self.refresh(*regions)
-
     def render_line(self, y: int) -> Strip:
         """One line in sight."""
-        width, height = self.size
-        if self._painted_size != (width, height):
-            self._painted, self._painted_size = self._paint(width, height), (width, height)
-        line = self._painted[y] if y < len(self._painted) else []
+        line = self.line_at(y)
         at_cursor = bool(line) and line[0].style == "cursor"
-        return self.strip_of(line, width, under="cursor" if at_cursor and self.has_focus else "")
+        return self.strip_of(line, self.size.width, under="cursor" if at_cursor and self.has_focus else "")
 
-    def lines(self) -> list[Line]:
-        """What is in sight now."""
-        return self._painted
-
-    def _paint(self, width: int, height: int) -> list[Line]:
+    def painting(self, width: int, height: int) -> list[Line]:
+        """The head, and the rows in sight."""
         if width < 2 or height < 1:
             return []
         if self._laid_out_for != width:
@@ -233,10 +237,7 @@ class Rows(ScrollView, Drawn, can_focus=True):
         if not self.count:
             what = f"nothing here holds “{self.filter}”" if self.filter and self._all else self.nothing
             return [*lines, clip([Span("  "), Span(what, "dim")], width)][:height]
-        first = int(self.scroll_y)
-        for index in range(first, min(self.count, first + height - self._head)):
-            lines.append(clip(self._line(index), width))
-        return lines
+        return [*lines, *(clip(self._line(index), width) for index in self._indices(height))]
 
     def _line(self, index: int) -> Line:
         row = self._at(index)
@@ -318,8 +319,11 @@ class Rows(ScrollView, Drawn, can_focus=True):
 
     def action_sort_chosen(self) -> None:
         """Sort by the chosen column; when that is so already, the other way round; then as they come."""
-        if not self.chosen or self.source is not None:
+        if not self.chosen:
             self.app.bell()
+            return
+        if self.source is not None:
+            self.post_message(self.SortWanted(self, self.chosen))
             return
         here = self.row
         if self.sorted_by != self.chosen:

@@ -16,9 +16,9 @@ from streamdns.admin.access.tokens import MAX_TOKEN, BadToken, keyring_of
 from streamdns.admin.access.users import User, role_of
 from streamdns.admin.fleet.client import Client, NodeError
 from streamdns.commands import CommandError
+from streamdns.commands.caller import user_at_host
 from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import moment, note, print_json, print_lines, printable
-from streamdns.commands.publish import user_at_host
 from streamdns.dns import name
 from streamdns.runtime.owner import acting_as_owner
 from streamdns.settings import Settings

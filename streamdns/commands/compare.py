@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from streamdns.admin.fleet.client import Client, NodeError, part
+from streamdns.admin.fleet.client import Client, NodeError
+from streamdns.admin.schema.requests import part
 from streamdns.commands import CommandError
 from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import note, print_json, printable

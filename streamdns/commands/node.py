@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from streamdns.admin.fleet.client import Client, Event, NodeError, part
+from streamdns.admin.fleet.client import Client, Event, NodeError
+from streamdns.admin.schema.requests import part
 from streamdns.commands import CommandError
 from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import moment, note, print_json, printable

@@ -14,6 +14,7 @@ SUMMARIES = {
     "wait": "wait until nodes answer with an event",
     "nodes": "show this node and its peers, compared",
     "compare": "find the names at which two nodes differ",
+    "endpoint": "show which node is asked, for other programs",
     "completion": "write the completion for a shell",
 }
 
@@ -49,6 +50,9 @@ it waits for the nodes of DNS_PEERS, too, and names those that lag. Exit 1 when 
     "compare": """\
 Compare the node with another one, NODE: first the digests of all zones, then the records of the zones whose digests
 differ, page by page. Shows every RRset that differs and exits with 1 where there is one.""" + _ASKS,
+    "endpoint": """\
+Show where the commands above ask, without asking. With --json also the token: an admin's for an hour, where these
+settings sign one. streamdns-console finds the node of its machine in this way.""",
     "completion": """\
 Write the completion of commands, options and files on standard output. Put it where the shell looks for it: for bash
 into bash-completion's directory, for zsh as _streamdns into a directory of $fpath, for fish into its completions.""",
@@ -69,6 +73,7 @@ EXAMPLES = {
              "streamdns wait --partition 0 --offset 3831 --timeout 10"),
     "nodes": ("streamdns nodes",),
     "compare": ("streamdns compare ns2.example.org:8054",),
+    "endpoint": ("streamdns endpoint", "streamdns endpoint --env-file /etc/streamdns/streamdns.conf --json"),
     "completion": ("streamdns completion bash > /etc/bash_completion.d/streamdns",
                    "streamdns completion zsh > ~/.zfunc/_streamdns",
                    "streamdns completion fish > ~/.config/fish/completions/streamdns.fish"),
@@ -78,7 +83,7 @@ EXAMPLES = {
 def add(commands: dict[str, argparse.ArgumentParser]) -> None:
     """Add the arguments of these commands to their parsers."""
     for name in ("status", "zones", "records", "search", "consumer", "journal", "wait", "nodes", "compare",
-                 "quarantine", "publish"):
+                 "endpoint", "quarantine", "publish"):
         add_node(commands[name])
         if name not in ("quarantine", "publish"):
             commands[name].add_argument("--json", action="store_true", help="write JSON")

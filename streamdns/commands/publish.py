@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import pwd
 import shutil
-import socket
 import sys
 import tempfile
 from collections import Counter
@@ -14,6 +12,7 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from streamdns.commands import CommandError
+from streamdns.commands.caller import user_at_host
 from streamdns.commands.log_writer import CHUNK_EVENTS, check_target, interruptible, sending
 from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.present import published_ttl
@@ -70,15 +69,6 @@ def _wait(args: argparse.Namespace, settings: Settings, placed: list[Placed]) ->
 def metadatas(producer: str | None, now_ms: int) -> dict[str, Any]:
     """Return the field of a record that says who made it and when."""
     return {"metadatas": {"createdAt": now_ms // 1000, "producer": producer or user_at_host()}}
-
-
-def user_at_host() -> str:
-    """Return the user who runs this command and the machine, as user@host."""
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 def encode(

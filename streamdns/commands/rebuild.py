@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from streamdns.commands import CommandError, held
+from streamdns.commands.caller import user_at_host
 from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import Progress, note, printable
-from streamdns.commands.publish import user_at_host
 from streamdns.commands.rebuild_status import TIMEOUT_S, Server, tell
 from streamdns.errors import ViewCorrupt
 from streamdns.runtime.owner import acting_as_owner

@@ -201,13 +201,13 @@ def test_viewers_see_actions_greyed_with_the_reason() -> None:
             await press(pilot, "3")
             pane: Any = app.pane
             (rebuild,) = [key for key in pane.key_hints() if key.key == "R"]
-            assert rebuild.refused == "bob is viewer, and this needs the role admin"
+            assert rebuild.refused == "needs the role admin, and bob is viewer"
             await press(pilot, "R")
-            assert "bob is viewer, and this needs the role admin" in " ".join(screen_text(app).split())
+            assert "needs the role admin, and bob is viewer" in " ".join(screen_text(app).split())
             await press(pilot, "6", "F")
             assert not reader.asked
             await press(pilot, "question_mark")
-            assert "not now: bob is viewer" in screen_text(app)
+            assert "not now: needs the role operator, and bob is viewer" in screen_text(app)
 
     run(test)
 
@@ -240,12 +240,13 @@ def test_the_palette_has_everything() -> None:
     """All screens and actions by name."""
 
     async def test() -> None:
-        from streamdns_console.palette import commands
-
         async with console(FakeReader(snapshot(VIEWER)), size=(80, 40)) as (app, pilot):
-            found = {command.title: command.help for command in commands(app)}
+            found = {command.title: command.help for command in app.get_system_commands(app.screen)}
             assert {f"Go to {name}" for name in ("zones", "log", "fleet")} <= set(found)
-            assert found["Rebuild the view"].startswith("not now: bob is viewer")
+            assert found["Rebuild the view"] == "not now: needs the role admin, and bob is viewer"
+            assert {"Here: copy", "Sign in", "Go to a zone", "Wait for a record or an offset"} <= set(found)
+            await press(pilot, "5", "ctrl+p", *"here: pause", "enter")
+            assert "paused" in screen_lines(app)[1]
             await press(pilot, "ctrl+p", *"go to fleet", "enter")
             await settled(pilot)
             assert "fleet" in screen_lines(app)[1]

@@ -12,7 +12,7 @@ from tests.harness import ROOT
 
 COMMANDS = ("run", "check", "settings", "publish", "import", "export", "delete-zone", "lookup", "digest", "quarantine",
             "conflicts", "rebuild", "resolve", "status", "zones", "records", "search", "consumer", "journal", "wait",
-            "nodes", "compare", "completion", "user", "token", "version")
+            "nodes", "compare", "endpoint", "completion", "user", "token", "version")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 

@@ -7,11 +7,12 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from streamdns.admin.schema.edge import ErrorDetail
+from streamdns.admin.schema import requests
+from streamdns.admin.schema.requests import EventLines
 from streamdns.errors import StreamDNSError
 from streamdns.runtime.http_response import BoundedResponse
 
@@ -19,12 +20,6 @@ _MOST_OCTETS = 64 << 20
 #: Of an error.
 _MOST_SAID_OCTETS = 1 << 16
 _T = TypeVar("_T")
-
-
-class _Refusal(msgspec.Struct):
-    """What every error has."""
-
-    error: ErrorDetail
 
 
 class NodeError(StreamDNSError):
@@ -112,20 +107,11 @@ class Client:
         """Yield server-sent events until the node ends the stream; a silence of `silence_s` raises NodeError."""
         connection, response = self._open("GET", path, parameters, silence_s)
         try:
-            kind = number = ""
+            lines = EventLines()
             while line := self._read(lambda: response.readline(1 << 20)):
-                field, _, value = line.rstrip(b"\r\n").decode(errors="replace").partition(":")
-                value = value.removeprefix(" ")
-                if field == "event":
-                    kind = value
-                elif field == "id":
-                    number = value
-                elif field == "data":
-                    yield Event(kind, number, self._untyped(value.encode()))
-                    kind = number = ""
-                elif number and not field:
-                    yield Event("", number, None)
-                    number = ""
+                event = lines.line(line.rstrip(b"\r\n").decode(errors="replace"))
+                if event is not None:
+                    yield Event(event.kind, event.id, self._untyped(event.data) if event.data else None)
         finally:
             connection.close()
 
@@ -142,7 +128,7 @@ class Client:
     def _open(
         self, method: str, path: str, parameters: Mapping[str, Any] | None, timeout_s: float
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        query = urlencode({key: _text(value) for key, value in (parameters or {}).items() if value not in (None, "")})
+        query = urlencode(requests.parameters(parameters or {}))
         headers = {"Accept": "application/json, text/event-stream"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -201,17 +187,8 @@ class Client:
         return NodeError(f"{self.url} cannot be asked: {reason}", content=isinstance(err, http.client.HTTPException))
 
     def _refused(self, status: int, body: bytes) -> NodeError:
-        try:
-            said = msgspec.json.decode(body, type=_Refusal).error
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        refusal = requests.refusal(body)
+        if refusal is None:
             return NodeError(f"{self.url} answers with HTTP status {status}", status=status)
-        return NodeError(f"{self.url}: {said.message}", status=status, code=said.code, body=body)
-
-
-def part(text: str) -> str:
-    """Encode a name as one part of a path."""
-    return quote(text, safe="")
-
-
-def _text(value: Any) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+        code, message = refusal
+        return NodeError(f"{self.url}: {message}", status=status, code=code, body=body)
