@@ -115,7 +115,7 @@ def name(zone_name: str, owner: str) -> Call[NameRecords]:
     return Call(path=f"/v1/zones/{part(zone_name)}/records/{part(owner)}", answers=NameRecords)
 
 
-def search(wanted: Mapping[str, str], cursor: str = "", *, limit: int = 200) -> Call[RRsetPage]:
+def search(wanted: Mapping[str, str], cursor: str = "", *, limit: int = 500) -> Call[RRsetPage]:
     """A page of what is found by name, glob, type, content, zone."""
     return Call(path="/v1/search", answers=RRsetPage, parameters={**wanted, "limit": limit, "cursor": cursor})
 

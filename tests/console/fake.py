@@ -74,6 +74,21 @@ def status(**fields: Any) -> state.NodeStatus:
     return state.NodeStatus(**(known | fields))
 
 
+def partition(number: int, **fields: Any) -> state.ConsumerPartition:
+    """A partition that is at its end."""
+    known: dict[str, Any] = {
+        "topic": "dns",
+        "partition": number,
+        "position": 1_500_000,
+        "end": fields.get("position", 1_500_000),
+        "lag_events": 0,
+        "lag_seconds": 0.0,
+        "last_event": NOW_MS - 4000,
+        "state": "at the end",
+    }
+    return state.ConsumerPartition(**(known | fields))
+
+
 def consumer(**fields: Any) -> state.Consumer:
     """A consumer of two partitions."""
     known: dict[str, Any] = {
@@ -87,14 +102,12 @@ def consumer(**fields: Any) -> state.Consumer:
         "last_contact": int(NOW_S),
         "stale": False,
         "partitions": [
-            state.ConsumerPartition(
-                topic="dns",
-                partition=number,
+            partition(
+                number,
                 position=1_500_000 + number,
                 end=1_500_000 + 7 * number,
                 lag_events=6 * number,
                 lag_seconds=1.5 * number,
-                last_event=NOW_MS - 4000,
                 state="behind" if number else "at the end",
             )
             for number in range(2)

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamdns_console.history import Counts, History, gauge_of, quantile_of, rate_of
 from streamdns_console.plot import Curve, Scale, bar, ceiling, plot, sparkline, stacked
+from streamdns_console.speeds import Speeds
 
+from streamdns.admin.schema.state import Consumer
+from tests.console import fake
 from tests.console.fake import history, metrics
 
 
@@ -117,3 +120,20 @@ def test_layers_are_drawn_above_each_other() -> None:
 def test_bars_have_the_width_they_are_asked_for(share: float, width: int, plain: bool) -> None:
     """Full, empty or in between."""
     assert len(bar(share, width, plain=plain)) == width
+
+
+def test_the_speed_of_a_partition_is_that_of_the_last_seconds() -> None:
+    """Of what it grew; unknown until it was seen twice, after a silence, and while a rebuild begins anew."""
+
+    def at(position: int) -> Consumer:
+        return fake.consumer(partitions=[fake.partition(0, position=position)])
+
+    speeds = Speeds().added(at(1_000), 100.0)
+    assert speeds.of("dns", 0) is None
+    for second in range(1, 20):
+        speeds = speeds.added(at(1_000 + 50 * second), 100.0 + second)
+    assert speeds.of("dns", 0) == 50.0
+    assert len(speeds.readings) < 10
+    assert speeds.of("dns", 7) is None
+    assert speeds.added(at(500), 120.0).of("dns", 0) is None
+    assert speeds.added(at(9_000), 300.0).of("dns", 0) is None

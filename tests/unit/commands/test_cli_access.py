@@ -161,3 +161,24 @@ def test_check_says_what_a_server_would_not_start_with(run: Commands) -> None:
     run.set(DNS_PEERS="https://ns2.example.org", DNS_PEERS_CA=run.folder / "nowhere.pem")
     done = run("check")
     assert (done.code, "DNS_PEERS_CA=" in done.err) == (78, True)
+
+
+def test_endpoint_says_where_commands_ask_and_signs_an_admins_token(run: Commands) -> None:
+    """The token is in the JSON alone; a node that is named gets none that these settings sign."""
+    run.set(DNS_ADMIN_ADDRESS="127.0.0.1:8054")
+    told = json.loads(run.ok("endpoint", "--json").out)
+    assert (told["url"], told["ca"]) == ("http://127.0.0.1:8054", "")
+    claims = jwt.decode(told["token"], SECRET, algorithms=["HS256"], options={"verify_aud": False})
+    assert claims["role"] == "admin"
+    assert 0 < claims["exp"] - claims["iat"] <= 3600
+    shown = run.ok("endpoint").out
+    assert "http://127.0.0.1:8054" in shown
+    assert "eyJ" not in shown
+    assert json.loads(run.ok("endpoint", "--node", "ns2:8054", "--json").out)["token"] == ""
+
+
+def test_endpoint_without_an_admin_api_is_one_sentence(run: Commands) -> None:
+    """DNS_ADMIN_ADDRESS=off."""
+    done = run("endpoint", "--json")
+    assert done.code == 1
+    assert done.err == "streamdns: DNS_ADMIN_ADDRESS is off here: say which node with --node\n"

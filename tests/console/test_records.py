@@ -1,0 +1,142 @@
+"""Lists of records under Textual's Pilot: sorted where they can be, searched with progress; who changed a zone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamdns_console.api import Refused
+from streamdns_console.app import Console
+from streamdns_console.panes.records import MOST_SORTED
+
+from streamdns.admin.schema import data
+from tests.console import fake
+from tests.console.driving import console, press, run, screen_lines, screen_text
+from tests.console.fake import NOW_MS, FakeReader, snapshot
+from tests.console.test_panes import many_records, page_of_zones
+
+
+def told(app: Console) -> list[str]:
+    """What was said in the corner, from the first to the last."""
+    return [each.message for each in app._notifications]
+
+
+def test_records_that_come_in_pages_are_sorted_by_any_column() -> None:
+    """All of them, not only those that are loaded; a third time they stand in the order of the zone again."""
+
+    async def test() -> None:
+        answers, asked = many_records(1_200)
+        async with console(FakeReader(snapshot(), answers), size=(100, 24)) as (app, pilot):
+            await press(pilot, "2", "enter", "s", "s")
+            pane: Any = app.pane
+            assert [row.name[:11] for row in pane.list.rows[:2]] == ["host0001199", "host0001198"]
+            assert pane.list.row.name == "host0000000.shop.example."
+            assert "name▼" in screen_text(app)
+            await press(pilot, "s", "right", "right", "s", "g")
+            assert len(pane.list.rows) == 1_200
+            await press(pilot, "r", "g")
+            assert asked[-1] == ""
+            assert "▼" not in screen_text(app)
+            assert "host0000000" in screen_text(app)
+
+    run(test)
+
+
+def test_what_is_too_large_to_be_sorted_is_said_with_its_size() -> None:
+    """Nothing is fetched for it; a search whose size nobody knows ends where it gets too large."""
+
+    async def test() -> None:
+        answers, asked = many_records(1_000_000)
+        answers["/v1/search"] = answers["/v1/zones/shop.example./records"]
+        async with console(FakeReader(snapshot(), answers), size=(100, 24)) as (app, pilot):
+            await press(pilot, "2", "enter", "s")
+            assert told(app) == [
+                "1,000,000 RRsets are here in the order of their names; up to 20,000 can be sorted: search with / first"
+            ]
+            assert len(asked) == 1
+            await press(pilot, "slash", *"host", "enter", "s")
+            assert told(app)[-1].startswith(f"more than {MOST_SORTED:,} RRsets are here")
+            pane: Any = app.pane
+            assert pane.list.source is not None
+            assert len(asked) < 50
+
+    run(test)
+
+
+def test_a_node_that_refuses_a_page_leaves_the_list_as_it_was() -> None:
+    """The sentence is told."""
+
+    async def test() -> None:
+        answers, _ = many_records(1_200)
+        pages = answers["/v1/zones/shop.example./records"]
+
+        def page(call: Any) -> Any:
+            return Refused("too many requests", status=429) if call.parameters["cursor"] == "500" else pages(call)
+
+        answers["/v1/zones/shop.example./records"] = page
+        async with console(FakeReader(snapshot(), answers), size=(100, 24)) as (app, pilot):
+            await press(pilot, "2", "enter", "s")
+            assert told(app) == ["too many requests"]
+            assert "host0000000" in screen_text(app)
+
+    run(test)
+
+
+def test_a_long_search_says_how_far_it_is() -> None:
+    """Pages without a hit are no end."""
+    seen: list[str] = []
+
+    async def test() -> None:
+        def page(call: Any) -> data.RRsetPage:
+            pane: Any = app.pane
+            seen.append(pane.list.nothing)
+            number = int(call.parameters["cursor"] or 0) + 1
+            rows = [fake.rrset("needle.shop.example.")] if number == 4 else []
+            return data.RRsetPage(rrsets=rows, looked_at=20_000, next=str(number) if number < 4 else None)
+
+        reader = FakeReader(snapshot(), {"/v1/search": page})
+        async with console(reader, size=(100, 24)) as (app, pilot):
+            await press(pilot, "colon", *"search needle", "enter")
+            assert "needle.shop.example." in screen_text(app)
+        assert seen[-1] == "looking … 60,000 names looked at"
+
+    run(test)
+
+
+def test_who_changed_a_zone_is_asked_of_the_journal() -> None:
+    """Each once, and only those in sight; a change that the journal has lost was made by nobody known."""
+    zones = [fake.zone(f"zone{number:02}.example.", changed=NOW_MS - 86_400_000) for number in range(60)]
+
+    async def test() -> None:
+        def journal(call: Any) -> data.JournalPage:
+            name = call.parameters["zone"]
+            change = fake.change(1, name=name, after=["192.0.2.1"], producer=f"by-{name[:6]}")
+            found = [] if name.startswith("zone03") else [change]
+            return data.JournalPage(changes=found, first=0, end=100, next=None)
+
+        reader = FakeReader(snapshot(), {**page_of_zones(zones), "/v1/journal": journal})
+        async with console(reader, size=(120, 24)) as (app, pilot):
+            await press(pilot, "2")
+            reader.show(reader.shown)
+            await press(pilot, "down")
+            lines = screen_lines(app)
+            assert "by-zone02" in next(line for line in lines if "zone02" in line)
+            assert "by-" not in next(line for line in lines if "zone03" in line)
+            asked = [call.parameters["zone"] for call in reader.asked if call.path == "/v1/journal"]
+            assert len(asked) == len(set(asked)) < 30
+
+    run(test)
+
+
+def test_keys_at_the_bottom_can_be_clicked() -> None:
+    """As everything that is named there."""
+
+    async def test() -> None:
+        async with console(FakeReader(snapshot(), page_of_zones([fake.zone("a.example.")]))) as (app, pilot):
+            await press(pilot, "2")
+            keys = next(y for y, text in enumerate(screen_lines(app)) if "copy dig" in text)
+            x = screen_lines(app)[keys].index("filter")
+            await pilot.click(offset=(x, keys))
+            await press(pilot)
+            assert app.prompt.display
+
+    run(test)
