@@ -30,6 +30,9 @@ PROPAGATION: Final = "propagation.committed_seconds"
 #: Five minutes, in bins of two seconds, are shown at the most.
 _SHOWN_BINS: Final = 150
 
+#: Axes do not end below these: a lag of a fifth of a second is no mountain.
+_LEAST_TOP: Final = {"lag": 1.0, "plot lag": 1.0, "plot latency": 1.0, "plot propagation": 10.0}
+
 Figure = Callable[[Sequence[Bin]], float | None]
 
 
@@ -65,7 +68,7 @@ class Scales:
 
     def follow(self, name: str, points: Sequence[float | None]) -> float:
         """The end of an axis for these points."""
-        return self._scales.setdefault(name, Scale()).follow(points)
+        return self._scales.setdefault(name, Scale(_LEAST_TOP.get(name, 0.0))).follow(points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +273,7 @@ def _plots(node: Node, width: int, height: int, drawing: Drawing) -> list[Line]:
             legend=(("p50", "accent"), ("p99", "second")),
             factor=1000,
         ),
-        _curves_plot(node, "lag", "s", inner, height, points, drawing, (LAG, "warning"), legend=(), factor=1),
+        _curves_plot(node, "lag", "s", inner, height, points, drawing, (LAG, "accent"), legend=(), factor=1),
         _curves_plot(
             node,
             "propagation",

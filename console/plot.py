@@ -39,14 +39,14 @@ def ceiling(highest: float) -> float:
 class Scale:
     """The upper end of an axis that follows its values with hysteresis: up at once, down only when much smaller."""
 
-    def __init__(self) -> None:
-        self.top = 0.0
+    def __init__(self, least: float = 0.0) -> None:
+        self.top = self._least = least
 
     def follow(self, points: Points) -> float:
         """The end of the axis for these points."""
         wanted = ceiling(max((value for value in points if value is not None), default=0.0))
         if wanted > self.top or wanted * 3 < self.top:
-            self.top = wanted
+            self.top = max(wanted, self._least)
         return self.top
 
 

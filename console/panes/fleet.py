@@ -38,6 +38,9 @@ class FleetRow:
     zones: tuple[str, ...] = ()
     number: int | None = None
     skew_s: float | None = None
+    asked_s: float | None = None
+    old: bool = False
+    """It did not answer when it was asked last: the figures are of before."""
 
 
 def fleet_rows(snapshot: Snapshot) -> list[FleetRow]:
@@ -77,6 +80,8 @@ def fleet_rows(snapshot: Snapshot) -> list[FleetRow]:
                 odd=peer.diverges,
                 detail=detail,
                 zones=tuple(peer.zones),
+                asked_s=peer.asked / 1000 if peer.asked else None,
+                old=bool(peer.error),
             )
         )
     return rows
@@ -95,6 +100,8 @@ def _watched(number: int, node: Node, usual: str) -> FleetRow:
         state=state.word,
         detail=state.detail,
         number=number,
+        asked_s=node.status.at_s if node.status is not None else None,
+        old=not node.live,
         version=status.version if status is not None else "",
         lag_events=lag.events if lag is not None else None,
         lag_s=lag.seconds if lag is not None else None,
@@ -142,6 +149,8 @@ class _Detail(Canvas):
                 f"it does not hold what the others hold: {named or 'zones are not known yet'}; "
                 f"streamdns compare {row.url} names the records"
             )
+        if row.old and row.asked_s is not None:
+            sentences.append(f"what is shown of it is of {fmt.moment(row.asked_s)} or before")
         if row.skew_s is not None and abs(row.skew_s) > 2:
             sentences.append(
                 f"its clock is {fmt.span(abs(row.skew_s))} {'ahead of' if row.skew_s > 0 else 'behind'} ours"
@@ -269,12 +278,14 @@ class Fleet(Pane):
     def _lag(self, row: FleetRow) -> Line:
         if row.lag_s is None:
             return [Span(fmt.UNKNOWN, "dim")]
-        style = "warning" if row.lag_s > 10 else ""
+        style = "stale" if row.old else "warning" if row.lag_s > 10 else ""
         return [Span(fmt.short(row.lag_events), style), Span(" ev ", "dim"), Span(fmt.span(row.lag_s), style)]
 
     def _digest(self, row: FleetRow) -> Line:
         if not row.digest:
             return [Span(fmt.UNKNOWN, "dim")]
+        if row.old:
+            return [Span(f"? {fmt.short_digest(row.digest)}", "stale")]
         alone = len(self.list.rows) < 2
         mark = Span("≠ ", "alarm") if row.odd else Span("  " if alone else "= " if row.odd is False else "? ", "dim")
         return [mark, Span(fmt.short_digest(row.digest), "alarm" if row.odd else "accent")]

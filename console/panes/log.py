@@ -21,7 +21,7 @@ from ..widgets.columns import Column, figure
 from ..widgets.rows import Rows
 from .pane import Host, Key, Pane
 
-_BAR = 16
+_BAR = 12
 
 
 class _Summary(Canvas):
@@ -169,15 +169,15 @@ class Log(Pane):
         self.summary = _Summary(host)
         self.list = Rows(
             [
-                Column(title="topic", cell=lambda row: printable(row.topic), order=lambda row: row.topic),
+                Column(title="topic", cell=lambda row: printable(row.topic), least=10, order=lambda row: row.topic),
                 figure("part", lambda row: row.partition, 5, str),
                 figure("position", lambda row: row.position, 14),
-                figure("end", lambda row: row.end, 14, optional=2),
+                figure("end", lambda row: row.end, 14, optional=3),
                 figure("rate", self._rate, 8, _per_second, optional=5),
-                Column(title="lag", cell=self._bar, width=_BAR, optional=3),
+                Column(title="lag", cell=self._bar, width=_BAR, optional=1),
                 figure("events", lambda row: row.lag_events, 6, fmt.short),
                 figure("behind", lambda row: row.lag_seconds, 8, fmt.span),
-                figure("last event", lambda row: row.last_event, 10, self._ago, optional=1),
+                figure("last event", lambda row: row.last_event, 10, self._ago, optional=2),
                 Column(title="state", cell=self._state, width=12, optional=4, order=lambda row: row.state),
             ],
             key=lambda row: (row.topic, row.partition),

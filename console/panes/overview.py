@@ -7,13 +7,14 @@ from typing import Any
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.geometry import Size
 
 from streamdns.admin.schema.data import Change
 
 from .. import format as fmt
 from ..attention import Attention, attention_of
 from ..changes import change_line
-from ..lines import Line, Span, printable, rule, shorten
+from ..lines import ELLIPSIS, Line, Span, printable, rule, shorten, wrap
 from ..model import Snapshot
 from ..overview import WIDE, figures, plot_lines
 from ..signs import sign
@@ -23,6 +24,7 @@ from ..widgets.rows import Rows
 from .pane import Host, Key, Pane
 
 _CHANGES = 60
+_WHERE = 10
 #: With fewer lines than this there is room for two figures only.
 _LOW = 12
 
@@ -58,6 +60,34 @@ class Title(Canvas):
         return [rule(self._text, width, style=self._style)]
 
 
+class _Rest(Canvas):
+    """The rest of a sentence that the list above has no room for; not there where it has."""
+
+    DEFAULT_CSS = "_Rest { height: auto; max-height: 4; display: none; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = ""
+
+    def say(self, text: str, room: int) -> None:
+        """Another sentence; `room` is the number of cells of the list."""
+        begun = shorten(text, room)
+        text = "" if begun == text or room <= 0 else ELLIPSIS + text[len(begun) - 1 :]
+        if text != self._text:
+            self._text = text
+            self.display = bool(text)
+            self.refresh(layout=True)
+            self.repaint()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as it takes."""
+        return len(self.paint(width, 4))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Under the sentence's beginning."""
+        return [[Span(f"   {line}", "dim")] for line in wrap(self._text, max(8, width - 4))]
+
+
 class Overview(Pane):
     """Figures, what needs attention, and the last changes."""
 
@@ -87,11 +117,12 @@ class Overview(Pane):
         self._figures = Figures(host)
         self._needs_title, self._last_title = Title("needs attention"), Title("last changes")
         self.needs = Rows(
-            [Column(title="what", cell=self._attention), Column(title="where", cell=_where, width=10, right=True)],
+            [Column(title="what", cell=self._attention), Column(title="where", cell=_where, width=_WHERE, right=True)],
             key=lambda row: row.key,
             head=False,
             nothing="nothing needs attention",
         )
+        self._rest = _Rest()
         self.last = Rows(
             [Column(title="change", cell=self._change)],
             key=lambda row: row.id,
@@ -106,6 +137,7 @@ class Overview(Pane):
             with Container(id="needs", classes="part"):
                 yield self._needs_title
                 yield self.needs
+                yield self._rest
             with Container(id="last", classes="part"):
                 yield self._last_title
                 yield self.last
@@ -130,6 +162,7 @@ class Overview(Pane):
         if snapshot.node.status is None and not needs:
             self.needs.nothing = "asking the node …"
         self.needs.show(needs)
+        self._say_rest()
         changes = snapshot.node.changes
         denied = snapshot.node.denied.get("journal")
         self._last_title.name_it("last changes" + ("" if changes.live or not changes.at_s else " (asked each second)"))
@@ -143,6 +176,7 @@ class Overview(Pane):
         self._figures.styles.height = 2 if low else 4 + plot_lines(self.size.width, self.app.size.height)
         self._figures.styles.margin = (0, 0, 0 if low else 1, 0)
         self.set_class(self.size.width >= WIDE, "wide")
+        self.call_after_refresh(self._say_rest)
 
     def focus_first(self) -> None:
         """Where there is something to do."""
@@ -154,6 +188,15 @@ class Overview(Pane):
             self.last.focus()
         elif event.rows is self.last and event.step < 0 and self.needs.count:
             self.needs.focus()
+
+    @on(Rows.Moved)
+    def _moved(self) -> None:
+        self._say_rest()
+
+    def _say_rest(self) -> None:
+        row = self.needs.row
+        # What is left of the list's width for a sentence behind its mark, its sign, and in front of the screen's name.
+        self._rest.say(row.text if row is not None else "", self.needs.size.width - 6 - _WHERE)
 
     @on(Rows.Chosen)
     def _open(self, event: Rows.Chosen) -> None:

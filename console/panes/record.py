@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
 from rich.cells import cell_len
 from textual.app import ComposeResult
 
@@ -192,7 +193,8 @@ class NamePage(Pane):
         if isinstance(row.metadatas, dict):
             extra = {key: value for key, value in row.metadatas.items() if str(key).lower() not in known}
             if extra:
-                lines.append([Span("    metadatas ", "dim"), Span(printable(str(extra)))])
+                text = msgspec.json.encode(extra).decode()
+                lines.append([Span("    metadatas ", "dim"), Span(printable(text))])
         if note := notes(row, plain=self.host.plain_signs()):
             why = (
                 "a newer event for it was refused; this is the last good one (screen 4)"

@@ -211,7 +211,12 @@ class Records(Pane):
 
     def _name_cell(self, row: RRset) -> Line:
         shown = shown_name(row.name)
-        return [Span(printable(row.name)), *([Span(f"  {shown}", "dim")] if shown else [])]
+        suffix = f".{self.zone}"
+        if not self.zone or not row.name.endswith(suffix):
+            return [Span(printable(row.name)), *([Span(f"  {shown}", "dim")] if shown else [])]
+        # The zone stands above the list: where room is short, it goes first.
+        own = Span(printable(row.name.removesuffix(suffix)))
+        return [own, Span(f"  {shown.removesuffix(suffix)}" if shown else printable(suffix), "dim")]
 
     def _ago(self, at_ms: int) -> str:
         return fmt.when(at_ms / 1000, self.host.snapshot.at_s)

@@ -75,9 +75,10 @@ def test_the_screen_at_80_by_24_is_the_one_that_was_designed() -> None:
             assert lines[7] == "── needs attention (1) " + "─" * 57
             assert lines[8].startswith("›▲ 1 event refused since 02:14: shop.example. A — the content")
             assert lines[8].endswith("⏎ refused")
-            assert lines[9] == "── last changes " + "─" * 64
-            assert lines[10].startswith(" 03:12:06 www.shop.example.       A      192.0.2.7 → 192.0.2.99")
-            assert lines[10].endswith("deployd")
+            assert lines[9] == "   …0.2.256 is no A: 256 is no octet"
+            assert lines[10] == "── last changes " + "─" * 64
+            assert lines[11].startswith(" 03:12:06 www.shop.example.       A      192.0.2.7 → 192.0.2.99")
+            assert lines[11].endswith("deployd")
             assert lines[-2].startswith("── ⏎ go there  c copy  y JSON ──")
             assert lines[-1] == "1 overview 2 zones 3 log 4 refused 5 changes 6 resolver 7 metrics 8 fleet ? ^p q"
 
@@ -320,5 +321,24 @@ def test_the_reader_is_stopped_at_the_end() -> None:
         async with console(reader) as (_, pilot):
             await press(pilot, "q")
         assert reader.stopped
+
+    run(test)
+
+
+def test_a_sentence_without_room_is_told_to_its_end() -> None:
+    """Below the list, of the line that the cursor is on; not there where there is room."""
+
+    async def test() -> None:
+        async with console(FakeReader(snapshot(REFUSED))) as (app, pilot):
+            lines = screen_lines(app)
+            at = next(number for number, line in enumerate(lines) if "1 event refused" in line)
+            begun = lines[at].split("…")[0].removeprefix("›▲ ")
+            rest = lines[at + 1].strip().removeprefix("…")
+            assert begun + rest == (
+                "1 event refused since 02:14: shop.example. A — the content 192.0.2.256 is no A: 256 is no octet"
+            )
+            await pilot.resize_terminal(240, 24)
+            await settled(pilot)
+            assert "…" not in screen_text(app)
 
     run(test)

@@ -200,7 +200,7 @@ def test_a_record_has_a_page_with_its_origin_its_history_and_every_node() -> Non
             assert "overview › www.shop.example. A" in text
             assert "www.shop.example.  300  IN  A  192.0.2.99" in text
             assert "from dns/0:4711  written 2026-11-30T03:12:02.000Z (5 s ago)" in text
-            assert "{'ticket': 'OPS-1'}" in text
+            assert '{"ticket":"OPS-1"}' in text
             assert "192.0.2.7 → 192.0.2.99" in text
             assert "● ns1" in text
             assert "▲ ns2  is at 4700" in text

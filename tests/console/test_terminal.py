@@ -98,6 +98,28 @@ def test_the_server_is_killed_and_started_again_under_the_open_console(server: S
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=["small", "large"])
+def test_the_log_is_away_and_comes_back_under_the_open_console(
+    server: Server, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """Answers go on, which the first line says, and what is wrong stands below it; then changes come again."""
+    with asked(server), console(server, tmp_path, size) as terminal:
+        terminal.waits_for(r"● serving[^\n]*⟳ 1 s")
+        away = server.log.with_name("away.jsonl")
+        server.log.rename(away)
+        terminal.waits_for(r"rebuilding(?s:.*)needs attention \(\d\)(?s:.*)▲ since \d\d:\d\d: ")
+        terminal.waits_for(r"answers +[1-9][\d.]*k?/s")
+        terminal.keys("3")
+        terminal.waits_for(r"state +. rebuilding  for \d")
+        away.rename(server.log)
+        terminal.waits_for(r"state +● following")
+        server.publish("new.example.org", "A", ["192.0.2.1"])
+        terminal.keys("1")
+        screen = terminal.waits_for(r"● serving(?s:.*)new\.example\.org\.[^\n]*nothing → 192\.0\.2\.1")
+        assert "rebuilding" not in screen
+
+
+@pytest.mark.slow
 def test_a_log_that_grows_by_thousands_is_followed(server: Server, tmp_path: Path) -> None:
     """While it is fed the newest changes are shown; a refused event needs attention, and leads to its payload."""
     with console(server, tmp_path, (80, 24)) as terminal:
