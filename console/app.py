@@ -272,6 +272,10 @@ class Console(App[None]):
         """A document as JSON."""
         self.push_screen(Document(self, title, document))
 
+    def begin_line(self, kind: str, text: str) -> None:
+        """Open the line behind `/` or `:` with a text to go on with."""
+        self.prompt.open(kind, text)
+
     def press(self, key: str) -> None:
         """As if somebody had pressed it."""
         self.simulate_key(key)

@@ -94,13 +94,13 @@ class Crumbs(Canvas):
         text = " › ".join(self._titles)
         if len(text) > room and len(self._titles) > 1:
             text = "… › " + self._titles[-1]
-        return [
-            rule(
-                shorten(text, max(4, room), middle=True),
-                width,
-                right=[Span(self._right, "accent")] if self._right else (),
-            )
-        ]
+        line = rule(
+            shorten(text, max(4, room), middle=True),
+            width,
+            right=[Span(self._right, "accent")] if self._right else (),
+        )
+        # A click goes back, as escape does.
+        return [[span._replace(action="app.back") if span.style == "title" else span for span in line]]
 
 
 class Keys(Canvas):

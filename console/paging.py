@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 _KEPT_PAGES: Final = 16
+#: To a row that is farther away than this it takes so long that it is told.
+_FAR: Final = 1_000
 
 #: Gives the rows of a page and the cursor of the next one, None behind the last.
 Fetch = Callable[[str], Awaitable[tuple[Sequence[Any], str | None]]]
@@ -43,9 +45,9 @@ class PagedRows:
         return self._starts[-1] + 1
 
     @property
-    def walked(self) -> int:
-        """Up to which row pages are known: what a jump far ahead still waits for."""
-        return self._starts[-1]
+    def on_the_way(self) -> int | None:
+        """How many rows were gone past so far on the way to one that lies pages ahead; None where nobody goes."""
+        return self._starts[-1] if self._working and self._target > self._starts[-1] + _FAR else None
 
     def row(self, index: int) -> Any | None:
         """A row, or None for one that is on its way."""
@@ -57,10 +59,6 @@ class PagedRows:
         if not self._ended or page < len(self._starts) - 1 or index < len(self):
             self._want(index)
         return None
-
-    def known(self) -> Sequence[Any]:
-        """The rows that are here."""
-        return [row for page in sorted(self._loaded) for row in self._loaded[page]]
 
     def _want(self, index: int) -> None:
         self._target = index

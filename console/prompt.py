@@ -35,7 +35,8 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """The sign, and the text behind it."""
         yield Static("/", markup=False)
-        yield Input(compact=True)
+        # What stands there is gone on with, not written over.
+        yield Input(compact=True, select_on_focus=False)
 
     def open(self, kind: str, text: str = "", *, everywhere: bool = False) -> None:
         """Let somebody type."""
@@ -45,6 +46,7 @@ class Prompt(Horizontal):
         field.placeholder = "look for a name everywhere" if everywhere else _HINTS[kind]
         with field.prevent(Input.Changed):
             field.value = text
+        field.cursor_position = len(text)
         self.display = True
         field.focus()
 

@@ -34,7 +34,10 @@ class Journal(Pane):
         "p pauses: what comes meanwhile is counted, and shown when you press p again. The journal keeps "
         "DNS_JOURNAL_SIZE changes."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("p", "pause", "pause", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "pause", show=False),
+        Binding("t", "jump", "jump to a time", show=False),
+    ]
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
@@ -103,6 +106,7 @@ class Journal(Pane):
             Key("⏎", "record page"),
             Key("p", "go on" if self.paused else "pause"),
             Key("/", "filter"),
+            Key("t", "jump to a time"),
             Key("←→ s", "sort"),
             Key("c", "copy"),
             Key("y", "JSON"),
@@ -128,8 +132,15 @@ class Journal(Pane):
         self._held = self.host.snapshot.node.changes.rows
         self.show(self.host.snapshot)
 
+    def action_jump(self) -> None:
+        """Have a time typed."""
+        self.host.begin_line("/", "at=")
+
     def narrow(self, text: str) -> None:
-        """As one types; nothing shows all again."""
+        """As one types, but for what the node looks for; nothing shows all again."""
+        if "=" in text:
+            super().narrow("")
+            return
         if not text and self._wanted:
             self._wanted, self._looked = {}, []
             self.show(self.host.snapshot)

@@ -162,7 +162,10 @@ class Log(Pane):
         "go away by it. reconnecting: the log is out of reach; what is there is "
         "answered. view-full: there is no room for more."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("R", "rebuild", "rebuild", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("R", "rebuild", "rebuild", show=False),
+        Binding("w", "wait", "wait", show=False),
+    ]
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
@@ -198,6 +201,7 @@ class Log(Pane):
         """What can be done here."""
         return [
             rebuild_key(self.host.snapshot.node),
+            Key("w", "wait for an offset"),
             Key("/", "filter"),
             Key("←→ s", "sort"),
             Key("c", "copy"),
@@ -218,6 +222,12 @@ class Log(Pane):
     def action_rebuild(self) -> None:
         """Have the view made anew."""
         start_rebuild(self.host)
+
+    def action_wait(self) -> None:
+        """Wait on all nodes for an offset: the end of this partition unless another one is typed."""
+        row = self.list.row
+        if row is not None:
+            self.host.begin_line(":", f"wait {row.topic}/{row.partition}:{row.end}")
 
     def to_copy(self) -> str:
         """Partition and position."""

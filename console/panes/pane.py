@@ -62,6 +62,9 @@ class Host(Protocol):
     def copy(self, text: str) -> None:
         """Put a text into the clipboard of the terminal, and show what it was."""
 
+    def begin_line(self, kind: str, text: str) -> None:
+        """Open the line behind `/` or `:` with a text to go on with."""
+
     def exit_console(self) -> None:
         """End."""
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 from rich.cells import cell_len
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 
 from streamdns.admin.schema.data import JournalPage, NameRecords, RRset
 
@@ -35,9 +36,10 @@ class NamePage(Pane):
         "of its event in the log, when it was written and by whom.\n"
         "asked now is what this node answers at this moment over DNS, asked from here; what differs from the view is "
         "marked. nodes has a tick for every node that has applied it. before has what the journal still knows.\n"
-        "c copies a dig line; `:wait NAME TYPE` waits until every node has it."
+        "c copies a dig line; w waits until every node has it."
     )
     narrows = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "wait", "wait", show=False)]
 
     def __init__(self, host: Host, name: str, rdtype: str = "") -> None:
         super().__init__(host)
@@ -60,7 +62,14 @@ class NamePage(Pane):
 
     def key_hints(self) -> list[Key]:
         """What can be done with it."""
-        return [Key("↑↓", "scroll"), Key("c", "copy dig"), Key("r", "again"), Key("y", "JSON"), Key("esc", "back")]
+        return [
+            Key("↑↓", "scroll"),
+            Key("c", "copy dig"),
+            Key("w", "wait for all nodes"),
+            Key("r", "again"),
+            Key("y", "JSON"),
+            Key("esc", "back"),
+        ]
 
     def on_mount(self) -> None:
         """Ask."""
@@ -141,6 +150,12 @@ class NamePage(Pane):
     def _ordered(self) -> list[RRset]:
         rows = self._found.rrsets if self._found is not None else []
         return sorted(rows, key=lambda row: row.type != self.rdtype)
+
+    def action_wait(self) -> None:
+        """Wait until all nodes answer with this RRset, or with what is typed."""
+        row = self._chosen()
+        content = f" {row.records[0]}" if row is not None and row.records else ""
+        self.host.begin_line(":", f"wait {self.name_shown} {self.rdtype or 'A'}{content}")
 
     # -- drawing
 

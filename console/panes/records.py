@@ -72,7 +72,7 @@ class Records(Pane):
             nothing="asking …",
         )
         self._looked = self._fetched = 0
-        self._sorting = False
+        self._sorting = self._told_on_the_way = False
         self._source = self._new_source()
 
     def compose(self) -> ComposeResult:
@@ -87,8 +87,12 @@ class Records(Pane):
         """The zone, or what is looked for."""
         looked = " ".join(f"{key}={value}" if key != "name" else f"“{value}”" for key, value in self._wanted.items())
         here = self.zone or "everywhere"
-        fetched = f" ({self._fetched:,} fetched, to be sorted)" if self._fetched else ""
-        return (f"{here}: {looked}" if looked else here) + fetched
+        doing = ""
+        if self._fetched:
+            doing = f" ({self._fetched:,} fetched, to be sorted)"
+        elif (gone := self._source.on_the_way) is not None:
+            doing = f" (on the way: {gone:,} of {len(self._source):,}, g goes back)"
+        return (f"{here}: {looked}" if looked else here) + doing
 
     def key_hints(self) -> list[Key]:
         """What can be done with an RRset."""
@@ -195,6 +199,9 @@ class Records(Pane):
         if self.is_mounted:
             self.list.nothing = self._source.problem or "nothing was found"
             self.list.again()
+            if self._told_on_the_way or self._source.on_the_way is not None:
+                self._told_on_the_way = self._source.on_the_way is not None
+                self.host.retitle()
 
     @on(Rows.Chosen)
     def _open(self, event: Rows.Chosen) -> None:

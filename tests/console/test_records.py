@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from streamdns_console.api import Refused
 from streamdns_console.app import Console
+from streamdns_console.model import Part
 from streamdns_console.panes.records import MOST_SORTED
+from textual.widgets import Input
 
 from streamdns.admin.schema import data
 from tests.console import fake
 from tests.console.driving import console, press, run, screen_lines, screen_text
-from tests.console.fake import NOW_MS, FakeReader, snapshot
-from tests.console.test_panes import many_records, page_of_zones
+from tests.console.fake import NOW_MS, NOW_S, FakeReader, node, snapshot
+from tests.console.test_panes import NO_DNS, RECORD, many_records, page_of_zones
 
 
 def told(app: Console) -> list[str]:
@@ -81,6 +84,33 @@ def test_a_node_that_refuses_a_page_leaves_the_list_as_it_was() -> None:
     run(test)
 
 
+def test_a_jump_to_the_end_says_how_far_it_is() -> None:
+    """Pages are found one behind the other; what was gone past is forgotten, and the first row comes back."""
+    titles: list[str] = []
+
+    async def test() -> None:
+        answers, _ = many_records(30_000)
+        pages = answers["/v1/zones/shop.example./records"]
+
+        def page(call: Any) -> data.RRsetPage:
+            pane: Any = app.pane
+            titles.append(pane.title())
+            found: data.RRsetPage = pages(call)
+            return found
+
+        answers["/v1/zones/shop.example./records"] = page
+        async with console(FakeReader(snapshot(), answers), size=(100, 24)) as (app, pilot):
+            await press(pilot, "2", "enter", "G")
+            pane: Any = app.pane
+            assert pane.list.row.name == "host0029999.shop.example."
+            assert "shop.example. (on the way: 20,000 of 30,000, g goes back)" in titles
+            assert screen_lines(app)[1].startswith("── zones (1) › shop.example. ──")
+            await press(pilot, "g")
+            assert pane.list.row.name == "host0000000.shop.example."
+
+    run(test)
+
+
 def test_a_long_search_says_how_far_it_is() -> None:
     """Pages without a hit are no end."""
     seen: list[str] = []
@@ -138,5 +168,46 @@ def test_keys_at_the_bottom_can_be_clicked() -> None:
             await pilot.click(offset=(x, keys))
             await press(pilot)
             assert app.prompt.display
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "line"),
+    [
+        (("5", "t"), "/", "at="),
+        (("3", "w"), ":", "wait dns/0:1500000"),
+        (("colon", *"www.shop.example a", "enter", "w"), ":", "wait www.shop.example. A 192.0.2.99"),
+        (("ctrl+p", *"search all", "enter"), ":", "search "),
+    ],
+    ids=["a time", "an offset", "a record", "everywhere"],
+)
+def test_keys_that_begin_a_line(keys: tuple[str, ...], kind: str, line: str) -> None:
+    """What is known stands there already; a list is not narrowed by what only the node can look for."""
+
+    async def test() -> None:
+        shown = node(consumer=Part(fake.consumer(), NOW_S), status=Part(NO_DNS, NOW_S))
+        async with console(FakeReader(snapshot(shown), RECORD), size=(100, 30)) as (app, pilot):
+            await press(pilot, *keys)
+            assert (app.prompt.display, app.prompt.kind) == (True, kind)
+            assert app.prompt.query_one(Input).value == line
+            await press(pilot, *"03:12")
+            assert app.prompt.query_one(Input).value == f"{line}03:12"
+            assert "192.0.2.99" in screen_text(app) or kind == ":"
+
+    run(test)
+
+
+def test_a_click_on_where_one_is_goes_back() -> None:
+    """As escape does."""
+
+    async def test() -> None:
+        reader = FakeReader(snapshot(node(status=Part(NO_DNS, NOW_S))), RECORD)
+        async with console(reader, size=(100, 30)) as (app, pilot):
+            await press(pilot, "colon", *"www.shop.example a", "enter")
+            assert "overview › www.shop.example." in screen_lines(app)[1]
+            await pilot.click(offset=(20, 1))
+            await press(pilot)
+            assert screen_lines(app)[1].startswith("── overview ──")
 
     run(test)
