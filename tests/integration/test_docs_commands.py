@@ -268,7 +268,7 @@ def test_asking_a_node(world: World) -> None:
     world.node.publish("_acme-challenge.www.example.org", "TXT", None)
     world.level()
     for name in ("streamdns status", "streamdns records", "streamdns search", "streamdns consumer",
-                 "streamdns journal", "streamdns nodes", "streamdns compare"):
+                 "streamdns journal", "streamdns nodes", "streamdns compare", "streamdns endpoint"):
         in_order(world, name, 0)
     in_order(world, "streamdns zones", 0, 0)
     in_order(world, "streamdns wait", 0, 1)
