@@ -11,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from streamdns.commands import CommandError
+from streamdns.commands.caller import user_at_host
 from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import note, print_lines, printable
-from streamdns.commands.publish import user_at_host
 from streamdns.commands.rebuild_status import TIMEOUT_S, Server, tell
 from streamdns.dns import name, rdata
 from streamdns.runtime.owner import acting_as_owner
