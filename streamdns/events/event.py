@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from streamdns.dns import name, rdata
 from streamdns.dns.rdata_plain import PLAIN
 from streamdns.errors import BadEvent
-from streamdns.events.provenance import of_record, of_rrset
+from streamdns.events.provenance import MAX_PRODUCER_OCTETS, of_record, of_rrset
 from streamdns.events.rrset import MAX_RECORDS, MAX_RRSET_OCTETS, MAX_TTL_S, RECORD_OCTETS, Gathered
 
 MAX_VALUE_BYTES = 1 << 20
@@ -70,7 +70,6 @@ class RRsetEvent(NamedTuple):
 _new_event = tuple.__new__
 # The fast paths of types whose content never stands without its priority.
 _PLAIN = {rdtype: plain for rdtype, plain in PLAIN.items() if rdtype not in _PRIORITY_TYPES}
-_NOTHING = (b"", "")
 _MAX_PLAIN_OCTETS = MAX_RRSET_OCTETS - RECORD_OCTETS
 
 
@@ -96,7 +95,9 @@ def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRset
             ttl = default_ttl if record.ttl is None else record.ttl
             wire = plain(record.content)
             if wire is not None and 0 <= ttl <= MAX_TTL_S and len(wire) <= _MAX_PLAIN_OCTETS:
-                metadatas, left_out = _NOTHING if record.metadatas is None else of_record(record.metadatas)
+                metadatas, left_out = b"" if record.metadatas is None else _encode_json(record.metadatas), ""
+                if len(metadatas) > MAX_PRODUCER_OCTETS:
+                    metadatas, left_out = of_record(record.metadatas)
                 return _new_event(
                     RRsetEvent, (owner, rdtype, ttl, (wire,), metadatas, canonical, lookup_key, left_out)
                 )
@@ -187,6 +188,7 @@ def _parse_value(value: bytes) -> list[_Record]:
 
 
 _decode_usual = msgspec.json.Decoder(list[_Record]).decode
+_encode_json = msgspec.json.Encoder().encode
 
 
 def _parse_unusual_value(value: bytes) -> list[_Record]:
