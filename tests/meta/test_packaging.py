@@ -149,7 +149,7 @@ def test_locks_have_hashes_of_what_is_pinned_and_of_nothing_else() -> None:
     for name, pins in wanted.items():
         text = LOCKS[name].read_text(encoding="utf-8")
         found = locked(text)
-        assert versions(found) == versions(pins), name
+        assert versions(found) == versions(pins), f"{name}: `make lock` writes packaging/locks/ again"
         assert all(found.values()), f"{name} has requirements without a hash"
         assert "://" not in text
     assert {*RUNTIME, *CONSOLE} == {*wanted["runtime"], *wanted["source"]}
