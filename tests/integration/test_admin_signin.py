@@ -181,8 +181,8 @@ def test_behind_a_proxy_nobody_locks_others_out(start: Callable[..., Server], tm
         return call(server, "POST", "/signin", body=body, headers={"X-Forwarded-For": f"192.0.2.1, {address}"}).status
 
     assert attempt("admin", PASSWORD, "203.0.113.7") == 200
-    said = [attempt(f"user{number}", "wrong password", "203.0.113.7") for number in range(5)]
-    assert 429 in said
+    # The delay grows, so however slow this machine is, one comes too early.
+    assert any(attempt(f"user{number}", "wrong password", "203.0.113.7") == 429 for number in range(12))
     assert attempt("admin", PASSWORD, "203.0.113.7") == 200
     assert attempt("admin", "wrong password", "198.51.100.1") == 401
     assert "address=203.0.113.7" in server.written()
@@ -194,9 +194,11 @@ def test_behind_a_proxy_nobody_locks_others_out(start: Callable[..., Server], tm
 
 
 def test_nobody_else_says_from_where_he_comes(server: Server) -> None:
-    for number in range(5):
+    def attempt(number: int) -> int:
         body = {"username": f"user{number}", "password": "wrong password"}
-        answer = call(server, "POST", "/signin", body=body, headers={"X-Forwarded-For": f"203.0.113.{number}"})
-    assert answer.status == 429
+        headers = {"X-Forwarded-For": f"203.0.113.{number}"}
+        return call(server, "POST", "/signin", body=body, headers=headers).status
+
+    assert any(attempt(number) == 429 for number in range(12))
     assert "address=127.0.0.1" in server.written()
     assert "203.0.113" not in server.written()
