@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
+import dns.edns
 import dns.exception
 import dns.message
 import dns.query
+import dns.rcode
 
 from benchmarks import attacked, machine, tree
 from benchmarks.options import Options
@@ -35,7 +37,7 @@ _COLUMNS = (
 _PAUSE_S = 0.01
 _ALONE_S = 2.0
 _LOST_S = 3.0
-_GOOD_EVERY_S = 0.05
+_GOOD_EVERY_S = 0.2
 _READY_S = 60.0
 AnyServer = Streamdns | MeasuredPeer | PeerResolver
 
@@ -101,6 +103,7 @@ def _resolvers(options: Options, folder: pathlib.Path, result: Result, names: Se
                 before = victim_packets()
                 row = _attack(options, result, name, subject, probe)
                 row["good"] = "{} of {}".format(*good.answered())
+                row["good_codes"] = dict(good.codes)
                 if name == "nxns" and row["sent"]:
                     each = (victim_packets() - before) / row["sent"]
                     row["counted"] += f", {each:.1f} packets to the victim a question"
@@ -198,7 +201,8 @@ class GoodClient:
         self._port, self._stop = port, threading.Event()
         self._sent: dict[int, float] = {}
         self._answered = 0
-        self.rcodes: Counter[int] = Counter()
+        #: Codes of what came back, and texts of extended errors.
+        self.codes: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
     def __enter__(self) -> Self:
@@ -225,7 +229,8 @@ class GoodClient:
                 self._sent[number] = time.monotonic()
                 self._receive(sock)
                 try:
-                    sock.send(zone.query(f"g{rng.randrange(10**12)}.good.example", number=number))
+                    query = zone.query(f"g{rng.randrange(10**12)}.good.example", number=number)
+                    sock.send(zone.with_options(query, b""))
                 except OSError:
                     continue
             ends_s = time.monotonic() + 5
@@ -236,7 +241,9 @@ class GoodClient:
     def _receive(self, sock: socket.socket) -> None:
         try:
             while reply := sock.recv(4096, socket.MSG_DONTWAIT):
-                self.rcodes[reply[3] & 15] += 1
+                message = dns.message.from_wire(reply)
+                errors = [str(option) for option in message.options if option.otype == dns.edns.EDE]
+                self.codes[" ".join([dns.rcode.to_text(message.rcode()), *errors])] += 1
                 self._answered += reply[3] & 15 == 0 and b"\xc0\0\2\1" in reply
         except OSError:
             pass  # nothing there

@@ -67,6 +67,8 @@ def reply(octets: bytes) -> Iterator[tuple[Partition, PartitionData]]:
         at = 14
         for _ in range(topics):
             (length,) = struct.unpack_from(">h", octets, at)
+            if length < 0:
+                raise DecodeError("the name of a topic has a length below 0")  # It would be read for ever.
             topic = octets[at + 2 : at + 2 + length].decode(errors="replace")
             at += 2 + length
             (count,) = _LENGTH.unpack_from(octets, at)

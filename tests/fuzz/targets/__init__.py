@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator
 from typing import Protocol, cast
 
-NAMES = ("answers", "edns", "resolution", "events", "filelog", "master", "http")
+NAMES = ("answers", "edns", "replies", "resolution", "events", "filelog", "master", "http", "kafka")
 
 
 class Target(Protocol):

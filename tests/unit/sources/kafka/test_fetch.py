@@ -58,6 +58,12 @@ def test_an_error_of_the_whole() -> None:
         list(fetch.reply(reply(error=58)))
 
 
+def test_a_topic_whose_name_is_shorter_than_nothing() -> None:
+    """It would lead back to octets that were read, as often as the reply says that it has topics: two billion times."""
+    with pytest.raises(DecodeError, match="below 0"):
+        list(fetch.reply(struct.pack(">ihii", 0, 0, 0, 5) + struct.pack(">hhh", -2, 0, -6)))
+
+
 @given(st.binary(max_size=300))
 def test_any_octets_are_a_reply_or_an_error(octets: bytes) -> None:
     try:
