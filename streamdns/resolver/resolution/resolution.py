@@ -165,7 +165,7 @@ class Resolution(Walk):
         self._joined.add(token)
         self.packets -= 1
         job, ask, *_ = self._asked[token]
-        if job.depth:
+        if job.depth and not ask.tcp:
             for each in self._asked_for_names(job, ask.address):
                 self._for_names[each] -= 1
 
@@ -214,7 +214,9 @@ class Resolution(Walk):
             self.limits.add("packets")
             self._give_up(self._top, f"more than {MAX_PACKETS} queries")
             return
-        if job.depth and not self._may_send_for_names(job, address):
+        # What goes on over TCP where a server has answered, cut or in another case, is not one query more.
+        counts = job.depth and not (tcp and not job.silent.get(address))
+        if counts and not self._may_send_for_names(job, address):
             return
         known = self._known
         server = known.servers.of(address)
