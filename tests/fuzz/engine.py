@@ -18,7 +18,7 @@ from tests.fuzz.targets import NAMES, Target, load
 #: One input of so many has the oracles that take long, too.
 WHOLE_EVERY = 32
 _OWN_MUTATIONS = 0.5
-_RSS_MB, _HANGS_S = 1024, 30
+_RSS_MB, _HANGS_S = 1024, 300
 
 
 def seed_folder(name: str, target: Target, folder: pathlib.Path, *, seed: int) -> int:
@@ -67,7 +67,8 @@ def fuzz(name: str, folder: pathlib.Path, *, runs: int, seconds: float, seed: in
     atheris.Setup(
         [sys.argv[0], str(folder / "corpus"), str(folder / "seeds"), f"-runs={runs}", f"-seed={seed}",
          f"-max_total_time={int(seconds)}", f"-max_len={most}", f"-artifact_prefix={folder}/found-",
-         f"-rss_limit_mb={_RSS_MB}", f"-timeout={_HANGS_S}", "-print_final_stats=1", "-len_control=0"],
+         f"-rss_limit_mb={_RSS_MB}", f"-timeout={_HANGS_S}", f"-report_slow_units={_HANGS_S}",
+         "-print_final_stats=1", "-len_control=0"],
         one, custom_mutator=mutate,
     )
     atheris.Fuzz()

@@ -18,7 +18,7 @@ INCLUDE = ("streamdns.dns",)
 MOST_OCTETS = 4096
 #: Of a file with $GENERATE a line stands for as many records as it says, up to a bound of its own.
 LINES, LINES_AN_OCTET, LINES_A_RECORD = 10_000, 300, 500
-MOST_RECORDS = 2000
+MOST_RECORDS = 500
 ORIGIN = name.from_text("example.")
 INCLUDED = b"inner A 192.0.2.9\n$ORIGIN sub\nx TXT in\n"
 
