@@ -21,7 +21,7 @@ GROUPS: Final[dict[str, Group]] = {
     "dns": Group(
         tuple(f"streamdns/dns/{name}.py" for name in (
             "answer", "canonical", "cookies", "lookup", "name", "negative", "node", "outcome", "rdata", "rdata_plain",
-            "unusual", "wire",
+            "reply_kind", "response_rates", "unusual", "wire",
         )),
         ("tests/unit/dns", "tests/conformance/test_in_process.py"), ("tests/unit/dns/test_answer_hostile.py",),
     ),
