@@ -14,19 +14,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.harness import Server, wait_until
-from tests.harness.server import event_line
 from tests.integration.clients import line
 from tests.integration.test_tcp_fairness import MOST_OCTETS, worst_ms
 
 #: One thing that cannot be divided takes a fraction of a millisecond; collecting garbage takes some.
-MOST_MS = 12.0
+MOST_MS = 20.0
 LONG = '"' + '" "'.join(["\\000" * 255] * 250) + '"'
-#: A producer is told with each record in the form of the first version.
-MULTIPLIED = [{"name": "bomb.example.org.", "type": "A", "content": f"10.0.{n >> 8}.{n & 255}"} for n in range(1500)]
 FAT = [
     *[line(f"t{number}.example.org.", "TXT", [LONG]) for number in range(3)],
     line("n.example.org.", "NSEC", ["a.b. " + " ".join(f"TYPE{number}" for number in range(1000, 20_000))]),
-    line("huge.example.org.", "A", [f"10.{number >> 8}.{number & 255}.1" for number in range(4000)]),
+    # The form of the first version takes ten times as many octets for each record.
+    *[line(f"huge{last}.example.org.", "A", [f"10.{number >> 8}.{number & 255}.{last}" for number in range(4000)])
+      for last in range(20)],
 ]
 
 
@@ -55,18 +54,16 @@ def got(server: Server, path: str, method: str = "GET") -> tuple[int, int]:
 def test_long_records_and_large_answers_keep_nobody_waiting(
     start: Callable[..., Server], say: Callable[[str], None]
 ) -> None:
-    """Texts of long RDATA are made in a native thread, answers in pieces, and what would be multiplied is refused."""
+    """Texts of long RDATA are made in a native thread, answers in pieces, and what would be too large is refused."""
     server = start(run=False)
-    MULTIPLIED[0]["metadatas"] = {"producer": "p" * 3000}
-    server.append([*FAT, event_line("bomb.example.org.|A", MULTIPLIED),
-                   event_line("bomc.example.org.|A", [{**each, "name": "bomc.example.org."} for each in MULTIPLIED])])
+    server.append(FAT)
     server.start()
     server.wait_applied()
     alone = worst_ms(server, 100)
     answers: dict[str, tuple[int, int]] = {}
     worst = {}
     for path in ("/v1/zones/example.org/records/t1.example.org", "/v1/zones/example.org/records/n.example.org",
-                 "/v1/search?name=t&content=zzz", "/v1/search?name=huge", "/search?pattern=bom"):
+                 "/v1/search?name=t&content=zzz", "/v1/search?name=huge", "/search?pattern=huge"):
 
         def ask(path: str = path) -> None:
             answers[path] = got(server, path)
@@ -74,7 +71,7 @@ def test_long_records_and_large_answers_keep_nobody_waiting(
         worst[path] = beside(server, ask)
     say(f"alone {alone:.2f} ms; {', '.join(f'{path}: {found:.2f} ms' for path, found in worst.items())}")
     assert max(worst.values()) <= max(MOST_MS, 5 * alone), worst
-    assert answers.pop("/search?pattern=bom")[0] == 422
+    assert answers.pop("/search?pattern=huge")[0] == 422
     assert {status for status, _ in answers.values()} == {200}
     assert server.rss_anon_bytes() <= MOST_OCTETS
 
