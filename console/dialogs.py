@@ -27,7 +27,9 @@ Dialog Static { width: 1fr; }
 Dialog Input { margin: 1 0 0 0; }
 Dialog .buttons { layout: horizontal; height: 3; align: right middle; margin: 1 0 0 0; }
 Dialog Button { margin: 0 0 0 2; }
-Dialog VerticalScroll { height: auto; max-height: 100%; }
+Dialog VerticalScroll {
+    height: auto; max-height: 100%; scrollbar-size-vertical: 1; scrollbar-background: $surface; scrollbar-color: $rule;
+}
 Dialog .dim { color: $dim; }
 Dialog .wrong { color: $error; }
 """
@@ -112,9 +114,14 @@ class SignIn(Dialog):
         with Vertical() as window:
             window.border_title = f"sign in at {self._host.snapshot.node.name}"
             yield Static(self._why, markup=False, classes="dim", id="why")
-            yield Input(placeholder="username", id="username", max_length=256)
-            yield Input(placeholder="password", password=True, id="password", max_length=1024)
-            yield Input(placeholder="or a token (streamdns token create)", password=True, id="token")
+            for field in (
+                Input(placeholder="username", id="username", max_length=256),
+                Input(placeholder="password", password=True, id="password", max_length=1024),
+                Input(placeholder="or a token (streamdns token create)", password=True, id="token"),
+            ):
+                # A cursor that blinks is sent twice a second.
+                field.cursor_blink = False
+                yield field
             yield Static("⏎ signs in, esc goes on without; nothing is written to disk", classes="dim")
 
     @on(Input.Submitted)

@@ -101,8 +101,13 @@ def header(snapshot: Snapshot, width: int, *, plain: bool = False) -> Line:
             about = [Span(f" {progress}", state.meaning.value), *about]
         if width_of([*left, *about, *right]) + 2 <= width:
             left += about
-        elif progress and width_of([*left, about[0], *right]) + 2 <= width:
-            left.append(about[0])
+        elif progress:
+            # The share alone where there is no room for how long it takes, too.
+            for text in (progress, progress.partition(",")[0]):
+                part = Span(f" {text}", state.meaning.value)
+                if width_of([*left, part, *right]) + 2 <= width:
+                    left.append(part)
+                    break
     return apart(left, right, width)
 
 

@@ -36,7 +36,10 @@ class Prompt(Horizontal):
         """The sign, and the text behind it."""
         yield Static("/", markup=False)
         # What stands there is gone on with, not written over.
-        yield Input(compact=True, select_on_focus=False)
+        field = Input(compact=True, select_on_focus=False)
+        # A cursor that blinks is sent twice a second.
+        field.cursor_blink = False
+        yield field
 
     def open(self, kind: str, text: str = "", *, everywhere: bool = False) -> None:
         """Let somebody type."""

@@ -22,6 +22,8 @@ from ..widgets.rows import Rows
 from .pane import Host, Key, Pane
 
 _BAR = 12
+#: The lag that fills a bar, unless a partition has more.
+_FULL_S = 10.0
 
 
 class _Summary(Canvas):
@@ -155,8 +157,8 @@ class Log(Pane):
     help: ClassVar[str] = (
         "The log is where all data comes from; the consumer reads it and applies it to the view that answers.\n"
         "Each line is a partition: the position that is applied, the end of the log as of the last look, and what lies "
-        "between, in events and in seconds. A position counts octets of a file log, events of Kafka; rate is how "
-        "much it grows in a second.\n"
+        "between, in events and in seconds. A bar is full at ten seconds, or at the longest lag. A position counts "
+        "octets of a file log, events of Kafka; rate is how much it grows in a second.\n"
         "following: all is applied as it comes. catching-up: the view is filled for the first time. rebuilding: a "
         "second view is filled while the first one answers. held: that one is filled, and waits because too much would "
         "go away by it. reconnecting: the log is out of reach; what is there is "
@@ -246,10 +248,11 @@ class Log(Pane):
         return fmt.when(at_ms / 1000, self.host.snapshot.at_s)
 
     def _bar(self, row: ConsumerPartition) -> Line:
-        most = max((each.end - each.position for each in self.list.rows), default=0)
-        share = (row.end - row.position) / most if most else 0.0
-        if not share:
+        if row.end <= row.position:
             return [Span("·" * _BAR, "rule")]
+        most_s = max(_FULL_S, *(each.lag_seconds for each in self.list.rows))
+        # What is behind is seen, however little it is.
+        share = max(0.02, row.lag_seconds / most_s)
         return [Span(bar(share, _BAR, plain=self.host.plain_signs()), "warning" if row.lag_seconds > 10 else "notice")]
 
     def _state(self, row: ConsumerPartition) -> Line:
