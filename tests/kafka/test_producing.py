@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from tests.harness.kafka import PASSWORD, USER, Broker
 from tests.harness.kafka_topics import COMPACTED, DEADLINE_S, Event, Topic
 from tests.harness.partitioners import java, librdkafka, sarama
 from tests.harness.process import clean_environment
+from tests.harness.shown import missing, shown
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 ONE = ("publish", "www.example.org", "A", "192.0.2.1", "192.0.2.2", "--ttl", "300")
@@ -230,6 +233,24 @@ def test_a_zone_file_is_served_and_replaced(
     )
 
 
+def test_the_commands_of_the_page_about_kafka(broker: Broker, tmp_path: pathlib.Path) -> None:
+    """As they are printed, with what is printed below them."""
+    topic = Topic(broker, partitions=4)
+    settings = clean_environment(Writer(topic, tmp_path).settings) | {"PYTHONPATH": str(ROOT)}
+    (tmp_path / "events.jsonl").write_text(lines(20_000))
+    shutil.copy(ROOT / "examples" / "example.org.zone", tmp_path)
+    commands = shown("docs/kafka.md")
+    assert len(commands) == 3
+    for each in commands:
+        command = [sys.executable, "-m", *shlex.split(each.command)]
+        done = subprocess.run(
+            command, env=settings, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done
+        assert not missing(each, done.stdout.replace(topic.name, "zones")), done
+
+
 # -- what fails
 
 
@@ -239,6 +260,16 @@ def test_a_broker_that_is_away(broker: Broker, tmp_path: pathlib.Path) -> None:
     assert write.refusal(*ONE) == f"nothing was published: Kafka at {address}: connection refused"
     zone = zone_file(tmp_path, 1, "192.0.2.1", "")
     assert f"Kafka at {address}: connection refused" in write.refusal("import", zone, "--origin", "example.org")
+
+
+def test_a_broker_that_hangs_from_the_start(broker: Broker, tmp_path: pathlib.Path) -> None:
+    """It is there and says nothing: that is what is said, and nothing of brokers that are up or down."""
+    write = Writer(Topic(broker), tmp_path)
+    with halted(broker):
+        said = write.refusal(*ONE)
+    assert said.startswith("nothing was published: ")
+    assert "no answer within " in said or "do not answer" in said, said
+    assert "down" not in said
 
 
 def test_a_topic_that_is_not_there_is_not_made(broker: Broker, tmp_path: pathlib.Path) -> None:
