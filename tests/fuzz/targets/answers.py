@@ -18,6 +18,8 @@ from streamdns.dns import unusual
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy
+from streamdns.dns.reply_kind import ERROR, kind_of
+from streamdns.dns.unusual import cookie_of, cut_short
 from streamdns.metrics.registry import Registry
 from streamdns.serving.responder import Responder
 from streamdns.serving.statistics import Statistics
@@ -170,12 +172,34 @@ def _whole(responder: Responder, packet: bytes, reply: bytes, *, tcp: bool) -> N
         assert len(shown) == len(set(shown)), "a record stands twice"
     if message.flags & dns.flags.TC:
         assert not tcp, "cut over TCP"
+    _limited(answerer, packet, reply)
     if not answerer.policy.rotate:
         assert answer(responder, packet, tcp=tcp) == reply, "not the same reply again"
     answerer.bind(bench().snapshot())
     lines(lambda: answerer.reply(packet, tcp, 0),
           most=LINES + LINES_AN_OCTET * (len(packet) + len(reply)))
     answerer.unbind()
+
+
+def _limited(answerer: Answerer, packet: bytes, reply: bytes) -> None:
+    """What rate limiting makes of it: a kind that is the same each time, and a short reply that is in order."""
+    view = bench().snapshot()
+    try:
+        kind = kind_of(reply, view)
+        assert kind == kind_of(reply, view)
+    finally:
+        view.close()
+    assert len(kind.name) <= 255
+    assert kind.what != ERROR or not kind.name
+    assert (kind.what == ERROR) == (reply[3] & 15 not in (0, 3) or len(reply) == 12), "another kind than its code"
+    assert len(cookie_of(packet)) <= 40 or kind.what == ERROR
+    if kind.what != ERROR:
+        short = cut_short(answerer, packet, reply, 0)
+        message = dns.message.from_wire(short)
+        assert message.flags & dns.flags.TC
+        assert not message.answer
+        assert short[:2] == packet[:2]
+        assert len(short) <= 512, "held back, and longer than a plain reply may be"
 
 
 def _announced(packet: bytes, end: int) -> int | None:
