@@ -14,6 +14,8 @@ from streamdns.dns.wire import AA, DNAME, HEADER_SIZE, NOERROR, NS, NXDOMAIN, SO
 ANSWER, NODATA, ABSENT, REFERRAL, ERROR = "answer", "no data", "no such name", "referral", "error"
 _MOST_POINTERS: Final = 20
 _AT_QUESTION: Final = b"\xc0\x0c"
+#: Every key ends with an octet 0. An empty one would do as well, but LMDB takes none.
+_NO_KEY: Final = b"\1"
 
 
 class Kind(NamedTuple):
@@ -100,7 +102,7 @@ def _key(lower: bytes) -> bytes:
         at += length
     labels.reverse()
     key = b"\0".join(labels) + b"\0"
-    return b"" if b"\1" in key or key.count(b"\0") != (len(labels) or 1) else key
+    return _NO_KEY if b"\1" in key or key.count(b"\0") != (len(labels) or 1) else key
 
 
 def _record_end(reply: bytes, at: int) -> int:
