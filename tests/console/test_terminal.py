@@ -107,16 +107,16 @@ def test_the_log_is_away_and_comes_back_under_the_open_console(
         terminal.waits_for(r"● serving[^\n]*⟳ 1 s")
         away = server.log.with_name("away.jsonl")
         server.log.rename(away)
-        terminal.waits_for(r"rebuilding(?s:.*)needs attention \(\d\)(?s:.*)▲ since \d\d:\d\d: ")
+        terminal.waits_for(r"held(?s:.*)needs attention \(\d\)(?s:.*)▲ since \d\d:\d\d: ")
         terminal.waits_for(r"answers +[1-9][\d.]*k?/s")
         terminal.keys("3")
-        terminal.waits_for(r"state +. rebuilding  for \d")
+        terminal.waits_for(r"state +. held  for \d")
         away.rename(server.log)
         terminal.waits_for(r"state +● following")
         server.publish("new.example.org", "A", ["192.0.2.1"])
         terminal.keys("1")
         screen = terminal.waits_for(r"● serving(?s:.*)new\.example\.org\.[^\n]*nothing → 192\.0\.2\.1")
-        assert "rebuilding" not in screen
+        assert "held" not in screen
 
 
 @pytest.mark.slow
