@@ -93,18 +93,18 @@ def test_brokers_that_hang_up_now_and_then(tmp_path: pathlib.Path, version: str)
     reason = missing()
     if reason:
         pytest.skip(reason)
-    limits = {"connections.max.idle.ms": "1500", "connections.max.reauth.ms": "3000"}
+    limits = {"connections.max.idle.ms": "3000", "connections.max.reauth.ms": "5000"}
     with Broker(tmp_path / "kafka", version, **limits) as broker:
         topic = Topic(broker, partitions=2)
         login = {"mechanism": "SCRAM-SHA-256", "user": USER, "password": PASSWORD}
         # Looks that are further apart than a broker bears silence, and others that are closer.
-        sources = [topic.source(check_s=2.5, addresses=(broker.address("SASL"),), **login),
+        sources = [topic.source(check_s=4.0, addresses=(broker.address("SASL"),), **login),
                    topic.source(check_s=0.5, addresses=(broker.address("SASL"),), **login),
-                   topic.source(check_s=2.5)]
+                   topic.source(check_s=4.0)]
         try:
             for source in sources:
                 source.connect({}, {})
-            end_s = time.monotonic() + 10.0
+            end_s = time.monotonic() + 16.0
             number = 0
             while time.monotonic() < end_s:
                 topic.produce([Event(b"k", b"%d" % number, number % 2)])

@@ -16,7 +16,7 @@ from streamdns.errors import SourceError
 from streamdns.events.batch import Partition
 from streamdns.sources.kafka.cluster import Cluster
 from streamdns.sources.kafka.config import KafkaConfig
-from streamdns.sources.kafka.connection import Connection, ConnectionLost
+from streamdns.sources.kafka.connection import Connection, ConnectionLost, HungUp
 from streamdns.sources.kafka.fetching import FetchingClient
 from streamdns.sources.kafka.librdkafka import SILENT, connection_options
 from streamdns.sources.kafka.topic import Leader
@@ -72,12 +72,13 @@ class ConfluentClient(FetchingClient):
         return self._leaders[partition].id
 
     def _ask(self, leader: int, request: bytes) -> bytes:
-        try:
-            return self._connection(leader).ask(request, self._config.fetch_max_bytes)
-        except ConnectionLost:
-            # Brokers hang up on who was silent or logged in for long. Asking twice for the same is no harm.
-            self._hang_up(leader)
-            return self._connection(leader).ask(request, self._config.fetch_max_bytes)
+        # Brokers hang up on who was silent or logged in for long, sometimes twice. Asking again is no harm.
+        for after in (ConnectionLost, HungUp, HungUp):
+            try:
+                return self._connection(leader).ask(request, self._config.fetch_max_bytes)
+            except after:
+                self._hang_up(leader)
+        return self._connection(leader).ask(request, self._config.fetch_max_bytes)
 
     def _connection(self, leader: int) -> Connection:
         connection = self._connections.get(leader)

@@ -42,6 +42,10 @@ class ConnectionLost(SourceError):
     """The broker hung up or does not answer. It may do so on who was silent or logged in for long."""
 
 
+class HungUp(ConnectionLost):
+    """The broker closed the connection."""
+
+
 class Connection:
     """A connection that is ready for requests, one at a time; raises SourceError."""
 
@@ -91,7 +95,7 @@ class Connection:
         while at < size:
             got = self._sock.recv_into(octets[at:])
             if not got:
-                raise ConnectionLost(f"{self._where}: the broker closed the connection")
+                raise HungUp(f"{self._where}: the broker closed the connection")
             at += got
         return octets
 

@@ -18,7 +18,7 @@ from gevent import socket as gsocket
 from gevent.queue import JoinableQueue
 from pykafka.broker import Broker
 from pykafka.cluster import Cluster as PykafkaCluster
-from pykafka.exceptions import KafkaException
+from pykafka.exceptions import KafkaException, SocketDisconnectedError
 from pykafka.handlers import GEventHandler
 from pykafka.managedbalancedconsumer import ManagedBalancedConsumer
 from pykafka.protocol import FetchRequest
@@ -35,6 +35,7 @@ from streamdns.sources.kafka.tls import context_of
 
 _FETCH: Final = 2  # The newest version that it speaks by itself.
 _REPLY_S: Final = 15.0
+_HANG_UPS: Final = 2
 _CONNECT_S: Final = 10.0
 
 # It logs tracebacks of what is raised to us as well.
@@ -151,6 +152,10 @@ class _Request:
         return len(self._octets).to_bytes(4, "big") + self._octets
 
 
+def _reply(broker: Any, request: bytes) -> bytes:
+    return bytes(broker.handler.request(_Request(request)).get())
+
+
 class PykafkaClient(FetchingClient):
     """Reads over pykafka's connections, to the leaders that it knows."""
 
@@ -219,7 +224,14 @@ class PykafkaClient(FetchingClient):
             raise SourceError(f"pykafka is not connected to broker {leader}")
         try:
             with gevent.Timeout(_REPLY_S, SourceError(f"the broker did not answer within {_REPLY_S:g} s")):
-                return bytes(broker.handler.request(_Request(request)).get())
+                # Brokers hang up on who was silent for long, sometimes twice. Asking again for the same is no harm.
+                for _ in range(_HANG_UPS):
+                    try:
+                        return _reply(broker, request)
+                    except SocketDisconnectedError:
+                        _cut(broker)
+                        broker.connect(attempts=1)
+                return _reply(broker, request)
         except (KafkaException, OSError) as error:
             raise SourceError(f"pykafka lost the broker: {sentence(error)}") from error
 
