@@ -7,7 +7,7 @@ import subprocess
 
 from benchmarks import machine
 from benchmarks.options import Options
-from benchmarks.resolvers import PeerResolver
+from benchmarks.resolvers import PeerResolver, Recursor, Unbound
 from benchmarks.servers import MeasuredKnot, MeasuredPeer, Streamdns
 from streamdns.settings.table import BY_NAME
 from tests.attacks import zone
@@ -60,21 +60,12 @@ def _knows(option: str) -> bool:
     return done.returncode == 0
 
 
-class AttackedUnbound(PeerResolver):
+class AttackedUnbound(Unbound):
     """Unbound as it comes, with one thread."""
 
-    name, program = "Unbound", "unbound"
-
-    def command(self, run_folder: str) -> list[str]:
-        """-d stays in the foreground."""
-        config = self.folder / "unbound.conf"
-        config.write_text(
-            f'server:\n  interface: 127.0.0.1@{self.port}\n  num-threads: 1\n  username: ""\n  chroot: ""\n'
-            f'  directory: "{run_folder}"\n  pidfile: ""\n  use-syslog: no\n  verbosity: 0\n  do-ip6: no\n'
-            f'  module-config: "iterator"\n  root-hints: "{self.hints}"\n  access-control: 127.0.0.0/8 allow\n'
-            "remote-control:\n  control-enable: no\n"
-        )
-        return [str(find_tool(self.program)), "-d", "-p", "-c", str(config)]
+    def tuning(self) -> str:
+        """Nothing."""
+        return ""
 
 
 class AttackedBindResolver(PeerResolver):
@@ -95,19 +86,12 @@ class AttackedBindResolver(PeerResolver):
         return [str(find_tool("named")), "-4", "-f", "-n", "1", "-c", str(config)]
 
 
-class AttackedRecursor(PeerResolver):
+class AttackedRecursor(Recursor):
     """PowerDNS Recursor as it comes, with one thread and without DNSSEC."""
 
-    name, program = "PowerDNS Recursor", "pdns_recursor"
-
-    def command(self, run_folder: str) -> list[str]:
-        """Its settings are all on the command line."""
-        return [
-            str(find_tool(self.program)), f"--config-dir={run_folder}", f"--socket-dir={run_folder}", "--daemon=no",
-            "--local-address=127.0.0.1", f"--local-port={self.port}", f"--hint-file={self.hints}", "--threads=1",
-            "--distributor-threads=0", "--pdns-distributes-queries=no", "--dont-query=", "--dnssec=off",
-            "--allow-from=127.0.0.0/8", "--loglevel=3", "--security-poll-suffix=", "--write-pid=no",
-        ]
+    def tuning(self) -> list[str]:
+        """Nothing."""
+        return []
 
 
 def tasks(pid: int) -> list[int]:

@@ -87,11 +87,14 @@ class Unbound(PeerResolver):
             f'server:\n  interface: 127.0.0.1@{self.port}\n  num-threads: 1\n  username: ""\n  chroot: ""\n'
             f'  directory: "{run_folder}"\n  pidfile: ""\n  use-syslog: no\n  verbosity: 0\n  do-ip6: no\n'
             f'  module-config: "iterator"\n  root-hints: "{self.hints}"\n  access-control: 127.0.0.0/8 allow\n'
-            f"  msg-cache-size: {MEMORY_MB // 2}m\n  rrset-cache-size: {MEMORY_MB // 2}m\n"
-            f"  outgoing-range: {2 * WAITING}\n  num-queries-per-thread: {WAITING}\n{_limits_off()}"
-            "remote-control:\n  control-enable: no\n"
+            f"{self.tuning()}remote-control:\n  control-enable: no\n"
         )
         return [str(find_tool(self.program)), "-d", "-p", "-c", str(config)]
+
+    def tuning(self) -> str:
+        """Lines for what is not as it comes."""
+        return (f"  msg-cache-size: {MEMORY_MB // 2}m\n  rrset-cache-size: {MEMORY_MB // 2}m\n"
+                f"  outgoing-range: {2 * WAITING}\n  num-queries-per-thread: {WAITING}\n{_limits_off()}")
 
 
 def _limits_off() -> str:
@@ -114,8 +117,12 @@ class Recursor(PeerResolver):
             "--local-address=127.0.0.1", f"--local-port={self.port}", f"--hint-file={self.hints}", "--threads=1",
             "--distributor-threads=0", "--pdns-distributes-queries=no", "--dont-query=", "--dnssec=off",
             "--allow-from=127.0.0.0/8", "--loglevel=3", "--security-poll-suffix=", "--write-pid=no",
-            f"--max-mthreads={WAITING}",
+            *self.tuning(),
         ]
+
+    def tuning(self) -> list[str]:
+        """Options for what is not as it comes."""
+        return [f"--max-mthreads={WAITING}"]
 
 
 def peers(folder: pathlib.Path, *, options: Options, hints: pathlib.Path) -> list[PeerResolver]:

@@ -21,6 +21,7 @@ from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.listening import InetListener
 from streamdns.runtime.turns import take_turn
+from streamdns.runtime.waited_for import WaitedFor
 
 _log = logs.get("metrics")
 _CONNECTIONS: Final = 16
@@ -43,7 +44,7 @@ class PrometheusServer(Service):
         self._server: Any = None
         self._stopped = Event()
         self._open = 0
-        self._waiting: dict[gevent.Greenlet, None] = {}
+        self._waited_for = WaitedFor()
 
     def start(self) -> None:
         """Bind and serve; raises ConfigError and NotYet."""
@@ -54,7 +55,7 @@ class PrometheusServer(Service):
 
     def _connected(self, client: Any, _: object) -> None:
         """Serve one connection, which ends with the answer; called in a greenlet of its own."""
-        if self._open >= _CONNECTIONS and not self._make_room():
+        if self._open >= _CONNECTIONS and not self._waited_for.make_room():
             client.close()
             return
         self._open += 1
@@ -71,7 +72,7 @@ class PrometheusServer(Service):
             return
         take_turn()
         answer = self._answer(head)
-        with self._waited_for(), gevent.Timeout(_ANSWER_S, False):
+        with self._waited_for.waiting(), gevent.Timeout(_ANSWER_S, False):
             client.sendall(answer)
             # What is still unread would reset the connection and take the answer away.
             client.shutdown(1)
@@ -82,7 +83,7 @@ class PrometheusServer(Service):
     def _head_of(self, client: Any) -> bytes | None:
         """Read the head of a request, up to the empty line; None for one that is too long or not there in time."""
         head: bytes = b""
-        with self._waited_for(), gevent.Timeout(_HEAD_S, False):
+        with self._waited_for.waiting(), gevent.Timeout(_HEAD_S, False):
             while len(head) <= _HEAD_BYTES:
                 data: bytes = client.recv(_HEAD_BYTES)
                 if not data:
@@ -107,23 +108,6 @@ class PrometheusServer(Service):
             take_turn()
         content = _response(b"200 OK", CONTENT_TYPE.encode(), b"".join(parts), b"Cache-Control: no-store\r\n")
         return content[: content.index(b"\r\n\r\n") + 4] if method == b"HEAD" else content
-
-    @contextlib.contextmanager
-    def _waited_for(self) -> Any:
-        greenlet = gevent.getcurrent()
-        self._waiting[greenlet] = None
-        try:
-            yield
-        finally:
-            self._waiting.pop(greenlet, None)
-
-    def _make_room(self) -> bool:
-        """Close the connection that has been waited for the longest; returns whether there was one."""
-        for greenlet in self._waiting:
-            del self._waiting[greenlet]
-            greenlet.kill(block=False)
-            return True
-        return False
 
     def run(self) -> None:
         """Wait for stop(): the server has greenlets of its own."""

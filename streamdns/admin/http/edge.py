@@ -27,6 +27,7 @@ from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.native import LowPriorityThread
 from streamdns.runtime.turns import take_turn
+from streamdns.runtime.waited_for import WaitedFor
 from streamdns.settings.admin import Proxies
 
 CONNECTIONS: Final = 64
@@ -226,7 +227,7 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         """Those who are believed about the client; may be replaced, too."""
         self.requests = registry.counter("admin.requests")
         self.refused = registry.counter("admin.refused")
-        self._waiting: dict[gevent.Greenlet, None] = {}
+        self._waited_for = WaitedFor()
         self._hands = LowPriorityThread()
         self._open = 0
         registry.callback("admin.connections", lambda: self._open)
@@ -267,24 +268,16 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         super().stop(timeout=timeout)
         self._hands.close()
 
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
         """Mark the current connection as waiting for its client: it may be closed to make room for a new one."""
-        greenlet = gevent.getcurrent()
-        self._waiting[greenlet] = None
-        try:
-            yield
-        finally:
-            self._waiting.pop(greenlet, None)
+        return self._waited_for.waiting()
 
     def _make_room(self) -> bool:
         """Close the connection that has been waiting the longest; returns whether there was one."""
-        for greenlet in self._waiting:
-            del self._waiting[greenlet]
-            greenlet.kill(block=False)
+        made = self._waited_for.make_room()
+        if made:
             _log.warning("admin.limit_reached", connections=CONNECTIONS)
-            return True
-        return False
+        return made
 
     @staticmethod
     def peer_of(address: Any) -> str:
