@@ -5,12 +5,11 @@ from __future__ import annotations
 import pathlib
 import random
 import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Self
+from typing import Any
 
 import dns.edns
 import dns.exception
@@ -27,6 +26,7 @@ from tests.attacks import ADMIN, LOG, RESOLVER, ZONE, hostile, zone
 from tests.attacks.probe import Looks, Probe
 from tests.attacks.running import Running, hostile_servers
 from tests.harness import wait_until
+from tests.harness.background import Background
 
 _COLUMNS = (
     ("attack", "attack"), ("server", "server"), ("alone_max_ms", "alone max ms"), ("p50_ms", "p50 ms"),
@@ -194,32 +194,23 @@ def victim_packets() -> int:
     return int(reply.answer[0][0].strings[0])
 
 
-class GoodClient:
+class GoodClient(Background):
     """Asks a resolver for names that are there and that nobody asked for before, at a steady pace; a thread."""
 
     def __init__(self, port: int) -> None:
-        self._port, self._stop = port, threading.Event()
+        super().__init__()
+        self._port = port
         self._sent: dict[int, float] = {}
         self._answered = 0
         #: Codes of what came back, and texts of extended errors.
         self.codes: Counter[str] = Counter()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def answered(self) -> tuple[int, int]:
         """Stop, and say how many were answered right within five seconds, of how many."""
-        self._stop.set()
-        self._thread.join()
+        self._end()
         return self._answered, len(self._sent)
 
-    def _ask(self) -> None:
+    def _run(self) -> None:
         rng = random.Random(self._port)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("127.9.9.9", 0))

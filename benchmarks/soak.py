@@ -6,10 +6,8 @@ import http.client
 import json
 import pathlib
 import random
-import threading
 import time
 from contextlib import ExitStack
-from typing import Self
 
 import dns.message
 
@@ -20,6 +18,7 @@ from benchmarks.report import Result
 from benchmarks.servers import Streamdns, missing
 from tests.attacks import RESOLVER, hostile, zone
 from tests.attacks.running import Running, hostile_servers
+from tests.harness.background import Background
 
 _COLUMNS = (
     ("turn", "turn"), ("attacks", "attacks"), ("sent", "good queries"), ("lost", "lost"), ("max_ms", "max ms"),
@@ -131,27 +130,19 @@ def _shows(asker: Asker, owner: str, address: str) -> bool:
     return reply is not None and bytes(map(int, address.split("."))) in reply
 
 
-class Producer:
+class Producer(Background):
     """A good producer: changes names of a zone of its own, twenty a second; `last` is what each must have."""
 
     def __init__(self, log: pathlib.Path) -> None:
-        self._log, self._stop = log, threading.Event()
-        self._thread = threading.Thread(target=self._produce, daemon=True)
+        super().__init__()
+        self._log = log
         self.last = {f"h{number}.{_GOOD}": f"10.2.{number >> 8}.{number & 255}" for number in range(_NAMES)}
         lines = [zone.line(_GOOD, "SOA", [f"ns.{_GOOD} host.{_GOOD} 1 2 3 4 5"])]
         lines += [zone.line(owner, "A", [address]) for owner, address in self.last.items()]
         with log.open("ab") as file:
             file.writelines(lines)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _produce(self) -> None:
+    def _run(self) -> None:
         rng = random.Random(1)
         owners = list(self.last)
         with self._log.open("ab", buffering=0) as file:
@@ -162,28 +153,20 @@ class Producer:
                 file.write(zone.line(owner, "A", [self.last[owner]]))
 
 
-class AdminUser:
+class AdminUser(Background):
     """Somebody who looks at the node now and then; counts what was asked, and what was not answered within 10 s."""
 
     def __init__(self, port: int) -> None:
-        self._port, self._stop = port, threading.Event()
+        super().__init__()
+        self._port = port
         self._asked = self._failed = 0
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def counted(self) -> tuple[int, int]:
         """Requests and failures since the last time."""
         asked, failed, self._asked, self._failed = self._asked, self._failed, 0, 0
         return asked, failed
 
-    def _ask(self) -> None:
+    def _run(self) -> None:
         number = 0
         while not self._stop.wait(0.25):
             path = _PATHS[number % len(_PATHS)]

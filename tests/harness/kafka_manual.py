@@ -12,9 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from typing import Self
 
+from tests.harness.background import Background
 from tests.harness.kafka import LISTENERS, PASSWORD, USER, VERSIONS, Broker, not_installed
 from tests.harness.kafka_topics import Topic
 from tests.harness.process import ROOT, end, spawn
@@ -46,21 +45,12 @@ def main() -> int:
         return 0
 
 
-class _Kept:
+class _Kept(Background):
     """Starts a broker again some seconds after it was killed, unless it cannot start any more; a context manager."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__()
         self._broker = broker
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def wait(self) -> None:
         """Return when it is not kept any more."""

@@ -1,31 +1,36 @@
-"""Asks for many names without pause, in a thread of its own, and counts what is said of each kind of them."""
+"""Asks for names without pause, in a thread of its own, and keeps what is said of them."""
 
 from __future__ import annotations
 
+import random
 import socket
-import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Self
 
+import dns.exception
 import dns.name
 import dns.rcode
 import dns.rdatatype
 
+from tests.harness.background import Background
 from tests.harness.process import wait_until
-from tests.harness.server import HOST
+from tests.harness.server import HOST, Server
 
 _WINDOW = 64
 _WAIT_S = 0.05
 
 
-class Watch:
+class Watch(Background):
     """Names by kind, all asked for again and again while the context lasts; `rcodes` of each kind, NODATA by itself.
 
     `in_order` has what was said of each kind as it came, without repetitions: REFUSED, NOERROR, ...
     """
 
     def __init__(self, port: int, names: Mapping[str, Sequence[str]], rdtype: str = "A") -> None:
+        super().__init__()
         self._port = port
         number = int(dns.rdatatype.from_text(rdtype)).to_bytes(2, "big")
         self._asked = [
@@ -34,20 +39,18 @@ class Watch:
         self.rcodes: dict[str, Counter[str]] = {kind: Counter() for kind in names}
         self.in_order: dict[str, list[str]] = {kind: [] for kind in names}
         self.rounds = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        super().__enter__()
         self.a_round_more()
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        if not exc[0]:
-            self.a_round_more()
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self.a_round_more()
+        finally:
+            super().__exit__(kind, error, at)
 
     def a_round_more(self) -> None:
         """Return when all names were asked for once more, from now on."""
@@ -87,3 +90,35 @@ def zone_file(lines: Sequence[str]) -> str:
     """A zone file with these records below its SOA, its NS and the address of that."""
     head = ["$TTL 300", "@ SOA ns1 host 1 7200 3600 1209600 300", "@ NS ns1", "ns1 A 192.0.2.1"]
     return "\n".join([*head, *lines, ""])
+
+
+@contextmanager
+def asking(server: Server, addresses: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
+    """Ask for owner names in random turns, all the time; the list gets every answer without one of the addresses."""
+    with _Asker(server, addresses) as asker:
+        wait_until(lambda: asker.asked > 10 or asker.wrong, "questions are answered")
+        yield asker.wrong
+        already = asker.asked
+        wait_until(lambda: asker.asked > already + 50 or asker.wrong, "questions are answered to the end")
+
+
+class _Asker(Background):
+    def __init__(self, server: Server, addresses: Mapping[str, Sequence[str]]) -> None:
+        super().__init__()
+        self._server, self._addresses = server, [*addresses.items()]
+        self.asked = 0
+        self.wrong: list[str] = []
+
+    def _run(self) -> None:
+        chance = random.Random(7)
+        while not self._stop.is_set():
+            owner, addresses = chance.choice(self._addresses)
+            try:
+                reply = self._server.ask(owner)
+            except (OSError, dns.exception.DNSException) as err:
+                self.wrong.append(repr(err))
+                return
+            self.asked += 1
+            found = {rdata.to_text() for rrset in reply.answer for rdata in rrset}
+            if reply.rcode() != dns.rcode.NOERROR or found.isdisjoint(addresses):
+                self.wrong.append(reply.to_text())

@@ -18,7 +18,8 @@ from streamdns.errors import ViewError
 from streamdns.view.view import open_readonly
 from tests.harness import ROOT, Server, wait_until
 from tests.harness.disks import fill_disk
-from tests.integration.test_rebuild import BASE, SOA, asking, bulk, check, generations, line, swapped
+from tests.harness.watching import asking
+from tests.integration.test_rebuild import BASE, BOTH, SOA, bulk, check, generations, line, swapped
 
 ROUNDS = 10
 
@@ -47,7 +48,7 @@ def test_a_rebuild_is_asked_for_followed_and_told(serve: Callable[..., Server]) 
     server.start()
     old = generations(server)
     assert server.status()["view"]["last_rebuild"] is None
-    with asking(server, "both.example.org") as wrong:
+    with asking(server, BOTH) as wrong:
         done = server.command("rebuild")
     assert wrong == []
     assert (done.returncode, done.stderr) == (0, "")

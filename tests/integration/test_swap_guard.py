@@ -6,17 +6,15 @@ import functools
 import json
 import os
 import pty
-import random
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import dns.exception
 import dns.rcode
 
 from tests.harness import ROOT, Server, wait_until
+from tests.harness.watching import asking
 from tests.integration.admin_calls import call
 from tests.integration.test_rebuild import check, generations, line, replace, swapped
 
@@ -31,6 +29,7 @@ def zone(number: int, *, names: int = NAMES) -> list[bytes]:
     return [*made, line(apex, "SOA", SOA)]
 
 
+ADDRESSES = {f"n{each}.z{number}.example.": [f"192.0.2.{each}"] for number in range(ZONES) for each in range(NAMES)}
 EVERYTHING = [each for number in range(ZONES) for each in zone(number)]
 
 
@@ -46,46 +45,12 @@ def is_held(server: Server) -> bool:
     return server.status()["view"]["held"] is not None
 
 
-@contextmanager
-def asking_for_all(server: Server) -> Iterator[list[str]]:
-    """Ask for every name, in random turns, all the time; the list gets every answer that is not the record's."""
-    wrong: list[str] = []
-    asked = 0
-    end = threading.Event()
-    owners = [(f"n{each}.z{number}.example.", f"192.0.2.{each}") for number in range(ZONES) for each in range(NAMES)]
-
-    def ask() -> None:
-        nonlocal asked
-        chance = random.Random(7)
-        while not end.is_set():
-            owner, address = chance.choice(owners)
-            try:
-                reply = server.ask(owner)
-            except (OSError, dns.exception.DNSException) as err:
-                wrong.append(repr(err))
-                return
-            asked += 1
-            if reply.rcode() != dns.rcode.NOERROR or address not in reply.to_text():
-                wrong.append(reply.to_text())
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        wait_until(lambda: asked > 10 or wrong, "questions are answered")
-        yield wrong
-        already = asked
-        wait_until(lambda: asked > already + 50 or wrong, "questions are answered to the end")
-    finally:
-        end.set()
-        thread.join()
-
-
 def test_a_log_that_is_cut_and_filled_again_slowly_takes_no_name_away(serve: Callable[..., Server]) -> None:
     """Cut to a part of one zone, then written again zone by zone; killed in between. It takes over by itself."""
     server = filled(serve)
     old = generations(server)
     begin = EVERYTHING[:20]
-    with asking_for_all(server) as wrong:
+    with asking(server, ADDRESSES) as wrong:
         os.truncate(server.log, sum(map(len, begin)))
         wait_until(lambda: is_held(server), "it is held")
         for number in range(3):
@@ -107,7 +72,7 @@ def test_a_log_that_is_cut_and_filled_again_slowly_takes_no_name_away(serve: Cal
     server.kill()
     assert len(generations(server)) == 2
     server.start()
-    with asking_for_all(server) as wrong:
+    with asking(server, ADDRESSES) as wrong:
         wait_until(lambda: is_held(server), "it is held on")
         assert server.metrics()["streamdns_consumer_rebuilds_total"] == 0
         for number in range(3, ZONES):
