@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.harness.peers import Bind, Knot, Nsd, Peer, check_zone, require_tools
-from tests.harness.process import ROOT, free_port, wait_until
+from tests.harness.process import ROOT, free_port, next_ms, wait_until
 from tests.harness.server import Server, ServerDied, event_line
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "check_zone",
     "event_line",
     "free_port",
+    "next_ms",
     "require_tools",
     "wait_until",
 ]

@@ -56,6 +56,14 @@ def wait_until(condition: Callable[[], T], what: str, *, timeout_s: float = 20.0
         time.sleep(interval_s)
 
 
+def next_ms() -> int:
+    """A millisecond of the clock (of time.time_ns()) that has just begun: all that was done before was before it."""
+    before = time.time_ns() // 1_000_000
+    while (now := time.time_ns() // 1_000_000) <= before:
+        pass
+    return now
+
+
 def spawn(
     command: Sequence[str],
     *,

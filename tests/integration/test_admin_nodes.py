@@ -124,7 +124,7 @@ def test_waiting_for_all_nodes_ends_when_dig_shows_it_on_all(nodes: MakeNodes) -
     late_url = f"http://{HOST}:{late.admin_port}"
     wait_until(lambda: [dig(server) for server in everyone] == ["192.0.2.77"] * 3, "all have the first address")
     done = first.command(
-        "publish", "www.example.org", "A", "192.0.2.88", "--ttl", "300", "--wait", "--wait-timeout", "1"
+        "publish", "www.example.org", "A", "192.0.2.88", "--ttl", "300", "--wait", "--wait-timeout", "2"
     )
     assert done.returncode == 1
     assert done.stderr.startswith("streamdns: published, but ")
@@ -135,7 +135,7 @@ def test_waiting_for_all_nodes_ends_when_dig_shows_it_on_all(nodes: MakeNodes) -
         {"offset": position}, {"name": "www.example.org", "type": "A", "content": "192.0.2.88"},
     ]
     for way in ways:
-        status, document = ask(first, "/v1/wait", timeout=0.5, nodes="all", **way)
+        status, document = ask(first, "/v1/wait", timeout=1.5, nodes="all", **way)
         assert status == 504
         (not_there,) = [each["node"] for each in document["nodes"] if not each["applied"]]
         assert late_url in not_there

@@ -71,7 +71,7 @@ def test_the_client_may_stop_sending_and_read_on(start: Callable[..., Server]) -
 
 def test_an_idle_connection_is_closed(start: Callable[..., Server]) -> None:
     """After DNS_TCP_IDLE_TIMEOUT, whether it has asked something or not."""
-    server = start(DNS_TCP_IDLE_TIMEOUT="0.3")
+    server = start(DNS_TCP_IDLE_TIMEOUT="1.5")
     with Client(server.port) as silent, Client(server.port) as spoke:
         assert spoke.ask() is not None
         assert (silent.read(), spoke.read()) == (None, None)

@@ -35,7 +35,7 @@ class Network:
 
     def ask(self, address: str, port: int, *options: str) -> str:
         """The address of www.example.org, as the server at an address answers it; "" without an answer."""
-        words = [*self.inside, "dig", "+short", "+time=1", "+tries=1", *options, f"@{address}", "-p", str(port)]
+        words = [*self.inside, "dig", "+short", "+time=3", "+tries=1", *options, f"@{address}", "-p", str(port)]
         done = subprocess.run([*words, "www.example.org", "A"], capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 

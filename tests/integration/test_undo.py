@@ -6,10 +6,9 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
-from tests.harness import ROOT, Server, event_line, wait_until
+from tests.harness import ROOT, Server, event_line, next_ms, wait_until
 from tests.integration.test_rebuild import line
 
 ZONES, NAMES = 4, 2500
@@ -35,7 +34,7 @@ def test_ten_thousand_deletes_are_put_back(serve: Callable[..., Server]) -> None
     server.start()
     before = digests(server)
     assert len(before) == ZONES
-    began_ms = time.time_ns() // 1_000_000 + 1
+    began_ms = next_ms()
     server.append(event_line(f"{owner(zone, number)}|A", None, 2) for zone in range(ZONES) for number in range(NAMES))
     server.publish("z0.example.", "SOA", None, timestamp=2)
     server.wait_applied()
@@ -62,7 +61,7 @@ def test_somebody_at_a_terminal_is_asked(serve: Callable[..., Server]) -> None:
     server = serve(start=False)
     server.append([line("example.", "SOA", SOA), line("x.example.", "A", "192.0.2.1")])
     server.start()
-    began_ms = time.time_ns() // 1_000_000 + 1
+    began_ms = next_ms()
     server.publish("x.example.", "A", None, timestamp=2)
     server.wait_applied()
     for answer, code in (("n", 1), ("y", 0)):

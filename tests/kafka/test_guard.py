@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
 
-from tests.harness import Server, wait_until
+from tests.harness import Server, next_ms, wait_until
 from tests.harness.kafka import Broker
 from tests.harness.kafka_node import ZONE, Prober, check, event, foundation, settings
 from tests.harness.kafka_topics import COMPACTED, DEADLINE_S, Event, Topic
@@ -78,7 +77,7 @@ def test_ten_thousand_deletes_are_undone(broker: Broker, client: str, serve: Cal
     assert server.command("import", str(file), "--origin", "many.example").returncode == 0
     check(server, topic)
     before = server.command("digest").stdout.split()[0]
-    began = time.time_ns() // 1_000_000 + 1  # Of the changes before none was applied later.
+    began = next_ms()
     file.write_text("\n".join(zone.splitlines()[:4]) + "\n")
     assert server.command("import", str(file), "--origin", "many.example", "--replace").returncode == 0
     check(server, topic)

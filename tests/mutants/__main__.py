@@ -1,8 +1,9 @@
 """`python -m tests.mutants [GROUP ...]`: change the pure modules in small ways, one at a time, and see that a unit test
 fails each time. All of it takes two hours.
 
-With --sample few of the changes of one group are played, within --seconds. Those that cannot be told from the original
-are in equivalent.txt, with the reason.
+With --sample few of the changes of one group are played, within --seconds; with --again those alone that no test has
+noticed the last time, for the sake of tests that were added since. Those that cannot be told from the original are in
+equivalent.txt, with the reason.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import argparse
 import json
 import multiprocessing
 import random
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ import pytest
 
 from tests.mutants.changes import ROOT, Change, Finder
 from tests.mutants.groups import GROUPS, Group, equivalent, is_equivalent
-from tests.mutants.play import SURVIVED, TIMED_OUT, UNTOUCHED, Outcome, Play
+from tests.mutants.play import KILLED, SURVIVED, TIMED_OUT, UNTOUCHED, Outcome, Play
 
 WORK = ROOT / "build" / "mutants"
 #: Of 100 changes tests notice so many at least; a sample of few may fall below it by chance.
@@ -31,10 +31,14 @@ LEAST_SAMPLED = 100
 
 
 def play(group: Group, file: Path, *, seed: int, until_s: float, jobs: int, only: Sequence[str]) -> None:
-    """Play the changes of a group in a random order, in a process of its own: outcomes go to `file`."""
+    """Play the changes of a group in a random order, in a process of its own: outcomes go to `file`, which may have
+    some already.
+    """
     finder = Finder(group.modules)
     sys.meta_path.insert(0, finder)
-    changes = [change for change in finder.changes if not only or any(each in change.function for each in only)]
+    played = {outcome.change for outcome in outcomes(file)}
+    changes = [change for change in finder.changes if change not in played
+               and (not only or any(each in change.function for each in only))]
     random.Random(seed).shuffle(changes)
     options = ["-q", "-s", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
     deselected = [f"--deselect={each}" for each in group.left_out]
@@ -70,6 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of {', '.join(GROUPS)}; by default all")
     parser.add_argument("--sample", action="store_true", help="some changes, of one group unless some are named")
+    parser.add_argument("--again", action="store_true", help="those that were not noticed the last time")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="functions whose name has it")
     parser.add_argument("--seed", type=int, default=None, help="which ones")
     parser.add_argument("--seconds", type=float, default=None, help="end after so long, with what is known by then")
@@ -81,12 +86,13 @@ def main() -> int:
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 30)
     names = options.groups or ([random.Random(seed).choice(sorted(GROUPS))] if options.sample else list(GROUPS))
     print(f"seed {seed} (again: --seed {seed} {' '.join(names)})", flush=True)
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
+    WORK.mkdir(parents=True, exist_ok=True)
     good = True
     for name in names:
         until_s = time.monotonic() + (options.seconds or float("inf"))
         file = WORK / f"{name}.jsonl"
+        noticed = [each for each in outcomes(file) if each.how in (KILLED, TIMED_OUT)] if options.again else []
+        file.write_text("".join(json.dumps(each) + "\n" for each in noticed), encoding="utf-8")
         arguments = {"seed": seed, "until_s": until_s, "jobs": options.jobs, "only": options.only}
         process = multiprocessing.get_context("fork").Process(target=play, args=(GROUPS[name], file), kwargs=arguments)
         process.start()

@@ -110,3 +110,91 @@ def test_an_answer_ends_the_failure_of_its_type_alone() -> None:
     cache.put_failure(NAME, 1, "silent", 0.0)
     deny(cache, store.NODATA)
     assert [(rdtype, entry.kind) for rdtype, entry in cache.entries_of(NAME)] == [(1, store.NODATA)]
+
+
+def test_what_proves_a_denial_is_counted_to_the_octet() -> None:
+    """The owners of what is signed, its records and its signatures: each octet more is one more."""
+    def of(**more: Any) -> int:
+        rrset = SIGNED._replace(**more)
+        return cost((b"\0", 1), Entry(kind=2, trust=5, records=(), signatures=(), ttl_s=1, until_s=1.0, proof=(rrset,)))
+
+    usual = of()
+    assert of(owner=b"\3abc\0") == usual + 2
+    assert of(rdatas=(b"12345", b"678 and 8")) == usual + 6
+    assert of(signatures=(b"signed twice",)) == usual + 6
+    piece = of(rdatas=(b"12345", b"678", b"")) - usual
+    assert piece > 33
+    assert of(signatures=(b"signed", b"")) - usual == piece
+
+
+def test_what_is_put_in_anew_takes_the_place_of_what_was() -> None:
+    cache = Cache(1 << 20)
+    put(cache)
+    before = cache.bytes
+    put(cache)
+    assert (len(cache), cache.bytes) == (1, before)
+    assert [kind for kind, _ in cache.kinds_of(NAME)] == [1]
+    cache.put_failure(NAME, 1, "silent", 0.0)
+    cache.forget(NAME, 1)
+    assert [(kind, entry is None) for kind, entry in cache.kinds_of(NAME)] == [(1, False)], "the failure alone"
+    assert cache.flush(NAME) == 1
+    assert (list(cache.kinds_of(NAME)), cache.flush(NAME), cache.bytes) == ([], 0, 0)
+
+
+def test_the_bound_may_be_reached_and_what_had_to_go_is_counted() -> None:
+    cache = Cache(1 << 20)
+    put(cache)
+    one = cache.bytes
+    cache = Cache(3 * one)
+    for number in range(5):
+        cache.put(NAME[:-1] + b"\1%d\0" % number, 1, (b"\1\2\3\4",), trust=store.ANSWER, ttl_s=60, now_s=0.0)
+    longer = cache.bytes // len(cache)
+    exact = Cache(3 * longer)
+    for number in range(5):
+        exact.put(NAME[:-1] + b"\1%d\0" % number, 1, (b"\1\2\3\4",), trust=store.ANSWER, ttl_s=60, now_s=0.0)
+    assert (len(exact), exact.bytes, exact.evicted) == (3, 3 * longer, 2)
+
+
+def test_what_ended_is_there_for_a_day_and_not_a_moment_longer() -> None:
+    for later_s, kept in ((store.MAX_STALE_S - 1.0, 1), (float(store.MAX_STALE_S), 0)):
+        cache = Cache(1 << 20)
+        put(cache, ttl_s=60, now_s=0.0)
+        assert cache.get(NAME, 1, 60.0 + later_s) is None
+        assert len(cache) == kept, later_s
+    cache = Cache(1 << 20)
+    cache.put_failure(NAME, 1, "silent", 0.0)
+    assert cache.get(NAME, 1, store.FAILURE_TTL_S) is None
+    assert len(cache) == 0, "a failure that is over is of no use"
+
+
+def test_how_stale_it_may_be_is_for_the_caller_to_say() -> None:
+    cache = Cache(1 << 20)
+    put(cache, ttl_s=60, now_s=0.0)
+    assert cache.get(NAME, 1, 75.0, stale_s=20.0) is not None
+    assert cache.get(NAME, 1, 85.0, stale_s=20.0) is None
+
+
+def test_what_is_trusted_less_waits_for_the_very_end() -> None:
+    cache = Cache(1 << 20)
+    put(cache, trust=store.ANSWER, ttl_s=60, now_s=0.0)
+    for now_s, trust in ((59.0, store.ANSWER), (60.0, store.ADDITIONAL)):
+        put(cache, trust=store.ADDITIONAL, ttl_s=60, now_s=now_s)
+        found = cache.get(NAME, 1, 60.0) if now_s == 60.0 else cache.get(NAME, 1, 59.0)
+        assert found is not None
+        assert found.trust == trust
+
+
+def test_a_cut_is_a_good_entry() -> None:
+    cache = Cache(1 << 20)
+    cache.put_delegation(RRset(wire("example.org."), 2, 60, (wire("ns."),), ()), zone=wire("org."), now_s=5.0)
+    assert [entry.kind for _, entry in cache.entries_of(wire("example.org."))] == [store.POSITIVE]
+
+
+def test_a_flush_ends_where_the_cache_was_emptied_meanwhile() -> None:
+    cache = Cache(1 << 20)
+    for number in range(3):
+        cache.put(wire(f"n{number}.example.org."), 1, (b"\1\2\3\4",), trust=store.ANSWER, ttl_s=60, now_s=0.0)
+    steps = cache.flushing(wire("org."), below=True)
+    assert next(steps)
+    cache.flush()
+    assert list(steps) == []

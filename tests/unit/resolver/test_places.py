@@ -127,3 +127,13 @@ def test_like_a_list_that_is_searched() -> None:
         places.take(number, network, now_s)
         held[number] = network, now_s
         assert (len(places), places.networks) == (len(held), len({network for network, _ in held.values()}))
+
+
+def test_one_is_old_from_the_very_moment() -> None:
+    places: Places[str] = Places(1)
+    places.take("a1", b"a", 0.0)
+    assert [places.gives_way(b"a", now_s) for now_s in (YOUNG_S * 0.99, YOUNG_S)] == [None, "a1"]
+    assert [places.gives_way(b"b", now_s) for now_s in (YOUNG_S,)] == ["a1"]
+    others: Places[str] = Places(1)
+    others.take("a1", b"a", 0.0)
+    assert [others.gives_way(b"b", now_s) for now_s in (YOUNG_S * 0.99, YOUNG_S)] == [None, "a1"]

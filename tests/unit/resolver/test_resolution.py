@@ -11,9 +11,9 @@ from streamdns.resolver.resolution.servers import Address
 from tests.harness.hierarchy import World, Zone, texts, wire
 
 
-def world(**options: bool) -> World:
+def world(seed: int = 1, *, ipv6: bool = False) -> World:
     """Root, org., example.org. with two servers, net. and example.net."""
-    made = World(**options)
+    made = World(seed, ipv6=ipv6)
     root = Zone(".").add(".", "NS", "a.root.").add("a.root.", "A", "198.41.0.4")
     root.add("org.", "NS", "a.org.").add("a.org.", "A", "10.0.0.1")
     root.add("net.", "NS", "a.net.").add("a.net.", "A", "10.0.1.1")

@@ -172,3 +172,48 @@ def test_of_several_aliases_one_without_signatures(rdatas: tuple[str, ...]) -> N
         assert found.rrsets == (several._replace(rdatas=(wire("a.example.org."),), signatures=()),)
     one = several._replace(rdatas=several.rdatas[:1])
     assert judged(response(one), qtype=CNAME).rrsets == (one,), "one alone keeps its signatures"
+
+
+def test_a_circle_that_does_not_go_back_to_the_name() -> None:
+    links = [RRset(wire(f"{one}.example.org."), CNAME, 60, (wire(f"{other}.example.org."),))
+             for one, other in (("www", "a"), ("a", "b"), ("b", "a"))]
+    found = judged(response(*links))
+    assert (found.kind, found.reason, found.target) == (says.ALIAS, "in a circle", wire("a.example.org."))
+    assert found.rrsets == tuple(links)
+
+
+def test_how_long_a_chain_in_one_response_is_followed() -> None:
+    """Seventeen aliases, and what they lead to is asked for; one more is for the next query."""
+    links = [RRset(wire(f"c{each}.example.org."), CNAME, 60, (wire(f"c{each + 1}.example.org."),))
+             for each in range(30)]
+    for count in (1, says.MAX_CHAIN, says.MAX_CHAIN + 1):
+        there = address(f"c{count}.example.org.")
+        found = judged(response(*links[:count], there), "c0.example.org.")
+        wanted = (*links[:count], there) if count <= says.MAX_CHAIN else tuple(links[:count])
+        assert found.rrsets == wanted, count
+    found = judged(response(*links), "c0.example.org.")
+    believed = tuple(links[: says.MAX_CHAIN + 1])
+    assert found == Verdict(says.ALIAS, "", believed, believed[-1].rdatas[0])
+
+
+def test_any_is_answered_by_what_there_is_at_the_name() -> None:
+    here, text = address("www.example.org."), RRset(wire("www.example.org."), TXT, 60, (b"\1x",))
+    found = judged(response(here, text, address("other.example.org.")), qtype=255)
+    assert found == Verdict(says.ANSWER, "", (here, text))
+
+
+def test_a_dname_may_make_the_longest_name_and_no_longer_one() -> None:
+    qname = b"\5" + b"a" * 5 + wire("example.org.")
+    for octets, kind in ((255, says.ALIAS), (256, says.TOO_LONG)):
+        left = octets - 6 - 1
+        target = b""
+        while left:
+            size = min(63, left - 1) if left - min(64, left) != 1 else 62
+            target += bytes((size,)) + b"b" * size
+            left -= size + 1
+        target += b"\0"
+        above = RRset(ZONE, DNAME, 60, (target,))
+        found = judge(response(above), zone=ZONE, qname=qname, qtype=A)
+        reason = "" if kind == says.ALIAS else "a DNAME makes a name that is too long"
+        assert (found.kind, found.reason) == (kind, reason)
+        assert found.rrsets[0] == above

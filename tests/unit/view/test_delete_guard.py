@@ -129,6 +129,28 @@ def test_what_is_set_again_does_not_count(store: Store) -> None:
         assert not log.commit(*((f"n{each}.a.", "A", "192.0.2.2") for each in range(9))).warnings
 
 
+def test_what_is_set_again_in_the_same_commit_does_not_count(store: Store) -> None:
+    log = filled(store, ("a.", 40), ("x.b.", 40), ("b.", 400))
+    again = [(f"n{each}.a.", "A", "192.0.2.2") for each in range(20)]
+    assert not log.commit(*gone("a.", *range(20)), *again).warnings
+    assert not log.commit(*gone("a.", *range(20)), *again[:11]).warnings, "nine are gone"
+    (warned,) = log.commit(*gone("a.", 20, 21)).warnings
+    assert "11 RRsets of a. were deleted, 30 are left" in warned.sentence
+    deep = [(f"n{each}.x.b.", "A", "192.0.2.2") for each in range(20)]
+    assert not log.commit(*gone("x.b.", *range(20)), *deep).warnings
+
+
+def test_all_that_a_zone_had_goes_with_it(store: Store) -> None:
+    """Whether its names were deleted before its SOA in the same commit, or after, or not at all."""
+    for order in (0, 1, 2):
+        with viewing.folder() as path, viewing.opened(path) as other:
+            log = filled(other, ("a.", 12), ("b.", 400))
+            some = gone("a.", *range(6))
+            events = ([*some, ("a.", "SOA", None)], [("a.", "SOA", None), *some], [("a.", "SOA", None)])[order]
+            (warned,) = log.commit(*events).warnings
+            assert "13 RRsets of a. were deleted, 0 are left" in warned.sentence, order
+
+
 def test_what_is_older_than_the_window_does_not_count(store: Store) -> None:
     log = filled(store, ("a.", 40), ("b.", 400))
     for number in range(20):

@@ -143,3 +143,15 @@ changes = st.one_of(
 @settings(max_examples=200)
 def test_any_sequence_of_apexes_and_names(events: list[Event], size: int, claims: int) -> None:
     check(events, size=size, claims=claims)
+
+
+def test_names_of_several_zones_in_one_commit() -> None:
+    """At a depth at which there are no apexes the zone of a name is looked up once for all beside it."""
+    apexes = [put(apex, "SOA") for apex in ("a.", "b.", "c.d.", "e.c.d.")]
+    names = [put(f"n{number}.{below}") for number in range(2) for below in (
+        "a.", "b.", "x.a.", "x.b.", "y.x.a.", "c.d.", "f.c.d.", "e.c.d.", "f.e.c.d.", "nowhere.", "x.nowhere.")]
+    check([*apexes, *names], size=len(apexes), claims=1000)
+    for size in (len(names), 3):
+        events = [*apexes, *[put("pad.a.")] * (size - len(apexes) % size if len(apexes) % size else 0), *names,
+                  *(drop(event.key.partition("|")[0]) for event in names[::2])]
+        check(events, size=size, claims=1000)
