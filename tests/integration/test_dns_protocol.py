@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 
 import dns.edns
@@ -148,7 +147,7 @@ def test_the_host_name_is_told_to_nobody_who_did_not_ask_for_it_to_be(start: Cal
 
 
 def test_queries_in_flight_when_it_is_stopped(start: Callable[..., Server]) -> None:
-    """SIGTERM under load: exit 0 within five seconds."""
+    """SIGTERM under load: exit 0, and no part of it that has to be given up."""
     server = start()
     wire = dns.message.make_query("www.example.org", "A").to_wire()
     stop = threading.Event()
@@ -163,14 +162,13 @@ def test_queries_in_flight_when_it_is_stopped(start: Callable[..., Server]) -> N
         assert client.ask() is not None
         thread.start()
         try:
-            began = time.monotonic()
             server.signal(signal.SIGTERM)
             assert server.process is not None
             assert server.process.wait(PATIENCE_S) == 0
-            assert time.monotonic() - began < 5
         finally:
             stop.set()
             thread.join()
+    assert "service.stop_timeout" not in server.written()
 
 
 def said(tool: str, server: Server, *question: str) -> list[list[str]]:

@@ -171,7 +171,7 @@ def test_stopping_while_the_view_is_full_is_quick_and_loses_nothing(serve: Calla
     server.start()
     fill(server, 0)
     wait_until(functools.partial(is_full, server), "the view is full")
-    assert server.stop(timeout_s=5) == 0
+    assert server.stop() == 0
     server.settings["DNS_VIEW_MAX_BYTES"] = "64M"
     server.start()
     check_whole(server)

@@ -9,7 +9,6 @@ import pathlib
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -92,6 +91,12 @@ def test_a_signal_ends_it_in_time_with_connections_open(serve: Callable[..., Ser
     assert "service.stop_timeout" not in written
 
 
+def processor_s(server: Server) -> float:
+    """The processor time that the server has used so far."""
+    fields = pathlib.Path(f"/proc/{server.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _heavy(count: int) -> bytes:
     """Events whose decoding takes long."""
     return b"".join(
@@ -123,9 +128,9 @@ def test_a_stop_that_is_in_a_hurry_leaves_a_long_commit_behind(serve: Callable[.
     server.append(_heavy(15_000))
     server.start(wait=False)
     wait_until(lambda: "consumer.connected" in server.written(), "the log is read")
-    began_s = time.monotonic()
-    assert server.stop(timeout_s=10) == 0
-    assert time.monotonic() - began_s < 5
+    before_s = processor_s(server)
+    wait_until(lambda: processor_s(server) > before_s + 0.2, "the commit is under way: nothing else is done then")
+    assert server.stop() == 0
     assert "service.stop_timeout" in server.written()
     server.start()
     server.wait_applied()

@@ -164,7 +164,8 @@ def test_a_cookie_that_is_learnt_in_a_flood(limited: Callable[..., Server]) -> N
     (cookie,) = [each for each in reply.options if isinstance(each, dns.edns.CookieOption)]
     assert flood(server.port, count=400, options=(cookie,)).whole == 400
     forged = dns.edns.CookieOption(b"clientco", cookie.server[:-1] + bytes((cookie.server[-1] ^ 1,)))
-    assert flood(server.port, count=400, options=(forged,)).whole <= 100
+    got = flood(server.port, count=400, options=(forged,))
+    assert got.whole <= 100 + 20 * got.seconds
 
 
 @pytest.mark.parametrize("settings", [
@@ -173,7 +174,9 @@ def test_a_cookie_that_is_learnt_in_a_flood(limited: Callable[..., Server]) -> N
 def test_who_is_not_limited(limited: Callable[..., Server], settings: dict[str, str]) -> None:
     """This host by default, everybody where there is no limit, and everybody where it is only said."""
     server = limited(**settings)
-    assert flood(server.port, count=600).whole == 600
+    got = flood(server.port, count=600)
+    assert got.whole == 600
     if "DNS_RRL_LOG_ONLY" in settings:
         wait_until(lambda: "log_only=true" in server.written(), "told")
-        assert 'rate_limited_total{action="logged"} 5' in server.get("/metrics")[1].decode()
+        logged = server.metrics()['streamdns_dns_rate_limited_total{action="logged"}']
+        assert 600 - 100 - 20 * got.seconds <= logged < 600

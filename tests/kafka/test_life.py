@@ -78,7 +78,7 @@ def test_a_broker_that_is_killed_and_comes_back(broker: Broker, client: str) -> 
                 assert time.monotonic() - began < 10
                 began = time.monotonic()
                 source.close()
-                assert time.monotonic() - began < 1
+                assert time.monotonic() - began < 5
                 broker.start()
         assert seen(records) == topic.read()
         assert len(records) == len({(r.partition, r.position) for r in records}) == 3000
@@ -105,7 +105,7 @@ def test_a_broker_that_says_nothing_any_more(broker: Broker, client: str) -> Non
             source.connect(positions, {})
         began = time.monotonic()
         source.close()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         broker.process.send_signal(signal.SIGCONT)
         topic.produce(events(10, 10))
         rest: list[Record] = []

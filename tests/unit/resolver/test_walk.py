@@ -21,11 +21,13 @@ LOOKING = "looking for the addresses of "
 
 
 def resolved(at: World, qname: str, rdtype: str = "A") -> tuple[Resolution, list[str]]:
-    """One resolution at its end, and what it told."""
+    """One resolution at its end, and what it told. It ends when there is nothing left to do, not when time is over."""
     trace: list[str] = []
     resolution = at.resolution(qname, rdtype)
     resolution._trace = trace.append
+    began_s = at.now_s
     at.drive(resolution, trace)
+    assert at.now_s - began_s < 3.0, trace
     return resolution, trace
 
 
@@ -94,8 +96,20 @@ def test_an_answer_has_no_error_and_reasons_of_failures_are_those_of_the_last_fo
 def test_without_any_address_it_is_said_so() -> None:
     at = world()
     delegated_to(at, "ns.nothing.example.org.")
-    found = at.resolve("www.example.org.")
+    found = resolved(at, "www.example.org.")[0].outcome
+    assert found is not None
     assert (found.rcode, found.detail) == (SERVFAIL, "no name server has an address that may be asked")
+
+
+def test_a_failure_is_kept_for_the_name_that_was_asked_for_and_for_its_alias() -> None:
+    at = world()
+    at.hosts[ONE].zones[0].add("in.example.org.", "CNAME", "www.far.net.")
+    at.hosts[TWO].zones[0].add("in.example.org.", "CNAME", "www.far.net.")
+    at.hosts["10.0.1.1"].zones[0].add("far.net.", "NS", "ns.nothing.net.")
+    assert at.resolve("in.example.org.").rcode == SERVFAIL
+    kept = [at.known.cache.get(wire(name), A, at.now_s) for name in ("in.example.org.", "www.far.net.")]
+    assert [entry and entry.kind for entry in kept] == [store.FAILURE] * 2
+    assert at.known.cache.get(b"", A, at.now_s) is None
 
 
 # -- limits
@@ -119,6 +133,7 @@ def test_limits_that_were_met_are_named() -> None:
     sixteen, _ = resolved(at, "c4.example.org.")
     assert sixteen.limits == set()
     assert texts(sixteen.outcome)[16:] == ["c20.example.org. A 192.0.2.20"]  # type: ignore[arg-type]
+    assert resolved(at, "c4.example.org.")[0].limits == set(), "from the cache as well"
     assert resolved(at, "www.example.org.")[0].limits == set()
 
 
@@ -374,3 +389,27 @@ def test_where_ipv6_does_not_work_it_is_asked_only_for_want_of_others() -> None:
     assert (usable(six, four), usable(six)) == ([four], [six])
     job.useless = frozenset((four,))
     assert usable(six, four) == [six]
+
+
+@pytest.mark.parametrize("ipv6", [True, False])
+def test_addresses_of_ipv6_that_are_known_are_used_where_there_is_ipv6(ipv6: bool) -> None:
+    at = world(ipv6=ipv6)
+    delegated_to(at, "ns.v.net.")
+    at.host("2001:db8::1", *at.hosts[ONE].zones)
+    at.known.cache.put(wire("ns.v.net."), AAAA, (bytes.fromhex("20010db8" + "00" * 11 + "01"),), trust=store.ANSWER,
+                       ttl_s=600, now_s=at.now_s)
+    found = resolved(at, "www.example.org.")[0].outcome
+    assert found is not None
+    assert found.rcode == (NOERROR if ipv6 else SERVFAIL)
+    assert ("2001:db8::1" in {ask.address.host for ask in at.asked}) is ipv6
+
+
+def test_one_name_after_the_other_is_looked_for() -> None:
+    """While nobody takes long: what the first brings is often enough."""
+    at = world()
+    at.hosts["10.0.1.1"].zones[0].add("ns.a.net.", "A", ONE).add("ns.b.net.", "A", TWO)
+    delegated_to(at, "ns.a.net.", "ns.b.net.")
+    resolution, trace = resolved(at, "www.example.org.")
+    assert resolution.outcome is not None
+    assert resolution.outcome.rcode == NOERROR
+    assert len(looked_for(trace)) == 1
