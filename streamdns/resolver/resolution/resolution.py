@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from streamdns.dns import name as names
 from streamdns.dns import rdata
-from streamdns.dns.wire import BADVERS, CNAME, DNAME, FORMERR, NOERROR, NOTIMP, NXDOMAIN, YXDOMAIN
+from streamdns.dns.wire import AAAA, BADVERS, CNAME, DNAME, FORMERR, NOERROR, NOTIMP, NXDOMAIN, YXDOMAIN
 from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution import verdict as says
 from streamdns.resolver.resolution.costs import MOST_US
@@ -179,6 +179,8 @@ class Resolution(Walk):
             self._known.servers.slow(ask.address, now_s - sent_s)
         if job.is_moot(step):
             return []
+        if job.qtype == AAAA and job.parent is not None and job.parent.children > 1:
+            return []  # Its A is looked for as well, and hurries for both: few queries may be sent for such names.
         self._now_s = now_s
         waits: Job | None = job
         sent = self.packets

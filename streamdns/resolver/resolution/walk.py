@@ -307,13 +307,17 @@ class Walk(LocalData):
                    for each in here)
 
     def _may_send_for_names(self, job: Job, address: Address) -> bool:
-        """Counts a query for the address of a name server; False, and the job ends, where there were too many."""
+        """Counts a query for the address of a name server; False where there were too many.
+
+        The job ends then, unless one of its queries is still on its way: that may be answered yet.
+        """
         whose = self._asked_for_names(job, address)
         most = MAX_FOR_NAMES if len(whose) > 1 else MAX_FOR_NAMES_HIGH
         counts = self._for_names
         if max([counts.get(each, 0) for each in whose]) >= most:
             self.limits.add("lookups")
-            self._end(job, EDE_OTHER, "too many queries for addresses of name servers", keep=False)
+            if not job.waiting:
+                self._end(job, EDE_OTHER, "too many queries for addresses of name servers", keep=False)
             return False
         for each in whose:
             counts[each] = counts.get(each, 0) + 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from streamdns.dns.wire import NOERROR, A
 from streamdns.resolver.resolution.question import Question
 from streamdns.resolver.resolution.resolution import Ask, Resolution
@@ -82,6 +84,21 @@ def test_others_are_asked_before_the_same_one_once_more() -> None:
     for _ in range(10):
         hand.hurry()
     assert Counter(hand.hosts()) == {ONE: UDP_EACH, TWO: UDP_EACH}
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("rtt_s", [0.05, 0.25, 0.3, 0.4])
+def test_one_far_server_beside_a_dead_one_tells_the_address_of_a_name_server(rtt_s: float, deep: bool) -> None:
+    """With IPv6 there are two questions, and few queries may be sent for both."""
+    name = "ns.deep.example.org." if deep else "ns.example.org."
+    for seed in range(12):
+        at = world(seed, ipv6=True)
+        at.hosts[ONE].zones[0].add(name, "A", "10.5.0.1")
+        at.hosts[ONE].rtt_s, at.hosts[TWO].dead = rtt_s, True
+        at.hosts["10.0.1.1"].zones[0].add("far.net.", "NS", name)
+        at.host("10.5.0.1", Zone("far.net.").add("www.far.net.", "A", "192.0.2.5"))
+        found = at.resolve("www.far.net.")
+        assert texts(found) == ["www.far.net. A 192.0.2.5"], (seed, found.detail, at.trace)
 
 
 def test_who_is_lame_or_dead_is_not_asked_in_a_hurry() -> None:

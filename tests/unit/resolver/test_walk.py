@@ -247,6 +247,10 @@ def test_queries_for_names_of_servers_are_counted_by_zone_and_below_the_top_by_s
             assert resolution._may_send_for_names(job(resolution, zones[0]), servers[0])
         last = job(resolution, zones[1])
         assert resolution._may_send_for_names(last, servers[1]), "the last of so many"
+        waiting = job(resolution, zones[1])
+        waiting.waiting = 1
+        assert together is (not resolution._may_send_for_names(waiting, servers[1]))
+        assert not waiting.done, "what is on its way for it may be answered yet"
         again = job(resolution, zones[1])
         assert resolution._may_send_for_names(again, servers[1]) is not together, (servers, zones)
         assert again.done is together
