@@ -137,8 +137,9 @@ def test_what_is_put_in_anew_takes_the_place_of_what_was() -> None:
     cache.put_failure(NAME, 1, "silent", 0.0)
     cache.forget(NAME, 1)
     assert [(kind, entry is None) for kind, entry in cache.kinds_of(NAME)] == [(1, False)], "the failure alone"
-    assert cache.flush(NAME) == 1
-    assert (list(cache.kinds_of(NAME)), cache.flush(NAME), cache.bytes) == ([], 0, 0)
+    cache.put(wire("other."), 28, (bytes(16),), trust=store.ANSWER, ttl_s=60, now_s=0.0)
+    assert [cache.flush(NAME), cache.flush(NAME), cache.flush(wire("other."))] == [1, 0, 1]
+    assert (list(cache.kinds_of(NAME)), cache.bytes) == ([], 0)
 
 
 def test_the_bound_may_be_reached_and_what_had_to_go_is_counted() -> None:

@@ -35,6 +35,8 @@ def test_a_new_step_knows_nothing_of_the_last_one() -> None:
     made.new_zone()
     assert (made.step, made.visit, made.shown, made.children, made.names_tried) == (2, 1, 0, 0, 0)
     assert not made.looked_for
+    made.new_zone()
+    assert (made.step, made.visit) == (3, 2)
 
 
 def test_a_response_is_moot_when_nobody_waits_for_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streamdns.dns import name as names
 from streamdns.dns.wire import AAAA, CNAME, DNAME, NS, NXDOMAIN, SOA, TXT, A
 from streamdns.resolver.resolution import verdict as says
 from streamdns.resolver.resolution.message import Response, RRset
@@ -166,7 +167,7 @@ def test_aliases_in_a_circle() -> None:
 
 @pytest.mark.parametrize("rdatas", [("B.example.org.", "a.example.org."), ("a.example.org.", "B.example.org.")])
 def test_of_several_aliases_one_without_signatures(rdatas: tuple[str, ...]) -> None:
-    several = RRset(wire("www.example.org."), CNAME, 60, tuple(wire(each) for each in rdatas), (b"sig",))
+    several = RRset(wire("www.example.org."), CNAME, 60, tuple(names.from_text(each) for each in rdatas), (b"sig",))
     for qtype in (A, CNAME):
         found = judged(response(several), qtype=qtype)
         assert found.rrsets == (several._replace(rdatas=(wire("a.example.org."),), signatures=()),)
