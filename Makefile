@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka test mutants fuzz lint bench docs pictures lock clean
+.PHONY: help run kafka run-kafka test mutants fuzz lint bench docs pictures lock packages repo sbom clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -25,6 +25,9 @@ help:
 	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
 	@echo 'make docs    write the generated pages of docs/ again'
 	@echo 'make pictures  take the pictures of docs/console.md from a running node'
+	@echo 'make packages  build the deb and the rpm in dist/; needs Debian 12'
+	@echo 'make repo    lay them out in dist/repository for apt and dnf, signed: KEY=packages@example.org'
+	@echo 'make sbom    list what they consist of, in CycloneDX'
 	@echo 'make lock    look up the hashes of what requirements*.txt name, for packaging/locks/'
 	@echo 'make clean   remove .venv, ./var and everything else that was made here'
 
@@ -99,6 +102,16 @@ docs: .venv/runtime
 
 pictures: .venv/tools
 	@.venv/bin/python docs/pictures.py
+
+packages:
+	@exec bash packaging/build.sh
+
+# requirements-sbom.txt has the tool, which only this needs.
+sbom:
+	@exec bash packaging/sbom.sh
+
+repo:
+	@exec bash packaging/repository.sh "$(KEY)"
 
 clean:
 	rm -rf .venv var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results

@@ -40,10 +40,10 @@ class _Watched:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; the exit status."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    line = parser()
+    arguments = line.parse_args(argv)
     if arguments.env_file and arguments.url:
-        parser.error("--env-file is for the node of this machine: it goes without URL")
+        line.error("--env-file is for the node of this machine: it goes without URL")
     try:
         surroundings = environment.read()
         if arguments.web is not None:
@@ -134,27 +134,28 @@ def _print(watched: _Watched, arguments: argparse.Namespace, *, plain: bool) -> 
     return once.exit_code(snapshot)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    line = argparse.ArgumentParser(
         prog="streamdns-console",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Watches one or several streamdns nodes through their admin API.",
     )
-    parser.add_argument(
+    line.add_argument(
         "url",
         nargs="*",
         metavar="URL",
         help="the admin API of a node: http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH",
     )
-    parser.add_argument("--env-file", metavar="FILE", help="settings of the server of this machine")
-    parser.add_argument("--token-file", metavar="FILE", help="a file that holds a token")
-    parser.add_argument("--ca", metavar="FILE", help="certificates (PEM) to trust for https instead of the system's")
-    parser.add_argument(
+    line.add_argument("--env-file", metavar="FILE", help="settings of the server of this machine")
+    line.add_argument("--token-file", metavar="FILE", help="a file that holds a token")
+    line.add_argument("--ca", metavar="FILE", help="certificates (PEM) to trust for https instead of the system's")
+    line.add_argument(
         "--interval", type=_seconds, default=1.0, metavar="SECONDS", help="how often nodes are asked (1; 0.2 to 60)"
     )
-    parser.add_argument("--theme", choices=("dark", "light"), default="dark", help="colours to begin with (dark)")
-    what = parser.add_mutually_exclusive_group()
+    line.add_argument("--theme", choices=("dark", "light"), default="dark", help="colours to begin with (dark)")
+    what = line.add_mutually_exclusive_group()
     what.add_argument("--once", action="store_true", help="print the overview as text, and end")
     what.add_argument("--json", action="store_true", help="print all that is known as JSON, and end")
     what.add_argument(
@@ -165,8 +166,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT",
         help="serve the console to a browser on 127.0.0.1 (8055); needs streamdns[web]",
     )
-    parser.add_argument("--version", action="version", version=f"streamdns-console {_version()}")
-    return parser
+    line.add_argument("--version", action="version", version=f"streamdns-console {_version()}")
+    return line
 
 
 def _seconds(text: str) -> float:

@@ -23,6 +23,7 @@ OF = {
     "mutants": ("requirements-mutants.txt",),
     "fuzz": ("requirements-fuzz.txt",),
     "lock": ("requirements-lock.txt",),
+    "sbom": ("requirements-sbom.txt",),
 }
 _HEAD = "# Made by `make lock` from {}: the versions stand there.\n"
 

@@ -48,7 +48,8 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
         _check_kafka(settings, problems, notes)
     else:
         _check_log(settings.file_log, problems, notes)
-    _check_listeners(settings, problems, notes, held=holder is not None)
+    if not args.no_bind:
+        _check_listeners(settings, problems, notes, held=holder is not None)
     _check_admin(settings, problems, notes)
     _check_open_files(settings, notes)
     warnings = [*settings.warnings, *open_resolver(settings, gateways())]

@@ -146,7 +146,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse a command line; exits with 0 after help and with 2 for wrong usage."""
-    parser, commands = _parsers()
+    parser, commands = parsers()
     args, stray = parser.parse_known_args(argv)
     command = commands[args.command]
     # argparse gives back positionals that stand behind an option, and those behind "--".
@@ -171,10 +171,11 @@ def completion(shell: str) -> str:
     """Return the completion for a shell."""
     from streamdns.commands.completion import script
 
-    return script(shell, *_parsers(), _SUMMARIES)
+    return script(shell, *parsers(), _SUMMARIES)
 
 
-def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Make the parser of the command line, and those of its commands by their names."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = _Parser(
         prog="streamdns", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=layout, allow_abbrev=False
@@ -258,6 +259,9 @@ def _add_reading(commands: dict[str, argparse.ArgumentParser]) -> None:
     resolve.add_argument("type", metavar="TYPE", nargs="?", default="A", help="a record type (default: A)")
     resolve.add_argument("--trace", action="store_true", help="show every step and its reason")
     resolve.add_argument("--dnssec", action="store_true", help="ask for DNSSEC records too, and show them")
+    commands["check"].add_argument(
+        "--no-bind", action="store_true", help="leave addresses alone: a server that is replaced holds them"
+    )
     for name in ("check", "settings", "export", "lookup", "digest", "quarantine", "conflicts", "version"):
         commands[name].add_argument("--json", action="store_true", help="write JSON")
 

@@ -24,6 +24,9 @@ _PACKAGES = {
     "named": "bind9", "dnsperf": "dnsperf", "unbound": "unbound", "pdns_recursor": "pdns-recursor",
     "pdns_server": "pdns-backend-sqlite3", "pdnsutil": "pdns-server", "ip": "iproute2", "tc": "iproute2",
     "prometheus": "prometheus", "promtool": "prometheus", "influxd": "influxdb",
+    "dpkg-shlibdeps": "dpkg-dev", "man": "man-db",
+    "/usr/lib/rpm/elfdeps": "rpm", "systemd-analyze": "systemd", "systemd-nspawn": "systemd-container",
+    "createrepo_c": "createrepo-c", "apt-ftparchive": "apt-utils", "gpg": "gnupg", "rpmbuild": "rpm",
 }
 
 

@@ -31,6 +31,7 @@ MUTANTS = [line for line in (ROOT / "requirements-mutants.txt").read_text().spli
 
 FUZZ = [line for line in (ROOT / "requirements-fuzz.txt").read_text().splitlines()
         if line and not line.startswith("-r")]
+SBOM = [line for line in (ROOT / "requirements-sbom.txt").read_text().splitlines() if line]
 
 
 def names(lines: list[str]) -> set[str]:
@@ -38,7 +39,7 @@ def names(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
-@pytest.mark.parametrize("line", sorted({*RUNTIME, *CONSOLE, *WEB, *DEV, *API, *MUTANTS, *FUZZ}))
+@pytest.mark.parametrize("line", sorted({*RUNTIME, *CONSOLE, *WEB, *DEV, *API, *MUTANTS, *FUZZ, *SBOM}))
 def test_every_requirement_is_pinned(line: str) -> None:
     """One exact version each."""
     assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line)

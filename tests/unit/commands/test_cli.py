@@ -253,6 +253,7 @@ def test_check_finds_a_port_that_is_taken(run: Commands) -> None:
         taken.bind(("127.0.0.1", 0))
         run.set(DNS_ADDRESS=f"127.0.0.1:{taken.getsockname()[1]}")
         done = run.ok("check")
+        assert "in use" not in run.ok("check", "--no-bind").err
     assert done.err.count("in use by another process; the server tries again") == 1
 
 
