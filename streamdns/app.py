@@ -40,6 +40,7 @@ from streamdns.metrics.services import services as metrics_services
 from streamdns.named_files import plain_only
 from streamdns.runtime import logs
 from streamdns.runtime.gateways import gateways
+from streamdns.runtime.kept_sockets import KeptSockets
 from streamdns.runtime.lifecycle import EXIT_FAILED, Service, Supervisor
 from streamdns.runtime.listening import InetListener, UnixListener
 from streamdns.runtime.open_files import connections_of, open_files, raise_open_files
@@ -117,7 +118,9 @@ class App:
     def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
         self.settings = settings
         self._load = load
+        notifier = Notifier(settings.notify_socket)
         self._listeners = listeners(settings)
+        KeptSockets(notifier, settings.handed_over).share_out(self._listeners.inet())
         for address in self._listeners.left_out:
             _log.warning("app.family_missing", setting="DNS_ADDRESS", address=str(address))
         self.registry = Registry()
@@ -153,7 +156,7 @@ class App:
         self.supervisor = Supervisor(
             self.services,
             stop_timeout_s=settings.stop_timeout_s,
-            notifier=Notifier(settings.notify_socket),
+            notifier=notifier,
             watchdog_s=settings.watchdog_s,
             not_ready=self.drain,
             reload=self.reload,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from streamdns import __version__
 from streamdns.commands import output, parser
-from streamdns.errors import ConfigError, StreamDNSError
+from streamdns.errors import ConfigError, StreamDNSError, ViewTooNew
 
 if TYPE_CHECKING:
     from streamdns.settings import Settings
@@ -35,6 +35,10 @@ def main(argv: Sequence[str], *, before_run: Callable[[], None] = lambda: None) 
     except ConfigError as err:
         for problem in err.problems:
             output.note(problem)
+        return EXIT_CONFIG
+    except ViewTooNew as err:
+        # Nor does this pass by itself: systemd need not try again.
+        output.note(str(err))
         return EXIT_CONFIG
     except StreamDNSError as err:
         output.note(str(err))

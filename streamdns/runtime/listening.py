@@ -49,7 +49,11 @@ class Listener(Protocol):
 
 
 class InetListener:
-    """An IP address and port; `prepare` sets options before it is bound."""
+    """An IP address and port; `prepare` sets options before it is bound.
+
+    Where sockets outlive the process (kept_sockets.py), `returned` is the one that the process before had, and `keep`
+    is called with the one that is opened.
+    """
 
     def __init__(
         self, setting: str, address: Address, kind: socket.SocketKind, *, backlog: int = _BACKLOG,
@@ -59,6 +63,8 @@ class InetListener:
         self._backlog, self._prepare = backlog, prepare
         self.missing = False
         """Whether the address was not there when it was bound."""
+        self.returned: socket.socket | None = None
+        self.keep: Callable[[InetListener, socket.socket], None] | None = None
 
     @property
     def where(self) -> str:
@@ -92,11 +98,31 @@ class InetListener:
         return sock
 
     def open(self) -> socket.socket:
-        """bind(), and a line in the log where the address is not there yet."""
+        """bind(), and a line in the log where the address is not there yet; or the socket that is kept, set up anew."""
+        if self.returned is not None:
+            return self._again(self.returned)
         sock = self.bind()
         if self.missing:
             address = str(self.address)
             _log.warning("app.address_missing", setting=self.setting, address=address, repeat_key=address)
+        if self.keep is None:
+            return sock
+        # What is kept stays bound, so a service that is started anew within this process cannot bind another.
+        self.returned = sock
+        return self._again(sock)
+
+    def _again(self, kept: socket.socket) -> socket.socket:
+        """A copy of the socket that is kept, which a service may close; raises ConfigError and NotYet."""
+        try:
+            self._prepare(kept)
+            if self.kind == socket.SOCK_STREAM:
+                kept.listen(self._backlog)
+            sock = kept.dup()
+        except OSError as err:
+            raise self._unusable(err) from err
+        sock.setblocking(False)
+        if self.keep is not None:
+            self.keep(self, kept)
         return sock
 
     def release(self, sock: socket.socket) -> None:

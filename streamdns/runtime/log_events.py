@@ -37,6 +37,8 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("app.address_missing", "warning", "This machine does not have an address that is listened on. It is bound "
              "all the same, and works from the moment when the address comes.",
              "Nothing, where it comes later (DHCP, a tunnel, a failover). Otherwise correct the setting."),
+    LogEvent("app.socket_forgotten", "info", "systemd kept a socket for the next start, but the settings no longer "
+             "want its address."),
     LogEvent("app.family_missing", "warning", "The kernel has no IPv6 (or no IPv4), and an address of a default or of "
              "`:PORT` is left out for that.",
              "Nothing; to be rid of the line, set the addresses one by one."),

@@ -113,6 +113,15 @@ class Connections:
         """Return whether something that has arrived for a server waits for its turn."""
         return any(isinstance(each, Connection) and self._open.get(each) is server for each in self._ready)
 
+    def expecting(self, server: Server) -> bool:
+        """Return whether a query of a client is on its way: it has connected and asked nothing yet, or begun a message,
+        or its answer comes later.
+        """
+        return any(
+            owner is server and (each.began_s is not None or each.waiting or not (each.sent_octets or each.ended))
+            for each, owner in self._open.items()
+        )
+
     def _begin(self) -> None:
         loop = gevent.get_hub().loop
         self._poller = _epoll()

@@ -37,6 +37,12 @@ class Listeners(NamedTuple):
             yield self.admin
         yield from self.dns
 
+    def inet(self) -> Iterator[InetListener]:
+        """Those at addresses and ports: the path of a unix socket cannot outlive the process."""
+        for each in self.each():
+            if isinstance(each, InetListener):
+                yield each
+
 
 def listeners(settings: Settings) -> Listeners:
     """What these settings want, as far as the families exist."""

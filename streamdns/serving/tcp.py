@@ -23,6 +23,8 @@ _log = logs.get("dns")
 
 _DRAIN_S: Final = 0.01
 _MOST_DRAIN_S: Final = 0.5
+#: Longer than a query takes that is sent at once, and short enough for those who wait for the next process.
+_MOST_EXPECTING_S: Final = 0.2
 
 
 class TcpServer(Service):
@@ -98,9 +100,11 @@ class TcpServer(Service):
         if self._listener is not None:
             self._connections.close_listener(self._listener)
             self._listener = None
-            until_s = time.monotonic() + _MOST_DRAIN_S
+            began_s = time.monotonic()
             gevent.sleep(_DRAIN_S)
-            while self._connections.busy(self) and time.monotonic() < until_s:
+            while self._connections.expecting(self) and time.monotonic() < began_s + _MOST_EXPECTING_S:
+                gevent.sleep(_DRAIN_S)
+            while self._connections.busy(self) and time.monotonic() < began_s + _MOST_DRAIN_S:
                 give_way()
             self._connections.close_all(self)
         self._stopped.set()

@@ -26,6 +26,9 @@ from streamdns.settings.row import Setting
 from streamdns.settings.table import BY_NAME, SETTINGS
 
 _MAX_SHOWN = 100
+#: SD_LISTEN_FDS_START of sd_listen_fds(3), and more than a unit's FileDescriptorStoreMax allows.
+_FIRST_HANDED_OVER = 3
+_MOST_HANDED_OVER = 4096
 #: A user and a password in a URL, which no setting wants and somebody may write all the same.
 _USERINFO = re.compile(r"://[^/\s@]*@")
 
@@ -35,8 +38,9 @@ class Settings:
     """The effective settings, typed; durations end in _s, sizes in _bytes.
 
     `given` holds the names that were set explicitly; `warnings` one sentence each. The others are not in the table:
-    systemd passes `notify_socket` and `watchdog_s` to a service of Type=notify (sd_notify(3)); commands ask the node
-    `client_node` with `client_token` (STREAMDNS_NODE, STREAMDNS_TOKEN).
+    systemd passes `notify_socket` and `watchdog_s` to a service of Type=notify (sd_notify(3)), and `handed_over` are
+    descriptors that it kept for this process, with their names; commands ask the node `client_node` with `client_token`
+    (STREAMDNS_NODE, STREAMDNS_TOKEN).
     """
 
     address: tuple[Address, ...]
@@ -153,6 +157,7 @@ class Settings:
     client_node: str = ""
     notify_socket: str | None = None
     watchdog_s: float | None = None
+    handed_over: tuple[tuple[int, str], ...] = ()
     given: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
@@ -207,6 +212,7 @@ def load(
         client_node=environ.get("STREAMDNS_NODE", "").strip(),
         notify_socket=environ.get("NOTIFY_SOCKET") or None,
         watchdog_s=_watchdog_s(environ),
+        handed_over=_handed_over(environ),
         given=frozenset(given),
         warnings=tuple(warnings),
     )
@@ -309,6 +315,18 @@ def _watchdog_s(environ: Mapping[str, str]) -> float | None:
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
         return None
     return None if pid and pid != str(os.getpid()) else int(text) / 1_000_000
+
+
+def _handed_over(environ: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
+    """Read which descriptors systemd hands to this process, and their names (sd_listen_fds_with_names(3))."""
+    count = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID") != str(os.getpid()) or not (count.isascii() and count.isdigit()):
+        return ()
+    names = environ.get("LISTEN_FDNAMES", "").split(":")
+    return tuple(
+        (_FIRST_HANDED_OVER + index, names[index] if index < len(names) else "")
+        for index in range(min(int(count), _MOST_HANDED_OVER))
+    )
 
 
 def _text(value: object) -> str:

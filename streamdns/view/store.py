@@ -170,7 +170,10 @@ class Store:
             return
         schema = int(stored or b"0")
         if schema > SCHEMA:
-            raise ViewTooNew(f"the view in {self.path} has schema {schema}, this version knows up to {SCHEMA}")
+            raise ViewTooNew(
+                f"the view in {self.path} has schema {schema}, this version knows up to {SCHEMA}: install the newer "
+                "streamdns again, or move DNS_PATHDB away and have the view made anew from the log"
+            )
         self.outdated = schema < SCHEMA
 
     def begin(self, *, write: bool = False) -> Transaction:

@@ -71,10 +71,12 @@ def spawn(
     output: IO[bytes] | int,
     cwd: pathlib.Path = ROOT,
     own_group: bool = False,
+    inherits: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child that reads nothing, writes to `output`, and dies with the thread that started it.
 
-    With `own_group` it leads a process group of its own, as a shell's foreground job does.
+    It has the descriptors that it `inherits`, and no others. With `own_group` it leads a process group of its own, as
+    a shell's foreground job does.
     """
     return subprocess.Popen(
         command,
@@ -84,6 +86,7 @@ def spawn(
         stdout=output,
         stderr=subprocess.STDOUT,
         process_group=0 if own_group else None,
+        pass_fds=inherits,
         preexec_fn=_die_with_parent,
     )
 
@@ -113,7 +116,8 @@ def end(process: subprocess.Popen[bytes], *, signum: int = signal.SIGTERM, timeo
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """This environment without any setting of streamdns, then `extra`."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DNS_", "LOG_", "NOTIFY_", "WATCHDOG_"))}
+    others = ("DNS_", "LOG_", "NOTIFY_", "WATCHDOG_", "LISTEN_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return kept | dict(extra)
 
 

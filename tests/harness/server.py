@@ -61,6 +61,8 @@ class Server:
         """Arguments of `run`."""
         self.wrapper: tuple[str, ...] = ()
         """A command that starts the server in its own place, such as prlimit with its options."""
+        self.inherits: tuple[int, ...] = ()
+        """Descriptors that the wrapper is started with."""
         self.sink: int | None = None
         """A descriptor that it writes to in place of the file."""
         self.port = self.admin_port = 0
@@ -105,7 +107,7 @@ class Server:
                 begin = output.tell()
                 command = [*self.wrapper, *self.run_command("run"), *self.arguments]
                 sink = output if self.sink is None else self.sink
-                self.process = spawn(command, env=self.environment, output=sink)
+                self.process = spawn(command, env=self.environment, output=sink, inherits=self.inherits)
             if not wait:
                 return self
             try:

@@ -193,7 +193,11 @@ def test_systemd_is_told_when_it_is_ready_alive_and_stopping(serve: Callable[...
         hears("STOPPING=1")
         assert server.process is not None
         assert server.process.wait(10) == 0
-    assert said[0] == "READY=1" or said[0].startswith(("WATCHDOG", "STATUS"))
+    stored = [line for each in said for line in each.splitlines() if line.startswith("FDNAME=")]
+    assert stored == [f"FDNAME={name.replace(':', '_')}" for name in (
+        f"DNS_ADMIN_ADDRESS TCP 127.0.0.1:{server.admin_port}", f"DNS_ADDRESS UDP 127.0.0.1:{server.port}",
+        f"DNS_ADDRESS TCP 127.0.0.1:{server.port}")]
+    assert said.index("READY=1") < 6
     assert not any(each.startswith("READY") for each in said[said.index("STOPPING=1") :])
 
 

@@ -170,7 +170,7 @@ def test_the_defaults() -> None:
 
 
 def test_the_table_and_the_typed_settings_have_the_same_names() -> None:
-    derived = {"notify_socket", "watchdog_s", "given", "warnings", "client_token", "client_node"}
+    derived = {"notify_socket", "watchdog_s", "handed_over", "given", "warnings", "client_token", "client_node"}
     assert {row.attribute for row in SETTINGS} == {field.name for field in fields(settings.Settings)} - derived
     assert len({row.name for row in SETTINGS}) == len(SETTINGS)
     for row in SETTINGS:
@@ -318,14 +318,6 @@ def test_what_changed_between_two_loads() -> None:
     assert restart == ("DNS_TCP", "DNS_COOKIES")
     # A random secret is another one at each load and has not changed.
     assert settings.changed(load({}), load({})) == ((), ())
-
-
-def test_what_systemd_passes() -> None:
-    assert load({}).notify_socket is None
-    assert load({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "3000000"}).notify_socket == "@x"
-    assert load({"WATCHDOG_USEC": "3000000"}).watchdog_s == 3.0
-    assert load({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}).watchdog_s is None
-    assert load({"WATCHDOG_USEC": "soon"}).watchdog_s is None
 
 
 def test_the_process_environment_is_read_by_from_process_only() -> None:
