@@ -87,21 +87,32 @@ def test_the_unit_speaks_of_known_settings() -> None:
     assert set(re.findall(r"^Exec\w+=/usr/bin/streamdns (\w+)", unit, re.MULTILINE)) == {"check", "run"}
 
 
-def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
-    """The wheel holds streamdns and streamdns_console, the command, the pins, and no tests."""
-    tree = tmp_path / "tree"
+def copied(folder: Path) -> Path:
+    """Copy what a wheel is made of, and the tests; returns the place."""
+    tree = folder / "tree"
     tree.mkdir()
     for name in ("setup.py", "pyproject.toml", "requirements.txt", "requirements-console.txt", "requirements-web.txt",
                  "MANIFEST.in", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     for name in ("streamdns", "console", "tests"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tree
+
+
+def wheel_of(source: Path, folder: Path) -> Path:
+    """Build a wheel of a checkout or of a source distribution."""
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
-         "--disable-pip-version-check", "--wheel-dir", str(tmp_path), str(tree)],
+         "--disable-pip-version-check", "--wheel-dir", str(folder), str(source)],
         check=True, stdin=subprocess.DEVNULL,
     )
-    (wheel,) = tmp_path.glob("*.whl")
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
+    """The wheel holds streamdns and streamdns_console, the command, the pins, and no tests."""
+    wheel = wheel_of(copied(tmp_path), tmp_path)
     assert wheel.name == f"streamdns-{streamdns.__version__}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
         members = archive.namelist()
@@ -119,6 +130,25 @@ def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
     console = [line for line in required if re.search(r"extra == ['\"]console['\"]", line)]
     assert names(plain) == names(RUNTIME)
     assert names(console) == names(CONSOLE)
+
+
+def test_a_source_distribution_makes_a_wheel_that_can_be_installed(tmp_path: Path) -> None:
+    """pip builds the wheel from it, installs that, and both commands run from there."""
+    tree = copied(tmp_path)
+    subprocess.run([sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", str(tmp_path)], cwd=tree, check=True,
+                   stdin=subprocess.DEVNULL, capture_output=True)
+    (source,) = tmp_path.glob("*.tar.gz")
+    wheel = wheel_of(source, tmp_path)
+    place = tmp_path / "installed"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile",
+                    "--disable-pip-version-check", "--target", str(place), str(wheel)], check=True)
+    for module, command in (("streamdns.__main__", "streamdns"), ("streamdns_console.cli", "streamdns-console")):
+        code = f"import sys, {module} as found; print(found.__file__); sys.argv = ['x', '--version']; found.main()"
+        done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(place)}, cwd=tmp_path,
+                              capture_output=True, text=True, check=False)
+        where, said = done.stdout.splitlines()
+        assert where.startswith(str(place)), done.stderr
+        assert said == f"{command} {streamdns.__version__}"
 
 
 LOCKS = {path.stem: path for path in (ROOT / "packaging" / "locks").glob("*.txt")}
