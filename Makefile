@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka test mutants fuzz lint bench docs pictures lock packages repo sbom clean
+.PHONY: help run kafka run-kafka test mutants fuzz lint bench bench-quick docs pictures lock packages repo sbom clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -23,6 +23,7 @@ help:
 	@echo 'make mutants change the code in small ways and see that a test fails each time; takes hours'
 	@echo 'make fuzz    mutated packets, replies, events and requests for a minute; FUZZ="--runs=10000000" for more'
 	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
+	@echo 'make bench-quick  count what a reply of each kind takes, and compare with the figures kept'
 	@echo 'make docs    write the generated pages of docs/ again'
 	@echo 'make pictures  take the pictures of docs/console.md from a running node'
 	@echo 'make packages  build the deb and the rpm in dist/; needs Debian 12'
@@ -93,6 +94,9 @@ fuzz: .venv/fuzz
 lint: .venv/tools
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+
+bench-quick: .venv/tools
+	@.venv/bin/python -m benchmarks.kinds
 
 bench: .venv/tools
 	@.venv/bin/python -m benchmarks

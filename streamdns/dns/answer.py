@@ -7,19 +7,20 @@ EDNS options, error replies) is in dns/unusual.py.
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
 from collections.abc import Callable
 
 from streamdns.dns import unusual
+from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import ROOT, Policy, Question, Snapshot
 from streamdns.dns.node import HAS_CNAME, HAS_DNAME, HAS_SOA, REJECTED, find
-from streamdns.dns.outcome import MAX_CHAIN, ZoneAnswers
+from streamdns.dns.outcome import MAX_CHAIN
+from streamdns.dns.ready import ReadyAnswers, follow, owned
 from streamdns.dns.wire import (
     AA,
     ADDITIONAL_FOR,
     ANY,
-    COMPRESSIBLE,
+    CNAME,
     DNAME,
     DS,
     EDE_STALE,
@@ -43,16 +44,20 @@ from streamdns.dns.wire import (
 #: Sends a reply that took its time; never raises, never waits.
 Deliver = Callable[[bytes], None]
 
-# Types that want compression, additional addresses, or another side of a cut.
-_NOT_SIMPLE = {*COMPRESSIBLE, *ADDITIONAL_FOR, *unusual.NO_DATA_TYPES, ANY, DS, DNAME, NSEC, RRSIG}
+# Types with names in their RDATA, and those that the general way is for: on the other side of a cut, beside a CNAME.
+_NAMES, _RARE = "names", "rare"
+_CARE = dict.fromkeys((*COMPRESSIBLE, *ADDITIONAL_FOR), _NAMES) | dict.fromkeys(
+    (*unusual.NO_DATA_TYPES, ANY, DS, DNAME, NSEC, RRSIG), _RARE
+)
 
-_POINTER = _SIZE = struct.Struct(">H")
+_SIZE = struct.Struct(">H")
+_pointer = _SIZE.pack
+_place = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
 
 
-class Answerer(ZoneAnswers):
+class Answerer(ReadyAnswers):
     """Answers queries from the snapshot it is bound to; not re-entrant, one per server loop.
 
-    `tally` counts replies by `qtype << 8 | rcode`; whoever owns the answerer reads and clears it.
     `stale` marks every answer with EDE 3. `client` is set by the server: it gives the octets of the client's address
     for the slot that is passed to `reply` (needed for cookies and for who may have names resolved). So is `later`,
     which gives the way for a reply to that slot that takes its time; `deferred` counts these.
@@ -65,8 +70,6 @@ class Answerer(ZoneAnswers):
         self.later: Callable[[int], Deliver] = _no_way
         self.deferred = 0
         self.stale = False
-        self.tally: defaultdict[int, int] = defaultdict(int)
-        self.truncated = 0
         self._simple = False
 
     def configure(self, policy: Policy) -> None:
@@ -85,9 +88,9 @@ class Answerer(ZoneAnswers):
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to one message, or None where none may be sent; never raises for anything in `packet`.
 
-        This is the common case: an IN query without EDNS options, below no cut but its zone's apex, for an RRset
-        without compressible names that fits, or for a name or type that is not there. Everything else goes to
-        `resolve` or to `unusual.reply`.
+        These are the steps of RFC 1034 §4.3.2 for an IN query without EDNS options. What is not common (a DNAME, a
+        listed zone without records, a chain that ends below a cut, what does not fit, ...) goes to `resolve`, other
+        messages go to `unusual.reply`.
         """
         counts = packet[4:12]
         size = len(packet)
@@ -133,66 +136,140 @@ class Answerer(ZoneAnswers):
         key = b"\0".join(labels) + b"\0"
         if not self._simple or key.count(b"\0") != depth or b"\1" in key:
             return self.resolve(packet, end, limit, opt)
-        for d in self._depths:
-            if d < depth:
-                # A label takes as many octets in the key as in the message, so the apex is as long in both.
-                apex_at = starts[depth - d] if d else at
-                found = self._cut(key[: at - apex_at] or ROOT)
-            elif d == depth:
-                apex_at = 12
-                found = self._cut(key)
-            else:
-                continue
-            if found is not None:
-                break
-        else:
-            return self.foreign(packet, end, limit, opt, labels)
-        bounds = found[0]
         qtype = packet[at + 1] << 8 | packet[at + 2]
-        if not bounds & HAS_SOA or (bounds & HAS_DNAME and d < depth) or qtype in _NOT_SIMPLE:
-            return self.resolve(packet, end, limit, opt)
-        if self.listed is not None and self.deepest_listed(labels) != d:
-            return self.resolve(packet, end, limit, opt)
-        node = self._node(key)
-        if node is None:
-            after = self._after(key) or b""
-            if len(found) == 1 or after.startswith(key):
-                return self.resolve(packet, end, limit, opt)
-            encloser = key[: at - apex_at]
-            if d < depth - 1:  # else the closest encloser can only be the apex
-                before = self.view.before(key) or b""
-                for start in starts[1 : depth - d]:
-                    prefix = key[: at - start]
-                    if after.startswith(prefix) or before.startswith(prefix):
-                        encloser = prefix
+        care = _CARE.get(qtype)
+        # The name that is looked up: first the one asked for, then what CNAMEs lead to; see ready.Alias.
+        places = starts
+        chain = b""
+        seen: list[bytes] = []
+        while True:
+            cut = -1
+            for d in self._depths:
+                if d < depth:
+                    # A label takes as many octets in the key as in the message, so the apex is as long in both.
+                    apex_at = starts[depth - d] if d else at
+                    found = self._cut(key[: at - apex_at] or ROOT)
+                elif d == depth:
+                    apex_at = 12
+                    found = self._cut(key)
+                else:
+                    continue
+                if found is not None:
+                    if found[0] & HAS_SOA:
                         break
-            source = encloser + b"*\0"
-            node = self._node(source)
-            if node is None:
-                if (self._after(source) or b"").startswith(source):
-                    return self.resolve(packet, end, limit, opt)
-                return self._negative(packet, found, apex_at, end, NXDOMAIN, limit, opt)
-        if node[0] & HAS_CNAME:
-            return self.resolve(packet, end, limit, opt)
-        place = find(node, qtype)
-        if place is None:
-            if len(found) == 1:
+                    cut, cut_at = d, apex_at
+                    if found[0] & HAS_DNAME:
+                        return self.resolve(packet, end, limit, opt)
+            else:
+                if not seen:
+                    return self.foreign(packet, end, limit, opt, labels)
+                made = None if self.goes_on(packet) else self.chained(
+                    packet, end, limit, opt, chain=chain, count=len(seen)
+                )
+                break
+            if care is _RARE or (found[0] & HAS_DNAME and d < depth) or (seen and cut >= 0):
                 return self.resolve(packet, end, limit, opt)
-            return self._negative(packet, found, apex_at, end, NOERROR, limit, opt)
-        flags, count, start, length = place
-        if flags & REJECTED or end + length + len(opt) > limit:
-            return self.resolve(packet, end, limit, opt)
-        self.tally[qtype << 8] += 1
-        return b"%b%c\0\0\1%c%c\0\0\0%c%b%b%b" % (
-            packet[:2],
-            QR | AA | packet[2] & RD,
-            count >> 8,
-            count & 255,
-            1 if opt else 0,
-            packet[12:end],
-            node[start : start + length],
-            opt,
-        )
+            if self.listed is not None and self.deepest_listed(key[:-1].split(b"\0")) != d:
+                return self.resolve(packet, end, limit, opt)
+            if cut >= 0:
+                made = None if self.goes_on(packet) else self.referral(
+                    packet, end, limit, opt, key=key, at=at, cut=cut_at, zone=key[: at - apex_at]
+                )
+                break
+            node = self._node(key)
+            source = key
+            if node is None:
+                node, source = self._wildcard(key, starts, at, apex_at, depth - d)
+            rcode = NOERROR
+            if not node:
+                place = None
+                if source:
+                    rcode = NXDOMAIN
+            else:
+                if node[0] & HAS_CNAME:
+                    if d == depth or node[0] & HAS_SOA:
+                        return self.resolve(packet, end, limit, opt)
+                    if qtype != CNAME:
+                        link = follow(
+                            node, key, starts, places, at=at, step=len(key) - len(source), where=end + len(chain)
+                        )
+                        if link is None:
+                            return self.resolve(packet, end, limit, opt)
+                        record, target, at, starts, places = link
+                        chain += record
+                        seen.append(key)
+                        if target in seen or len(seen) > MAX_CHAIN:
+                            made = self.chained(packet, end, limit, opt, chain=chain, count=len(seen))
+                            break
+                        key, depth = target, len(starts)
+                        continue
+                if node[4:6] == packet[end - 4 : end - 2]:
+                    place = _place(node, 6)
+                else:
+                    place = find(node, qtype)
+            if place is None:
+                apex = _pointer(0xC000 | places[depth - d]) if d else ROOT
+                made = self.negative(
+                    packet, end, limit, opt, bounds=found, apex=apex, rcode=rcode, chain=chain, links=len(seen)
+                )
+                break
+            flags, count, begin, length = place
+            if flags & REJECTED:
+                return self.resolve(packet, end, limit, opt)
+            records = node[begin : begin + length]
+            if seen:
+                if care is not None:
+                    return self.resolve(packet, end, limit, opt)
+                chain += owned(records, count, _pointer(0xC000 | places[0]))
+                made = self.chained(packet, end, limit, opt, chain=chain, count=len(seen) + count)
+                break
+            if care is not None:
+                if qtype == CNAME and not node[0] & HAS_CNAME:
+                    return self.resolve(packet, end, limit, opt)
+                made = self.with_names(
+                    packet, end, limit, opt, records=records, count=count, step=len(key) - len(source), key=key, at=at,
+                    zone=key[: at - apex_at],
+                )
+                break
+            if end + length + len(opt) > limit:
+                return self.cut_off(packet, end, opt)
+            self.tally[qtype << 8] += 1
+            return b"%b%c\0\0\1%c%c\0\0\0%c%b%b%b" % (
+                packet[:2],
+                QR | AA | packet[2] & RD,
+                count >> 8,
+                count & 255,
+                1 if opt else 0,
+                packet[12:end],
+                records,
+                opt,
+            )
+        return self.resolve(packet, end, limit, opt) if made is None else made
+
+    def _wildcard(
+        self, key: bytes, starts: list[int], at: int, apex_at: int, below: int
+    ) -> tuple[bytes, bytes]:
+        """The node that stands for a name which has none, `below` labels below the apex, and the node's key (RFC 4592).
+
+        Where there is no node it is b"", and so is the key where the name, or the wildcard, is an empty non-terminal
+        (RFC 8020).
+        """
+        after = self._after(key) or b""
+        if after.startswith(key):
+            return b"", b""
+        encloser = key[: at - apex_at]
+        if below > 1:  # else the closest encloser can only be the apex
+            before = self.view.before(key) or b""
+            for start in starts[1:below]:
+                prefix = key[: at - start]
+                if after.startswith(prefix) or before.startswith(prefix):
+                    encloser = prefix
+                    break
+        source = encloser + b"*\0"
+        found = self._after(source) or b""
+        if found.startswith(source):
+            return (self._node(source) or b"", source) if found == source else (b"", b"")
+        return b"", source
 
     def reply_with(self, packet: bytes, end: int, limit: int, opt: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to a query of class IN with EDNS options, answered by `opt`: the rest as if it had none.
@@ -209,29 +286,9 @@ class Answerer(ZoneAnswers):
         finally:
             self.opt_plain, self.opt_do, self._edns_size = kept
 
-    def _negative(
-        self, packet: bytes, found: bytes, apex_at: int, end: int, rcode: int, limit: int, opt: bytes
-    ) -> bytes | None:
-        """NXDOMAIN or NODATA from the SOA that stands with the apex's bounds, see `negative.template`."""
-        if end + len(found) - 3 + len(opt) > limit:
-            return self.resolve(packet, end, limit, opt)
-        second, third = found[1] + 3, found[2] + 3
-        self.tally[packet[end - 4] << 16 | packet[end - 3] << 8 | rcode] += 1
-        apex = _POINTER.pack(0xC000 | apex_at)
-        return b"%b%c%c\0\1\0\0\0\1\0%c%b%b%b%b%b%b%b%b" % (
-            packet[:2],
-            QR | AA | packet[2] & RD,
-            rcode,
-            1 if opt else 0,
-            packet[12:end],
-            apex,
-            found[5:second],
-            apex,
-            found[second + 2 : third],
-            apex,
-            found[third + 2 :],
-            opt,
-        )
+    def goes_on(self, packet: bytes) -> bool:
+        """Whether a name that is not ours, or below a cut, is looked up elsewhere for this client."""
+        return False
 
     def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
         """The reply to a query for a name (`labels` from the top) that is in no zone of the log."""

@@ -16,9 +16,9 @@ class Snapshot(Protocol):
     """One consistent state of the view, as `view/reader.py` gives it.
 
     `node` and `cut` map a lookup key to the stored value or None: a node as dns/node.py has it, and for a name that
-    bounds zones one octet of flags, followed at an apex by the `template` of dns/negative.py. `after` gives the first
-    stored key at or behind a key, `before` the last one before it. `depths` are the numbers of labels at which zones
-    or cuts exist, descending. `version` is another number, at least 0, whenever any of it is different.
+    bounds zones one octet of flags, followed by the `template` of dns/negative.py where these say so. `after` gives the
+    first stored key at or behind a key, `before` the last one before it. `depths` are the numbers of labels at which
+    zones or cuts exist, descending. `version` is another number, at least 0, whenever any of it is different.
     """
 
     node: Callable[[bytes], bytes | None]

@@ -3,9 +3,11 @@
 Layout (big endian): flags (1), marks (1), number of RRsets (2), then for each RRset in order of type a directory
 entry of 16 octets: type (2), RRset flags (1), 0 (1), number of records (4), start (4), length (4). `start`/`length`
 delimit the RRset's records in wire form, each beginning with the two octets c0 0c, so that an RRset of the queried
-name is copied into a reply as it stands (RFC 1035 §4.1.4: a pointer to offset 12, the question's name). Behind each
-RRset's records stands its origin: topic index (2), partition (4), position (8), timestamp in ms (8), metadatas with
-their length (4).
+name is copied into a reply as it stands (RFC 1035 §4.1.4: a pointer to offset 12, the question's name). The names in
+RDATA are compressed (dns/compression.py); RRset has them in full. Behind each RRset's records stands its origin: topic
+index (2), partition (4), position (8), timestamp in ms (8), metadatas with their length (4).
+
+What encodes and decodes has the owner's name (wire form, lower case) for that; where it is b"", names are in full.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from streamdns.dns.compression import COMPRESSIBLE, compressed, expanded
 
 # Node flags: which special types the node holds that change how a name is answered (HAS_CNAME: see node_flags).
 HAS_CNAME = 1
@@ -93,14 +97,15 @@ def ttl_of(records: bytes) -> int:
     return int.from_bytes(records[6:10], "big")
 
 
-def encode(rrsets: list[RRset], marks: int = 0) -> bytes:
+def encode(rrsets: list[RRset], marks: int = 0, *, owner: bytes = b"") -> bytes:
     """The node of these RRsets; they must be in ascending order of type."""
     if len(rrsets) == 1 and not marks:
-        return encode_single(*rrsets[0])
+        return encode_single(*rrsets[0], owner=owner)
     at = HEAD_SIZE + ENTRY_SIZE * len(rrsets)
     directory = b""
     body = b""
-    for rdtype, rrset_flags, count, records, origin in rrsets:
+    for rdtype, rrset_flags, count, in_full, origin in rrsets:
+        records = compressed(owner, rdtype, in_full) if owner and rdtype in COMPRESSIBLE else in_full
         directory += ENTRY.pack(rdtype, rrset_flags, count, at + len(body), len(records))
         topic, partition, position, timestamp, metadatas = origin
         body += records + _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)) + metadatas
@@ -124,22 +129,36 @@ def node_flags(rrsets: Sequence[RRset]) -> int:
     return flags & ~HAS_CNAME if local and not cname_flags & LOCAL else flags
 
 
-def encode_single(rdtype: int, flags: int, count: int, records: bytes, origin: Origin) -> bytes:
+def encode_single(
+    rdtype: int, flags: int, count: int, records: bytes, origin: Origin, *, owner: bytes = b""
+) -> bytes:
     """The node of one RRset, given by the fields of RRset."""
+    if owner and rdtype in COMPRESSIBLE:
+        records = compressed(owner, rdtype, records)
     topic, partition, position, timestamp, metadatas = origin
     head = _SINGLE.pack(_NODE_FLAG.get(rdtype, 0), 1, rdtype, flags, count, _SINGLE_START, len(records))
     return b"%b%b%b%b" % (head, records, _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)), metadatas)
 
 
-def records_alone(node: bytes, rdtype: int, topic: int, partition: int) -> bytes | None:
+def records_alone(node: bytes, rdtype: int, topic: int, partition: int, *, owner: bytes = b"") -> bytes | None:
     """The records of a node with one RRset of this type, without flags and from this partition; None for all others."""
     if node[1:8] != _TYPE_ALONE.pack(0, 1, rdtype, 0):
         return None
     end = _SINGLE_START + int.from_bytes(node[16:20], "big")
-    return node[_SINGLE_START:end] if node[end : end + 6] == _PARTITION.pack(topic, partition) else None
+    if node[end : end + 6] != _PARTITION.pack(topic, partition):
+        return None
+    records = node[_SINGLE_START:end]
+    return _in_full(owner, rdtype, records) if owner and rdtype in COMPRESSIBLE else records
 
 
-def decode(node: bytes) -> list[RRset]:
+def _in_full(owner: bytes, rdtype: int, records: bytes) -> bytes:
+    try:
+        return expanded(owner, rdtype, records)
+    except (IndexError, ValueError) as err:
+        raise struct.error(f"names in RDATA of type {rdtype} are no names: {err}") from err
+
+
+def decode(node: bytes, *, owner: bytes = b"") -> list[RRset]:
     """The RRsets of a node, in ascending order of type; the inverse of `encode`."""
     rrsets: list[RRset] = []
     at = HEAD_SIZE
@@ -150,7 +169,10 @@ def decode(node: bytes) -> list[RRset]:
         topic, partition, position, timestamp, size = _ORIGIN.unpack_from(node, end)
         end_of_origin = end + _ORIGIN.size
         origin = Origin(topic, partition, position, timestamp, node[end_of_origin : end_of_origin + size])
-        rrsets.append(RRset(rdtype, flags, count, node[start:end], origin))
+        records = node[start:end]
+        if owner and rdtype in COMPRESSIBLE:
+            records = _in_full(owner, rdtype, records)
+        rrsets.append(RRset(rdtype, flags, count, records, origin))
     return rrsets
 
 
@@ -166,10 +188,13 @@ def find(node: bytes, rdtype: int) -> tuple[int, int, int, int] | None:
     return None
 
 
-def records_of(node: bytes, rdtype: int) -> bytes | None:
+def records_of(node: bytes, rdtype: int, *, owner: bytes = b"") -> bytes | None:
     """The records of one RRset of a node in wire form, or None."""
     entry = find(node, rdtype)
-    return None if entry is None else node[entry[2] : entry[2] + entry[3]]
+    if entry is None:
+        return None
+    records = node[entry[2] : entry[2] + entry[3]]
+    return _in_full(owner, rdtype, records) if owner and rdtype in COMPRESSIBLE else records
 
 
 def any_type(node: bytes, *, hide_cname: bool) -> int:

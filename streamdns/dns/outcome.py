@@ -159,7 +159,7 @@ class ZoneAnswers:
                 self.answer_nodata(zone, reply)
                 return None
         if node is not None:
-            return self.answer_node(question, zone, node, reply)
+            return self.answer_node(question, zone, node, key, reply)
         behind = self._after(key) or b""
         if behind.startswith(key) or key == ROOT:
             self.answer_nodata(zone, reply)  # an empty non-terminal (RFC 8020, RFC 4592 §2.2.2)
@@ -174,29 +174,34 @@ class ZoneAnswers:
         source = b"*\0" if encloser == b"\0" else encloser + b"*\0"
         node = self._node(source)
         if node is not None:
-            return self.answer_node(question, zone, node, reply)
+            return self.answer_node(question, zone, node, source, reply)
         if (self._after(source) or b"").startswith(source):
             self.answer_nodata(zone, reply)
         else:
             self.answer_nxdomain(zone, reply)
         return None
 
-    def answer_node(self, question: Question, zone: Zone, node: bytes, reply: Reply) -> Question | None:
-        """The name (or the wildcard that stands for it, RFC 4592) exists: CNAME, the RRset, or NODATA."""
+    def answer_node(
+        self, question: Question, zone: Zone, node: bytes, source: bytes, reply: Reply
+    ) -> Question | None:
+        """The name (or the wildcard that stands for it, RFC 4592) exists: CNAME, the RRset, or NODATA.
+
+        `source` is the key of the node.
+        """
         qtype = question.qtype
         flags = node[0]
         at_apex = zone.apex == len(question.labels) or bool(flags & HAS_SOA)
         flattens = bool(flags & HAS_CNAME) and at_apex and self.policy.flatten_apex_cname
         if flattens and qtype in (A, AAAA) and find(node, qtype) is None:
             if isinstance(reply, _Collected):
-                return self.answer_cname(question, node, reply)
+                return self.answer_cname(question, node, source, reply)
             self.answer_flattened(question, node, zone, reply)
             return None
         if qtype == ANY:
             qtype = any_type(node, hide_cname=not is_alias(flags, at_apex=at_apex))
         elif not is_served(qtype, flags, at_apex=at_apex):
             if is_alias(flags, at_apex=at_apex):
-                return self.answer_cname(question, node, reply)
+                return self.answer_cname(question, node, source, reply)
             self.answer_nodata(zone, reply)
             return None
         entry = find(node, qtype)
@@ -205,10 +210,10 @@ class ZoneAnswers:
             return None
         if qtype == DNAME and question.key in reply.dnames:
             return None  # it is in the answer already: the chain passed below it before it came to it
-        flags, count, start, length = entry
+        flags, count, _, _ = entry
         if flags & REJECTED and reply.ede is None:
             reply.ede = (EDE_STALE, b"")
-        records = node[start : start + length]
+        records = records_of(node, qtype, owner=from_key(source)) or b""
         if self.policy.rotate and count > 1:
             records = self.rotated(records)
         added = reply.add_rrset(question.wire, qtype, records)
@@ -219,14 +224,14 @@ class ZoneAnswers:
             self.add_addresses(records, qtype, zone, reply, required=None)
         return None
 
-    def answer_cname(self, question: Question, node: bytes, reply: Reply) -> Question | None:
+    def answer_cname(self, question: Question, node: bytes, source: bytes, reply: Reply) -> Question | None:
         """The name is an alias: its CNAME, and the lookup goes on at the target (RFC 1034 §3.6.2)."""
         entry = find(node, CNAME)
+        records = records_of(node, CNAME, owner=from_key(source))
         assert entry is not None
-        flags, _, start, length = entry
-        if flags & REJECTED and reply.ede is None:
+        assert records is not None
+        if entry[0] & REJECTED and reply.ede is None:
             reply.ede = (EDE_STALE, b"")
-        records = node[start : start + length]
         added = reply.add_rrset(question.wire, CNAME, records)
         reply.answers += added
         if not added:
@@ -270,7 +275,7 @@ class ZoneAnswers:
         """The name is at or below a cut: a referral with its glue (RFC 1034 §4.3.2 step 3b, RFC 9471)."""
         cut = question.prefix(zone.cut)
         node = self._node(cut)
-        records = None if node is None else records_of(node, NS)
+        records = None if node is None else records_of(node, NS, owner=from_key(cut))
         if records is None:
             reply.rcode = SERVFAIL
             return
@@ -293,7 +298,7 @@ class ZoneAnswers:
     def negative_soa(self, zone: Zone) -> bytes:
         """The zone's SOA for a negative answer, TTL the lower of its own and MINIMUM (RFC 2308 §3)."""
         node = self._node(zone.key)
-        records = None if node is None else records_of(node, SOA)
+        records = None if node is None else records_of(node, SOA, owner=from_key(zone.key))
         if records is None:
             records = synthesised_soa(zone.key)
         ttl = records[6:10] if records[6:10] < records[-4:] else records[-4:]
@@ -316,7 +321,7 @@ class ZoneAnswers:
         """A CNAME at an apex stands for the addresses of its target; where it leads out of our zones, see below."""
         found = _Collected()
         visited = {question.key}
-        target = self.answer_cname(question, node, found)
+        target = self.answer_cname(question, node, question.key, found)
         while target is not None:
             zone_of_target = self.find_zone(target)
             if target.key in visited or len(visited) > MAX_CHAIN:

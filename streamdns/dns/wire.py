@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.node import RECORD_HEAD_SIZE
 
 HEADER_SIZE = 12
@@ -33,22 +34,6 @@ OPT_NSID, OPT_COOKIE, OPT_KEEPALIVE, OPT_EDE = 3, 10, 11, 15
 
 # Extended errors (RFC 8914 §4).
 EDE_OTHER, EDE_STALE, EDE_NOT_READY, EDE_NOT_AUTHORITATIVE, EDE_NOT_SUPPORTED = 0, 3, 14, 20, 21
-
-# Offset of the compressible names in RDATA: only types of RFC 1035 may be compressed (RFC 3597 §4).
-# (octets before the first name, number of names)
-COMPRESSIBLE: dict[int, tuple[int, int]] = {
-    NS: (0, 1),
-    3: (0, 1),  # MD
-    4: (0, 1),  # MF
-    CNAME: (0, 1),
-    SOA: (0, 2),
-    7: (0, 1),  # MB
-    8: (0, 1),  # MG
-    9: (0, 1),  # MR
-    PTR: (0, 1),
-    14: (0, 2),  # MINFO
-    MX: (2, 1),
-}
 
 #: Offset of the name in RDATA whose addresses go into the additional section.
 ADDITIONAL_FOR: dict[int, int] = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}

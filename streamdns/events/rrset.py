@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from streamdns.dns import name, rdata
 from streamdns.dns.canonical import canonical
+from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.node import pack_records
-from streamdns.dns.wire import COMPRESSIBLE, HEADER_SIZE, MAX_MESSAGE, Reply
+from streamdns.dns.wire import HEADER_SIZE, MAX_MESSAGE, Reply
 from streamdns.errors import BadEvent
 from streamdns.events.provenance import Provenance
 

@@ -24,6 +24,7 @@ from streamdns.dns.node import (
     decode,
     encode_single,
 )
+from streamdns.view.keys import owner_of
 from streamdns.view.store import Table, Transaction
 
 #: A name answers with at most 256 RRsets and 256 KiB; room for the four special types is kept, which are 66,560 octets
@@ -150,7 +151,7 @@ class Aside:
 
     def complete(self, key: bytes, raw: bytes) -> list[RRset]:
         """Decode a node, with metadatas that stand here."""
-        rrsets = decode(raw)
+        rrsets = decode(raw, owner=owner_of(key))
         if not raw[1] & APART:
             return rrsets
         return [

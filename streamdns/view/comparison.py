@@ -16,6 +16,7 @@ import lmdb
 from streamdns.dns import node as nodes
 from streamdns.dns.canonical import canonical
 from streamdns.errors import ViewError
+from streamdns.view.keys import owner_of
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store, reported
 from streamdns.view.zones import ZoneRow
@@ -116,7 +117,7 @@ def _count(olds: _Nodes, news: _Nodes, go_on: Callable[[], bool]) -> Differences
             new = next(news, None)
         else:
             if old[1] != new[1]:
-                more = _compare(old[1], new[1])
+                more = _compare(owner_of(old[0]), old[1], new[1])
                 added, removed, changed = added + more.added, removed + more.removed, changed + more.changed
             old, new = next(olds, None), next(news, None)
     return Differences(added, removed, changed)
@@ -126,10 +127,10 @@ def _rrsets(raw: bytes) -> int:
     return raw[2] << 8 | raw[3]
 
 
-def _compare(old: bytes, new: bytes) -> Differences:
+def _compare(owner: bytes, old: bytes, new: bytes) -> Differences:
     """Count the differences between two nodes of one name."""
-    before = {rrset.rdtype: rrset.records for rrset in nodes.decode(old)}
-    after = {rrset.rdtype: rrset.records for rrset in nodes.decode(new)}
+    before = {rrset.rdtype: rrset.records for rrset in nodes.decode(old, owner=owner)}
+    after = {rrset.rdtype: rrset.records for rrset in nodes.decode(new, owner=owner)}
     both = before.keys() & after.keys()
     changed = sum(before[each] != after[each] and _data(before[each]) != _data(after[each]) for each in both)
     return Differences(len(after) - len(both), len(before) - len(both), changed)

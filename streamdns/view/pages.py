@@ -12,7 +12,7 @@ from streamdns.dns import node as nodes
 from streamdns.events.batch import Partition
 from streamdns.view.digest import to_hex
 from streamdns.view.journal import JournalEntry, decode_entry
-from streamdns.view.keys import depth_of, position_key, prefixes, sequence_key, subtree
+from streamdns.view.keys import depth_of, owner_of, position_key, prefixes, sequence_key, subtree
 from streamdns.view.partition_digests import load
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.reader import Entry, Inspector
@@ -68,7 +68,8 @@ class Pages(Inspector):
 
     def _line(self, apex: bytes, raw: bytes) -> ZoneLine:
         node = self._txn.get(apex, db=self.store.nodes)
-        return ZoneLine(apex, decode_zone(raw), None if node is None else nodes.records_of(node, nodes.SOA))
+        soa = None if node is None else nodes.records_of(node, nodes.SOA, owner=owner_of(apex))
+        return ZoneLine(apex, decode_zone(raw), soa)
 
     def zone_line(self, apex: bytes) -> ZoneLine | None:
         """Read one zone; None where there is no such zone."""

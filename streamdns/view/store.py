@@ -21,7 +21,7 @@ from streamdns.view.file_length import check_whole
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Table: TypeAlias = "lmdb._Database"  # noqa: SLF001 - the name its type has in the stubs
 
-SCHEMA = 1
+SCHEMA = 2
 #: Which events are good, and what one means: a view that was made by other rules is made anew beside itself.
 RULES = 3
 TABLES = ("nodes", "cuts", "zones", "candidates", "conflicts", "quarantine", "rejected", "journal", "positions", "meta",

@@ -7,7 +7,7 @@ from itertools import chain
 
 import msgspec
 
-from streamdns.dns.negative import template
+from streamdns.dns.negative import HAS_TEMPLATE, template
 from streamdns.dns.node import (
     APART,
     BEYOND,
@@ -66,9 +66,10 @@ decode_conflict = msgspec.msgpack.Decoder(Conflict).decode
 
 def cut_value(raw: bytes, owner: bytes) -> bytes:
     """Make the value that the table of cuts holds for a node: its flags, and at an apex the SOA of negative answers."""
-    bounds = bytes((cut_flags(raw),))
-    soa = records_of(raw, SOA)
-    return bounds if soa is None else bounds + template(owner, soa)
+    flags = cut_flags(raw)
+    soa = records_of(raw, SOA, owner=owner)
+    ready = b"" if soa is None else template(owner, soa)
+    return bytes((flags | HAS_TEMPLATE,)) + ready if ready else bytes((flags,))
 
 
 class _Node:
@@ -191,7 +192,7 @@ class WriteTransaction:
             after = difference = rrset_hash(owner, records)
             self.zones.changed(key, difference, 1, count)
         else:
-            alone = records_alone(stored, rdtype, origin.topic, origin.partition)
+            alone = records_alone(stored, rdtype, origin.topic, origin.partition, owner=owner)
             if alone is None:
                 return None
             old = alone
@@ -201,7 +202,7 @@ class WriteTransaction:
             state.records += more
             self.zones.changed(key, difference, 0, more)
         self._digest += difference
-        self._plain[key] = encode_single(rdtype, 0, count, records, origin)
+        self._plain[key] = encode_single(rdtype, 0, count, records, origin, owner=owner)
         return before, after, old, records
 
     def set_uncontested(
@@ -315,7 +316,7 @@ class WriteTransaction:
         if node.apart:
             self._aside.forget_apart(key)
         rrsets, node.apart = self._aside.take_apart(key, node.rrsets)
-        return encode(rrsets, node.beyond * BEYOND | node.apart * APART)
+        return encode(rrsets, node.beyond * BEYOND | node.apart * APART, owner=owner_of(key))
 
     def _update_bounds(self, key: bytes, owner: bytes, node: _Node, rdtype: int) -> None:
         bounds, had_soa = cut_flags(bytes((node_flags(node.rrsets),))), node.bounds & HAS_SOA
@@ -327,7 +328,7 @@ class WriteTransaction:
         if bounds == node.bounds and not (rdtype == SOA and bounds & HAS_SOA):
             return
         if bounds:
-            self.txn.put(key, cut_value(encode(node.rrsets), owner), db=self.store.cuts)
+            self.txn.put(key, cut_value(encode(node.rrsets, owner=owner), owner), db=self.store.cuts)
         else:
             self.txn.delete(key, db=self.store.cuts)
         step = bool(bounds) - bool(node.bounds)
@@ -395,7 +396,7 @@ class WriteTransaction:
         """Compute what one stored node adds to its zone."""
         owner = owner_of(key)
         total = rrsets = records = 0
-        for rrset in chain(decode(raw), self._aside.rows(key) if raw[1] & BEYOND else ()):
+        for rrset in chain(decode(raw, owner=owner), self._aside.rows(key) if raw[1] & BEYOND else ()):
             rrsets += 1
             records += rrset.count
             if not rrset.flags & CONTESTED:

@@ -90,9 +90,10 @@ class _Found:
             self.nodes += 1
             try:
                 owner = owner_of(key)
-                kept = nodes.decode(raw)
+                kept = nodes.decode(raw, owner=owner)
                 rrsets = [*self.view.every(key, raw)]
-                intact = node_key(owner) == key and _again(kept, raw[1]) == raw and self._is_settled(key, kept, raw[1])
+                written = _again(kept, raw[1], owner)
+                intact = node_key(owner) == key and written == raw and self._is_settled(key, kept, raw[1])
                 if bounds := nodes.cut_flags(raw):
                     self.cuts[key] = cut_value(raw, owner)
                     if bounds & HAS_SOA:
@@ -152,7 +153,7 @@ class _Found:
             yield f"{to_text(owner)} type {rrset.rdtype}: its marks are wrong"
 
 
-def _again(rrsets: list[nodes.RRset], marks: int) -> bytes:
+def _again(rrsets: list[nodes.RRset], marks: int, owner: bytes) -> bytes:
     """Encode RRsets as the writer would write their node now."""
     return nodes.encode(
         sorted(
@@ -166,6 +167,7 @@ def _again(rrsets: list[nodes.RRset], marks: int) -> bytes:
             key=lambda rrset: rrset.rdtype,
         ),
         marks,
+        owner=owner,
     )
 
 

@@ -94,7 +94,7 @@ def found(store: Store) -> Expected:
         for key, raw in view.walk():
             owner = owner_of(key)
             assert lookup_key(owner) == key.removeprefix(b"\0") or owner == b"\0"
-            for rrset in nodes.decode(raw):
+            for rrset in nodes.decode(raw, owner=owner):
                 name = (owner, dns.rdatatype.to_text(rrset.rdtype))
                 rdatas = tuple(nodes.unpack_rdatas(rrset.records))
                 assert len(rdatas) == rrset.count

@@ -134,6 +134,10 @@ class RecursiveAnswerer(FlatteningAnswerer):
 
     # -- where our own zones end
 
+    def goes_on(self, packet: bytes) -> bool:
+        """Whether this client may have a name resolved that is not ours, and asks for it."""
+        return self._may and bool(packet[2] & RD)
+
     def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
         """Resolve a name that is in no zone of the log, unless a listed zone has it."""
         if not self._may or not packet[2] & RD or (self.listed is not None and self.deepest_listed(labels) >= 0):

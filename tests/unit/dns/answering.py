@@ -16,9 +16,9 @@ from streamdns.dns import name, rdata
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy
-from streamdns.dns.negative import template
-from streamdns.dns.node import SOA, Origin, RRset, cut_flags, encode, pack_records, records_of
+from streamdns.dns.node import Origin, RRset, cut_flags, encode, pack_records
 from streamdns.view.keys import node_key
+from streamdns.view.transaction import cut_value
 
 SOA_TEXT = "ns.example. hostmaster.example. 1 3600 600 604800 60"
 EXAMPLE = f"""
@@ -32,9 +32,14 @@ _versions = itertools.count()
 
 
 class Memory:
-    """A snapshot (dns/lookup.py) of records in memory; it can be bound again and again."""
+    """A snapshot (dns/lookup.py) of records in memory; it can be bound again and again.
 
-    def __init__(self, text: str, *, ready: bool = True, rejected: Collection[tuple[str, str]] = ()) -> None:
+    `is_outdated` is one of a view of schema 1, whose names in RDATA were in full, and templates had another form.
+    """
+
+    def __init__(
+        self, text: str, *, ready: bool = True, rejected: Collection[tuple[str, str]] = (), is_outdated: bool = False
+    ) -> None:
         sets: dict[bytes, dict[int, tuple[int, list[bytes]]]] = defaultdict(dict)
         for line in filter(None, map(str.strip, text.splitlines())):
             owner, ttl, type_text, content = line.split(maxsplit=3)
@@ -49,10 +54,11 @@ class Memory:
             raw = nodes[key] = encode([
                 RRset(rdtype, (owner_wire, rdtype) in marked, len(found), pack_records(rdtype, ttl_s, found), _ORIGIN)
                 for rdtype, (ttl_s, found) in sorted(rrsets.items())
-            ])
-            soa = records_of(raw, SOA)
+            ], owner=b"" if is_outdated else owner_wire)
             if cut_flags(raw):
-                cuts[key] = bytes((cut_flags(raw),)) + (b"" if soa is None else template(owner_wire, soa))
+                bounds = cuts[key] = cut_value(raw, owner_wire)
+                if is_outdated:
+                    cuts[key] = bytes((cut_flags(raw),)) + bounds[1:3] + bounds[5:]
         self.keys = sorted(nodes)
         self.node, self.cut = nodes.get, cuts.get
         self.depths = tuple(sorted({0 if key == b"\0" else key.count(b"\0") for key in cuts}, reverse=True))

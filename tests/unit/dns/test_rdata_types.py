@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from streamdns.dns import rdata
+from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.rdata_old import OLD_TYPES
-from streamdns.dns.wire import ADDITIONAL_FOR, COMPRESSIBLE
+from streamdns.dns.wire import ADDITIONAL_FOR
 
 ORIGIN = b"\7example\3org\0"
 

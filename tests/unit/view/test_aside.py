@@ -54,7 +54,7 @@ def served(store: Store) -> list[RRset]:
     """What the node has that queries copy."""
     with store.begin() as txn:
         raw = txn.get(KEY, db=store.nodes)
-    return [] if raw is None else nodes.decode(raw)
+    return [] if raw is None else nodes.decode(raw, owner=name.from_text(OWNER))
 
 
 def everything(store: Store) -> list[RRset]:
