@@ -52,6 +52,11 @@ class Kind(NamedTuple):
     weight: int = 0
     """The share of the kind in the weighted mix, percent."""
 
+    def qname(self, number: int) -> str:
+        """The name that is asked for with a number in its place."""
+        owner = self.owner.format(number)
+        return owner if owner.endswith(".") else f"{owner}.{ORIGIN}".removeprefix(".")
+
 
 def _holds(rcode: int, answers: int, authorities: int, additionals: int, *, aa: bool = True) -> _Checked:
     """Whether a reply has this RCODE, and so many records in its sections."""
@@ -104,15 +109,15 @@ class Cost(NamedTuple):
         return Cost(self.instructions * factor, self.calls * factor)
 
 
-def _records() -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Owners below the origin, types and contents."""
+def records(names: int) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Owners below the origin, types and contents: what each kind needs for so many names."""
     yield "", "SOA", (f"ns1.{ORIGIN} hostmaster.{ORIGIN} 1 3600 600 604800 300",)
     yield "", "NS", (f"ns1.{ORIGIN}", f"ns2.{ORIGIN}")
     for number, owner in enumerate(("ns1.", "ns2.", "mx1.", "mx2.", "sip.", "*.wild.")):
         yield owner, "A", (f"192.0.2.{number}",)
     yield "big.", "TXT", tuple(f'"{number:0200}"' for number in range(10))
-    for number in range(_NAMES):
-        yield f"h{number}.", "A", (f"10.0.{number >> 8}.{number & 255}",)
+    for number in range(names):
+        yield f"h{number}.", "A", (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",)
         yield f"alias{number}.", "CNAME", (f"h{number}.{ORIGIN}",)
         yield f"far{number}.", "CNAME", (f"alias{number}.{ORIGIN}",)
         yield f"out{number}.", "CNAME", (f"www{number}.elsewhere.invalid.",)
@@ -125,14 +130,12 @@ def _records() -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 
 def _batch() -> Batch:
-    records = []
-    for position, (owner, rdtype, contents) in enumerate(_records()):
+    made = []
+    for position, (owner, rdtype, contents) in enumerate(records(_NAMES)):
         name = owner + ORIGIN
         value = [{"name": name, "type": rdtype, "content": each, "ttl": 300} for each in contents]
-        records.append(
-            Record("zones", 0, position, position, f"{name}|{rdtype}".encode(), json.dumps(value).encode())
-        )
-    return Batch(records, {("zones", 0): len(records)}, True)
+        made.append(Record("zones", 0, position, position, f"{name}|{rdtype}".encode(), json.dumps(value).encode()))
+    return Batch(made, {("zones", 0): len(made)}, True)
 
 
 @contextmanager
@@ -157,8 +160,7 @@ def queries(kind: Kind) -> list[bytes]:
     """Some queries of one kind in wire form, as resolvers send them: with EDNS."""
     packets = []
     for number in range(_QUERIES):
-        owner = kind.owner.format(number * 7 % _NAMES)
-        name = owner if owner.endswith(".") else f"{owner}.{ORIGIN}".removeprefix(".")
+        name = kind.qname(number * 7 % _NAMES)
         packets.append(dns.message.make_query(name, kind.rdtype, id=number, use_edns=0, payload=_PAYLOAD).to_wire())
     return packets
 

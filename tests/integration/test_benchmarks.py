@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks import tree
+from benchmarks.kinds import KINDS, MIX
 from benchmarks.load import parse
 from benchmarks.report import percentile
 from benchmarks.zone import WORKLOADS, Zone
@@ -48,6 +49,20 @@ def _quick(what: str, folder: pathlib.Path, *more: str) -> tuple[dict[str, Any],
     assert f"written: {path}" in done.stdout
     assert not list(work.iterdir())
     return json.loads(path.read_text()), done.stdout
+
+
+@pytest.mark.slow
+def test_a_quick_run_by_kind(tmp_path: pathlib.Path) -> None:
+    """Every server that is there has a row for each kind, and says the same of it."""
+    document, _ = _quick("kinds", tmp_path)
+    rows = document["results"]["kinds"]["rows"]
+    assert rows or document["results"]["kinds"]["skipped"]
+    said = collections.defaultdict(set)
+    for row in rows:
+        said[row["kind"]].add(row["rcodes"])
+        assert row["cpu_us_per_query"] > 0
+    assert not rows or said.keys() == {*(kind.name for kind in KINDS), MIX}
+    assert all(len(each) == 1 for each in said.values()), said
 
 
 @pytest.mark.slow
