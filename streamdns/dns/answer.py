@@ -234,9 +234,10 @@ class Answerer(ReadyAnswers):
             if end + length + len(opt) > limit:
                 return self.cut_off(packet, end, opt)
             self.tally[qtype << 8] += 1
-            return b"%b%c\0\0\1%c%c\0\0\0%c%b%b%b" % (
+            return b"%b%c%c\0\1%c%c\0\0\0%c%b%b%b" % (
                 packet[:2],
                 QR | AA | packet[2] & RD,
+                self.ra,
                 count >> 8,
                 count & 255,
                 1 if opt else 0,

@@ -99,13 +99,14 @@ class ReadyAnswers(ZoneAnswers):
     `tally` counts replies by `qtype << 8 | rcode`; whoever owns the answerer reads and clears it. Of each method here
     `packet` is the query, whose question ends at `end`, and the reply may have `limit` octets with its OPT record.
     `key` is that of the name in the question, which ends at `at`; `zone` is the key of the zone's apex, b"" for the
-    root.
+    root. `ra` goes into the flags of each reply.
     """
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
         self.tally: defaultdict[int, int] = defaultdict(int)
         self.truncated = 0
+        self.ra = 0
 
     def negative(
         self, packet: bytes, end: int, limit: int, opt: bytes, *, bounds: bytes, apex: bytes, rcode: int,
@@ -124,7 +125,7 @@ class ReadyAnswers(ZoneAnswers):
         return b"%b%c%c\0\1\0%c\0\1\0%c%b%b%b%b%b%b%b%b%b" % (
             packet[:2],
             QR | AA | packet[2] & RD,
-            rcode,
+            rcode | self.ra,
             links,
             1 if opt else 0,
             packet[12:end],
@@ -145,9 +146,10 @@ class ReadyAnswers(ZoneAnswers):
         if end + len(chain) + len(opt) > limit:
             return None
         self.tally[packet[end - 4] << 16 | packet[end - 3] << 8] += 1
-        return b"%b%c\0\0\1%b\0\0\0%c%b%b%b" % (
+        return b"%b%c%c\0\1%b\0\0\0%c%b%b%b" % (
             packet[:2],
             QR | AA | packet[2] & RD,
+            self.ra,
             pointer(count),
             1 if opt else 0,
             packet[12:end],
@@ -159,8 +161,8 @@ class ReadyAnswers(ZoneAnswers):
         """The reply without the RRset that does not fit."""
         self.tally[packet[end - 4] << 16 | packet[end - 3] << 8] += 1
         self.truncated += 1
-        return b"%b%c\0\0\1\0\0\0\0\0%c%b%b" % (
-            packet[:2], QR | AA | TC | packet[2] & RD, 1 if opt else 0, packet[12:end], opt
+        return b"%b%c%c\0\1\0\0\0\0\0%c%b%b" % (
+            packet[:2], QR | AA | TC | packet[2] & RD, self.ra, 1 if opt else 0, packet[12:end], opt
         )
 
     def with_names(
@@ -183,9 +185,10 @@ class ReadyAnswers(ZoneAnswers):
                 return None
             more, added = found
         self.tally[qtype << 8] += 1
-        return b"%b%c\0\0\1%b\0\0%b%b%b%b%b" % (
+        return b"%b%c%c\0\1%b\0\0%b%b%b%b%b" % (
             packet[:2],
             QR | AA | packet[2] & RD,
+            self.ra,
             pointer(count),
             pointer(added + 1 if opt else added),
             packet[12:end],
@@ -210,9 +213,10 @@ class ReadyAnswers(ZoneAnswers):
         if found is None or end + length + len(found[0]) + len(opt) > limit:
             return None
         self.tally[packet[end - 4] << 16 | packet[end - 3] << 8] += 1
-        return b"%b%c\0\0\1\0\0%b%b%b%b%b%b" % (
+        return b"%b%c%c\0\1\0\0%b%b%b%b%b%b" % (
             packet[:2],
             QR | packet[2] & RD,
+            self.ra,
             pointer(count),
             pointer(found[1] + 1 if opt else found[1]),
             packet[12:end],

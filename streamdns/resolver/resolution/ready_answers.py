@@ -57,8 +57,8 @@ class Messages:
         self.most_bytes = most_bytes
         self.bytes = self.hits = self.evicted = 0
         self._messages: dict[bytes, Message] = {}
-        #: The message of a key, whether its time is over or not, or None.
-        self.get = self._messages.get
+        #: The message of a key, whether its time is over or not, or None; `known` is empty where there are none.
+        self.get, self.known = self._messages.get, self._messages.keys()
 
     def __len__(self) -> int:
         return len(self._messages)

@@ -11,7 +11,7 @@ from gevent.hub import Waiter
 
 from streamdns.addresses import Within
 from streamdns.dns import unusual
-from streamdns.dns.answer import Deliver
+from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Question, Snapshot, Zone
 from streamdns.dns.node import pack_records
@@ -55,7 +55,7 @@ class RecursiveAnswerer(FlatteningAnswerer):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._messages, self._allowed, self._clock = recursor.messages, allowed, clock
-        self._message = recursor.messages.get
+        self._message, self._known = recursor.messages.get, recursor.messages.known
         super().__init__(policy, cookies=cookies, recursor=recursor)
         self._end = 0
         self._may = self._leaves = self._ours = False
@@ -85,13 +85,13 @@ class RecursiveAnswerer(FlatteningAnswerer):
         """The reply to one message, None where there is none or it comes later (counted in `deferred`)."""
         client = self.client(slot)
         self._may = self._allowed[client]
-        if self._may and self._version >= 0 and len(packet) > _LEAST_QUERY:
+        if self._may and self._known and self._version >= 0 and len(packet) > _LEAST_QUERY:
             made = self._at_once(packet, tcp)
             if made is not None:
                 return made
         self.asker, self.slot, self._leaves, self._ours = client, slot, False, False
         self.ra = RA if self._may else 0
-        made = super().reply(packet, tcp, slot)
+        made = Answerer.reply(self, packet, tcp, slot)
         if made is None or not self.ra or made[3] & RA:
             return made
         return b"%b%c%b" % (made[:3], made[3] | RA, made[4:])

@@ -43,7 +43,7 @@ class FlatteningAnswerer(Answerer):
         super().__init__(policy, cookies=cookies)
         self.recursor = recursor
         self.asker = b""
-        self.slot = self.ra = 0
+        self.slot = 0
         self.apex: _Apex | None = None
 
     def flatten_elsewhere(self, question: Question, target: bytes, ttl_s: int, zone: Zone, reply: Reply) -> None:
