@@ -88,16 +88,21 @@ def policy_of(settings: Settings) -> Policy:
 def preload_source(settings: Settings) -> None:
     """Import the source's client library before queries are answered, because that takes a while.
 
-    Raises ConfigError for certificate files that cannot be used.
+    Raises ConfigError for certificate files that cannot be used, and where the library is an extra and not there.
     """
     if settings.source == "kafka":
         from streamdns.sources.kafka.config import from_settings
         from streamdns.sources.kafka.source import preload
-        from streamdns.sources.kafka.tls import check_files
+        from streamdns.sources.tls import check_files
 
         config = from_settings(settings)
         check_files(config)
         preload(config)
+    elif settings.source == "pulsar":
+        from streamdns.sources.pulsar.config import check_installation
+        from streamdns.sources.pulsar.config import from_settings as pulsar_config
+
+        check_installation(pulsar_config(settings))
 
 
 def make_source(settings: Settings) -> Source:
@@ -107,9 +112,20 @@ def make_source(settings: Settings) -> Source:
         from streamdns.sources.kafka.source import KafkaSource
 
         return KafkaSource(from_settings(settings), check_s=settings.kafka_check_interval_s)
+    if settings.source == "pulsar":
+        from streamdns.sources.pulsar.config import from_settings as pulsar_config
+        from streamdns.sources.pulsar.source import PulsarSource
+
+        return PulsarSource(pulsar_config(settings), check_s=settings.pulsar_check_interval_s)
     from streamdns.sources.file import FileSource
 
     return FileSource(settings.file_log)
+
+
+def _backoff_max_s(settings: Settings) -> float:
+    """Return the longest pause between two attempts to reach the log, which each kind of log has a setting for."""
+    longest_s = {"kafka": settings.kafka_backoff_max_s, "pulsar": settings.pulsar_backoff_max_s}
+    return longest_s.get(settings.source, 10.0)
 
 
 class App:
@@ -180,7 +196,7 @@ class App:
             delete_guard=DeleteGuard(settings.delete_guard, int(settings.delete_guard_window_s * 1000)),
             fence=fence_of(settings),
             zones=zone_keys(settings.zones) or (),
-            backoff_max_s=settings.kafka_backoff_max_s if settings.source == "kafka" else 10.0,
+            backoff_max_s=_backoff_max_s(settings),
         )
         consumer.progress.stale_after_s = settings.stale_after_s
         return consumer

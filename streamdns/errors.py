@@ -54,6 +54,10 @@ class LogReplaced(SourceError):
     """The log is not the one the view was made from (cut, re-created, exchanged); caught by the consumer: a rebuild."""
 
 
+class ReadAnew(LogReplaced):
+    """What a view took from the log so far may lack deletes, though the log is the same; caught by the consumer."""
+
+
 class ViewError(StreamDNSError):
     """The view cannot do what was asked; the subclasses say why."""
 

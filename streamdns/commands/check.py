@@ -46,6 +46,8 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
     holder = _check_view(settings.pathdb, problems, notes)
     if settings.source == "kafka":
         _check_kafka(settings, problems, notes)
+    elif settings.source == "pulsar":
+        _check_pulsar(settings, problems, notes)
     else:
         _check_log(settings.file_log, problems, notes)
     if not args.no_bind:
@@ -144,7 +146,7 @@ def _check_kafka(settings: Settings, problems: list[str], notes: list[str]) -> N
     """Check certificate files, and ask the brokers for a moment; brokers that are away are a note and no problem."""
     from streamdns.sources.kafka.config import from_settings
     from streamdns.sources.kafka.source import reachable
-    from streamdns.sources.kafka.tls import check_files
+    from streamdns.sources.tls import check_files
 
     config = from_settings(settings)
     try:
@@ -152,8 +154,29 @@ def _check_kafka(settings: Settings, problems: list[str], notes: list[str]) -> N
     except ConfigError as err:
         problems += err.problems
         return
+    _reach(lambda: reachable(config, within_s=_BROKERS_S), notes)
+
+
+def _check_pulsar(settings: Settings, problems: list[str], notes: list[str]) -> None:
+    """Check the library and the certificate files, and ask for the topic; what is away is a note and no problem."""
+    from streamdns.sources.pulsar.config import check_installation, from_settings
+
+    config = from_settings(settings)
     try:
-        reachable(config, within_s=_BROKERS_S)
+        check_installation(config)
+    except ConfigError as err:
+        problems += err.problems
+        return
+    if not config.url or not config.topic:
+        return
+    from streamdns.sources.pulsar.source import reachable
+
+    _reach(lambda: reachable(config, within_s=_BROKERS_S), notes)
+
+
+def _reach(reach: Callable[[], None], notes: list[str]) -> None:
+    try:
+        reach()
     except SourceError as err:
         notes.append(f"the log cannot be read now: {err}; the server tries again")
 

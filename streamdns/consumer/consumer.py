@@ -17,7 +17,7 @@ from streamdns.consumer.rebuild import Rebuilds
 from streamdns.consumer.serving_view import Reader, align
 from streamdns.consumer.writer_thread import Stopped, WriterThread
 from streamdns.dns import name, rdata
-from streamdns.errors import LogReplaced, SourceError, SourceStalled, ViewCorrupt, ViewFull
+from streamdns.errors import LogReplaced, ReadAnew, SourceError, SourceStalled, ViewCorrupt, ViewFull
 from streamdns.events.batch import Batch, Partition
 from streamdns.events.fence import Fence
 from streamdns.metrics.registry import Registry
@@ -145,6 +145,10 @@ class Consumer(Service):
     def _follow_or_rebuild(self) -> None:
         try:
             self._follow()
+        except ReadAnew as err:
+            self._raise_if_stopped(err)
+            _log.warning("consumer.reads_anew", reason=str(err))
+            self._rebuilds.begin(str(err), same_log=True)
         except LogReplaced as err:
             self._raise_if_stopped(err)
             _log.error("consumer.log_replaced", error=str(err))

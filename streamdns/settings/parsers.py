@@ -185,16 +185,21 @@ def parse_topic_zones(text: str) -> tuple[TopicZones, ...]:
 
 def parse_brokers(text: str) -> tuple[str, ...]:
     """Parse host:port, separated by space or comma; a host without a port gets 9092."""
-    found: dict[str, None] = {}
+    return tuple(dict.fromkeys(f"{host}:{port}" for host, port in hosts_and_ports(text, "9092")))
+
+
+def hosts_and_ports(text: str, default_port: str) -> list[tuple[str, int]]:
+    """Parse host:port, separated by space or comma; IPv6 addresses keep their brackets."""
+    found: dict[tuple[str, int], None] = {}
     for word in _words(text):
-        host, port = _HOST.match(word), "9092"
+        host, port = _HOST.match(word), default_port
         rest = word[host.end() :] if host else word
         if rest.startswith(":"):
             port, rest = rest[1:], ""
         if host is None or rest or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) <= 65535:
             raise ValueError(f"has {word}, which is not a host and a port")
-        found[f"{host[0]}:{int(port)}"] = None
-    return tuple(found)
+        found[host[0], int(port)] = None
+    return list(found)
 
 
 def parse_topics(text: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 from streamdns.addresses import Address, UnixAddress
 from streamdns.errors import ConfigError
 from streamdns.named_files import open_named
-from streamdns.settings import admin, kafka, listening, metrics, parsers, peers, resolver
+from streamdns.settings import admin, kafka, listening, metrics, parsers, peers, pulsar, resolver
 from streamdns.settings.admin import KeyFile, Proxies
 from streamdns.settings.parsers import TopicZones
 from streamdns.settings.resolver import ForwardZone, Network
@@ -98,7 +98,19 @@ class Settings:
     kafka_allow_lossy_topic: bool
     kafka_partitioner: str
     kafka_delivery_timeout_s: float
-    pulsar_address: str | None
+    pulsar_address: str
+    pulsar_topic: str
+    pulsar_token: str = field(repr=False)
+    pulsar_token_file: str
+    pulsar_tls_ca: str
+    pulsar_tls_cert: str
+    pulsar_tls_key: str
+    pulsar_admin_address: str
+    pulsar_receiver_queue: int
+    pulsar_timeout_s: int
+    pulsar_backoff_max_s: float
+    pulsar_check_interval_s: int
+    pulsar_delivery_timeout_s: float
     recursion_allow: tuple[Network, ...]
     root_hints: str
     cache_bytes: int
@@ -294,15 +306,13 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
         problems.append("DNS_APEX_CNAME=flatten contradicts DNS_DISALLOW_CNAME_ON_APEX=true; allowed: one of them")
     if "DNS_SOURCE" not in given and values.get("kafka_address"):
         values["source"] = "kafka"
-    if values.get("source") == "pulsar":
-        problems.append("DNS_SOURCE=pulsar is not in this version; allowed: file or kafka")
     elif "DNS_SOURCE" not in given and values.get("pulsar_address"):
-        reason = "asks for pulsar, which is not in this version"
-        problems.append(_problem(BY_NAME["DNS_PULSAR_ADDRESS"], values["pulsar_address"], reason))
+        values["source"] = "pulsar"
     listening.settle(values, given=given, problems=problems)
     admin.settle(values, problems=problems, warnings=warnings)
     peers.settle(values, problems=problems, warnings=warnings)
     kafka.settle(values, problems=problems, warnings=warnings)
+    pulsar.settle(values, problems=problems, warnings=warnings)
     resolver.settle(values, problems=problems, warnings=warnings, given=given)
     metrics.settle(values, problems=problems, warnings=warnings)
     if values.get("udp") is False and values.get("tcp") is False:

@@ -9,6 +9,7 @@ from streamdns.settings.admin import ADMIN
 from streamdns.settings.kafka import KAFKA
 from streamdns.settings.metrics import METRICS
 from streamdns.settings.peers import PEERS
+from streamdns.settings.pulsar import PULSAR
 from streamdns.settings.rate_limit import RATE_LIMIT
 from streamdns.settings.resolver import RESOLVER
 from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row, share_row
@@ -89,7 +90,7 @@ SETTINGS: tuple[Setting, ...] = (
         name="DNS_SOURCE", attribute="source", parse=parsers.choice("file", "kafka", "pulsar"), default="",
         unset="file",
         unset_means="kafka when DNS_KAFKA_ADDRESS is set, pulsar when DNS_PULSAR_ADDRESS is set, else file",
-        description="The kind of log that holds the zones.", allowed="file or kafka (pulsar is not in this version)",
+        description="The kind of log that holds the zones.", allowed="file, kafka or pulsar",
     ),
     Setting(
         name="DNS_FILE_LOG", attribute="file_log", parse=parsers.parse_text, default="./var/log.jsonl",
@@ -98,11 +99,7 @@ SETTINGS: tuple[Setting, ...] = (
         allowed="a path of a file or a directory",
     ),
     *KAFKA,
-    Setting(
-        name="DNS_PULSAR_ADDRESS", attribute="pulsar_address", parse=parsers.parse_text, default="",
-        unset_means="no Pulsar", description="The address of the Pulsar service; this version does not support Pulsar.",
-        allowed="not in this version; leave it unset or set DNS_SOURCE=file",
-    ),
+    *PULSAR,
     *RESOLVER,
     *METRICS,
     integer_row("DNS_DEFAULT_TTL", "default_ttl", (0, 2147483647), "3600",

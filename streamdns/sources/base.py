@@ -1,4 +1,4 @@
-"""The interface of a source: the log that the consumer reads events from, whether it is a file or Kafka."""
+"""The interface of a source: the log that the consumer reads events from, whether it is a file, Kafka or Pulsar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Source(Protocol):
     line). Who stores a position stores the fingerprint that `fingerprints` has for the partition, and hands in both.
     """
 
-    #: What positions count: "octets" or "events".
+    #: What positions count: "octets" or "events"; "ids" are packed message ids, of which only the order counts.
     unit: str
     #: For how long after it was written a delete is in the log at the least, in seconds, known from connect on. Who has
     #: not read all of the log for longer may never see it. None: for ever.

@@ -37,7 +37,7 @@ from streamdns.view.transaction import SPELLING, Conflict, Difference, WriteTran
 #: How many names a zone whose SOA came late takes over in one commit: more would make the commit long.
 _CLAIMS_A_COMMIT = 5000
 #: How far apart the positions are at which nodes are compared, by the unit of positions.
-MARK_EVERY = {"octets": 1 << 16, "events": 256}
+MARK_EVERY = {"octets": 1 << 16, "events": 256, "ids": 1 << 22}
 
 
 class LocalRRset(NamedTuple):

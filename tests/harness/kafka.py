@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import base64
-import os
 import pathlib
-import shutil
-import signal
 import socket
 import struct
 import subprocess
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
-from tests.harness.process import ELSEWHERE, ROOT, clean_environment, end, free_port, spawn, wait_until
+from tests.harness import java
+from tests.harness.java import JavaBroker
+from tests.harness.process import ELSEWHERE, free_port
 
 HOST = "127.0.0.1"
 VERSIONS = ("3.9.2", "4.4.0")
@@ -28,8 +26,6 @@ LISTENERS = {
 }
 _USUAL_LISTENERS = ("PLAIN", "CONTROLLER", "SASL", "TLS", "MTLS", "SASLTLS")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_POM = pathlib.Path(__file__).with_name("kafka-pom.xml")
-_CACHE = ROOT / "var" / "kafka"
 _JAVA = (
     "java", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -60,30 +56,12 @@ class Place:
 
 def missing() -> str:
     """Why no broker can run here, or nothing."""
-    if os.environ.get("STREAMDNS_TEST_KAFKA") != "1":
-        return "needs STREAMDNS_TEST_KAFKA=1 (real brokers are started)"
-    return not_installed()
-
-
-def not_installed() -> str:
-    """What a broker needs and is not here, or nothing."""
-    absent = [program for program in ("java", "mvn", "openssl") if shutil.which(program) is None]
-    return f"not installed: {', '.join(absent)}" if absent else ""
+    return java.missing("STREAMDNS_TEST_KAFKA")
 
 
 def class_path(version: str) -> str:
     """The jars of a broker; Maven resolves them once for each version."""
-    cached = _CACHE / f"class-path-{version}.txt"
-    if not cached.exists() or not all(map(os.path.exists, cached.read_text().strip().split(os.pathsep))):
-        _CACHE.mkdir(parents=True, exist_ok=True)
-        part = cached.with_suffix(f".{os.getpid()}")
-        subprocess.run(
-            ["mvn", "-q", "-B", "-f", str(_POM), "dependency:build-classpath", f"-Dbroker.version={version}",
-             f"-Dmdep.outputFile={part}"],
-            check=True, stdout=subprocess.DEVNULL, timeout=600,
-        )
-        part.rename(cached)
-    return cached.read_text().strip()
+    return java.class_path("kafka", version)
 
 
 def make_certificates(folder: pathlib.Path) -> None:
@@ -106,79 +84,27 @@ def make_certificates(folder: pathlib.Path) -> None:
     folder.joinpath("server.pem").write_text(key + certificate)
 
 
-class Broker:
-    """One node, controller and broker in one; a context manager. kill() and start() keep ports, log and identity."""
+class Broker(JavaBroker):
+    """One node, controller and broker in one."""
 
     def __init__(
         self, folder: pathlib.Path, version: str, *, place: Place | None = None, **properties: str
     ) -> None:
-        self.folder, self.version = folder, version
+        super().__init__(folder, f"Kafka {version}")
+        self.version = version
         self.place = Place() if place is None else place
-        self.process: subprocess.Popen[bytes] | None = None
         self.ports = {name: free_port() for name in self.place.listeners}
         self.cluster_id = self.place.cluster_id
-        folder.mkdir(parents=True, exist_ok=True)
         if any(LISTENERS[name][0].endswith("SSL") for name in self.place.listeners):
             make_certificates(folder)
-        self._write(self._properties() | properties)
+        self._write("server.properties", self._properties() | properties)
         self._format()
 
     def address(self, listener: str = "PLAIN") -> str:
         return f"{self.place.hosts.get(listener, HOST)}:{self.ports[listener]}"
 
-    def file(self, name: str) -> str:
-        """The path of a certificate or key, see make_certificates."""
-        return str(self.folder / name)
-
-    def written(self) -> str:
-        """The end of what the broker wrote."""
-        return (self.folder / "output.txt").read_text(errors="replace")[-5000:]
-
-    def start(self) -> Self:
-        """Start, or start again; returns when the broker is in its own metadata."""
-        self.begin()
-        self.wait_ready()
-        return self
-
-    def begin(self) -> None:
-        """Start without waiting."""
-        with (self.folder / "output.txt").open("ab") as output:
-            self.process = spawn(
-                [*self.place.inside, *self._java("kafka.Kafka", str(self.folder / "server.properties"))],
-                # Ctrl-C in a terminal is for who started it: the broker stays until it is told to end.
-                env=clean_environment({}), output=output, cwd=self.folder, own_group=True,
-            )
-
-    def wait_ready(self, *, timeout_s: float = 180.0) -> None:
-        """Return when a broker is in its own metadata, and when a controller listens."""
-        process = self.process
-        assert process is not None, "not started"
-        try:
-            wait_until(lambda: process.poll() is not None or self._ready(), f"Kafka {self.version} is ready",
-                       timeout_s=timeout_s, interval_s=0.05)
-            assert process.poll() is None, f"Kafka {self.version} ended"
-        except AssertionError as error:
-            self.kill()
-            raise AssertionError(f"{error}\n{self.written()}") from None
-
-    def kill(self) -> None:
-        """kill -9: the log stays as it was left."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """An orderly end."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, signum: int) -> None:
-        process, self.process = self.process, None
-        if process is not None:
-            end(process, signum=signum, timeout_s=30)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self.kill()
+    def _command(self) -> list[str]:
+        return [*self.place.inside, *self._java("kafka.Kafka", str(self.folder / "server.properties"))]
 
     def _java(self, *words: str) -> list[str]:
         return [*_JAVA, f"-Xmx{self.place.heap_mb}m", "-cp", class_path(self.version), *words]
@@ -191,10 +117,6 @@ class Broker:
         command = self._java(*words)
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
-
-    def _write(self, properties: Mapping[str, object]) -> None:
-        lines = "".join(f"{name}={value}\n" for name, value in properties.items())
-        (self.folder / "server.properties").write_text(lines)
 
     def _properties(self) -> dict[str, object]:
         place = self.place

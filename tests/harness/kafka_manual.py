@@ -14,7 +14,8 @@ import sys
 import tempfile
 
 from tests.harness.background import Background
-from tests.harness.kafka import LISTENERS, PASSWORD, USER, VERSIONS, Broker, not_installed
+from tests.harness.java import not_installed
+from tests.harness.kafka import LISTENERS, PASSWORD, USER, VERSIONS, Broker
 from tests.harness.kafka_topics import Topic
 from tests.harness.process import ROOT, end, spawn
 

@@ -14,6 +14,7 @@ import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec, TopicMetadata
 
 from streamdns.events.batch import Batch, Partition, Record
+from streamdns.sources.base import Source
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.source import KafkaSource
 from tests.harness.kafka import Broker
@@ -210,6 +211,24 @@ class Topic:
         finally:
             consumer.close()
 
+    def ends(self) -> dict[int, int]:
+        """Where each partition ends that has or had anything."""
+        options = {"bootstrap.servers": self.broker.address(), "group.id": uuid.uuid4().hex}
+        consumer = ck.Consumer(options, logger=_SILENT)
+        try:
+            numbers = consumer.list_topics(self.name, DEADLINE_S).topics[self.name].partitions
+            found = {
+                number: consumer.get_watermark_offsets(ck.TopicPartition(self.name, number), DEADLINE_S)[1]
+                for number in numbers
+            }
+            return {number: end for number, end in found.items() if end}
+        finally:
+            consumer.close()
+
+    def producing(self) -> Producing:
+        """A producer that goes on through everything."""
+        return Producing(self)
+
     def committed(self, group: str) -> dict[int, int]:
         """What a group has written down for this topic."""
         consumer = ck.Consumer({"bootstrap.servers": self.broker.address(), "group.id": group}, logger=_SILENT)
@@ -227,7 +246,32 @@ class Topic:
         return KafkaSource(KafkaConfig(**(options | config)), check_s=check_s, stall_s=stall_s)
 
 
-def read_to_end(source: KafkaSource, *, max_records: int = 500) -> tuple[list[Record], dict[Partition, int]]:
+class Producing:
+    """An idempotent producer that waits for brokers that are away; see node.Producing."""
+
+    def __init__(self, topic: Topic) -> None:
+        options = {"bootstrap.servers": topic.broker.address(), "enable.idempotence": True, "linger.ms": 5,
+                   "message.timeout.ms": 180_000, "reconnect.backoff.max.ms": 500, "log_level": 0}
+        self._producer, self._topic = ck.Producer(options), topic.name
+        self.delivered = 0
+        self.failures: list[Any] = []
+
+    def write(self, events: Iterable[Event]) -> None:
+        for each in events:
+            self._producer.produce(self._topic, each.value, each.key, partition=each.partition, on_delivery=self._told)
+        self._producer.poll(0)
+
+    def finish(self) -> int:
+        return self._producer.flush(DEADLINE_S)
+
+    def _told(self, error: Any, _message: Any) -> None:
+        if error is None:
+            self.delivered += 1
+        else:
+            self.failures.append(error)
+
+
+def read_to_end(source: Source, *, max_records: int = 500) -> tuple[list[Record], dict[Partition, int]]:
     """Everything up to the first batch that is caught up."""
     records: list[Record] = []
     positions: dict[Partition, int] = {}
@@ -241,7 +285,7 @@ def read_to_end(source: KafkaSource, *, max_records: int = 500) -> tuple[list[Re
         assert time.monotonic() < deadline, f"not caught up: {len(records)} records, {positions}, {source.ends()}"
 
 
-def read_until(source: KafkaSource, count: int) -> list[Record]:
+def read_until(source: Source, count: int) -> list[Record]:
     """At least so many records."""
     records: list[Record] = []
     deadline = time.monotonic() + DEADLINE_S

@@ -34,7 +34,7 @@ APART: Mapping[str, tuple[str, ...]] = {"metrics": ("settings",)}
 #: Within a room, from the bottom up; what is not named here may be imported by all of its room, and imports none of it.
 ROOMS_INSIDE: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "resolver": (("resolution",), ("transport",), ("service",)),
-    "sources": (("base", "filelog"), ("file", "sink"), ("kafka",)),
+    "sources": (("base", "filelog"), ("file", "sink"), ("kafka", "pulsar")),
     "admin": (("schema",), ("http",), ("access",), ("fleet", "node", "status", "commits", "resolver"), ("routes",),
               ("service",)),
 }

@@ -23,9 +23,10 @@ from streamdns.events.batch import Partition
 from streamdns.sources.kafka import error_codes
 from streamdns.sources.kafka.client import Refused
 from streamdns.sources.kafka.config import KafkaConfig
-from streamdns.sources.kafka.librdkafka import SILENT, TIMEOUT_S, Complaints, LibraryThread, connection_options
-from streamdns.sources.kafka.tls import certificate_fault, context_of
+from streamdns.sources.kafka.librdkafka import SILENT, TIMEOUT_S, Complaints, connection_options
 from streamdns.sources.kafka.topic import Leader, Topic
+from streamdns.sources.library_thread import LibraryThread
+from streamdns.sources.tls import certificate_fault, context_of
 
 _K = TypeVar("_K")
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -156,7 +157,7 @@ class _Session:
 
     def __init__(self, config: KafkaConfig) -> None:
         self._config = config
-        self._thread = LibraryThread()
+        self._thread = LibraryThread("Kafka")
         self._complaints = Complaints(config)
         self._held = ExitStack()
         self._admin: AdminClient | None = None

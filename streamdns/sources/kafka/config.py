@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from streamdns.settings import Settings
 
@@ -36,6 +36,7 @@ class KafkaConfig:
     allow_lossy_topic: bool = False
     partitioner: str = "murmur2_random"
     delivery_timeout_s: float = 30.0
+    tls_settings: ClassVar[str] = "DNS_KAFKA_TLS"
 
     def hosts(self) -> tuple[tuple[str, int], ...]:
         """Split the addresses into (host, port); IPv6 addresses lose their brackets."""

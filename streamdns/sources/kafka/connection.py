@@ -21,7 +21,7 @@ from streamdns.runtime.native import in_thread
 from streamdns.sources.kafka.client import Refused
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.error_codes import error_text
-from streamdns.sources.kafka.tls import context_of
+from streamdns.sources.tls import context_of
 
 _CONNECT_S: Final = 4.0
 #: TCP, TLS and SASL together: a log-in takes some rounds, and hashing.

@@ -1,4 +1,4 @@
-"""Shared by all that use librdkafka: its options, the native thread it is called in, and its complaints in our words.
+"""Shared by all that use librdkafka: its options, and its complaints in our words.
 
 Nothing here imports the library, which is loaded where it is used.
 """
@@ -10,20 +10,12 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar
 
-import gevent
-from gevent.event import AsyncResult
-from gevent.threadpool import ThreadPool
-
-from streamdns.errors import SourceError
-from streamdns.runtime.native import in_thread, outcome
 from streamdns.sources.kafka.config import KafkaConfig
 
-_T = TypeVar("_T")
 #: For so long an answer is waited for.
 TIMEOUT_S: Final = 4.0
 #: What is fatal librdkafka itself would write to standard error, at any log level; it is told as an error, too.
 SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)
-_CLOSE_S: Final = 0.9
 #: "ssl://[::1]:9093/bootstrap: what went wrong (after 7ms in state CONNECT, 3 identical error(s) suppressed)".
 _COMPLAINT: Final = re.compile(r"(?:\w+://)?(\S+)/(bootstrap|-?\d+): (.*?)(?: \(after \d+ms in state .*\))?")
 _OFFERED: Final = re.compile(r".* mechanism handshake failed: .*broker's supported mechanisms: ?(.*)")
@@ -53,39 +45,6 @@ def connection_options(config: KafkaConfig) -> dict[str, Any]:
                  "ssl.key.location": config.key or config.certificate}
         options |= {name: path for name, path in files.items() if path}
     return options
-
-
-class LibraryThread:
-    """The native thread in which all calls of one client are made, so the event loop never waits for them."""
-
-    def __init__(self) -> None:
-        self._pool: ThreadPool | None = ThreadPool(1)
-
-    @property
-    def closed(self) -> bool:
-        """Whether close() was called; work that waits in the thread looks at this often."""
-        return self._pool is None
-
-    def run(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Do work in the thread; raises what it raises, and SourceError after close()."""
-        if self._pool is None:
-            raise SourceError("the Kafka client is closed")
-        return in_thread(work, *arguments, pool=self._pool)
-
-    def close(self, last: Callable[[], None]) -> None:
-        """Do one last piece of work in the thread, and end it; may be called twice.
-
-        A close that hangs must not keep anybody waiting: the thread is given back whenever it is over.
-        """
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            gevent.spawn(_give_back, pool, last).join(_CLOSE_S)
-
-
-def _give_back(pool: ThreadPool, last: Callable[[], None]) -> None:
-    done: AsyncResult = pool.spawn(outcome, last, ())
-    done.wait()
-    pool.kill()
 
 
 class LibraryError(Protocol):

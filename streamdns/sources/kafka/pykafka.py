@@ -31,7 +31,7 @@ from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.fetching import FetchingClient, sentence
 from streamdns.sources.kafka.librdkafka import TIMEOUT_S
 from streamdns.sources.kafka.member import Holder, Member
-from streamdns.sources.kafka.tls import context_of
+from streamdns.sources.tls import context_of
 
 _FETCH: Final = 2  # The newest version that it speaks by itself.
 _REPLY_S: Final = 15.0

@@ -18,7 +18,7 @@ from streamdns.errors import ConfigError, SourceError
 from streamdns.resolver.service.roots import read_hints
 from streamdns.settings import SETTINGS, load
 from streamdns.sources.kafka.config import KafkaConfig
-from streamdns.sources.kafka.tls import tls_context as kafka_context
+from streamdns.sources.tls import tls_context as kafka_context
 
 SAID = "no plain file"
 

@@ -10,7 +10,7 @@ import pytest
 
 from streamdns.errors import SourceError
 from streamdns.sources.kafka.config import KafkaConfig
-from streamdns.sources.kafka.librdkafka import Complaints, LibraryThread, connection_options
+from streamdns.sources.kafka.librdkafka import Complaints, connection_options
 
 
 class Said(NamedTuple):
@@ -143,32 +143,3 @@ def test_options_have_nothing_that_is_not_set() -> None:
     assert options["security.protocol"] == "SASL_SSL"
     assert options["ssl.ca.location"] == "/ca"
     assert "ssl.certificate.location" not in options
-
-
-def test_a_thread_that_is_closed_does_its_last_work_and_no_more() -> None:
-    thread = LibraryThread()
-    done: list[str] = []
-    assert thread.run(lambda: 7) == 7
-    thread.close(lambda: done.append("last"))
-    thread.close(lambda: done.append("again"))
-    assert done == ["last"]
-    assert thread.closed
-    with pytest.raises(SourceError, match="is closed"):
-        thread.run(lambda: 7)
-
-
-def test_closing_ends_what_waits_there() -> None:
-    """A question that looks at `closed` ends, and the last work comes behind it."""
-    thread = LibraryThread()
-    order: list[str] = []
-
-    def question() -> None:
-        while not thread.closed:
-            time.sleep(0.001)
-        order.append("question")
-
-    asked = gevent.spawn(thread.run, question)
-    gevent.sleep(0)
-    thread.close(lambda: order.append("last"))
-    asked.get(timeout=10)
-    assert order == ["question", "last"]

@@ -1,9 +1,9 @@
-"""Makes TLS contexts for pykafka's connections, and finds out why a broker's certificate is not accepted."""
+"""Makes TLS contexts for connections to brokers, and finds out why a broker's certificate is not accepted."""
 
 from __future__ import annotations
 
 import ssl
-from typing import Final
+from typing import Final, Protocol
 
 from gevent import socket as gsocket
 from gevent import ssl as gssl
@@ -11,12 +11,33 @@ from gevent import ssl as gssl
 from streamdns.errors import ConfigError, SourceError
 from streamdns.named_files import expect_plain
 from streamdns.runtime.native import in_thread
-from streamdns.sources.kafka.config import KafkaConfig
 
 _TIMEOUT_S: Final = 4.0
 
 
-def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
+class TlsConfig(Protocol):
+    """What the settings say about TLS to a broker: whether, and paths of PEM files.
+
+    "" stands for the system's CAs and for none. `tls_settings` is how the names of these settings begin.
+    """
+
+    @property
+    def tls(self) -> bool: ...
+
+    @property
+    def ca(self) -> str: ...
+
+    @property
+    def certificate(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def tls_settings(self) -> str: ...
+
+
+def context_of(config: TlsConfig) -> gssl.SSLContext | None:
     """Make the context, None without TLS; in a native thread, because reading the system's CAs takes 40 ms.
 
     It is made anew for each connection: certificates are replaced while we run. Raises SourceError.
@@ -26,7 +47,7 @@ def context_of(config: KafkaConfig) -> gssl.SSLContext | None:
     return in_thread(tls_context, config, gssl.SSLContext)
 
 
-def check_files(config: KafkaConfig) -> None:
+def check_files(config: TlsConfig) -> None:
     """Read the certificates and the key that the settings name; raises ConfigError for those that are of no use."""
     if not config.tls:
         return
@@ -37,16 +58,16 @@ def check_files(config: KafkaConfig) -> None:
                 with open(path, "rb") as file:
                     file.read(1)
         except OSError as error:
-            problems.append(f"DNS_KAFKA_TLS_{name}={path} cannot be read: {_reason(error)}")
+            problems.append(f"{config.tls_settings}_{name}={path} cannot be read: {_reason(error)}")
     if problems:
         raise ConfigError(problems)
     try:
         tls_context(config, ssl.SSLContext)
     except SourceError as error:
-        raise ConfigError([f"the files of DNS_KAFKA_TLS_CA, _CERT and _KEY are of no use: {error}"]) from error
+        raise ConfigError([f"the files of {config.tls_settings}_CA, _CERT and _KEY are of no use: {error}"]) from error
 
 
-def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:
+def tls_context(config: TlsConfig, kind: type[ssl.SSLContext]) -> ssl.SSLContext:
     """Make a context that verifies the broker's certificate and name. Raises SourceError for files of no use."""
     context = kind(ssl.PROTOCOL_TLS_CLIENT)
     try:
@@ -68,7 +89,7 @@ def tls_context(config: KafkaConfig, kind: type[ssl.SSLContext]) -> ssl.SSLConte
     return context
 
 
-def certificate_fault(config: KafkaConfig, host: str, port: int) -> str:
+def certificate_fault(config: TlsConfig, host: str, port: int) -> str:
     """Say why a broker's certificate is not accepted, in OpenSSL's words; "" where it is accepted.
 
     librdkafka has the same words for another CA, for another name and for a certificate that has expired.

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from streamdns.errors import ConfigError, SourceError
-from streamdns.sources.kafka import librdkafka, tls
+from streamdns.sources import tls
+from streamdns.sources.kafka import librdkafka
 from streamdns.sources.kafka.config import KafkaConfig
 
 

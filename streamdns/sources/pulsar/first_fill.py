@@ -1,0 +1,59 @@
+"""Checks that the compacted form of a partition stayed the same while it was read for the first time.
+
+A compacted reader is given, for what lies before the compaction's horizon, the latest value of each key, and no
+deletes. Where another compaction ends while it reads, it goes on in the new form: a key that it met in the old one and
+that is deleted in the new one stays, and nothing ever says so. So the partition is read twice. The second time only the
+ids count: when they are the same up to the same message, no compaction came between, and nothing was missed.
+"""
+
+from __future__ import annotations
+
+import struct
+from hashlib import blake2b
+from typing import Final
+
+import pulsar
+
+from streamdns.events.message_id import MessageId
+from streamdns.sources.pulsar.client import EARLIEST, key_of, next_message, open_reader, our_id
+
+_ID: Final = struct.Struct(">qqi")
+_QUEUE: Final = 10
+
+
+class Fingerprint:
+    """A hash of the ids of messages that have a key, in their order."""
+
+    def __init__(self) -> None:
+        self._hash = blake2b(digest_size=16)
+
+    def add(self, at: MessageId) -> None:
+        """Add the next message."""
+        self._hash.update(_ID.pack(*at))
+
+    def value(self) -> bytes:
+        """Give the hash of all that was added."""
+        return self._hash.digest()
+
+
+def same_again(
+    client: pulsar.Client, topic: str, fingerprint: Fingerprint, last: MessageId, timeout_s: float
+) -> bool:
+    """Read the compacted partition once more up to the message `last`; tells whether it has the same ids."""
+    again = Fingerprint()
+    reader = open_reader(client, topic, EARLIEST, queue=_QUEUE, compacted=True)
+    try:
+        while True:
+            message = next_message(reader, timeout_s)
+            if message is None:
+                break
+            at = our_id(message)
+            if at > last:
+                break
+            if key_of(message) != "":
+                again.add(at)
+            if at == last:
+                break
+    finally:
+        reader.close()
+    return again.value() == fingerprint.value()

@@ -1,0 +1,318 @@
+"""Reads one partition in a native thread of its own, and hands what it read to the event loop in small chunks.
+
+The thread knows no gevent: it gets permission for each chunk from one native queue, and calls `deliver` with what it
+read, which must be quick and safe to call from any thread.
+"""
+
+from __future__ import annotations
+
+import time
+from _queue import Empty, SimpleQueue
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import pulsar
+
+from streamdns.errors import LogReplaced, ReadAnew, SourceError
+from streamdns.events.batch import Partition, Record
+from streamdns.events.message_id import MessageId, pack
+from streamdns.sources.pulsar.client import (
+    EARLIEST,
+    LATEST,
+    failures,
+    first_at,
+    key_of,
+    library_id,
+    next_message,
+    open_reader,
+    our_id,
+)
+from streamdns.sources.pulsar.first_fill import Fingerprint, same_again
+
+#: Chunks that may wait for the event loop.
+CREDITS: Final = 6
+_CHUNK_MESSAGES: Final = 200
+_CHUNK_BYTES: Final = 1 << 18
+_KEPT_BYTES: Final = 4096
+#: How long a read waits where messages come, and where none came: the second is also how soon a question is answered.
+_MORE_MS: Final = 1
+_IDLE_MS: Final = 20
+#: A question waits so long for the end of the partition to come by itself.
+_TAIL_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a pump has to read: a partition, from the message `start` on, which was read before; None: all of it.
+
+    `queue` is how many entries the library may read ahead, `timeout_s` how long an answer may take.
+    """
+
+    partition: Partition
+    topic: str
+    start: MessageId | None
+    queue: int
+    timeout_s: float
+
+
+@dataclass(slots=True)
+class Question:
+    """Asks a pump where its partition ends now; `published_ms` is the time of the last message there.
+
+    `end` is the position behind that; -1 as long as the question is not answered.
+    """
+
+    asked_s: float = field(default_factory=time.monotonic)
+    end: int = -1
+    published_ms: int = 0
+
+
+class Chunk(NamedTuple):
+    """Records of one partition and its next position, the answer to a question, or the failure that ended the reading.
+
+    `whole` is true once nothing of the first fill is open, `at_end` when a read at the end returned nothing. `fillers`
+    and `without_key` count messages that stand for no event.
+    """
+
+    partition: Partition
+    records: list[Record]
+    position: int
+    whole: bool
+    at_end: bool = False
+    size: int = 0
+    published_ms: int = 0
+    fillers: int = 0
+    without_key: int = 0
+    failure: SourceError | None = None
+    answered: Question | None = None
+
+
+class Pump:
+    """Reads a partition until close() or a failure, which it delivers; run() is what the thread calls."""
+
+    def __init__(self, client: pulsar.Client, task: Task, deliver: Callable[[Chunk], None]) -> None:
+        self._client, self._task, self._deliver = client, task, deliver
+        self._credits: SimpleQueue[None] = SimpleQueue()
+        for _ in range(CREDITS):
+            self._credits.put(None)
+        self._questions: deque[Question] = deque()
+        self._reader: pulsar.Reader | None = None
+        self._waiting: pulsar.Message | None = None
+        self._closed = False
+        self._last = task.start
+        self._position = pack(*task.start) + 1 if task.start is not None else 0
+        self._published_ms = 0
+        self._whole = task.start is not None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the library has a connection for the reader now; true before there is one."""
+        reader = self._reader
+        return reader is None or bool(reader.is_connected())
+
+    def give_credit(self) -> None:
+        """Let the pump deliver another chunk; called when one was taken."""
+        self._credits.put(None)
+
+    def ask(self) -> Question:
+        """Ask where the partition ends; the question comes back in a chunk."""
+        question = Question()
+        self._questions.append(question)
+        return question
+
+    def close(self) -> None:
+        """Tell the thread to end; closing the client wakes it."""
+        self._closed = True
+        self._credits.put(None)
+
+    def run(self) -> None:
+        """Read, in the thread that calls."""
+        try:
+            with failures(f"Pulsar topic {self._task.topic}"):
+                self._read_all()
+        except SourceError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - what it is, is told; a reading that ended must never look quiet
+            failure = SourceError(f"reading Pulsar failed: {type(error).__name__} {str(error)[:200]}")
+        else:
+            return
+        if not self._closed:
+            self._send([], failure=failure)
+
+    def _read_all(self) -> None:
+        if self._last is None:
+            self._fill()
+            if self._closed:
+                return
+        reader = self._reader = self._open_raw()
+        self._follow(reader)
+
+    def _fill(self) -> None:
+        """Read the compacted partition to its end, and again, to see that no compaction changed it meanwhile."""
+        fingerprint = Fingerprint()
+        task = self._task
+        reader = self._reader = open_reader(self._client, task.topic, EARLIEST, queue=task.queue, compacted=True)
+        try:
+            while not self._closed:
+                message = next_message(reader, task.timeout_s)
+                if message is None:
+                    break
+                self._take(reader, message, fingerprint)
+        finally:
+            self._reader = None
+            reader.close()
+        if self._closed:
+            return
+        if self._last is not None and not same_again(self._client, task.topic, fingerprint, self._last, task.timeout_s):
+            raise ReadAnew(
+                f"{_text(task.partition)}: a compaction ran while it was read for the first time, so deletes may have "
+                "been missed"
+            )
+        self._whole = True
+        self._send([])
+
+    def _open_raw(self) -> pulsar.Reader:
+        """Open the reader that sees every message, behind the last one that was read; raises LogReplaced."""
+        task, last = self._task, self._last
+        start = EARLIEST if last is None else library_id(task.partition[1], last)
+        reader = open_reader(self._client, task.topic, start, queue=task.queue)
+        if last is None:
+            return reader
+        first = next_message(reader, task.timeout_s)
+        if first is not None and our_id(first) == last:
+            self._published_ms = first.publish_timestamp()
+            return reader
+        if task.start is not None:
+            reader.close()
+            raise _cut(task.partition, last, first)
+        # Just filled: compaction keeps what retention has taken already, and what comes now is new.
+        if first is not None:
+            self._take(reader, first, None)
+        return reader
+
+    def _follow(self, reader: pulsar.Reader) -> None:
+        told = -1
+        wait_ms = _IDLE_MS
+        while not self._closed:
+            self._answer(reader, hurry=False)
+            message, self._waiting = self._waiting, None
+            try:
+                if message is None:
+                    message = reader.read_next(timeout_millis=wait_ms)
+            except pulsar.Timeout:
+                wait_ms = _IDLE_MS
+                if told != self._position and self._is_at_end(reader):
+                    told = self._position
+                    self._send([], at_end=True)
+                continue
+            if self._last is not None and our_id(message).ledger != self._last.ledger:
+                self._expect_last()
+            self._take(reader, message, None)
+            wait_ms = _MORE_MS
+
+    def _is_at_end(self, reader: pulsar.Reader) -> bool:
+        try:
+            return not reader.has_message_available()
+        except pulsar.PulsarException:
+            return False  # The connection is away; who looks at it says so.
+
+    def _expect_last(self) -> None:
+        """Raise LogReplaced unless the last message that was read is still in the partition.
+
+        A partition is cut a whole ledger at a time, from its beginning, so where it is there nothing behind it is
+        missing. Called where another ledger begins; all others are one message after the other.
+        """
+        task, last = self._task, self._last
+        if last is not None:
+            first = first_at(self._client, task.topic, library_id(task.partition[1], last), timeout_s=task.timeout_s)
+            if first is None or our_id(first) != last:
+                raise _cut(task.partition, last, first)
+
+    def _take(self, reader: pulsar.Reader, message: pulsar.Message, fingerprint: Fingerprint | None) -> None:
+        """Deliver a message and those that are there already, as one chunk; one of another ledger waits."""
+        records: list[Record] = []
+        size = fillers = without_key = 0
+        while True:
+            at = our_id(message)
+            key, value = key_of(message), message.data()
+            if key == "":
+                fillers, without_key = (fillers, without_key + 1) if value else (fillers + 1, without_key)
+            else:
+                records.append(self._record(message, at, key, value))
+                size += len(value)
+                if fingerprint is not None:
+                    fingerprint.add(at)
+            self._last = at
+            self._published_ms = message.publish_timestamp()
+            if len(records) + fillers + without_key >= _CHUNK_MESSAGES or size >= _CHUNK_BYTES or self._closed:
+                break
+            try:
+                message = reader.read_next(timeout_millis=_MORE_MS)
+            except pulsar.Timeout:
+                break
+            if message.message_id().ledger_id() != at.ledger and fingerprint is None:
+                self._waiting = message
+                break
+        self._position = self._place(self._last) + 1
+        self._wait_for_credit(reader)
+        if not self._closed:
+            self._send(records, size=size, fillers=fillers, without_key=without_key)
+
+    def _record(self, message: pulsar.Message, at: MessageId, key: str | None, value: bytes) -> Record:
+        topic, number = self._task.partition
+        place = self._place(at)
+        timestamp = message.event_timestamp() or message.publish_timestamp()
+        if key is None:
+            return Record(topic, number, place, timestamp, None, value[:_KEPT_BYTES], "the key is not UTF-8")
+        return Record(topic, number, place, timestamp, key.encode(), value or None)
+
+    def _place(self, at: MessageId) -> int:
+        try:
+            return pack(*at)
+        except ValueError as error:
+            raise SourceError(f"{_text(self._task.partition)}: {error}") from error
+
+    def _wait_for_credit(self, reader: pulsar.Reader) -> None:
+        while not self._closed:
+            try:
+                self._credits.get(timeout=_TAIL_S)
+                return
+            except Empty:
+                self._answer(reader, hurry=True)
+
+    def _answer(self, reader: pulsar.Reader, *, hurry: bool) -> None:
+        """Answer questions: at the end with what was read last, else after a moment by asking for the last message."""
+        while self._questions:
+            question = self._questions[0]
+            if not hurry and self._is_at_end(reader):
+                question.end, question.published_ms = self._position, self._published_ms
+            elif not hurry and time.monotonic() - question.asked_s < _TAIL_S:
+                return
+            else:
+                tail = first_at(self._client, self._task.topic, LATEST, timeout_s=self._task.timeout_s)
+                question.end = self._position if tail is None else max(self._position, self._place(our_id(tail)) + 1)
+                question.published_ms = self._published_ms if tail is None else tail.publish_timestamp()
+            self._questions.popleft()
+            self._send([], answered=question)
+
+    def _send(
+        self, records: list[Record], *, at_end: bool = False, size: int = 0, fillers: int = 0, without_key: int = 0,
+        failure: SourceError | None = None, answered: Question | None = None,
+    ) -> None:
+        self._deliver(Chunk(
+            self._task.partition, records, self._position, self._whole, at_end, size, self._published_ms, fillers,
+            without_key, failure, answered,
+        ))
+
+
+def _cut(partition: Partition, last: MessageId, first: pulsar.Message | None) -> LogReplaced:
+    there = "nothing is there" if first is None else f"{our_id(first)} is the first that is there"
+    return LogReplaced(
+        f"{_text(partition)} was cut or replaced: it was read up to {last}, and from there on {there}"
+    )
+
+
+def _text(partition: Partition) -> str:
+    return f"topic {partition[0]}, partition {partition[1]}"

@@ -1,0 +1,345 @@
+"""Reads a Pulsar topic as a source: a pump for each partition, and a watch for what no pump would notice."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import gevent
+from gevent.event import Event
+from gevent.threadpool import ThreadPool
+
+from streamdns.errors import LogReplaced, ReadAnew, SourceError
+from streamdns.events.batch import Batch, Partition, Record
+from streamdns.events.message_id import unpack
+from streamdns.runtime.native import in_thread
+from streamdns.sources.library_thread import LibraryThread
+from streamdns.sources.pulsar import handshake
+from streamdns.sources.pulsar.admin import Admin, policies_of
+from streamdns.sources.pulsar.client import (
+    NoTopic,
+    failures,
+    first_at,
+    library_id,
+    open_client,
+    our_id,
+    partition_topics,
+)
+from streamdns.sources.pulsar.config import PulsarConfig
+from streamdns.sources.pulsar.pump import Chunk, Pump, Question, Task
+from streamdns.sources.pulsar.token import Token
+
+CHECK_S: Final = 10.0
+#: How often it is looked whether the readers have a connection; the library takes a second to find a broker anew.
+_LOOK_S: Final = 1.0
+_AWAY_LOOKS: Final = 3
+_READ_BYTES: Final = 4 << 20
+#: How long is waited for where all partitions end; who asks goes on without.
+_ENDS_S: Final = 1.0
+#: The fingerprints of partitions: of one whose first fill was checked, and of one before that.
+WHOLE: Final = "whole"
+FILLING: Final = "first fill"
+
+
+class PulsarSource:
+    """One topic as a Source. Positions are packed message ids (events/message_id.py).
+
+    No fingerprint tells one topic from another: Pulsar's topics have no id. Instead the reading begins at the last
+    message that was read, which has to be there; ledger numbers are never given twice. `check_s`: how often partitions
+    and ends are looked at again.
+    """
+
+    unit = "ids"
+    #: Deletes are read raw, and that nothing was cut is checked: no delete is missed because of time.
+    retention_s: float | None = None
+
+    def __init__(
+        self, config: PulsarConfig, *, check_s: float = CHECK_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._config, self._check_s, self._clock = config, check_s, clock
+        self._token = Token(config)
+        self._thread: LibraryThread | None = None
+        self._client: Any = None
+        self._watcher: gevent.Greenlet | None = None
+        self._wake: Any = None
+        self.warnings: list[str] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pumps: dict[Partition, Pump] = {}
+        self._topics: dict[Partition, str] = {}
+        self._pools: list[ThreadPool] = []
+        self._chunks: deque[Chunk] = deque()
+        self._ready = Event()
+        self._answered = Event()
+        self._positions: dict[Partition, int] = {}
+        self._told: dict[Partition, int] = {}
+        self._at_end: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
+        self._whole: set[Partition] = set()
+        self._read_ms: dict[Partition, int] = {}
+        self._end_ms: dict[Partition, int] = {}
+        self._entries_behind: int | None = None
+        self._failure: SourceError | None = None
+        self._fillers = self._without_key = 0
+
+    def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
+        """As Source.connect; that the log is the same shows when the first message is read, so read() may say so."""
+        self.close()
+        self._reset()
+        connected = False
+        try:
+            self._connect({each: at for each, at in positions.items() if at > 0}, fingerprints)
+            connected = True
+        finally:
+            if not connected:
+                self.close()
+        self._watcher = gevent.spawn(self._watch)
+
+    def _connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
+        handshake.check(self._config, self._token)
+        thread = self._thread = LibraryThread("Pulsar")
+        self._client = thread.run(open_client, self._config, self._token)
+        found = self._partitions(thread)
+        for partition in positions:
+            if partition not in found:
+                raise LogReplaced(f"the positions are of {_text(partition)}, which is not read or not there now")
+            if fingerprints.get(partition) == FILLING:
+                raise ReadAnew(f"{_text(partition)}: the process ended while it was read for the first time")
+        self.warnings = policies_of(self._config, self._token, len(found))
+        self._wake = gevent.get_hub().loop.async_()
+        self._wake.start(self._awake)
+        for partition, topic in found.items():
+            self._start(partition, topic, positions.get(partition))
+
+    def _partitions(self, thread: LibraryThread) -> dict[Partition, str]:
+        topics: dict[int, str] = thread.run(partition_topics, self._client, self._config.topic)
+        return {(self._config.topic, number): name for number, name in sorted(topics.items())}
+
+    def _start(self, partition: Partition, topic: str, position: int | None) -> None:
+        start = None if not position else unpack(position - 1)
+        task = Task(partition, topic, start, self._config.receiver_queue, self._config.timeout_s)
+        if position:
+            self._positions[partition] = self._told[partition] = position
+            self._whole.add(partition)
+        pump = self._pumps[partition] = Pump(self._client, task, self._deliver)
+        self._topics[partition] = topic
+        pool = ThreadPool(1)
+        self._pools.append(pool)
+        pool.spawn(pump.run)
+
+    def _deliver(self, chunk: Chunk) -> None:
+        """Take a chunk from a pump, in its thread."""
+        self._chunks.append(chunk)
+        wake = self._wake
+        if wake is not None:
+            wake.send()
+
+    def _awake(self) -> None:
+        self._ready.set()
+        self._answered.set()
+
+    def fingerprints(self) -> dict[Partition, str]:
+        """As Source.fingerprints; they say whether the first fill of a partition is behind it."""
+        return {each: WHOLE if each in self._whole else FILLING for each in self._pumps}
+
+    def read(self, *, max_records: int, timeout_s: float) -> Batch:
+        """As Source.read; raises LogReplaced where the stored message is not there any more."""
+        if self._client is None:
+            raise SourceError("the Pulsar source is not connected")
+        if self._failure is not None:
+            raise self._failure
+        if not self._chunks:
+            self._ready.clear()
+            if not self._chunks:
+                self._ready.wait(timeout_s)
+        records: list[Record] = []
+        moved: dict[Partition, int] = {}
+        octets = 0
+        while self._chunks and len(records) < max_records and octets < _READ_BYTES:
+            chunk = self._chunks.popleft()
+            if chunk.failure is not None:
+                raise self._explained(chunk.failure)
+            records += chunk.records
+            octets += chunk.size
+            self._note(chunk, moved)
+        self._positions |= moved
+        news = {each: at for each, at in moved.items() if self._told.get(each) != at}
+        self._told |= news
+        caught_up = len(self._whole) == len(self._pumps) and all(
+            self._at_end.get(each) == self._positions.get(each, 0) for each in self._pumps
+        )
+        return Batch(records, news, caught_up)
+
+    def _note(self, chunk: Chunk, moved: dict[Partition, int]) -> None:
+        """Take from a chunk all but its records."""
+        partition = chunk.partition
+        if chunk.answered is not None:
+            return
+        if chunk.whole and partition not in self._whole:
+            self._whole.add(partition)
+            self._told.pop(partition, None)  # Stored once more, with the other fingerprint.
+        moved[partition] = chunk.position
+        self._read_ms[partition] = chunk.published_ms
+        self._fillers += chunk.fillers
+        self._without_key += chunk.without_key
+        if chunk.at_end:
+            self._at_end[partition] = chunk.position
+        elif chunk.records or chunk.fillers or chunk.without_key:
+            self._pumps[partition].give_credit()
+
+    def _explained(self, failure: SourceError) -> SourceError:
+        """Give the cause of a failure, where a log-in by hand finds one that the library does not tell."""
+        if isinstance(failure, LogReplaced | NoTopic):
+            return failure
+        fault = handshake.fault_of(self._config, self._token)
+        return SourceError(fault) if fault else failure
+
+    def ends(self) -> dict[Partition, int]:
+        """As Source.ends, as of the last look."""
+        return {each: max(self._ends.get(each, 0), self._positions.get(each, 0)) for each in self._pumps}
+
+    def ends_now(self) -> dict[Partition, int]:
+        """As Source.ends_now: asked of the broker for each partition that is not at its end."""
+        asked = {partition: pump.ask() for partition, pump in self._pumps.items()}
+        self._await(asked)
+        if any(question.end < 0 for question in asked.values()):
+            raise SourceError("Pulsar does not say where the partitions end")
+        return {partition: question.end for partition, question in asked.items()}
+
+    def _await(self, asked: Mapping[Partition, Question]) -> None:
+        deadline_s = self._clock() + _ENDS_S
+        while self._client is not None and any(question.end < 0 for question in asked.values()):
+            left_s = deadline_s - self._clock()
+            self._answered.clear()
+            if left_s <= 0 or not any(question.end < 0 for question in asked.values()):
+                return
+            self._answered.wait(left_s)
+
+    def close(self) -> None:
+        """As Source.close; a read that waits in another greenlet ends with SourceError."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.kill(block=False)
+        for pump in self._pumps.values():
+            pump.close()
+        client, self._client = self._client, None
+        thread, self._thread = self._thread, None
+        wake, self._wake = self._wake, None
+        if thread is not None:
+            thread.close(client.close if client is not None else lambda: None)
+        if wake is not None:
+            gevent.spawn(_release, self._pools, wake)
+        self._ready.set()
+        self._answered.set()
+
+    def describe(self) -> str:
+        return f"Pulsar {self._config.url} topic {self._config.topic}"
+
+    def details(self) -> dict[str, Any]:
+        """Give what status shows of this source beside describe()."""
+        behind = [each for each in self._pumps if self._at_end.get(each) != self._positions.get(each, 0)]
+        seconds = [(self._end_ms[each] - self._read_ms.get(each, 0)) / 1000 for each in behind if each in self._end_ms]
+        return {
+            "client": "pulsar",
+            "caught_up": not behind,
+            "seconds_behind": round(max([0.0, *seconds]), 3),
+            "entries_behind": self._entries_behind if behind else 0,
+            "fillers": self._fillers,
+            "without_key": self._without_key,
+            "warnings": list(self.warnings),
+        }
+
+    def _watch(self) -> None:
+        """Look, in a greenlet of its own, at what no pump would notice; the next read raises what it finds."""
+        away = 0
+        checked_s = self._clock()
+        suspects: set[Partition] = set()
+        try:
+            while True:
+                gevent.sleep(min(_LOOK_S, self._check_s))
+                lost = {each for each, pump in self._pumps.items() if not pump.connected}
+                suspects |= lost
+                away = away + 1 if lost else 0
+                if away >= _AWAY_LOOKS:
+                    raise self._explained(SourceError(f"{_text(min(lost))}: the connection is lost"))
+                if lost:
+                    continue
+                if self._clock() - checked_s >= self._check_s:
+                    checked_s = self._clock()
+                    self._look_for_partitions()
+                    self._look_at_ends()
+                while suspects:
+                    self._expect_last(suspects.pop())
+        except SourceError as error:
+            self._failure = error
+        except Exception as error:  # noqa: BLE001 - who looks no more would never see another log
+            self._failure = SourceError(f"looking at Pulsar failed: {type(error).__name__}: {str(error)[:200]}")
+        self._ready.set()
+
+    def _look_for_partitions(self) -> None:
+        thread = self._thread
+        if thread is None:
+            return
+        found = self._partitions(thread)
+        for partition, topic in found.items():
+            if partition not in self._pumps:
+                self._start(partition, topic, None)
+        gone = self._pumps.keys() - found.keys()
+        if gone:
+            raise LogReplaced(f"{_text(min(gone))} is gone")
+
+    def _look_at_ends(self) -> None:
+        """Note where partitions end that are not read to their end, for the lag."""
+        behind = [each for each in self._pumps if self._at_end.get(each) != self._positions.get(each, 0)]
+        asked = {each: self._pumps[each].ask() for each in behind}
+        self._await(asked)
+        for partition, question in asked.items():
+            if question.end >= 0:
+                self._ends[partition], self._end_ms[partition] = question.end, question.published_ms
+        if self._config.admin and behind:
+            admin = Admin(self._config, self._token)
+            self._entries_behind = admin.entries_behind(
+                {self._topics[each]: self._positions.get(each, 0) for each in behind}
+            )
+
+    def _expect_last(self, partition: Partition) -> None:
+        """Raise LogReplaced unless the last message that was read is still there: the connection was lost meanwhile."""
+        position, thread = self._positions.get(partition, 0), self._thread
+        if not position or thread is None:
+            return
+        last = unpack(position - 1)
+        start = library_id(partition[1], last)
+        with failures(_text(partition)):
+            first = thread.run(
+                lambda: first_at(self._client, self._topics[partition], start, timeout_s=self._config.timeout_s)
+            )
+        if first is None or our_id(first) != last:
+            raise LogReplaced(f"{_text(partition)} was cut or replaced while the connection was lost: {last} is gone")
+
+
+def _release(pools: list[ThreadPool], wake: Any) -> None:
+    """Wait for the threads of the pumps to end, and then take away what they wake the event loop with."""
+    for pool in pools:
+        pool.kill()
+    wake.stop()
+    wake.close()
+
+
+def reachable(config: PulsarConfig, *, within_s: float) -> None:
+    """Ask for the topic, once; raises SourceError where it cannot be read now."""
+    token = Token(config)
+    thread = LibraryThread("Pulsar")
+    try:
+        with gevent.Timeout(within_s, SourceError(f"no broker answers within {within_s:g} s")):
+            handshake.check(config, token)
+            client = thread.run(open_client, config, token)
+            thread.run(partition_topics, client, config.topic)
+    finally:
+        thread.close(lambda: None)
+
+
+def _text(partition: Partition) -> str:
+    return f"topic {partition[0]}, partition {partition[1]}"
