@@ -11,7 +11,8 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check --no-input
 # What is installed is what packaging/locks/ has the hashes of, and nothing else; `make lock` writes them.
 INSTALL := $(PIP) install --quiet --require-hashes
 LOCKS := packaging/locks
-VERSION_FILES := setup.py pyproject.toml requirements.txt requirements-console.txt streamdns/__init__.py \
+VERSION_FILES := setup.py pyproject.toml requirements.txt requirements-console.txt requirements-pulsar.txt \
+	streamdns/__init__.py \
 	packaging/pykafka_wheel.py $(LOCKS)/build.txt $(LOCKS)/runtime.txt $(LOCKS)/source.txt
 
 help:

@@ -1,4 +1,4 @@
-"""Packaging of streamdns: two import names, two commands; the console and its web server are extras."""
+"""Packaging of streamdns: two import names, two commands; the console, its web server and Pulsar are extras."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ setup(
     install_requires=requirements("requirements.txt"),
     extras_require={
         "console": requirements("requirements-console.txt"),
+        "pulsar": requirements("requirements-pulsar.txt"),
         "web": requirements("requirements-console.txt") + requirements("requirements-web.txt"),
     },
     entry_points={"console_scripts": [

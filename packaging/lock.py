@@ -19,6 +19,7 @@ BUILD = "setuptools"
 #: Each lock, and the files of requirements that it is made of.
 OF = {
     "runtime": ("requirements.txt", "requirements-console.txt"),
+    "pulsar": ("requirements-pulsar.txt",),
     "tools": ("requirements-api.txt",),
     "mutants": ("requirements-mutants.txt",),
     "fuzz": ("requirements-fuzz.txt",),

@@ -55,7 +55,16 @@ class LogReplaced(SourceError):
 
 
 class ReadAnew(LogReplaced):
-    """What a view took from the log so far may lack deletes, though the log is the same; caught by the consumer."""
+    """What a view took from the log so far may lack deletes, though the log is the same; caught by the consumer.
+
+    `event` and `request_id` are those of a rebuild that neither an alarm nor an administrator asks for.
+    """
+
+    event = request_id = ""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class ViewError(StreamDNSError):

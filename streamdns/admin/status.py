@@ -86,7 +86,7 @@ class Status:
         view = progress.view
         services = self.supervisor.statuses() if self.supervisor is not None else ()
         waits = "".join(f"{service.error}; " for service in services if service.state == "waiting")
-        lag = f"{progress.lag():.0f} {progress.unit}"
+        lag = f"{progress.lag():.0f} {'entries' if progress.unit == 'ids' else progress.unit}"
         return f"{waits}{progress.state}; {view.zones} zones, {view.records} records; lag {lag}"
 
     def summary(self) -> NodeStatus:

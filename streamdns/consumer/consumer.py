@@ -145,20 +145,16 @@ class Consumer(Service):
     def _follow_or_rebuild(self) -> None:
         try:
             self._follow()
-        except ReadAnew as err:
-            self._raise_if_stopped(err)
-            _log.warning("consumer.reads_anew", reason=str(err))
-            self._rebuilds.begin(str(err), same_log=True)
+        except (_RebuildNeeded, ReadAnew) as need:
+            if need.event:
+                _log.error(need.event, error=need.reason)
+                self.progress.alarm("away-too-long", need.reason)
+            self._rebuilds.begin(need.reason, same_log=True, request_id=need.request_id)
         except LogReplaced as err:
             self._raise_if_stopped(err)
             _log.error("consumer.log_replaced", error=str(err))
             self.progress.alarm("log-replaced", str(err))
             self._rebuilds.begin(str(err))
-        except _RebuildNeeded as need:
-            if need.event:
-                _log.error(need.event, error=need.reason)
-                self.progress.alarm("away-too-long", need.reason)
-            self._rebuilds.begin(need.reason, same_log=True, request_id=need.request_id)
         except ViewCorrupt as err:
             self.progress.alarm("view-damaged", str(err))
             self._rebuild(str(err), damaged=True)

@@ -276,7 +276,13 @@ class Progress:
         }
 
     def lag(self) -> float:
-        """Return how much of the log is not applied, by the ends last asked for, in the unit of its positions."""
+        """Return how much of the log is not applied, by the ends last asked for, in the unit of its positions.
+
+        Of positions that only have an order it is what the source counts, or 1 for every partition that is behind.
+        """
+        if self.unit == "ids":
+            behind = sum(end > self.positions.get(partition, 0) for partition, end in self.ends.items())
+            return max(behind, self.details.get("entries_behind") or 0) if behind else 0
         return sum(max(0, end - self.positions.get(partition, 0)) for partition, end in self.ends.items())
 
     def lag_bytes(self) -> float:
@@ -285,7 +291,7 @@ class Progress:
 
     def lag_events(self) -> int:
         """Return the lag in events; where positions are octets, an estimate by the mean length of the events so far."""
-        if self.unit == "events":
+        if self.unit != "octets":
             return int(self.lag())
         lag, read = self.lag(), sum(self.positions.values())
         seen = self._reading.applied + self._reading.rejected

@@ -4,8 +4,11 @@ A message has a ledger (a number that the cluster never gives twice), an entry i
 batch, an index in the entry. Positions of views, of the API and of the console are integers of 64 bits, and for most of
 what they are used for only their order counts. So an id becomes such an integer by a rule that loses nothing and keeps
 the order: 31 bits for the ledger, and 32 for the place in it. A ledger with many entries leaves fewer bits for the
-index, because it is closed after some size or time: a ledger holds up to 2**29 messages whichever way they are batched,
+index, because it is closed after some size or time: a ledger holds up to 2**28 messages whichever way they are batched,
 where Pulsar's own limits lead to 5 * 10**7. The first three of the 32 bits choose the split (RANGES).
+
+Where reading goes on is such a number, too: that of the message that comes next where that is known, or one more than
+that of the last message, which no other message before the next one has.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ from typing import Final, NamedTuple
 
 _LEDGER_BITS: Final = 31
 _PLACE_BITS: Final = 29
-#: The bits of the entry's number, smallest first; the others of the 29 are the index in the batch, plus one.
-RANGES: Final = (11, 14, 16, 18, 20, 22, 25, 29)
+#: The bits of the entry's number, smallest first; the others of the 29 are the index in the batch, plus one. The
+#: highest index is left out, so that one more is never another entry.
+RANGES: Final = (11, 14, 16, 18, 20, 22, 25, 28)
 _SHIFT: Final = _PLACE_BITS + 3
 _PLACE_MASK: Final = (1 << _PLACE_BITS) - 1
 #: How the topics of Pulsar begin, as they stand in positions; no other log has such names.
@@ -41,7 +45,7 @@ def pack(ledger: int, entry: int, batch_index: int) -> int:
         number += 1
         bits = RANGES[number]
     index_bits = _PLACE_BITS - bits
-    if ledger >> _LEDGER_BITS or entry >> bits or batch_index + 1 >> index_bits or min(ledger, entry) < 0:
+    if ledger >> _LEDGER_BITS or entry >> bits or batch_index + 2 >> index_bits or min(ledger, entry) < 0:
         raise ValueError(f"the message id {MessageId(ledger, entry, batch_index)} is beyond what a position can hold")
     return ledger << _SHIFT | number << _PLACE_BITS | entry << index_bits | batch_index + 1
 
@@ -52,6 +56,16 @@ def unpack(position: int) -> MessageId:
     index_bits = _PLACE_BITS - RANGES[number]
     place = position & _PLACE_MASK
     return MessageId(position >> _SHIFT, place >> index_bits, (place & (1 << index_bits) - 1) - 1)
+
+
+def resume_at(position: int) -> MessageId:
+    """Give the message to begin at where reading goes on at `position`: the last one, else the one that comes next.
+
+    The first message that is there from it on has the position before `position`, which was read, or `position`, which
+    was not; else the log was cut.
+    """
+    index_bits = _PLACE_BITS - RANGES[position >> _PLACE_BITS & 7]
+    return unpack(position - 1 if position & (1 << index_bits) - 1 else position)
 
 
 def position_text(topic: str | None, position: int) -> str:

@@ -70,9 +70,6 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("consumer.log_replaced", "error", "The log is not the one the view was made from: it was cut, re-created "
              "or exchanged. A new view is built while the old one serves.",
              "Find out who replaced the log. If it was a mistake, put the right log back."),
-    LogEvent("consumer.reads_anew", "warning", "Deletes may have been missed while the log was read for the first time, "
-             "because it was compacted meanwhile or the process ended: it is read anew.",
-             "Nothing; where it comes again and again, compact the topic less often."),
     LogEvent("consumer.rebuild_started", "info", "A new view is being filled from the start of the log; the old one "
              "serves meanwhile."),
     LogEvent("consumer.rebuild_swapped", "info", "The new view is complete and serves from now on; `added`, `removed` "

@@ -238,7 +238,7 @@ def check(server: Server, topic: Topic) -> None:
     wait_until(lambda: is_at(server, last), f"positions {last}", timeout_s=DEADLINE_S)
     fold, count = expected(topic)
     assert int(server.status()["digest"], 16) == fold.digest
-    assert ever_applied(server) == count
+    assert ever_applied(server) == count, f"{ever_applied(server)} events were applied, {count} are in the log"
     for number in range(0, 200, 7):
         data = fold.served.get((oracle.wire_name(f"h{number}.{ZONE}"), "A"))
         found = server.answers(f"h{number}.{ZONE}")

@@ -185,22 +185,21 @@ class Producing:
     """A producer that waits for a broker that is away; see node.Producing. Its reports come from another thread."""
 
     def __init__(self, topic: Topic) -> None:
-        self._topic, self._client = topic, open_client(topic.broker.url)
-        self._producers: dict[int, pulsar.Producer] = {}
+        self._client = open_client(topic.broker.url)
         self._lock = threading.Lock()
+        self._producers = [
+            self._client.create_producer(
+                part, batching_enabled=True, batching_max_publish_delay_ms=5, block_if_queue_full=True,
+                send_timeout_millis=180_000, max_pending_messages=100_000,
+            ) for part in topic.parts()
+        ]
         self._written = self.delivered = 0
         self.failures: list[Any] = []
 
     def write(self, events: Iterable[Event]) -> None:
         for event in events:
-            producer = self._producers.get(event.partition)
-            if producer is None:
-                producer = self._producers[event.partition] = self._client.create_producer(
-                    self._topic.parts()[event.partition], batching_enabled=True, batching_max_publish_delay_ms=5,
-                    block_if_queue_full=True, send_timeout_millis=180_000, max_pending_messages=100_000,
-                )
             self._written += 1
-            _send(producer, event, self._told)
+            _send(self._producers[event.partition], event, self._told)
 
     def finish(self) -> int:
         deadline_s = time.monotonic() + DEADLINE_S

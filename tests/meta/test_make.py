@@ -18,7 +18,7 @@ def bare_checkout(tmp_path: Path) -> Path:
     tree = tmp_path / "tree"
     (tree / "streamdns").mkdir(parents=True)
     for name in ("Makefile", "setup.py", "pyproject.toml", "requirements.txt", "requirements-console.txt",
-                 "streamdns/__init__.py"):
+                 "requirements-pulsar.txt", "streamdns/__init__.py"):
         shutil.copy(ROOT / name, tree / name)
     shutil.copytree(ROOT / "packaging", tree / "packaging")
     return tree

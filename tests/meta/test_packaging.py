@@ -23,6 +23,7 @@ from tests.meta.source import imports, modules, within
 
 RUNTIME = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line]
 CONSOLE = [line for line in (ROOT / "requirements-console.txt").read_text().splitlines() if line]
+PULSAR = [line for line in (ROOT / "requirements-pulsar.txt").read_text().splitlines() if line]
 WEB = [line for line in (ROOT / "requirements-web.txt").read_text().splitlines() if line]
 DEV = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line and not line.startswith("-r")]
 API = [line for line in (ROOT / "requirements-api.txt").read_text().splitlines() if line and not line.startswith("-r")]
@@ -39,7 +40,7 @@ def names(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
-@pytest.mark.parametrize("line", sorted({*RUNTIME, *CONSOLE, *WEB, *DEV, *API, *MUTANTS, *FUZZ, *SBOM}))
+@pytest.mark.parametrize("line", sorted({*RUNTIME, *CONSOLE, *PULSAR, *WEB, *DEV, *API, *MUTANTS, *FUZZ, *SBOM}))
 def test_every_requirement_is_pinned(line: str) -> None:
     """One exact version each."""
     assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line)
@@ -47,10 +48,10 @@ def test_every_requirement_is_pinned(line: str) -> None:
 
 @pytest.mark.parametrize(
     "lines",
-    [RUNTIME, RUNTIME + CONSOLE, RUNTIME + CONSOLE + WEB, RUNTIME + CONSOLE + WEB + DEV,
+    [RUNTIME, RUNTIME + CONSOLE, RUNTIME + PULSAR, RUNTIME + CONSOLE + WEB, RUNTIME + CONSOLE + WEB + DEV,
      RUNTIME + CONSOLE + WEB + DEV + API, RUNTIME + CONSOLE + WEB + DEV + MUTANTS,
      RUNTIME + CONSOLE + WEB + DEV + FUZZ],
-    ids=["runtime", "console", "web", "dev", "api", "mutants", "fuzz"],
+    ids=["runtime", "console", "pulsar", "web", "dev", "api", "mutants", "fuzz"],
 )
 def test_requirements_are_complete(lines: list[str]) -> None:
     """Whatever a requirement needs on this Python is pinned too."""
@@ -72,6 +73,7 @@ def test_every_import_is_a_requirement() -> None:
         # What the server needs, and no more, is installed with it; the console and its web server are extras.
         declared = names(RUNTIME) if within(name, "streamdns") else names(RUNTIME + CONSOLE)
         declared |= names(WEB) if name == "console.web" else set()
+        declared |= names(PULSAR) if within(name, "streamdns.sources.pulsar") else set()
         for top in {other.split(".")[0] for other in imports(name, path)} - {"streamdns", "console"}:
             if top not in sys.stdlib_module_names:
                 found = {canonicalize_name(owner) for owner in owners.get(top, [])}
@@ -91,8 +93,8 @@ def copied(folder: Path) -> Path:
     """Copy what a wheel is made of, and the tests; returns the place."""
     tree = folder / "tree"
     tree.mkdir()
-    for name in ("setup.py", "pyproject.toml", "requirements.txt", "requirements-console.txt", "requirements-web.txt",
-                 "MANIFEST.in", "LICENSE"):
+    extras = [f"requirements-{extra}.txt" for extra in ("console", "pulsar", "web")]
+    for name in ("setup.py", "pyproject.toml", "requirements.txt", *extras, "MANIFEST.in", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     for name in ("streamdns", "console", "tests"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -130,6 +132,8 @@ def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
     console = [line for line in required if re.search(r"extra == ['\"]console['\"]", line)]
     assert names(plain) == names(RUNTIME)
     assert names(console) == names(CONSOLE)
+    pulsar = [line for line in required if re.search(r"extra == ['\"]pulsar['\"]", line)]
+    assert names(pulsar) == names(PULSAR)
 
 
 def test_a_source_distribution_makes_a_wheel_that_can_be_installed(tmp_path: Path) -> None:

@@ -33,12 +33,15 @@ def consumer(node: Node) -> Consumer:
 def _partitions(node: Node) -> list[ConsumerPartition]:
     progress = node.progress
     missing = progress.lag()
+    behind = sum(end > progress.positions.get(each, 0) for each, end in progress.ends.items())
     found = []
     for partition in sorted({**progress.positions, **progress.ends}):
         topic, number = partition
         position = progress.positions.get(partition, 0)
         end = max(position, progress.ends.get(partition, position))
         share = (end - position) / missing if missing else 0.0
+        if progress.unit == "ids":
+            share = float(end > position) / max(1, behind)
         found.append(ConsumerPartition(
             topic=topic,
             partition=number,
@@ -54,8 +57,8 @@ def _partitions(node: Node) -> list[ConsumerPartition]:
 
 def _catch_up(progress: Progress, now_s: float) -> CatchUp | None:
     """Return how far a fill is, None where there is none; the rate is that since the log was opened."""
-    if progress.state not in ("catching-up", "rebuilding") or progress.connected_at is None:
-        return None
+    if progress.state not in ("catching-up", "rebuilding") or progress.connected_at is None or progress.unit == "ids":
+        return None  # Of ids only the order counts: no share of them is a share of the events.
     begun_s, begun = progress.connected_at
     done = sum(progress.positions.values())
     end = max(done, sum(progress.ends.values()))

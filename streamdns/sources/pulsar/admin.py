@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from gevent import socket as gsocket
 
 from streamdns.errors import SourceError
-from streamdns.events.message_id import unpack
+from streamdns.events.message_id import resume_at
 from streamdns.sources.pulsar.config import PulsarConfig
 from streamdns.sources.pulsar.policies import warnings_of
 from streamdns.sources.pulsar.token import Token
@@ -56,7 +56,7 @@ class Admin:
             connection.close()
         if reply.status in _NOTHING or not octets:
             return None
-        if reply.status != 200:  # noqa: PLR2004 - OK
+        if reply.status != 200:
             raise SourceError(f"the admin API of Pulsar at {self._config.admin} says {reply.status} for {path}")
         try:
             return json.loads(octets)
@@ -80,7 +80,7 @@ def entries_behind(stats: Any, position: int) -> int:
     """Count the entries of a partition behind a position; `stats` is the document internalStats."""
     ledgers = (stats or {}).get("ledgers", [])
     total = int((stats or {}).get("currentLedgerEntries", 0))
-    last = unpack(position - 1) if position else None
+    last = resume_at(position) if position else None
     behind = 0
     for number, ledger in enumerate(ledgers):
         entries = total if number == len(ledgers) - 1 else int(ledger.get("entries", 0))

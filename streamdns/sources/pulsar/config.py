@@ -76,5 +76,6 @@ def check_installation(config: PulsarConfig) -> None:
     try:
         importlib.import_module("pulsar")
     except ImportError as error:
-        raise ConfigError([f"DNS_SOURCE=pulsar needs pulsar-client (pip install 'streamdns[pulsar]'): {error}"]) from error
+        needed = "DNS_SOURCE=pulsar needs pulsar-client (pip install 'streamdns[pulsar]')"
+        raise ConfigError([f"{needed}: {error}"]) from error
     check_files(config)

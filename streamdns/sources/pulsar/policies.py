@@ -29,8 +29,8 @@ def warnings_of(topic: str, partitions: int, retention: Any, threshold: Any, *, 
 
 def _of_retention(name: str, retention: Any) -> list[str]:
     if not isinstance(retention, dict):
-        return [f"{name}: no retention is set, and the broker's default is to keep nothing that was read: a node that "
-                "was away rebuilds; set it to -1 (for ever)"]
+        return [(f"{name}: no retention is set, and the broker's default is to keep nothing that was read: a node that "
+                 "was away rebuilds; set it to -1 (for ever)")]
     minutes, megabytes = retention.get("retentionTimeInMinutes", 0), retention.get("retentionSizeInMB", 0)
     limits = []
     if 0 <= minutes < _LEAST_RETENTION_MINUTES:
@@ -39,5 +39,5 @@ def _of_retention(name: str, retention: Any) -> list[str]:
         limits.append(f"{megabytes} MB")
     if not limits:
         return []
-    return [f"{name}: retention is {' and '.join(limits)}: a node that is away while more is written, or for longer, "
-            "rebuilds; set both limits to -1 (for ever), or well above the longest outage"]
+    return [(f"{name}: retention is {' and '.join(limits)}: a node that is away while more is written, or for longer, "
+             "rebuilds; set both limits to -1 (for ever), or well above the longest outage")]

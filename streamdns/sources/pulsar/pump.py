@@ -17,7 +17,7 @@ import pulsar
 
 from streamdns.errors import LogReplaced, ReadAnew, SourceError
 from streamdns.events.batch import Partition, Record
-from streamdns.events.message_id import MessageId, pack
+from streamdns.events.message_id import MessageId, pack, resume_at
 from streamdns.sources.pulsar.client import (
     EARLIEST,
     LATEST,
@@ -45,14 +45,14 @@ _TAIL_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a pump has to read: a partition, from the message `start` on, which was read before; None: all of it.
+    """What a pump has to read: a partition, from the position `start` on; 0: all of it.
 
     `queue` is how many entries the library may read ahead, `timeout_s` how long an answer may take.
     """
 
     partition: Partition
     topic: str
-    start: MessageId | None
+    start: int
     queue: int
     timeout_s: float
 
@@ -101,10 +101,10 @@ class Pump:
         self._reader: pulsar.Reader | None = None
         self._waiting: pulsar.Message | None = None
         self._closed = False
-        self._last = task.start
-        self._position = pack(*task.start) + 1 if task.start is not None else 0
+        self._last: MessageId | None = None
+        self._position = task.start
         self._published_ms = 0
-        self._whole = task.start is not None
+        self._whole = task.start > 0
 
     @property
     def connected(self) -> bool:
@@ -142,7 +142,7 @@ class Pump:
             self._send([], failure=failure)
 
     def _read_all(self) -> None:
-        if self._last is None:
+        if not self._task.start:
             self._fill()
             if self._closed:
                 return
@@ -175,21 +175,20 @@ class Pump:
 
     def _open_raw(self) -> pulsar.Reader:
         """Open the reader that sees every message, behind the last one that was read; raises LogReplaced."""
-        task, last = self._task, self._last
-        start = EARLIEST if last is None else library_id(task.partition[1], last)
+        task, position = self._task, self._position
+        start = library_id(task.partition[1], resume_at(position)) if position else EARLIEST
         reader = open_reader(self._client, task.topic, start, queue=task.queue)
-        if last is None:
+        if not position:
             return reader
         first = next_message(reader, task.timeout_s)
-        if first is not None and our_id(first) == last:
-            self._published_ms = first.publish_timestamp()
+        if first is not None and self._place(our_id(first)) == position - 1:
+            self._last, self._published_ms = our_id(first), first.publish_timestamp()
             return reader
-        if task.start is not None:
+        if task.start and (first is None or self._place(our_id(first)) != position):
             reader.close()
-            raise _cut(task.partition, last, first)
+            raise cut(task.partition, position, first)
         # Just filled: compaction keeps what retention has taken already, and what comes now is new.
-        if first is not None:
-            self._take(reader, first, None)
+        self._waiting = first
         return reader
 
     def _follow(self, reader: pulsar.Reader) -> None:
@@ -224,11 +223,7 @@ class Pump:
         A partition is cut a whole ledger at a time, from its beginning, so where it is there nothing behind it is
         missing. Called where another ledger begins; all others are one message after the other.
         """
-        task, last = self._task, self._last
-        if last is not None:
-            first = first_at(self._client, task.topic, library_id(task.partition[1], last), timeout_s=task.timeout_s)
-            if first is None or our_id(first) != last:
-                raise _cut(task.partition, last, first)
+        check_place(self._client, self._task.partition, self._task.topic, self._position, self._task.timeout_s)
 
     def _take(self, reader: pulsar.Reader, message: pulsar.Message, fingerprint: Fingerprint | None) -> None:
         """Deliver a message and those that are there already, as one chunk; one of another ledger waits."""
@@ -307,10 +302,19 @@ class Pump:
         ))
 
 
-def _cut(partition: Partition, last: MessageId, first: pulsar.Message | None) -> LogReplaced:
+def check_place(client: pulsar.Client, partition: Partition, topic: str, position: int, timeout_s: float) -> None:
+    """Raise LogReplaced unless what is at a position of a partition is still there."""
+    start = library_id(partition[1], resume_at(position))
+    first = first_at(client, topic, start, timeout_s=timeout_s)
+    if first is None or pack(*our_id(first)) not in (position - 1, position):
+        raise cut(partition, position, first)
+
+
+def cut(partition: Partition, position: int, first: pulsar.Message | None) -> LogReplaced:
+    """Give the error for a partition that has lost what is at a position; `first` is what it begins with instead."""
     there = "nothing is there" if first is None else f"{our_id(first)} is the first that is there"
     return LogReplaced(
-        f"{_text(partition)} was cut or replaced: it was read up to {last}, and from there on {there}"
+        f"{_text(partition)} was cut or replaced: it was read up to {resume_at(position)}, and from there on {there}"
     )
 
 

@@ -13,22 +13,12 @@ from gevent.threadpool import ThreadPool
 
 from streamdns.errors import LogReplaced, ReadAnew, SourceError
 from streamdns.events.batch import Batch, Partition, Record
-from streamdns.events.message_id import unpack
-from streamdns.runtime.native import in_thread
 from streamdns.sources.library_thread import LibraryThread
 from streamdns.sources.pulsar import handshake
 from streamdns.sources.pulsar.admin import Admin, policies_of
-from streamdns.sources.pulsar.client import (
-    NoTopic,
-    failures,
-    first_at,
-    library_id,
-    open_client,
-    our_id,
-    partition_topics,
-)
+from streamdns.sources.pulsar.client import NoTopic, open_client, partition_topics
 from streamdns.sources.pulsar.config import PulsarConfig
-from streamdns.sources.pulsar.pump import Chunk, Pump, Question, Task
+from streamdns.sources.pulsar.pump import Chunk, Pump, Question, Task, check_place
 from streamdns.sources.pulsar.token import Token
 
 CHECK_S: Final = 10.0
@@ -119,8 +109,7 @@ class PulsarSource:
         return {(self._config.topic, number): name for number, name in sorted(topics.items())}
 
     def _start(self, partition: Partition, topic: str, position: int | None) -> None:
-        start = None if not position else unpack(position - 1)
-        task = Task(partition, topic, start, self._config.receiver_queue, self._config.timeout_s)
+        task = Task(partition, topic, position or 0, self._config.receiver_queue, self._config.timeout_s)
         if position:
             self._positions[partition] = self._told[partition] = position
             self._whole.add(partition)
@@ -310,14 +299,7 @@ class PulsarSource:
         position, thread = self._positions.get(partition, 0), self._thread
         if not position or thread is None:
             return
-        last = unpack(position - 1)
-        start = library_id(partition[1], last)
-        with failures(_text(partition)):
-            first = thread.run(
-                lambda: first_at(self._client, self._topics[partition], start, timeout_s=self._config.timeout_s)
-            )
-        if first is None or our_id(first) != last:
-            raise LogReplaced(f"{_text(partition)} was cut or replaced while the connection was lost: {last} is gone")
+        thread.run(check_place, self._client, partition, self._topics[partition], position, self._config.timeout_s)
 
 
 def _release(pools: list[ThreadPool], wake: Any) -> None:

@@ -18,7 +18,14 @@ from streamdns.errors import ConfigError
 from streamdns.settings import SETTINGS, Address, load, parsers
 from streamdns.settings.resolver import ForwardZone
 from tests.harness import ROOT
-from tests.unit.settings import examples, examples_admin, examples_peers, examples_rate_limit, examples_resolver
+from tests.unit.settings import (
+    examples,
+    examples_admin,
+    examples_logs,
+    examples_peers,
+    examples_rate_limit,
+    examples_resolver,
+)
 
 # A value that is allowed and is not the default, and what it becomes.
 GOOD: dict[str, tuple[str, object]] = {
@@ -33,26 +40,6 @@ GOOD: dict[str, tuple[str, object]] = {
     "LOG_LEVEL": ("WARN", "warning"), "LOG_FORMAT": ("plain", "plain"),
     "DNS_SOURCE": ("file", "file"),
     "DNS_FILE_LOG": ("/srv/log", "/srv/log"),
-    "DNS_KAFKA_TOPICS": ("zones, more.zones", ("zones", "more.zones")),
-    "DNS_KAFKA_TOPIC": ("zones", ("zones",)),
-    "DNS_KAFKA_CLIENT": ("Confluent", "confluent"),
-    "DNS_KAFKA_GROUP": ("dns", "dns"),
-    "DNS_KAFKA_SASL_ENABLE": ("true", True),
-    "DNS_KAFKA_SASL_MECHANISM": ("sha512", "SCRAM-SHA-512"),
-    "DNS_KAFKA_USER": ("alice", "alice"),
-    "DNS_KAFKA_PASSWORD": ("it's a secret", "it's a secret"),
-    "DNS_KAFKA_PASSWORD_FILE": (examples.TOKENS_FILE, examples.TOKENS_FILE),
-    "DNS_KAFKA_TLS_ENABLE": ("yes", True),
-    "DNS_KAFKA_TLS_CA": ("/etc/ca.pem", "/etc/ca.pem"),
-    "DNS_KAFKA_TLS_CERT": ("/etc/me.pem", "/etc/me.pem"),
-    "DNS_KAFKA_TLS_KEY": ("/etc/me.key", "/etc/me.key"),
-    "DNS_KAFKA_FETCH_BYTES": ("64K", 1 << 16),
-    "DNS_KAFKA_FETCH_MAX_BYTES": ("1M", 1 << 20),
-    "DNS_KAFKA_BACKOFF_MAX": ("2", 2.0),
-    "DNS_KAFKA_CHECK_INTERVAL": ("60", 60),
-    "DNS_KAFKA_PARTITIONER": ("Java", "murmur2_random"),
-    "DNS_KAFKA_DELIVERY_TIMEOUT": ("2.5", 2.5),
-    "DNS_KAFKA_ALLOW_LOSSY_TOPIC": ("on", True),
     "DNS_RECURSION_ALLOW": ("192.0.2.0/24, 2001:db8::1",
                             (ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("2001:db8::1/128"))),
     "DNS_ROOT_HINTS": ("/etc/root.hints", "/etc/root.hints"), "DNS_SERVE_STALE": ("off", False),
@@ -84,7 +71,8 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_BATCH_EVENTS": ("100000", 100_000),
     "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
-} | examples.GOOD | examples_admin.GOOD | examples_peers.GOOD | examples_rate_limit.GOOD | examples_resolver.GOOD
+} | examples.GOOD | examples_admin.GOOD | examples_logs.GOOD | examples_peers.GOOD | examples_rate_limit.GOOD
+GOOD |= examples_resolver.GOOD
 BAD = {
     "DNS_ADDRESS": ["localhost:53", "192.0.2.1", "192.0.2.1:65536", "::1:53", "[::1]", "[192.0.2.1]:53", ",", "1.2.3:5",
                     "[fe80::1%lo]:53", "192.0.2.1:٥"],
@@ -99,28 +87,6 @@ BAD = {
     "LOG_FORMAT": ["xml"],
     "DNS_SOURCE": ["kafka", "pulsar", "nats"],  # kafka: without an address
     "DNS_FILE_LOG": ["a\x7fb"],
-    "DNS_KAFKA_ADDRESS": ["broker:", "broker:x", "broker:0", "broker:65536", "a b:1:2", "/x", ","],
-    "DNS_KAFKA_TOPICS": ["a/b", "..", "x" * 250, ","],
-    "DNS_KAFKA_TOPIC": ["a b:c"],
-    "DNS_KAFKA_CLIENT": ["kafka-python"],
-    "DNS_KAFKA_GROUP": ["x" * 256],
-    "DNS_KAFKA_SASL_ENABLE": ["x"],
-    "DNS_KAFKA_SASL_MECHANISM": ["GSSAPI", "md5"],
-    "DNS_KAFKA_USER": ["a\x01b"],
-    "DNS_KAFKA_PASSWORD": ["a\x01b"],
-    "DNS_KAFKA_PASSWORD_FILE": ["/nowhere/at/all", "/dev", "/dev/null"],
-    "DNS_KAFKA_TLS_ENABLE": ["x"],
-    "DNS_KAFKA_TLS_CA": ["a\x01b"],
-    "DNS_KAFKA_TLS_CERT": ["a\x01b"],
-    "DNS_KAFKA_TLS_KEY": ["a\x01b"],
-    "DNS_KAFKA_FETCH_BYTES": ["4095", "1G"],
-    "DNS_KAFKA_FETCH_MAX_BYTES": ["1K", "1G"],
-    "DNS_KAFKA_BACKOFF_MAX": ["0.1"],
-    "DNS_KAFKA_CHECK_INTERVAL": ["0", "0.5"],
-    "DNS_KAFKA_PARTITIONER": ["random", "crc16"],
-    "DNS_KAFKA_DELIVERY_TIMEOUT": ["0", "soon"],
-    "DNS_KAFKA_ALLOW_LOSSY_TOPIC": ["perhaps"],
-    "DNS_PULSAR_ADDRESS": ["pulsar://broker"],
     "DNS_RECURSION_ALLOW": ["192.0.2.1/24", "everybody", "192.0.2.0/33", ","],
     "DNS_ROOT_HINTS": ["a\x01b"], "DNS_SERVE_STALE": ["x"],
     "DNS_CACHE_BYTES": ["1023K", "2T"],
@@ -147,7 +113,8 @@ BAD = {
     "DNS_BATCH_EVENTS": ["0", "100001"],
     "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
-} | examples.BAD | examples_admin.BAD | examples_peers.BAD | examples_rate_limit.BAD | examples_resolver.BAD
+} | examples.BAD | examples_admin.BAD | examples_logs.BAD | examples_peers.BAD | examples_rate_limit.BAD
+BAD |= examples_resolver.BAD
 
 
 def problems_of(environ: dict[str, str], env_file: str | None = None) -> tuple[str, ...]:
@@ -300,11 +267,12 @@ def test_a_secret_is_shown_nowhere() -> None:
 
 
 def test_masked_values_load_again_as_the_same_settings() -> None:
-    contradicting = {"DNS_DISALLOW_CNAME_ON_APEX", "DNS_KAFKA_TOPIC", "DNS_KAFKA_PASSWORD_FILE", "DNS_PEERS_TOKEN_FILE"}
+    contradicting = {"DNS_DISALLOW_CNAME_ON_APEX", "DNS_KAFKA_TOPIC", "DNS_KAFKA_PASSWORD_FILE", "DNS_PEERS_TOKEN_FILE",
+                     "DNS_PULSAR_TOKEN_FILE"}
     contradicting |= {"DNS_METRICS_TOKENS", "DNS_METRICS_TOKENS_FILE", *examples_admin.CONTRADICTING}
     first = load({name: text for name, (text, _) in GOOD.items() if name not in contradicting})
     secrets = {"DNS_COOKIE_SECRET": first.cookie_secret.hex(), "DNS_KAFKA_PASSWORD": first.kafka_password}
-    secrets["DNS_PEERS_TOKEN"] = first.peers_token
+    secrets |= {"DNS_PEERS_TOKEN": first.peers_token, "DNS_PULSAR_TOKEN": first.pulsar_token}
     secrets |= {"DNS_ADMIN_PASSWORD": first.admin_password, "DNS_ADMIN_JWTSECRET": first.admin_jwtsecret}
     again = load(first.masked() | secrets | {"DNS_KAFKA_TOPIC": "", "DNS_METRICS_TOKENS": ""})
     assert all(getattr(again, row.attribute) == getattr(first, row.attribute) for row in SETTINGS)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, NamedTuple
 
-import gevent
 import pytest
 
-from streamdns.errors import SourceError
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.librdkafka import Complaints, connection_options
 
