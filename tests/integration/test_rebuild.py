@@ -243,7 +243,7 @@ def test_a_view_that_cannot_be_used_is_rebuilt(serve: Callable[..., Server], dam
 
 
 def test_a_view_of_a_newer_version_is_refused(serve: Callable[..., Server]) -> None:
-    from streamdns.view.store import Store
+    from streamdns.view.store import SCHEMA, Store
 
     server = serve(start=False)
     server.append(BASE)
@@ -257,7 +257,8 @@ def test_a_view_of_a_newer_version_is_refused(serve: Callable[..., Server]) -> N
     done = server.command("run", timeout_s=20)
     # systemd does not try that again and again.
     assert done.returncode == 78
-    assert f"the view in {path} has schema 99, this version knows up to 1: install" in done.stderr.splitlines()[-1]
+    said = f"the view in {path} has schema 99, this version knows up to {SCHEMA}: install"
+    assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
