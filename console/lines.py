@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from streamdns.admin.schema.places import position_text
+
 ELLIPSIS: Final = "…"
 #: Categories of characters that control, hide or turn around what follows them.
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -37,7 +39,9 @@ def printable(text: str) -> str:
 
 def place(topic: str | None, partition: int | None, position: int | None) -> str:
     """Where an event stands in the log; a token of some zones is not told."""
-    return "–" if topic is None else f"{printable(topic)}/{partition}:{position}"
+    if topic is None or position is None:
+        return "–"
+    return f"{printable(topic)}/{partition}:{position_text(topic, position)}"
 
 
 def width_of(line: Iterable[Span]) -> int:

@@ -19,6 +19,7 @@ from streamdns.commands.view_reader import (
 )
 from streamdns.dns import name, rdata
 from streamdns.dns.node import ttl_of, unpack_rdatas
+from streamdns.events.message_id import position_text
 from streamdns.settings import Settings
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId, from_rrset
@@ -93,7 +94,10 @@ def _lookup_lines(entries: list[Entry], candidates: _Candidates, topics: list[st
 def _candidate_lines(found: dict[CandidateId, Candidate], topics: list[str]) -> list[str]:
     lines = []
     for (topic, partition), candidate in sorted(found.items()):
-        where = "local" if topic == LOCAL_TOPIC else f"{printable(topics[topic])}/{partition} at {candidate.position}"
+        where = "local"
+        if topic != LOCAL_TOPIC:
+            at = position_text(topics[topic], candidate.position)
+            where = f"{printable(topics[topic])}/{partition} at {at}"
         parts = [where, moment(candidate.timestamp), *producers(candidate.metadatas), _KINDS[candidate.kind]]
         if candidate.rejected:
             parts.append("its newest event was rejected")
@@ -158,7 +162,7 @@ def digest(args: argparse.Namespace, settings: Settings) -> int:
         print_json(document)
         return 1 if wrong else 0
     if args.zone is None:
-        at = " ".join(f"{printable(topic)}/{number}:{position}" for topic, number, position in positions)
+        at = " ".join(f"{printable(topic)}/{number}:{position_text(topic, at)}" for topic, number, at in positions)
         print(f"{state.digest.hex()}  the view at {at or 'the beginning'}: {state.zones} zones, "
               f"{state.rrsets} RRsets, {state.records} records")
     print_lines(_zone_line(apex, row) for apex, row in zones)
@@ -193,7 +197,7 @@ def quarantine(args: argparse.Namespace, settings: Settings) -> int:
         note("the quarantine is empty")
     for entry in rejected:
         key = "no key" if entry.key is None else f"key {printable_octets(entry.key)}"
-        where = f"{printable(entry.topic)}/{entry.partition} at {entry.position}"
+        where = f"{printable(entry.topic)}/{entry.partition} at {position_text(entry.topic, entry.position)}"
         print(f"{moment(entry.time_ms)} {where}, {key}: {printable(entry.reason)}")
         if args.payload:
             print(f"    {printable_octets(entry.payload)}")

@@ -131,6 +131,8 @@ def _read_on(
 def _source(settings: Settings) -> Source:
     if settings.source == "file":
         return FileSource(settings.file_log)
+    if settings.source == "pulsar":
+        return _pulsar_source(settings)
     from streamdns.sources.kafka.config import from_settings
     from streamdns.sources.kafka.source import KafkaSource
 
@@ -138,6 +140,18 @@ def _source(settings: Settings) -> Source:
     # The client that is imported to write anyway; and nothing is written to the server's group.
     config = replace(from_settings(settings), client="confluent")
     return KafkaSource(config, check_s=_NEVER_S)
+
+
+def _pulsar_source(settings: Settings) -> Source:
+    from streamdns.sources.pulsar.config import check_installation
+    from streamdns.sources.pulsar.config import from_settings as pulsar_config
+
+    config = pulsar_config(settings)
+    check_installation(config)
+    from streamdns.sources.pulsar.source import PulsarSource
+
+    hush_hub()
+    return PulsarSource(config, check_s=_NEVER_S)
 
 
 class _State:

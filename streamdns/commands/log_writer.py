@@ -9,7 +9,7 @@ from typing import Any
 
 from streamdns.commands import CommandError
 from streamdns.commands.output import Progress, note
-from streamdns.errors import ConfigError, SourceError
+from streamdns.errors import SourceError
 from streamdns.settings import Settings
 from streamdns.sources.sink import FileSink, LogEvent, Sink
 
@@ -65,13 +65,11 @@ def hush_hub() -> None:
 
 
 def check_target(settings: Settings, topic: str | None) -> None:
-    """Check that it is clear where to write, before anything is done; raises ConfigError or CommandError."""
+    """Check that it is clear where to write, before anything is done; raises CommandError."""
     if settings.source == "kafka":
         _topic(settings, topic)
-    elif settings.source != "file":
-        raise ConfigError([f"DNS_SOURCE={settings.source}: only a file log and Kafka can be written in this version"])
     elif topic is not None:
-        raise CommandError("--topic is for Kafka, and DNS_SOURCE is file")
+        raise CommandError(f"--topic is for Kafka, and DNS_SOURCE is {settings.source}")
 
 
 def _topic(settings: Settings, topic: str | None) -> str:
@@ -86,6 +84,8 @@ def _topic(settings: Settings, topic: str | None) -> str:
 def _open(settings: Settings, topic: str | None, ctrl_c: _CtrlC) -> Sink:
     if settings.source == "file":
         return FileSink(settings.file_log)
+    if settings.source == "pulsar":
+        return _open_pulsar(settings, ctrl_c)
     from streamdns.sources.kafka.config import from_settings
 
     try:
@@ -94,6 +94,19 @@ def _open(settings: Settings, topic: str | None, ctrl_c: _CtrlC) -> Sink:
         raise SourceError(f"confluent-kafka is not installed here: {err}") from err
     hush_hub()
     sink = KafkaSink(from_settings(settings), _topic(settings, topic), interrupted=ctrl_c.is_heard)
+    ctrl_c.listen()
+    return sink
+
+
+def _open_pulsar(settings: Settings, ctrl_c: _CtrlC) -> Sink:
+    from streamdns.sources.pulsar.config import check_installation, from_settings
+
+    config = from_settings(settings)
+    check_installation(config)
+    from streamdns.sources.pulsar.sink import PulsarSink
+
+    hush_hub()
+    sink = PulsarSink(config, interrupted=ctrl_c.is_heard)
     ctrl_c.listen()
     return sink
 

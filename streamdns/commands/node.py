@@ -17,6 +17,7 @@ from streamdns.commands import CommandError
 from streamdns.commands.endpoint import client_of
 from streamdns.commands.output import moment, note, print_json, printable
 from streamdns.commands.tables import Table, octets, print_array, print_pairs, print_table, span
+from streamdns.events.message_id import position_text
 from streamdns.settings import Settings
 
 _PAGE = 500
@@ -128,7 +129,9 @@ _RRSET = ("NAME", "TTL", "TYPE", "FROM", "TIMESTAMP", "NOTES", "RECORDS")
 
 def _place(row: Mapping[str, Any]) -> str:
     """Where the event of a row stands in the log; a token of some zones is not told."""
-    return "-" if row["topic"] is None else f"{row['topic']}/{row['partition']}:{row['position']}"
+    if row["topic"] is None:
+        return "-"
+    return f"{row['topic']}/{row['partition']}:{position_text(row['topic'], row['position'])}"
 
 
 def _rrset(row: Mapping[str, Any]) -> Sequence[Any]:
@@ -154,8 +157,8 @@ def consumer(args: argparse.Namespace, client: Client) -> int:
     ])
     print_table(
         ("TOPIC", "PARTITION", "POSITION", "END", "LAG", "LAST EVENT", "STATE"),
-        [(each["topic"], each["partition"], each["position"], each["end"], each["lag_events"],
-          moment(each["last_event"]), each["state"]) for each in found["partitions"]],
+        [(each["topic"], each["partition"], *(position_text(each["topic"], each[at]) for at in ("position", "end")),
+          each["lag_events"], moment(each["last_event"]), each["state"]) for each in found["partitions"]],
     )
     return 0
 
@@ -261,7 +264,7 @@ def nodes(args: argparse.Namespace, client: Client) -> int:
 def _node(url: str, report: Mapping[str, Any] | None, agrees: str) -> Sequence[Any]:
     if report is None:
         return (url, None, None, None, None, None, None, agrees)
-    at = " ".join(f"{each['topic']}/{each['partition']}:{each['position']}" for each in report["positions"])
+    at = " ".join(_place(each) for each in report["positions"])
     return (url, report["instance"], report["version"], report["state"], at, f"{report['lag_events']} events",
             report["digest"][:16], agrees)
 

@@ -18,6 +18,7 @@ from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.present import published_ttl
 from streamdns.errors import BadEvent
 from streamdns.events import event
+from streamdns.events.message_id import position_text
 from streamdns.events.order import phase_of
 from streamdns.settings import Settings
 from streamdns.sources import filelog
@@ -52,6 +53,9 @@ def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -
     where = f"partition {placed.partition}, position {placed.position}"
     if settings.source == "kafka":
         where = f"topic {placed.topic}, partition {placed.partition}, offset {placed.position}"
+    if settings.source == "pulsar":
+        message = position_text(placed.topic, placed.position)
+        where = f"topic {placed.topic}, partition {placed.partition}, message {message}, position {placed.position}"
     print(f"{printable(key.decode())}: {where}")
     _wait(args, settings, [placed])
     return 0

@@ -18,7 +18,6 @@ from streamdns.commands.publish import encode, metadatas
 from streamdns.commands.view_reader import looking, owner_from_text, producers
 from streamdns.dns import name, rdata
 from streamdns.dns.node import SOA, ttl_of, unpack_rdatas
-from streamdns.errors import ConfigError
 from streamdns.settings import Settings
 from streamdns.sources.sink import LogEvent, Sink
 from streamdns.view.journal import NOT_KEPT, JournalEntry
@@ -108,8 +107,6 @@ def ordered(made: Plan, now: dict[Key, Standing]) -> list[list[Key]]:
 
 def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     """Show what is put back, ask, and append the events; exit 1 where something cannot be put back."""
-    if settings.source not in ("file", "kafka"):
-        raise ConfigError([f"DNS_SOURCE={settings.source}: only a file log and Kafka can be written in this version"])
     with interruptible("put back"):
         return _undo(args, settings, now_ms)
 
@@ -265,6 +262,9 @@ def _write(written: Sequence[Sequence[_Placed]], settings: Settings) -> None:
     if settings.source == "kafka":
         for topic in topics.keys() - set(settings.kafka_topics):
             raise CommandError(f"the topic {printable(topic)} is not among DNS_KAFKA_TOPICS any more: add it first")
+    if settings.source == "pulsar":
+        for topic in topics.keys() - {settings.pulsar_topic}:
+            raise CommandError(f"the topic {printable(topic)} is not DNS_PULSAR_TOPIC any more: nothing reads it")
     sent, total = 0, sum(topics.values())
     with ExitStack() as stack, Progress(total, "putting back") as progress:
         sinks: dict[str, Sink] = {}

@@ -11,6 +11,7 @@ from streamdns.commands.output import moment, note, printable
 from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, RRset, ttl_of, unpack_rdatas
 from streamdns.events import provenance
+from streamdns.events.message_id import position_text
 from streamdns.settings import Settings
 from streamdns.view.apexes import apexes_of
 from streamdns.view.keys import node_key, owner_of
@@ -85,7 +86,8 @@ def origin_line(entry: Entry) -> str:
     if rrset.flags & LOCAL:
         return "local, from DNS_LOCAL_RECORDS" + (", shadowed" if entry.shadowed else "")
     _, partition, position, timestamp, raw = rrset.origin
-    parts = [f"from {printable(entry.topic)}/{partition} at {position}", moment(timestamp), *producers(raw)]
+    at = position_text(entry.topic, position)
+    parts = [f"from {printable(entry.topic)}/{partition} at {at}", moment(timestamp), *producers(raw)]
     if entry.shadowed:
         parts.append("shadowed")
     if rrset.flags & REJECTED:

@@ -65,7 +65,7 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
              "Look at the broker and the network to it. If it happens again and the broker is well, report it."),
     LogEvent("consumer.log_unwise", "warning", "The log has a setting that is risky for a name server; `warning` says "
              "which.",
-             "Do what `warning` says, or know the risk: docs/kafka.md has the reasons."),
+             "Do what `warning` says, or know the risk: docs/kafka.md and docs/pulsar.md have the reasons."),
     LogEvent("consumer.caught_up", "info", "The view has caught up with the log."),
     LogEvent("consumer.log_replaced", "error", "The log is not the one the view was made from: it was cut, re-created "
              "or exchanged. A new view is built while the old one serves.",

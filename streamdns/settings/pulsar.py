@@ -94,6 +94,14 @@ PULSAR: Final[tuple[Setting, ...]] = (
                 "The longest pause between two attempts to reach Pulsar."),
     integer_row("DNS_PULSAR_CHECK_INTERVAL", "pulsar_check_interval_s", (1, 3600), "10",
                 "How often, in seconds, streamdns looks for new partitions and asks how far it is behind."),
+    Setting(
+        name="DNS_PULSAR_PARTITIONER", attribute="pulsar_partitioner", default="java",
+        parse=parsers.choice("java", "cpp", aliases={"go": "java", "python": "cpp"}),
+        description="How publish and import choose the partition of a key; all producers of the topic must choose it "
+                    "in the same way.",
+        allowed="java (or go: Java's String.hashCode, the default of clients for Java and Go), or cpp (or python: as "
+                "clients for C++ and Python do)",
+    ),
     seconds_row("DNS_PULSAR_DELIVERY_TIMEOUT", "pulsar_delivery_timeout_s", (0.5, 3600), "30",
                 "How long publish and import try to deliver an event to Pulsar before they give up."),
 )

@@ -110,6 +110,7 @@ class Settings:
     pulsar_timeout_s: int
     pulsar_backoff_max_s: float
     pulsar_check_interval_s: int
+    pulsar_partitioner: str
     pulsar_delivery_timeout_s: float
     recursion_allow: tuple[Network, ...]
     root_hints: str

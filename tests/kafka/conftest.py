@@ -38,4 +38,4 @@ def client(request: pytest.FixtureRequest, broker: Broker) -> str:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Brokers run at the end: the other tests have the machine for themselves, in whatever order."""
-    items.sort(key=lambda item: item.get_closest_marker("kafka") is not None)
+    items.sort(key=lambda item: any(item.get_closest_marker(name) for name in ("kafka", "pulsar")))

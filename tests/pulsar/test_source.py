@@ -252,3 +252,20 @@ def test_namespaces(broker: Broker) -> None:
         assert "retention is 10080 minutes (7 days) and 500 MB" in warning
     finally:
         source.close()
+
+
+def test_a_reader_that_is_connected_anew_repeats_nothing(broker: Broker) -> None:
+    """The library does it by itself when a topic is unloaded, and begins with the message that it gave last."""
+    topic = Topic(broker)
+    topic.produce(events(0, 10))
+    source = topic.source(check_s=10)
+    try:
+        source.connect({}, {})
+        records, _ = read_to_end(source)
+        for turn in range(3):
+            topic.unload()
+            topic.produce(events(10 + turn, 1))
+            records += read_until(source, 1)
+        assert seen(records) == topic.read()
+    finally:
+        source.close()

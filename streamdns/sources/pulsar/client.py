@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import certifi
@@ -73,6 +73,13 @@ def open_client(config: PulsarConfig, token: Token, *, timeout_s: int | None = N
             logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
             **options,
         )
+
+
+def close_client(client: pulsar.Client | None) -> None:
+    """Close a client with all that it has open; one that cannot be closed is given up."""
+    if client is not None:
+        with suppress(pulsar.PulsarException):
+            client.close()
 
 
 def _system_cas() -> str:

@@ -21,7 +21,8 @@ class PulsarConfig:
     `url` is scheme://host:port,host:port; `topic` has its tenant and namespace; `token` and `token_file` are "" for
     none, and the file is read anew for each log-in; `ca`, `certificate` and `key` are paths of PEM files, "" for the
     system's CAs and for none; `admin` is the address of the admin API, "" for none. `receiver_queue` counts entries,
-    which are batches. An answer is waited for `timeout_s`.
+    which are batches. An answer is waited for
+    `timeout_s`. Who writes chooses partitions by `partitioner`: java, or cpp, which is the library's own way.
     """
 
     url: str
@@ -34,6 +35,7 @@ class PulsarConfig:
     admin: str = ""
     receiver_queue: int = 10
     timeout_s: int = 5
+    partitioner: str = "java"
     delivery_timeout_s: float = 30.0
     tls_settings: ClassVar[str] = "DNS_PULSAR_TLS"
 
@@ -67,6 +69,7 @@ def from_settings(settings: Settings) -> PulsarConfig:
         admin=settings.pulsar_admin_address,
         receiver_queue=settings.pulsar_receiver_queue,
         timeout_s=settings.pulsar_timeout_s,
+        partitioner=settings.pulsar_partitioner,
         delivery_timeout_s=settings.pulsar_delivery_timeout_s,
     )
 

@@ -159,6 +159,8 @@ class Pump:
                 message = next_message(reader, task.timeout_s)
                 if message is None:
                     break
+                if self._last is not None and our_id(message) <= self._last:
+                    continue
                 self._take(reader, message, fingerprint)
         finally:
             self._reader = None
@@ -199,7 +201,7 @@ class Pump:
             message, self._waiting = self._waiting, None
             try:
                 if message is None:
-                    message = reader.read_next(timeout_millis=wait_ms)
+                    message = following(reader, self._last, wait_ms)
             except pulsar.Timeout:
                 wait_ms = _IDLE_MS
                 if told != self._position and self._is_at_end(reader):
@@ -244,7 +246,7 @@ class Pump:
             if len(records) + fillers + without_key >= _CHUNK_MESSAGES or size >= _CHUNK_BYTES or self._closed:
                 break
             try:
-                message = reader.read_next(timeout_millis=_MORE_MS)
+                message = following(reader, self._last, _MORE_MS)
             except pulsar.Timeout:
                 break
             if message.message_id().ledger_id() != at.ledger and fingerprint is None:
@@ -300,6 +302,17 @@ class Pump:
             self._task.partition, records, self._position, self._whole, at_end, size, self._published_ms, fillers,
             without_key, failure, answered,
         ))
+
+
+def following(reader: pulsar.Reader, last: MessageId | None, timeout_ms: int) -> pulsar.Message:
+    """Give the next message behind `last`; raises pulsar.Timeout.
+
+    A reader that includes its first message repeats the last one when the library has connected anew.
+    """
+    while True:
+        message = reader.read_next(timeout_millis=timeout_ms)
+        if last is None or our_id(message) > last:
+            return message
 
 
 def check_place(client: pulsar.Client, partition: Partition, topic: str, position: int, timeout_s: float) -> None:

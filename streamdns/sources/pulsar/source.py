@@ -16,8 +16,9 @@ from streamdns.events.batch import Batch, Partition, Record
 from streamdns.sources.library_thread import LibraryThread
 from streamdns.sources.pulsar import handshake
 from streamdns.sources.pulsar.admin import Admin, policies_of
-from streamdns.sources.pulsar.client import NoTopic, open_client, partition_topics
+from streamdns.sources.pulsar.client import NoTopic, close_client, open_client, partition_topics
 from streamdns.sources.pulsar.config import PulsarConfig
+from streamdns.sources.pulsar.inside import inside
 from streamdns.sources.pulsar.pump import Chunk, Pump, Question, Task, check_place
 from streamdns.sources.pulsar.token import Token
 
@@ -91,7 +92,7 @@ class PulsarSource:
     def _connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
         handshake.check(self._config, self._token)
         thread = self._thread = LibraryThread("Pulsar")
-        self._client = thread.run(open_client, self._config, self._token)
+        self._client = thread.run(inside, open_client, self._config, self._token)
         found = self._partitions(thread)
         for partition in positions:
             if partition not in found:
@@ -105,7 +106,7 @@ class PulsarSource:
             self._start(partition, topic, positions.get(partition))
 
     def _partitions(self, thread: LibraryThread) -> dict[Partition, str]:
-        topics: dict[int, str] = thread.run(partition_topics, self._client, self._config.topic)
+        topics: dict[int, str] = thread.run(inside, partition_topics, self._client, self._config.topic)
         return {(self._config.topic, number): name for number, name in sorted(topics.items())}
 
     def _start(self, partition: Partition, topic: str, position: int | None) -> None:
@@ -117,7 +118,7 @@ class PulsarSource:
         self._topics[partition] = topic
         pool = ThreadPool(1)
         self._pools.append(pool)
-        pool.spawn(pump.run)
+        pool.spawn(inside, pump.run)
 
     def _deliver(self, chunk: Chunk) -> None:
         """Take a chunk from a pump, in its thread."""
@@ -218,7 +219,7 @@ class PulsarSource:
         thread, self._thread = self._thread, None
         wake, self._wake = self._wake, None
         if thread is not None:
-            thread.close(client.close if client is not None else lambda: None)
+            thread.close(lambda: close_client(client))
         if wake is not None:
             gevent.spawn(_release, self._pools, wake)
         self._ready.set()
@@ -299,7 +300,9 @@ class PulsarSource:
         position, thread = self._positions.get(partition, 0), self._thread
         if not position or thread is None:
             return
-        thread.run(check_place, self._client, partition, self._topics[partition], position, self._config.timeout_s)
+        thread.run(
+            inside, check_place, self._client, partition, self._topics[partition], position, self._config.timeout_s
+        )
 
 
 def _release(pools: list[ThreadPool], wake: Any) -> None:
@@ -312,15 +315,12 @@ def _release(pools: list[ThreadPool], wake: Any) -> None:
 
 def reachable(config: PulsarConfig, *, within_s: float) -> None:
     """Ask for the topic, once; raises SourceError where it cannot be read now."""
-    token = Token(config)
-    thread = LibraryThread("Pulsar")
+    source = PulsarSource(config)
     try:
         with gevent.Timeout(within_s, SourceError(f"no broker answers within {within_s:g} s")):
-            handshake.check(config, token)
-            client = thread.run(open_client, config, token)
-            thread.run(partition_topics, client, config.topic)
+            source.connect({}, {})
     finally:
-        thread.close(lambda: None)
+        source.close()
 
 
 def _text(partition: Partition) -> str:

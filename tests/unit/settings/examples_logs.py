@@ -36,6 +36,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_PULSAR_TIMEOUT": ("2", 2),
     "DNS_PULSAR_BACKOFF_MAX": ("2", 2.0),
     "DNS_PULSAR_CHECK_INTERVAL": ("60", 60),
+    "DNS_PULSAR_PARTITIONER": ("Python", "cpp"),
     "DNS_PULSAR_DELIVERY_TIMEOUT": ("2.5", 2.5),
 }
 BAD = {
@@ -72,5 +73,6 @@ BAD = {
     "DNS_PULSAR_TIMEOUT": ["0", "0.5"],
     "DNS_PULSAR_BACKOFF_MAX": ["0.1"],
     "DNS_PULSAR_CHECK_INTERVAL": ["0", "0.5"],
+    "DNS_PULSAR_PARTITIONER": ["murmur2"],
     "DNS_PULSAR_DELIVERY_TIMEOUT": ["0", "soon"],
 }
