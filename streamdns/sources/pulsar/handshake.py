@@ -67,7 +67,8 @@ def _log_in(config: PulsarConfig, token: Token, host: str, port: int, sock: sock
         return f"the broker's certificate is not accepted: {certificate_fault(config, host, port)}"
     except ssl.SSLError as error:
         reason = (error.reason or str(error)).lower().replace("_", " ")
-        if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "wrong version" in reason or "record layer" in reason:
+        ended = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        if ended or "wrong version" in reason or "record layer" in reason:
             return "it does not speak TLS there: is it the port of pulsar://?"
         if "certificate" in reason or "alert" in reason:
             return f"it does not accept our certificate, or wants one (DNS_PULSAR_TLS_CERT): {reason}"
