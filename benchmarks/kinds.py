@@ -20,12 +20,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
 
 from benchmarks.report import Result
 from streamdns.dns.answer import Answerer
+from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy
 from streamdns.events.batch import Batch, Record
 from streamdns.view.reader import snapshot
@@ -51,6 +53,8 @@ class Kind(NamedTuple):
     is_right: _Checked
     weight: int = 0
     """The share of the kind in the weighted mix, percent."""
+    has_cookie: bool = False
+    """Whether queries have the EDNS option of a client that is asking for the first time, as BIND's do."""
 
     def qname(self, number: int) -> str:
         """The name that is asked for with a number in its place."""
@@ -75,6 +79,7 @@ def _is_cut_off(reply: dns.message.Message) -> bool:
 
 KINDS = (
     Kind("hit", "h{}", "A", _holds(0, 1, 0, 0), 45),
+    Kind("hit, cookie", "h{}", "A", _holds(0, 1, 0, 0), has_cookie=True),
     Kind("NXDOMAIN", "x{}", "A", _holds(3, 0, 1, 0), 12),
     Kind("NODATA", "h{}", "MX", _holds(0, 0, 1, 0), 10),
     Kind("CNAME in zone", "alias{}", "A", _holds(0, 2, 0, 0), 15),
@@ -146,7 +151,8 @@ def answering() -> Iterator[Answerer]:
         writer = Writer(store, default_ttl=3600, journal_size=10, quarantine_size=10)
         assert not writer.apply(_batch(), {}, 0).rejections
         view = snapshot(store)
-        answerer = Answerer(Policy(), cookies=None)
+        answerer = Answerer(Policy(), cookies=Cookies(bytes(16), float))
+        answerer.client = lambda slot: b"\x7f\0\0\1"
         answerer.bind(view)
         try:
             yield answerer
@@ -158,11 +164,13 @@ def answering() -> Iterator[Answerer]:
 
 def queries(kind: Kind) -> list[bytes]:
     """Some queries of one kind in wire form, as resolvers send them: with EDNS."""
-    packets = []
-    for number in range(_QUERIES):
-        name = kind.qname(number * 7 % _NAMES)
-        packets.append(dns.message.make_query(name, kind.rdtype, id=number, use_edns=0, payload=_PAYLOAD).to_wire())
-    return packets
+    options = [dns.edns.CookieOption(b"8 octets", b"")] if kind.has_cookie else []
+    return [
+        dns.message.make_query(
+            kind.qname(number * 7 % _NAMES), kind.rdtype, id=number, use_edns=0, payload=_PAYLOAD, options=options
+        ).to_wire()
+        for number in range(_QUERIES)
+    ]
 
 
 def cost(answerer: Answerer, packets: list[bytes]) -> Cost:

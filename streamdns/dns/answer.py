@@ -50,8 +50,7 @@ _CARE = dict.fromkeys((*COMPRESSIBLE, *ADDITIONAL_FOR), _NAMES) | dict.fromkeys(
     (*unusual.NO_DATA_TYPES, ANY, DS, DNAME, NSEC, RRSIG), _RARE
 )
 
-_SIZE = struct.Struct(">H")
-_pointer = _SIZE.pack
+_pointer = struct.Struct(">H").pack
 _place = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
 
 
@@ -88,7 +87,7 @@ class Answerer(ReadyAnswers):
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to one message, or None where none may be sent; never raises for anything in `packet`.
 
-        These are the steps of RFC 1034 §4.3.2 for an IN query without EDNS options. What is not common (a DNAME, a
+        These are the steps of RFC 1034 §4.3.2 for an IN query. What is not common (a DNAME, a
         listed zone without records, a chain that ends below a cut, what does not fit, ...) goes to `resolve`, other
         messages go to `unusual.reply`.
         """
@@ -126,7 +125,10 @@ class Answerer(ReadyAnswers):
                 limit = MAX_UDP_PLAIN
             opt = self.opt_do if packet[end + 7] & 0x80 else self.opt_plain
         else:
-            return unusual.reply(self, packet, tcp, slot)
+            with_options = unusual.options(self, packet, end, tcp, slot)
+            if with_options is None:
+                return unusual.reply(self, packet, tcp, slot)
+            limit, opt = with_options
         if packet[at + 3] or packet[at + 4] != 1 or at > 266:
             return unusual.reply(self, packet, tcp, slot)
         if tcp:
@@ -271,21 +273,6 @@ class Answerer(ReadyAnswers):
         if found.startswith(source):
             return (self._node(source) or b"", source) if found == source else (b"", b"")
         return b"", source
-
-    def reply_with(self, packet: bytes, end: int, limit: int, opt: bytes, tcp: bool, slot: int) -> bytes | None:
-        """The reply to a query of class IN with EDNS options, answered by `opt`: the rest as if it had none.
-
-        What is not common takes the long way with the same `opt`. The question ends at `end`; nothing in the query is
-        malformed.
-        """
-        kept = self.opt_plain, self.opt_do, self._edns_size
-        self.opt_plain = self.opt_do = opt
-        self._edns_size = limit
-        bare = b"%b%b%b%b%b\0\0\0\0\0\0" % (packet[:4], ONLY_OPT, packet[12:end], OPT_HEAD, _SIZE.pack(limit))
-        try:
-            return Answerer.reply(self, bare, tcp, slot)
-        finally:
-            self.opt_plain, self.opt_do, self._edns_size = kept
 
     def goes_on(self, packet: bytes) -> bool:
         """Whether a name that is not ours, or below a cut, is looked up elsewhere for this client."""

@@ -55,6 +55,7 @@ from streamdns.dns.wire import (
     opt_record,
     option,
     parse_edns,
+    parse_options,
     with_option,
 )
 
@@ -77,10 +78,6 @@ class Responder(Protocol):
     opt_plain: bytes
     opt_do: bytes
     tally: defaultdict[int, int]
-
-    def reply_with(self, packet: bytes, end: int, limit: int, opt: bytes, tcp: bool, slot: int) -> bytes | None:
-        """The reply to a well-formed query of class IN with EDNS options, which `opt` answers."""
-        ...
 
     def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
         """The reply to a well-formed query of class IN."""
@@ -111,9 +108,28 @@ def reply(answerer: Responder, packet: bytes, tcp: bool, slot: int) -> bytes | N
     if edns is not None and edns.version > 0:
         opt = opt_record(answerer.policy.edns_size, edns.do, b"", BADVERS)
         return with_question(answerer, packet, end, BADVERS, opt)
-    if opt and packet[end - 2 : end] == b"\0\1":
-        return answerer.reply_with(packet, end, limit, opt, tcp, slot)
     return by_class_and_type(answerer, packet, end, limit, opt)
+
+
+def options(answerer: Responder, packet: bytes, end: int, tcp: bool, slot: int) -> tuple[int, bytes] | None:
+    """How long the reply may be, and its OPT record, for a query that has one, with options, behind its question.
+
+    None where it has something else there, another version, or options that are malformed.
+    """
+    start = end + 11
+    if packet[end : end + 3] != OPT_HEAD or len(packet) < start or packet[end + 6]:
+        return None
+    size = len(packet)
+    if size - start != packet[end + 9] << 8 | packet[end + 10]:
+        return None
+    try:
+        edns = Edns(
+            packet[end + 3] << 8 | packet[end + 4], 0, bool(packet[end + 7] & 0x80), parse_options(packet, start, size)
+        )
+        limit = reply_limit(answerer, edns, tcp, slot)
+        return limit, answer_edns(answerer, edns, tcp, slot, room=limit - end)
+    except FormatError:
+        return None
 
 
 def by_class_and_type(answerer: Responder, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:

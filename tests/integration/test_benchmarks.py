@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from benchmarks import tree
-from benchmarks.kinds import KINDS, MIX
+from benchmarks.by_kind import KINDS
+from benchmarks.kinds import MIX
 from benchmarks.load import parse
 from benchmarks.report import percentile
 from benchmarks.zone import WORKLOADS, Zone
