@@ -40,11 +40,13 @@ def play(group: Group, file: Path, *, seed: int, until_s: float, jobs: int, only
     changes = [change for change in finder.changes if change not in played
                and (not only or any(each in change.function for each in only))]
     random.Random(seed).shuffle(changes)
+    known = equivalent()
     options = ["-q", "-s", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
     deselected = [f"--deselect={each}" for each in group.left_out]
     sys.exit(pytest.main(
         [*options, "-W", "ignore::pytest.PytestAssertRewriteWarning", "--no-summary", *group.tests, *deselected],
-        plugins=[Play(changes, file, until_s=until_s, jobs=jobs)],
+        plugins=[Play(changes, file, until_s=until_s, jobs=jobs,
+                      is_known=lambda change: is_equivalent(change.function, change.what, known))],
     ))
 
 

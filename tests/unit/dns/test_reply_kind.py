@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
 import pytest
 
 from streamdns.dns import name
@@ -26,6 +30,11 @@ empty.terminal.example. 300 A 192.0.2.2
 sub.example. 300 SOA ns.example. hostmaster.example. 1 3600 600 604800 60
 sub.example. 300 NS ns.example.
 od\\000d.example. 300 A 192.0.2.3
+www.example. 300 CAA 0 issue "ca.example"
+*.wild.example. 300 CAA 0 issue "ca.example"
+*.odd.example. 300 TYPE295 \\# 1 00
+x.y.wild.example. 300 A 192.0.2.4
+a\\000b.wild.example. 300 A 192.0.2.5
 """
 VIEW = Memory(ZONES)
 
@@ -58,10 +67,17 @@ def kind(owner: str, rdtype: str, **options: object) -> Kind:
     ("a.cut.example", "A", REFERRAL, "cut.example.", "example."),
     ("cut.example", "NS", REFERRAL, "cut.example.", "example."),
     ("www.foreign", "A", ERROR, "", ""),
+    ("www.example", "CAA", ANSWER, "www.example.", "example."),
+    ("a.b.wild.example", "CAA", ANSWER, "*.wild.example.", "example."),
+    ("a.odd.example", "TYPE295", ANSWER, "*.odd.example.", "example."),
+    # In keys these would be names that are there, if their odd octets were taken for what separates labels.
+    ("y\\000x.wild.example", "TXT", ANSWER, "*.wild.example.", "example."),
+    ("a\\001\\001b.wild.example", "TXT", ANSWER, "*.wild.example.", "example."),
 ])
 def test_kinds(owner: str, rdtype: str, what: str, of: str, zone: str) -> None:
     found = kind(owner, rdtype)
-    assert (found.what, found.name) == (what, wire(of))
+    number = dns.rdatatype.from_text(rdtype) if what == ANSWER else dns.rcode.REFUSED if what == ERROR else 0
+    assert found == Kind(what, wire(of), number)
     assert zone_of(found, VIEW) == wire(zone)
 
 
@@ -103,7 +119,9 @@ def test_any_octets_have_a_kind() -> None:
     for owner in ("www.example", "gone.example", "a.cut.example", "a.below.example"):
         reply = wire_reply(answerer(VIEW), owner, "A")
         for end in range(12, len(reply)):
-            assert kind_of(reply[:end], VIEW).what
+            found = kind_of(reply[:end], VIEW)
+            assert found.what
+            assert found.what != ERROR or found == Kind(ERROR, b"", reply[3] & 15)
 
 
 def test_a_reply_that_is_cut_short_says_tc_and_nothing_else() -> None:
@@ -139,3 +157,74 @@ def test_no_cookie() -> None:
     for options in ({"use_edns": False}, {"use_edns": 0}, {"use_edns": 0, "options": [dns.edns.GenericOption(3, b"")]}):
         assert cookie_of(dns.message.make_query("www.example", "A", **options).to_wire()) == b""
     assert cookie_of(b"\0" * 11 + b"\5" + b"\0" * 20) == b""
+
+
+def made(owner: str, *authority: tuple[str, str, str], aa: bool, rcode: int = 0) -> bytes:
+    """A reply without an answer, that has such records in the authority section."""
+    reply = dns.message.make_response(dns.message.make_query(owner, "A"))
+    reply.flags = dns.flags.Flag(reply.flags | dns.flags.AA if aa else reply.flags)
+    reply.set_rcode(dns.rcode.Rcode(rcode))
+    reply.authority = [dns.rrset.from_text(name, 60, "IN", rdtype, content) for name, rdtype, content in authority]
+    return reply.to_wire()
+
+
+SOA, NS = ("example.", "SOA", "ns. host. 1 2 3 4 5"), ("sub.example.", "NS", "ns.example.")
+
+
+@pytest.mark.parametrize(("authority", "aa", "rcode", "found"), [
+    ((), True, 0, Kind(NODATA, b"", 0)), ((), True, 3, Kind(ABSENT, b"", 0)),
+    ((SOA,), True, 0, Kind(NODATA, wire("example."), 0)), ((SOA,), False, 0, Kind(NODATA, wire("example."), 0)),
+    ((SOA,), False, 3, Kind(ABSENT, wire("example."), 0)),
+    ((NS,), False, 0, Kind(REFERRAL, wire("sub.example."), 0)), ((NS,), True, 0, Kind(NODATA, b"", 0)),
+    ((NS, SOA), False, 0, Kind(REFERRAL, wire("sub.example."), 0)),
+    ((("a.example.", "TYPE258", "\\# 1 00"),), False, 0, Kind(NODATA, b"", 0)),
+    ((("a.example.", "TYPE262", "\\# 1 00"),), True, 0, Kind(NODATA, b"", 0)),
+])
+def test_what_the_first_record_of_the_authority_section_says(
+    authority: tuple[tuple[str, str, str], ...], aa: bool, rcode: int, found: Kind
+) -> None:
+    """Replies of the resolver, and of zones that have no SOA, are of these kinds, too."""
+    assert kind_of(made("www.sub.example.", *authority, aa=aa, rcode=rcode), VIEW) == found
+
+
+def test_wildcards_at_the_top() -> None:
+    """Of a zone at one label, and of the root; however deep the name is."""
+    view = Memory("""
+. 300 SOA ns. host. 1 3600 600 604800 60
+. 300 NS ns.
+ns. 300 A 192.0.2.1
+*. 300 TXT "root"
+w. 300 SOA ns. host. 1 3600 600 604800 60
+w. 300 NS ns.
+*.w. 300 TXT "w"
+""")
+    for depth in range(1, 6):
+        for top in ("w.", ""):
+            reply = wire_reply(answerer(view), "x." * depth + "y" * (not top) + top, "TXT")
+            assert kind_of(reply, view) == Kind(ANSWER, wire(f"*.{top}"), 16), (depth, top)
+
+
+def test_the_longest_name_is_of_its_zone() -> None:
+    """The name of the zone stands far behind in the question."""
+    for octets in range(245, 256):
+        left = octets - len(wire("example."))
+        labels = []
+        while left:
+            size = min(left, 60) if left - min(left, 60) != 1 else 59
+            labels.append("n" * (size - 1))
+            left -= size
+        assert kind(".".join([*labels, "example"]), "A") == Kind(ABSENT, wire("example."), 0), octets
+
+
+def test_an_rrset_of_256_records_is_an_answer() -> None:
+    many = Memory(ZONES + "\n".join(f"*.many.example. 300 A 10.0.{each >> 8}.{each & 255}" for each in range(256)))
+    reply = answerer(many).reply(dns.message.make_query("x.many.example", "A").to_wire(), True, 0)
+    assert reply is not None
+    assert reply[6:8] == b"\1\0"
+    assert kind_of(reply, many) == Kind(ANSWER, wire("*.many.example."), 1)
+
+
+def test_a_name_that_is_not_of_ours_has_no_zone() -> None:
+    for name in ("www.foreign.", "foreign.", "."):
+        assert zone_of(Kind(ANSWER, wire(name), 1), VIEW) == b""
+    assert zone_of(Kind(ERROR, b"", 5), VIEW) == b""

@@ -182,3 +182,77 @@ def test_networks_that_are_watched_are_bounded() -> None:
     assert set(made.watched) == {2, 3, 4}
     made.judge(5, KIND, 11.0)
     assert set(made.watched) == {3, 4, 5}
+
+
+def looks(made: ResponseRates, count: int, *, weight: int = 1, kind: str = KIND, now_s: float = 0.0) -> bool:
+    for _ in range(count):
+        made.look(NETWORK, kind, weight, now_s)
+    return NETWORK in made.watched
+
+
+def test_half_of_the_limit_is_watched_and_not_less() -> None:
+    """Of one kind; and one reply alone says nothing, however many it stands for."""
+    made = rates(200)
+    assert not looks(made, 99)
+    assert looks(made, 1)
+    made = rates(200)
+    for number in range(300):
+        assert not looks(made, 1, kind=f"kind {number}")
+    made = rates(200)
+    assert not looks(made, 1, weight=512)
+    assert looks(made, 1, weight=512)
+
+
+def test_who_is_watched_has_the_other_half() -> None:
+    made = rates(200)
+    assert looks(made, 100)
+    found = verdicts(made, [0.0] * 110)
+    assert (found[:100], PASS in found[100:]) == ([PASS] * 100, False)
+
+
+def test_what_was_paid_back_long_ago_does_not_count() -> None:
+    """As often as it likes there is a burst, and never a larger or a smaller one."""
+    made = rates(10)
+    for at_s in (0.0, 100.0, 1000.0):
+        found = verdicts(made, [at_s] * 15)
+        assert (found[:10], PASS in found[10:]) == ([PASS] * 10, False), at_s
+
+
+def test_less_than_half_of_the_limit_does_not_keep_a_network_watched() -> None:
+    for count, watched in ((4, False), (5, True)):
+        made = rates(10)
+        made.judge(NETWORK, "other", 0.0)
+        verdicts(made, [0.0] * 5)
+        assert made.watched == {NETWORK: 10.0}
+        verdicts(made, [9.0] * count, kind="later")
+        made.forget(10.0)
+        assert (NETWORK in made.watched) is watched, count
+
+
+def test_who_is_watched_already_takes_nobody_s_place() -> None:
+    made = rates(2, most_watched=3)
+    for network in (1, 2, 3, 1, 3, 2, 2):
+        made.judge(network, KIND, 0.0)
+    assert set(made.watched) == {1, 2, 3}
+
+
+def test_the_bounds_that_it_has_by_itself() -> None:
+    made = ResponseRates(1, 0, gap=lambda most: most)
+    for number in range(16_400):
+        made.judge(number, KIND, 0.0)
+    assert (len(made), len(made.watched)) == (16_384, 4096)
+
+
+@pytest.mark.parametrize(("rate", "stride"), [(1, 1), (3, 1), (6, 2), (100, 33), (192, 64), (1000, 64)])
+def test_how_many_go_by_between_two_looks(rate: int, stride: int) -> None:
+    """A third of the rate, 64 at the most: gaps are whole numbers."""
+    asked: list[int] = []
+
+    def gap(most: int) -> int:
+        asked.append(most)
+        return most
+
+    made = ResponseRates(rate, 0, gap=gap)
+    made.skip -= 1
+    assert made.chosen(1) == [(0, stride)]
+    assert (asked, type(asked[0])) == ([2 * stride - 1], int)
