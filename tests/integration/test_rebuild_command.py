@@ -66,7 +66,7 @@ def test_a_rebuild_is_asked_for_followed_and_told(serve: Callable[..., Server]) 
 
 
 def test_what_is_published_meanwhile_is_answered_at_once_and_no_difference(serve: Callable[..., Server]) -> None:
-    server = serve(start=False, DNS_BATCH_EVENTS="50")
+    server = serve(start=False, DNS_BATCH_EVENTS="10")
     server.append([*BASE, *bulk(10_000)])
     server.start()
     old = generations(server)
