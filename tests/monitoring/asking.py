@@ -25,8 +25,8 @@ ASKED = {each: sum(number for number, transport, *_ in ROUND if transport == eac
 
 
 def served(serve: Callable[..., Server], **env: str) -> Server:
-    """A server with a zone, which flushes ten times a second."""
-    server = serve(start=False, **{"DNS_ZONES": "example.org", "DNS_METRICS_FLUSH_INTERVAL": "100"} | env)
+    """A server with a zone, which flushes three times a second: datagrams that nobody reads in time are lost."""
+    server = serve(start=False, **{"DNS_ZONES": "example.org", "DNS_METRICS_FLUSH_INTERVAL": "330"} | env)
     for owner, rdtype, content in ZONE:
         server.publish(owner, rdtype, [content])
     return server.start()

@@ -225,6 +225,6 @@ def test_an_rrset_of_256_records_is_an_answer() -> None:
 
 
 def test_a_name_that_is_not_of_ours_has_no_zone() -> None:
-    for name in ("www.foreign.", "foreign.", "."):
-        assert zone_of(Kind(ANSWER, wire(name), 1), VIEW) == b""
+    for owner in ("www.foreign.", "foreign.", "."):
+        assert zone_of(Kind(ANSWER, wire(owner), 1), VIEW) == b""
     assert zone_of(Kind(ERROR, b"", 5), VIEW) == b""
