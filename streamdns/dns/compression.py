@@ -28,10 +28,8 @@ COMPRESSIBLE: Final[dict[int, tuple[int, int]]] = {
 _QUESTION: Final = 12  # where the question's name begins in a message
 _TYPE_AND_CLASS: Final = 4
 _HEAD: Final = 12  # octets of a record before its RDATA: a pointer, type, class, TTL, length
-#: A pointer has 14 bits, and the question's name may be up to 255 octets longer than the owner.
-_FARTHEST: Final = 0x3E00
-#: Widespread clients follow no more than 10 pointers for one name, and other names may point here.
-_DEEPEST: Final = 4
+#: A pointer has 14 bits; the question's name may be up to 255 octets longer than the owner, and the name here as long.
+_FARTHEST: Final = 0x3D00
 
 
 def compressed(owner: bytes, rdtype: int, records: bytes) -> bytes:
@@ -40,11 +38,13 @@ def compressed(owner: bytes, rdtype: int, records: bytes) -> bytes:
     Only what is spelt in the same case is taken for the same name, so that `expanded` gives back every octet.
     """
     fixed, names = COMPRESSIBLE[rdtype]
-    # The offset of each name that can be pointed at, and the number of pointers from there on.
-    known: dict[bytes, tuple[int, int]] = {}
+    if names == 1 and _HEAD + (records[10] << 8 | records[11]) == len(records):
+        return _compressed_alone(owner, records, _HEAD + fixed)
+    # The offset of each name that can be pointed at.
+    known: dict[bytes, int] = {}
     at = owner[0] + 1 if owner[:2] == b"\1*" else 0  # In place of an asterisk stands what was asked for.
     while owner[at]:
-        known[owner[at:]] = _QUESTION + at, 1
+        known[owner[at:]] = _QUESTION + at
         at += owner[at] + 1
     shift = _QUESTION + len(owner) + _TYPE_AND_CLASS
     made = bytearray()
@@ -55,49 +55,88 @@ def compressed(owner: bytes, rdtype: int, records: bytes) -> bytes:
         begin = len(made)
         made += records[at : start + fixed]
         at = start + fixed
-        for _ in range(names):
-            at = _add_name(made, records, at, known, shift)
-        made += records[at:stop]
+        if names == 1:
+            _add_name(made, records[at:stop], known, shift)
+        else:
+            for _ in range(names):
+                behind = _end_of_name(records, at)
+                _add_name(made, records[at:behind], known, shift)
+                at = behind
+            made += records[at:stop]
         length = len(made) - begin - _HEAD
-        made[begin + 10 : begin + _HEAD] = bytes((length >> 8, length & 255))
+        made[begin + 10] = length >> 8
+        made[begin + 11] = length & 255
         at = stop
     return bytes(made)
 
 
-def _add_name(
-    made: bytearray, records: bytes, start: int, known: dict[bytes, tuple[int, int]], shift: int
-) -> int:
-    """Append one name, which can be pointed at from then on; gives the offset behind it in the records."""
-    end = start
-    while records[end]:
-        end += records[end] + 1
-    end += 1
-    at = start
+def _compressed_alone(owner: bytes, records: bytes, start: int) -> bytes:
+    """One record, whose RDATA ends in a name that begins at `start`: there is only the owner to share names with."""
+    first = owner[0] + 1 if owner[:2] == b"\1*" else 0
+    at, end = start, len(records)
     while records[at]:
-        place = known.get(records[at:end])
-        if place is not None:
-            break
+        offset = len(owner) - end + at
+        if offset >= first and owner.endswith(records[at:]):
+            label = first
+            while label < offset:
+                label += owner[label] + 1
+            if label == offset:
+                to = 0xC000 | _QUESTION + offset
+                length = at + 2 - _HEAD
+                return b"%b%c%c%b%c%c" % (
+                    records[:10], length >> 8, length & 255, records[_HEAD:at], to >> 8, to & 255
+                )
         at += records[at] + 1
+    return records
+
+
+def _end_of_name(records: bytes, at: int) -> int:
+    while length := records[at]:
+        at += length + 1
+    return at + 1
+
+
+def _add_name(made: bytearray, name: bytes, known: dict[bytes, int], shift: int) -> None:
+    """Append one name, which can be pointed at from then on, unless it points into another of these records itself:
+    clients give up where many pointers follow one another.
+    """
+    base = shift + len(made)
+    fresh = {}
+    at = 0
+    while length := name[at]:
+        place = known.get(name[at:])
+        if place is not None:
+            made += name[:at]
+            made += (0xC000 | place).to_bytes(2, "big")
+            break
+        fresh[name[at:]] = base + at
+        at += length + 1
     else:
-        place = None
-    base = shift + len(made) - start
-    pointers = 1 if place is None else place[1] + 1
-    if pointers <= _DEEPEST:
-        each = start
-        while each < at and base + each < _FARTHEST:
-            known[records[each:end]] = base + each, pointers
-            each += records[each] + 1
-    made += records[start:at]
-    made += b"\0" if place is None else (0xC000 | place[0]).to_bytes(2, "big")
-    return end
+        place = 0
+        made += name
+    if place < shift and base < _FARTHEST:
+        known.update(fresh)
 
 
 def expanded(owner: bytes, rdtype: int, records: bytes) -> bytes:
     """The inverse of `compressed`; raises IndexError and ValueError for records that it did not make."""
     fixed, names = COMPRESSIBLE[rdtype]
     shift = _QUESTION + len(owner) + _TYPE_AND_CLASS
+    at, end = _HEAD + fixed, len(records)
+    if names == 1 and _HEAD + (records[10] << 8 | records[11]) == end:
+        # One record, whose RDATA ends in its name.
+        while 0 < records[at] < 64:
+            at += records[at] + 1
+        if at + 1 == end and not records[at]:
+            return records
+        to = (records[at] & 63) << 8 | records[at + 1]
+        if at + 2 != end or not _QUESTION <= to < shift:
+            raise ValueError("a name points beyond its owner")
+        rest = owner[to - _QUESTION :]
+        length = at + len(rest) - _HEAD
+        return b"%b%c%c%b%b" % (records[:10], length >> 8, length & 255, records[_HEAD:at], rest)
     made = bytearray()
-    at, end = 0, len(records)
+    at = 0
     while at < end:
         start = at + _HEAD
         stop = start + (records[at + 10] << 8 | records[at + 11])

@@ -118,15 +118,15 @@ def node_flags(rrsets: Sequence[RRset]) -> int:
     A CNAME of the log is not among them where another type is one of this instance's own: those win over the log, and
     an alias would hide them.
     """
-    flags = local = 0
-    cname_flags = LOCAL
-    for rdtype, rrset_flags, _, _, _ in rrsets:
-        flags |= _NODE_FLAG.get(rdtype, 0)
-        if rdtype == CNAME:
-            cname_flags = rrset_flags
-        else:
-            local |= rrset_flags & LOCAL
-    return flags & ~HAS_CNAME if local and not cname_flags & LOCAL else flags
+    flags = 0
+    for rrset in rrsets:
+        if rrset[0] in _NODE_FLAG:
+            flags |= _NODE_FLAG[rrset[0]]
+    if flags & HAS_CNAME:
+        local = {rrset[0] for rrset in rrsets if rrset[1] & LOCAL}
+        if local and CNAME not in local:
+            return flags & ~HAS_CNAME
+    return flags
 
 
 def encode_single(
@@ -149,6 +149,12 @@ def records_alone(node: bytes, rdtype: int, topic: int, partition: int, *, owner
         return None
     records = node[_SINGLE_START:end]
     return _in_full(owner, rdtype, records) if owner and rdtype in COMPRESSIBLE else records
+
+
+def has_names(node: bytes) -> bool:
+    """Whether a node has an RRset of a type whose names are compressed: only then it takes the owner to decode it."""
+    end = HEAD_SIZE + ENTRY_SIZE * (node[2] << 8 | node[3])
+    return any(node[at] == 0 and node[at + 1] in COMPRESSIBLE for at in range(HEAD_SIZE, end, ENTRY_SIZE))
 
 
 def _in_full(owner: bytes, rdtype: int, records: bytes) -> bytes:

@@ -23,6 +23,7 @@ from streamdns.dns.node import (
     RRset,
     decode,
     encode_single,
+    has_names,
 )
 from streamdns.view.keys import owner_of
 from streamdns.view.store import Table, Transaction
@@ -151,7 +152,7 @@ class Aside:
 
     def complete(self, key: bytes, raw: bytes) -> list[RRset]:
         """Decode a node, with metadatas that stand here."""
-        rrsets = decode(raw, owner=owner_of(key))
+        rrsets = decode(raw, owner=owner_of(key) if has_names(raw) else b"")
         if not raw[1] & APART:
             return rrsets
         return [

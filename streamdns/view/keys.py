@@ -63,6 +63,16 @@ def prefixes(key: bytes) -> list[bytes]:
     return found
 
 
+def prefix(key: bytes, depth: int) -> bytes:
+    """Return the key of a name or of one above it, by its number of labels, at most those of the name."""
+    if not depth:
+        return ROOT
+    at = 0
+    for _ in range(depth):
+        at = key.index(b"\0", at) + 1
+    return key[:at]
+
+
 def rrset_id(key: bytes, rdtype: int) -> bytes:
     """Hash the key of a name and a type to 16 octets: LMDB's keys are too short for a long name with more behind it."""
     return blake2b(b"%b%c%c" % (key, rdtype >> 8, rdtype & 255), digest_size=16).digest()

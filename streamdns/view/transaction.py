@@ -7,6 +7,7 @@ from itertools import chain
 
 import msgspec
 
+from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.negative import HAS_TEMPLATE, template
 from streamdns.dns.node import (
     APART,
@@ -66,8 +67,10 @@ decode_conflict = msgspec.msgpack.Decoder(Conflict).decode
 
 def cut_value(raw: bytes, owner: bytes) -> bytes:
     """Make the value that the table of cuts holds for a node: its flags, and at an apex the SOA of negative answers."""
-    flags = cut_flags(raw)
-    soa = records_of(raw, SOA, owner=owner)
+    return _bounds(cut_flags(raw), records_of(raw, SOA, owner=owner), owner)
+
+
+def _bounds(flags: int, soa: bytes | None, owner: bytes) -> bytes:
     ready = b"" if soa is None else template(owner, soa)
     return bytes((flags | HAS_TEMPLATE,)) + ready if ready else bytes((flags,))
 
@@ -316,7 +319,8 @@ class WriteTransaction:
         if node.apart:
             self._aside.forget_apart(key)
         rrsets, node.apart = self._aside.take_apart(key, node.rrsets)
-        return encode(rrsets, node.beyond * BEYOND | node.apart * APART, owner=owner_of(key))
+        owner = owner_of(key) if any(rrset.rdtype in COMPRESSIBLE for rrset in rrsets) else b""
+        return encode(rrsets, node.beyond * BEYOND | node.apart * APART, owner=owner)
 
     def _update_bounds(self, key: bytes, owner: bytes, node: _Node, rdtype: int) -> None:
         bounds, had_soa = cut_flags(bytes((node_flags(node.rrsets),))), node.bounds & HAS_SOA
@@ -328,7 +332,8 @@ class WriteTransaction:
         if bounds == node.bounds and not (rdtype == SOA and bounds & HAS_SOA):
             return
         if bounds:
-            self.txn.put(key, cut_value(encode(node.rrsets, owner=owner), owner), db=self.store.cuts)
+            soa = node.find(SOA)
+            self.txn.put(key, _bounds(bounds, None if soa is None else soa.records, owner), db=self.store.cuts)
         else:
             self.txn.delete(key, db=self.store.cuts)
         step = bool(bounds) - bool(node.bounds)
@@ -396,7 +401,9 @@ class WriteTransaction:
         """Compute what one stored node adds to its zone."""
         owner = owner_of(key)
         total = rrsets = records = 0
-        for rrset in chain(decode(raw, owner=owner), self._aside.rows(key) if raw[1] & BEYOND else ()):
+        node = self._nodes.get(key)
+        held = node.rrsets if node is not None and not node.dirty else decode(raw, owner=owner)
+        for rrset in chain(held, self._aside.rows(key) if raw[1] & BEYOND else ()):
             rrsets += 1
             records += rrset.count
             if not rrset.flags & CONTESTED:

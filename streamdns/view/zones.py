@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from streamdns.view.digest import MODULUS_MASK
-from streamdns.view.keys import ROOT, depth_of, prefixes, subtree
+from streamdns.view.keys import ROOT, depth_of, prefix, prefixes, subtree
 from streamdns.view.store import State, Table, Transaction
 
 #: The share of one node in its zone: the sum of its RRsets' hashes, the number of RRsets and of records.
@@ -87,10 +87,10 @@ class ZoneLedger:
 
     def _claimant(self, key: bytes, below: int = 1000) -> _Sum | None:
         """Find the zone that counts a key, among the apexes with fewer than `below` labels."""
-        above = prefixes(key)
+        labels = depth_of(key)
         for depth in self._depths:
-            if depth < len(above) and depth < below:
-                found = self._sum(above[depth])
+            if depth <= labels and depth < below:
+                found = self._sum(key if depth == labels else prefix(key, depth))
                 if found is not None and (found.cursor is None or key < found.cursor):
                     return found
         return None
