@@ -193,9 +193,10 @@ def moved(rdtype: int, records: bytes, step: int, owner: bytes) -> bytes:
                 place += length + 1
                 length = records[place]
             if length:
-                to = (length << 8 | records[place + 1]) + step
-                made[place] = to >> 8
-                made[place + 1] = to & 255
                 place += 1
+                to = records[place] + step
+                made[place] = to & 255
+                if to > 255:
+                    made[place - 1] = length + 1
             place += 1
     return bytes(made)

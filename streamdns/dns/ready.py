@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from typing import Final, NamedTuple
+from typing import Final
 
 from streamdns.dns.compression import COMPRESSIBLE, moved
 from streamdns.dns.lookup import Policy
@@ -22,24 +22,19 @@ from streamdns.dns.wire import AA, AAAA, ADDITIONAL_FOR, CNAME, MAX_MESSAGE, NS,
 _FARTHEST: Final = 0x4000
 _HEAD: Final = 12
 _TO_QUESTION: Final = b"\xc0\x0c"
-_ONE_A: Final = b"\0\0\0\1\0\1"  # how a node without flags and marks begins whose only RRset is of type A
+#: How a node begins that is one A record and nothing else: behind its owner the record has the 14 octets from 22 on.
+_ONE_ADDRESS: Final = b"\0\0\0\1" + A.to_bytes(2, "big") + b"\0\0" + b"\0\0\0\1"
 pointer: Final = struct.Struct(">H").pack
+_NS: Final = NS.to_bytes(2, "big")
+_CNAME: Final = CNAME.to_bytes(2, "big")
 _entry = ENTRY.unpack_from
 _place = struct.Struct(">BxIII").unpack_from  # the rest of a directory entry behind the type
 
 
-class Alias(NamedTuple):
-    """One link of a chain: its CNAME record as it is sent, and the name that it leads to.
-
-    `starts` are the offsets of the name's labels, from the lowest, in a message whose question is that name, which ends
-    there at `at`; `places` are the offsets at which these labels stand in the reply.
-    """
-
-    record: bytes
-    key: bytes
-    at: int
-    starts: list[int]
-    places: list[int]
+#: One link of a chain of aliases: its CNAME record as it is sent; the key of the name that it leads to; of a message
+#: whose question were that name, where it ends there, and the offsets of its labels, from the lowest; the offsets of
+#: the same labels in the reply.
+Alias = tuple[bytes, bytes, int, list[int], list[int]]
 
 
 def follow(
@@ -50,7 +45,7 @@ def follow(
     The record will stand at offset `where` of the reply. `step` is by how many octets the name is longer than the
     wildcard that the node is of. None where the CNAME or the target is not common.
     """
-    entry = find(node, CNAME)
+    entry = _place(node, 6) if node[4:6] == _CNAME else find(node, CNAME)
     if entry is None or entry[0] & REJECTED:
         return None
     record = node[entry[2] : entry[2] + entry[3]]
@@ -78,7 +73,7 @@ def follow(
             record = record[:end] + pointer(0xC000 | places[number])
     if places is not starts:
         record = pointer(0xC000 | places[0]) + record[2:]
-    return Alias(record, target, _HEAD + len(target), own, its_places)
+    return record, target, _HEAD + len(target), own, its_places
 
 
 def owned(records: bytes, count: int, owner: bytes) -> bytes:
@@ -202,7 +197,7 @@ class ReadyAnswers(ZoneAnswers):
     ) -> bytes | None:
         """The name servers below a cut, whose name begins at offset `cut` of the query, with their glue."""
         node = self._node(key[: at - cut])
-        place = None if node is None else find(node, NS)
+        place = None if node is None else _place(node, 6) if node[4:6] == _NS else find(node, NS)
         if node is None or place is None:
             return None
         _, count, start, length = place
@@ -259,17 +254,15 @@ class ReadyAnswers(ZoneAnswers):
             if not target.startswith(zone) or target in seen or not target:
                 continue
             node = get(target)
-            if node is None or (node[0] & HAS_CNAME and not node[0] & HAS_SOA):
+            if node is None:
                 continue
             seen.append(target)
             owner = pointer(0xC000 | end + place) if length < 64 else records[place : place + 2]
-            if node[:6] == _ONE_A:
-                _, held, begin, length = _place(node, 6)
-                if held == 1:
-                    made += owner + node[begin + 2 : begin + length]
-                else:
-                    made += owned(node[begin : begin + length], held, owner)
-                count += held
+            if node[:12] == _ONE_ADDRESS:
+                made += owner + node[22:36]
+                count += 1
+                continue
+            if node[0] & HAS_CNAME and not node[0] & HAS_SOA:
                 continue
             for number in range(node[2] << 8 | node[3]):
                 rdtype, _, held, begin, length = _entry(node, HEAD_SIZE + ENTRY_SIZE * number)
