@@ -8,6 +8,7 @@ in each run of the same code by the same version of Python. `--time` shows micro
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import pathlib
 import platform
@@ -189,6 +190,9 @@ def cost(answerer: Answerer, packets: list[bytes]) -> Cost:
 
     before = sys.gettrace(), sys.getprofile()
     reply = answerer.reply
+    # What the collector calls comes at any time, and is not of these replies.
+    collects = gc.isenabled()
+    gc.disable()
     sys.setprofile(profile)
     sys.settrace(trace)
     try:
@@ -197,6 +201,8 @@ def cost(answerer: Answerer, packets: list[bytes]) -> Cost:
     finally:
         sys.settrace(before[0])
         sys.setprofile(before[1])
+        if collects:
+            gc.enable()
     # The call that ends the count is counted, too.
     return Cost(counts["opcode"] / len(packets), (counts["c_call"] - 1) / len(packets))
 
