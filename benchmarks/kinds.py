@@ -90,6 +90,7 @@ KINDS = (
     Kind("MX", "mail{}", "MX", _holds(0, 2, 0, 2), 5),
     Kind("SRV", "_sip._tcp.s{}", "SRV", _holds(0, 1, 0, 1), 2),
     Kind("referral", "www.sub{}", "A", _holds(0, 0, 2, 2, aa=False), 3),
+    Kind("DS", "sub{}", "DS", _holds(0, 0, 1, 0)),
     Kind("NS", "", "NS", _holds(0, 2, 0, 2), 2),
     Kind("SOA", "", "SOA", _holds(0, 1, 0, 0), 2),
     Kind("wildcard", "y{}.wild", "A", _holds(0, 1, 0, 0), 4),

@@ -44,10 +44,10 @@ from streamdns.dns.wire import (
 #: Sends a reply that took its time; never raises, never waits.
 Deliver = Callable[[bytes], None]
 
-# Types with names in their RDATA, and those that the general way is for: on the other side of a cut, beside a CNAME.
-_NAMES, _RARE = "names", "rare"
-_CARE = dict.fromkeys((*COMPRESSIBLE, *ADDITIONAL_FOR), _NAMES) | dict.fromkeys(
-    (*unusual.NO_DATA_TYPES, ANY, DS, DNAME, NSEC, RRSIG), _RARE
+# Types with names in their RDATA, the one that belongs above a cut (RFC 4035 §3.1.4.1), and those for the general way.
+_NAMES, _ABOVE, _RARE = "names", "above", "rare"
+_CARE = dict.fromkeys((*COMPRESSIBLE, *ADDITIONAL_FOR), _NAMES) | {DS: _ABOVE} | dict.fromkeys(
+    (*unusual.NO_DATA_TYPES, ANY, DNAME, NSEC, RRSIG), _RARE
 )
 
 _pointer = struct.Struct(">H").pack
@@ -159,7 +159,8 @@ class Answerer(ReadyAnswers):
                 if found is not None:
                     if found[0] & HAS_SOA:
                         break
-                    cut, cut_at = d, apex_at
+                    if d < depth or qtype != DS:
+                        cut, cut_at = d, apex_at
                     if found[0] & HAS_DNAME:
                         return self.resolve(packet, end, limit, opt)
             else:
@@ -169,7 +170,9 @@ class Answerer(ReadyAnswers):
                     packet, end, limit, opt, chain=chain, count=len(seen)
                 )
                 break
-            if care is _RARE or (found[0] & HAS_DNAME and d < depth) or (seen and cut >= 0):
+            if care is not None and (care is _RARE or (care is _ABOVE and d == depth)):
+                return self.resolve(packet, end, limit, opt)
+            if (found[0] & HAS_DNAME and d < depth) or (seen and cut >= 0):
                 return self.resolve(packet, end, limit, opt)
             if self.listed is not None and self.deepest_listed(key[:-1].split(b"\0")) != d:
                 return self.resolve(packet, end, limit, opt)

@@ -146,6 +146,7 @@ def test_the_common_kinds_do_not_take_the_general_way(monkeypatch: pytest.Monkey
         ("gone.example.", "A", 3, 1), ("www.sub.example.", "A", 0, 0), ("sub.example.", "A", 0, 0),
         ("nothing.example.", "HTTPS", 3, 0), ("down.example.", "SRV", 0, 0), ("x.other.", "A", 3, 0),
         ("to.other.", "AAAA", 0, 3), ("x.third.", "A", 3, 0), ("alias.example.", "CNAME", 0, 1),
+        ("SUB.example.", "DS", 0, 0), ("mail.example.", "DS", 0, 0),
     ):
         wire = made.reply(dns.message.make_query(name, rdtype).to_wire(), False, 0)
         assert wire is not None
