@@ -21,6 +21,7 @@ from benchmarks import (
     kafka,
     latency,
     machine,
+    pulsar,
     report,
     resolver,
     soak,
@@ -40,7 +41,7 @@ _QUICK = {
 def _parser() -> argparse.ArgumentParser:
     results = ROOT / "benchmarks" / "results"
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamdns beside other servers.")
-    what = (*NAMES, "admin", "console", "hardening", "kafka", "kinds", "resolver", "soak", "all")
+    what = (*NAMES, "admin", "console", "hardening", "kafka", "kinds", "pulsar", "resolver", "soak", "all")
     parser.add_argument("what", nargs="?", choices=what, default="all")
     parser.add_argument("--runs", type=int, help="how often each thing is measured before medians are taken (5)")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
@@ -116,6 +117,7 @@ def _measure(arguments: argparse.Namespace, options: Options) -> int:
         "admin": lambda: admin.run(options),
         "console": lambda: console.run(options),
         "kafka": lambda: kafka.run(options),
+        "pulsar": lambda: pulsar.run(options),
         "kinds": lambda: by_kind.run(options),
         "resolver": lambda: resolver.run(options),
         "hardening": lambda: hardening.run(options),

@@ -1,4 +1,4 @@
-"""Makes changes of the zone: as an event in the file log or in Kafka, or as a dynamic update (RFC 2136)."""
+"""Makes changes of the zone: as an event in the file log or in Kafka or Pulsar, or as a dynamic update (RFC 2136)."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ def produced(address: str, topic: str) -> Change:
             key, value = encoded(owner, address)
             producer.produce(topic, value, key)
         assert producer.flush(30) == 0, "an event was not acknowledged"
+
+    return change
+
+
+def published(url: str, topic: str) -> Change:
+    """Publish events to a Pulsar topic, and wait until the broker has acknowledged them."""
+    import pulsar
+
+    client = pulsar.Client(url, logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, "/dev/null"))
+    producer = client.create_producer(topic, batching_enabled=True, batching_max_publish_delay_ms=1)
+
+    def change(pairs: Sequence[tuple[str, str]]) -> None:
+        for owner, address in pairs:
+            key, value = encoded(owner, address)
+            producer.send_async(value, None, partition_key=key.decode())
+        producer.flush()
 
     return change
 

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import confluent_kafka as ck
-import msgspec
 
 from benchmarks import machine
+from benchmarks.catching_up import catch_up, lines_of
 from benchmarks.changes import produced
 from benchmarks.latency import Times, loaded_by, times_of, times_row
 from benchmarks.load import Producer, Receiver
@@ -21,7 +21,6 @@ from benchmarks.options import Options
 from benchmarks.report import Result, percentile
 from benchmarks.servers import Streamdns, wait_serving
 from benchmarks.zone import Zone
-from tests.harness import wait_until
 from tests.harness.kafka import Broker
 from tests.harness.kafka_topics import Topic
 from tests.harness.process import ROOT, clean_environment
@@ -38,7 +37,6 @@ _COLUMNS = (
     ("loaded_changes_per_s", "changes/s"),
 )
 _PARTITIONS = 4
-_CATCH_UP_S = 900.0
 _WARM_UP = 3  # times as many changes before those that are timed: a broker compiles itself while it runs
 _PAUSE_S = 0.0003  # The broker shares the core of the client that asks, and would wait for it.
 _BARE = """
@@ -58,12 +56,6 @@ while count < total:
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(count, time.monotonic() - began, used.ru_utime + used.ru_stime)
 """
-
-
-class _Line(msgspec.Struct):
-    key: str
-    value: msgspec.Raw
-    timestamp: int
 
 
 def run(options: Options) -> Result:
@@ -106,16 +98,13 @@ def _fill(broker: Broker, topic: str, log: pathlib.Path) -> None:
     """Produce the events of a file log."""
     producer = ck.Producer({"bootstrap.servers": broker.address(), "linger.ms": 50, "acks": "all",
                             "partitioner": "murmur2_random", "queue.buffering.max.messages": 200_000})
-    decode = msgspec.json.Decoder(_Line).decode
-    with log.open("rb") as file:
-        for text in file:
-            line = decode(text)
-            while True:
-                try:
-                    producer.produce(topic, bytes(line.value), line.key.encode(), timestamp=line.timestamp)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
+    for key, value, timestamp_ms in lines_of(log):
+        while True:
+            try:
+                producer.produce(topic, value, key, timestamp=timestamp_ms)
+                break
+            except BufferError:
+                producer.poll(0.1)
     assert producer.flush(120) == 0, "the topic could not be filled"
 
 
@@ -149,7 +138,7 @@ def _client(
         stack.callback(server.stop)
         began = time.monotonic()
         server.launch()
-        row = _catch_up(server, events, began)
+        row = catch_up(server, events, began, lambda: sum(server.positions().values()) >= events)
         wait_serving(server, zone)
         target = f"{broker.address()}/{topic}"
         change, warm_up = produced(broker.address(), topic), _WARM_UP * options.latency_events
@@ -179,38 +168,3 @@ def _bare_row(what: str, times: Times, received: dict[str, float]) -> dict[str, 
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         figures[f"{what}_ratio_{name}"] = percentile(times.whole, share) / figures[f"{what}_bare_{name}_ms"]
     return figures
-
-
-def _catch_up(server: Streamdns, events: int, began: float) -> dict[str, Any]:
-    peak = 0
-
-    def applied() -> bool:
-        nonlocal peak
-        assert server.alive, f"streamdns ended\n{server.written()}"
-        peak = max(peak, machine.memory_bytes(server.pid))
-        try:
-            return sum(server.positions().values()) >= events
-        except OSError:
-            return False
-
-    wait_until(applied, "the topic is applied", timeout_s=_CATCH_UP_S, interval_s=0.1)
-    seconds, cpu_s = time.monotonic() - began, machine.cpu_s(server.pid)
-    status = server.status()
-    assert not status["quarantine"], f"{status['quarantine']} events were rejected"
-    late = _buckets(server.metrics(), "streamdns_process_hub_late_seconds")
-    return {
-        "events_per_s": events / seconds, "cpu_us_per_event": 1e6 * cpu_s / events, "anon_mb_peak": peak / 1e6,
-        "hub_late_p50_ms": _bound(late, 0.5), "hub_late_p99_ms": _bound(late, 0.99),
-        "used_bytes_per_record": status["view"]["bytes"] / status["records"],
-    }
-
-
-def _buckets(metrics: dict[str, float], name: str) -> list[tuple[float, float]]:
-    """(upper bound in ms, cumulative count) of a histogram, ascending."""
-    head = f'{name}_bucket{{le="'
-    return sorted((1000 * float(key[len(head):-2]), count) for key, count in metrics.items() if key.startswith(head))
-
-
-def _bound(buckets: list[tuple[float, float]], share: float) -> float:
-    """The upper bound of the bucket in which the percentile lies, ms."""
-    return next(bound for bound, count in buckets if count >= share * buckets[-1][1])

@@ -1,8 +1,9 @@
 """Changes names of the zone at a steady rate until SIGTERM.
 
-`python -m benchmarks.producer file|update|kafka TARGET NAMES RATE`, where TARGET is a log file, a port, or a broker's
-address and a topic with "/" between them. Writes "ready", and at its end how many changes it made in how many seconds.
-When it is late, as after a slow fsync, it makes all changes that are due in one append.
+`python -m benchmarks.producer file|update|kafka|pulsar TARGET NAMES RATE`, where TARGET is a log file, a port, a
+broker's address and a topic with "/" between them, or a URL and a topic with "," between them. Writes "ready", and at
+its end how many changes it made in how many seconds. When it is late, as after a slow fsync, it makes all changes that
+are due in one append.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 import time
 
-from benchmarks.changes import Change, appended, produced, updated
+from benchmarks.changes import Change, appended, produced, published, updated
 from benchmarks.zone import Zone
 
 _AT_MOST = 1000
@@ -23,6 +24,8 @@ def _change(kind: str, target: str) -> Change:
     if kind == "kafka":
         address, _, topic = target.partition("/")
         return produced(address, topic)
+    if kind == "pulsar":
+        return published(*target.split(","))
     return appended(pathlib.Path(target)) if kind == "file" else updated(int(target))
 
 

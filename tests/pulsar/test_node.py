@@ -68,7 +68,7 @@ def test_a_node_that_is_killed_over_and_over(broker: Broker, serve: Callable[...
             server.kill()
             # Every third one is killed again while it starts.
             server.start(wait=bool(turn % 3))
-            if turn % 10 == 1:
+            if turn % 9 == 1:
                 check_between(server, topic)
 
 
