@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka test mutants fuzz lint bench bench-quick docs pictures lock packages repo sbom clean
+.PHONY: help run kafka run-kafka run-pulsar test mutants fuzz lint bench bench-quick docs pictures lock packages repo sbom clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -18,6 +18,7 @@ VERSION_FILES := setup.py pyproject.toml requirements.txt requirements-console.t
 help:
 	@echo 'make run     start streamdns with an example zone on 127.0.0.1:8053 (Ctrl-C ends it)'
 	@echo 'make run-kafka  the same through a Kafka topic: starts a broker, too; needs java and mvn'
+	@echo 'make run-pulsar the same through a topic of Pulsar'
 	@echo 'make kafka   start a Kafka broker with a topic, to play with (KAFKA=3.9.2 or 4.4.0)'
 	@echo 'make test    run every test that this machine can run'
 	@echo 'make lint    ruff and mypy --strict'
@@ -79,6 +80,9 @@ kafka: .venv/tools
 
 run-kafka: .venv/tools
 	@exec .venv/bin/python -m tests.harness.kafka_manual --run $(KAFKA)
+
+run-pulsar: .venv/tools
+	@exec .venv/bin/python -m tests.harness.pulsar_manual
 
 # Two at a time: most tests wait for servers.
 test: .venv/tools

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts streamdns from the checkout with an example zone in ./var; `make run` calls it. Settings in the environment win.
-# With DNS_SOURCE=kafka the zone is in the topic already: `make run-kafka` sees to that. $1 is what to say about the end.
+# With Kafka or Pulsar the zone is in the topic already: `make run-kafka` and `make run-pulsar` see to that. $1 is what to say about the end.
 set -eu
 cd "$(dirname "$0")/.."
 streamdns=.venv/bin/streamdns
@@ -28,6 +28,8 @@ if [ "$DNS_SOURCE" = file ]; then
         "$streamdns" import examples/example.org.zone --origin example.org.
     fi
     publish="DNS_FILE_LOG=$DNS_FILE_LOG $streamdns publish"
+elif [ "$DNS_SOURCE" = pulsar ]; then
+    publish="DNS_PULSAR_ADDRESS=${DNS_PULSAR_ADDRESS:-} DNS_PULSAR_TOPIC=${DNS_PULSAR_TOPIC:-} $streamdns publish"
 else
     publish="DNS_SOURCE=$DNS_SOURCE DNS_KAFKA_ADDRESS=${DNS_KAFKA_ADDRESS:-} DNS_KAFKA_TOPICS=${DNS_KAFKA_TOPICS:-}"
     publish="$publish $streamdns publish"

@@ -12,9 +12,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 
 from tests.harness.background import Background
-from tests.harness.java import not_installed
+from tests.harness.java import JavaBroker, not_installed
 from tests.harness.kafka import LISTENERS, PASSWORD, USER, VERSIONS, Broker
 from tests.harness.kafka_topics import Topic
 from tests.harness.process import ROOT, end, spawn
@@ -32,16 +33,21 @@ def main() -> int:
     words.add_argument("--run", action="store_true", help="run streamdns with the example zone in the topic")
     words.add_argument("version", nargs="?", default=VERSIONS[-1], choices=VERSIONS)
     given = words.parse_args()
+    return by_hand("kafka", f"Kafka {given.version}", 50, lambda folder: _hand(folder, given.version, run=given.run))
+
+
+def by_hand(name: str, what: str, size_mb: int, hand: Callable[[pathlib.Path], int]) -> int:
+    """Do something in a folder that goes with it, until Ctrl-C; says first what is started."""
     absent = not_installed()
     if absent:
         print(f"{absent}; on Debian: apt install default-jre-headless maven openssl", file=sys.stderr)
         return 1
     # `kill` ends it like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(f"starting Kafka {given.version}; the first time Maven fetches it (50 MB)", flush=True)
+    print(f"starting {what}; the first time Maven fetches it ({size_mb} MB)", flush=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="kafka-") as folder:
-            return _hand(pathlib.Path(folder), given.version, run=given.run)
+        with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
+            return hand(pathlib.Path(folder))
     except KeyboardInterrupt:
         return 0
 
@@ -49,7 +55,7 @@ def main() -> int:
 class _Kept(Background):
     """Starts a broker again some seconds after it was killed, unless it cannot start any more; a context manager."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: JavaBroker) -> None:
         super().__init__()
         self._broker = broker
 
@@ -75,7 +81,7 @@ class _Kept(Background):
             print(f"\nthe broker is there again, {_how_to_kill(self._broker)}\n", flush=True)
 
 
-def _how_to_kill(broker: Broker) -> str:
+def _how_to_kill(broker: JavaBroker) -> str:
     assert broker.process is not None
     return f"and goes away for {_AWAY_S:g} s with: kill -9 {broker.process.pid}"
 
@@ -85,7 +91,7 @@ def _hand(folder: pathlib.Path, version: str, *, run: bool) -> int:
         Topic(broker, name=_TOPIC, partitions=_PARTITIONS, config=_CONFIG)
         settings = {"DNS_SOURCE": "kafka", "DNS_KAFKA_ADDRESS": broker.address(), "DNS_KAFKA_TOPICS": _TOPIC}
         if run:
-            return _run(settings, view=folder / "view", broker=broker)
+            return run_node(settings, view=folder / "view", broker=broker)
         listening = "\n".join(
             f"  {name:8} {broker.address(name):17} {kind}{' with a client certificate' if certificate else ''}"
             for name, (kind, certificate) in LISTENERS.items() if name in broker.ports and name != "CONTROLLER"
@@ -100,7 +106,7 @@ def _hand(folder: pathlib.Path, version: str, *, run: bool) -> int:
         return 1
 
 
-def _run(settings: dict[str, str], *, view: pathlib.Path, broker: Broker) -> int:
+def run_node(settings: dict[str, str], *, view: pathlib.Path, broker: JavaBroker) -> int:
     """Fill the topic, and run streamdns until it ends, as examples/run.sh does."""
     env = {"DNS_PATHDB": str(view), **os.environ, **settings}
     fill = [_STREAMDNS, "import", "examples/example.org.zone", "--origin", "example.org."]

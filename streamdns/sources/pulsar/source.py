@@ -28,7 +28,7 @@ _LOOK_S: Final = 1.0
 _AWAY_LOOKS: Final = 3
 _READ_BYTES: Final = 4 << 20
 #: How long is waited for where all partitions end; who asks goes on without.
-_ENDS_S: Final = 1.0
+_ENDS_S: Final = 3.0
 #: The fingerprints of partitions: of one whose first fill was checked, and of one before that.
 WHOLE: Final = "whole"
 FILLING: Final = "first fill"
