@@ -140,6 +140,13 @@ def test_what_is_set_again_in_the_same_commit_does_not_count(store: Store) -> No
     assert not log.commit(*gone("x.b.", *range(20)), *deep).warnings
 
 
+def test_what_is_changed_is_not_deleted(store: Store) -> None:
+    log = filled(store, ("a.", 40), ("b.", 130))
+    for content in ("192.0.2.2", "192.0.2.3"):
+        assert not log.commit(("a.", "SOA", SOA.replace("1 2", "2 2")),
+                              *((f"n{each}.a.", "A", content) for each in range(40))).warnings
+
+
 def test_all_that_a_zone_had_goes_with_it(store: Store) -> None:
     """Whether its names were deleted before its SOA in the same commit, or after, or not at all."""
     for order in (0, 1, 2):
