@@ -24,8 +24,8 @@ from tests.mutants.groups import GROUPS, Group, equivalent, is_equivalent
 from tests.mutants.play import KILLED, SURVIVED, TIMED_OUT, UNTOUCHED, Outcome, Play
 
 WORK = ROOT / "build" / "mutants"
-#: Of 100 changes tests notice so many at least; a sample of few may fall below it by chance.
-LEAST, LEAST_OF_SAMPLE = 90.0, 75.0
+#: Of 100 changes tests notice so many at least; a sample of few may fall below it by chance (Group.least_of_sample).
+LEAST = 90.0
 #: A sample of fewer says nothing.
 LEAST_SAMPLED = 100
 
@@ -106,7 +106,7 @@ def main() -> int:
         if options.sample and len(result) < LEAST_SAMPLED:
             print(f"{name}: too few to judge by")
         else:
-            good = good and share >= (LEAST_OF_SAMPLE if options.sample else LEAST)
+            good = good and share >= (GROUPS[name].least_of_sample if options.sample else LEAST)
     return 0 if good else 1
 
 

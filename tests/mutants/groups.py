@@ -15,6 +15,11 @@ class Group(NamedTuple):
     modules: tuple[str, ...]
     tests: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    least_of_sample: float = 75.0
+    """Of 100 changes that were chosen by chance tests have to notice so many. A sample of 95 or more of a group of
+    which they notice 90 falls below 75 once in sixty thousand runs; where it is 96 of all, below 85 once in a hundred
+    thousand.
+    """
 
 
 GROUPS: Final[dict[str, Group]] = {
@@ -34,7 +39,7 @@ GROUPS: Final[dict[str, Group]] = {
             "tests/unit/dns", "tests/unit/commands/test_cli_zonefile.py", "tests/unit/commands/test_cli_transfer.py",
             "tests/unit/view/test_view.py",
         ),
-        ("tests/unit/dns/test_answer_hostile.py",),
+        ("tests/unit/dns/test_answer_hostile.py",), least_of_sample=85.0,
     ),
     "events": Group(("streamdns/events/*",), ("tests/unit/events",)),
     "view": Group(
@@ -53,6 +58,7 @@ GROUPS: Final[dict[str, Group]] = {
         tuple(f"tests/unit/resolver/test_{name}.py" for name in (
             "resolution_trees", "resolution_random", "transport", "pace", "greenlets", "configured",
         )),
+        least_of_sample=85.0,
     ),
 }
 
