@@ -93,6 +93,11 @@ def rebuild() -> Call[RebuildAsked]:
     return Call(method="POST", path="/v1/rebuild", answers=RebuildAsked)
 
 
+def _page(cursor: str, limit: int, *, backwards: bool = False) -> dict[str, Any]:
+    """The parameters of a page; nodes that do not know how to go backwards are not told of it where none is wanted."""
+    return {"limit": limit, "cursor": cursor, **({"backwards": True} if backwards else {})}
+
+
 def zones(cursor: str = "", *, limit: int = 500) -> Call[ZonePage]:
     """A page of zones."""
     return Call(path="/v1/zones", answers=ZonePage, parameters={"limit": limit, "cursor": cursor})
@@ -103,10 +108,12 @@ def zone(name: str) -> Call[Zone]:
     return Call(path=f"/v1/zones/{part(name)}", answers=Zone)
 
 
-def records(zone_name: str, cursor: str = "", *, limit: int = 500) -> Call[RRsetPage]:
-    """A page of a zone's RRsets."""
+def records(zone_name: str, cursor: str = "", *, limit: int = 500, backwards: bool = False) -> Call[RRsetPage]:
+    """A page of a zone's RRsets; backwards the one before the cursor, the last RRset first."""
     return Call(
-        path=f"/v1/zones/{part(zone_name)}/records", answers=RRsetPage, parameters={"limit": limit, "cursor": cursor}
+        path=f"/v1/zones/{part(zone_name)}/records",
+        answers=RRsetPage,
+        parameters=_page(cursor, limit, backwards=backwards),
     )
 
 
@@ -115,9 +122,13 @@ def name(zone_name: str, owner: str) -> Call[NameRecords]:
     return Call(path=f"/v1/zones/{part(zone_name)}/records/{part(owner)}", answers=NameRecords)
 
 
-def search(wanted: Mapping[str, str], cursor: str = "", *, limit: int = 500) -> Call[RRsetPage]:
-    """A page of what is found by name, glob, type, content, zone."""
-    return Call(path="/v1/search", answers=RRsetPage, parameters={**wanted, "limit": limit, "cursor": cursor})
+def search(
+    wanted: Mapping[str, str], cursor: str = "", *, limit: int = 500, backwards: bool = False
+) -> Call[RRsetPage]:
+    """A page of what is found by name, glob, type, content, zone; backwards the one before the cursor."""
+    return Call(
+        path="/v1/search", answers=RRsetPage, parameters={**wanted, **_page(cursor, limit, backwards=backwards)}
+    )
 
 
 def journal(wanted: Mapping[str, Any], cursor: str = "", *, limit: int = 100) -> Call[JournalPage]:

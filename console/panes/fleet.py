@@ -77,6 +77,7 @@ def fleet_rows(snapshot: Snapshot) -> list[FleetRow]:
                 lag_events=report.lag_events if report is not None else None,
                 lag_s=report.lag_seconds if report is not None else None,
                 digest=report.digest if report is not None else "",
+                queries=peer.queries_per_second,
                 odd=peer.diverges,
                 detail=detail,
                 zones=tuple(peer.zones),

@@ -137,18 +137,20 @@ class Records(Pane):
     def _new_source(self) -> PagedRows:
         return PagedRows(
             self._fetch,
+            key=lambda row: (row.name, row.type),
             spawn=self.soon,
             changed=self._came,
-            failed=lambda problem: None,
+            moved=self._moved,
+            failed=lambda problem: self.host.tell(f"{problem}; r asks again", wrong=True),
             total=self._total if not self._wanted else None,
         )
 
-    async def _fetch(self, cursor: str) -> tuple[Sequence[RRset], str | None]:
+    async def _fetch(self, cursor: str, backwards: bool = False) -> tuple[Sequence[RRset], str | None]:
         if self._wanted or not self.zone:
             wanted = {**self._wanted, **({"zone": self.zone} if self.zone else {})}
-            page = await self.host.reader.ask(calls.search(wanted, cursor))
+            page = await self.host.reader.ask(calls.search(wanted, cursor, backwards=backwards))
         else:
-            page = await self.host.reader.ask(calls.records(self.zone, cursor))
+            page = await self.host.reader.ask(calls.records(self.zone, cursor, backwards=backwards))
         self._looked += page.looked_at
         if not page.rrsets and self.is_mounted:
             self.list.nothing = f"looking … {self._looked:,} names looked at"
@@ -194,6 +196,10 @@ class Records(Pane):
         finally:
             self._sorting, self._fetched = False, 0
             self.host.retitle()
+
+    def _moved(self, first: int, by: int) -> None:
+        if self.is_mounted and self.list.source is self._source:
+            self.list.renumber(first, by)
 
     def _came(self) -> None:
         if self.is_mounted:

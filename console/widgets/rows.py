@@ -30,6 +30,9 @@ class Source(Protocol):
     def row(self, index: int) -> Any | None:
         """One of them."""
 
+    def to_end(self) -> None:
+        """Have the last one fetched, wherever it is."""
+
 
 class Rows(ScrollView, Drawn, can_focus=True):
     """A list of rows in columns. `key` says which row is the same one later; `nothing` is shown where there is none."""
@@ -147,6 +150,18 @@ class Rows(ScrollView, Drawn, can_focus=True):
         """What the rows show may have changed."""
         self._resize()
         self.repaint()
+
+    def renumber(self, first: int, by: int) -> None:
+        """The rows from one on have numbers that are greater by so many now; what is in sight stays there."""
+        top = int(self.scroll_y)
+        moved = by if self.cursor >= first else 0
+        scrolled = by if moved or top >= first else 0
+        self.cursor += moved
+        self._resize()
+        if scrolled:
+            self.scroll_to(y=max(0, top + scrolled), animate=False, immediate=True)
+        self._keep_in_sight()
+        self.again()
 
     def narrow(self, text: str) -> None:
         """Only rows that hold this text from now on, whatever their case."""
@@ -302,6 +317,8 @@ class Rows(ScrollView, Drawn, can_focus=True):
 
     def action_last(self) -> None:
         """To the last row."""
+        if self.source is not None:
+            self.source.to_end()
         self.move_to(self.count - 1)
 
     def action_choose(self) -> None:

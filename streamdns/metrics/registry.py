@@ -124,6 +124,10 @@ class Registry:
                         continue
             yield metric, sorted(found.items(), key=lambda series: series[0])
 
+    def total(self, name: str) -> float:
+        """Return the sum of all series of a counter, but for those that are read from a function."""
+        return sum(each.value for each in self._series[name].values() if isinstance(each, Counter))
+
     def _create_known(self, metric: Metric) -> None:
         if metric.kind == "gauge" or any(label not in LABEL_VALUES for label in metric.labels):
             return

@@ -47,6 +47,11 @@ def subtree(key: bytes) -> bytes:
     return b"" if key == ROOT else key
 
 
+def behind(prefix: bytes) -> bytes:
+    """Return the first key behind all that begin with a name's prefix; b"" where none is, as for the root's."""
+    return prefix[:-1] + b"\1" if prefix else b""
+
+
 def depth_of(key: bytes) -> int:
     """Count the labels of a key's name."""
     return 0 if key == ROOT else key.count(b"\0")

@@ -1,18 +1,22 @@
 """Reads a view page by page for the admin API: each page is one short snapshot and gives the key to go on with.
 
 Each call is bounded by a number of rows, however large the view is; the caller gives way to queries between calls.
+Pages go forwards from a key on, or backwards from before a key (b"": from the end). The same key is a border for both:
+what stands before it comes backwards, what stands at or behind it forwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+import lmdb
 
 from streamdns.dns import node as nodes
 from streamdns.events.batch import Partition
 from streamdns.view.digest import to_hex
 from streamdns.view.journal import JournalEntry, decode_entry
-from streamdns.view.keys import depth_of, owner_of, position_key, prefixes, sequence_key, subtree
+from streamdns.view.keys import behind, depth_of, owner_of, position_key, prefixes, sequence_key, subtree
 from streamdns.view.partition_digests import load
 from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.reader import Entry, Inspector
@@ -36,7 +40,10 @@ class ZoneLine(NamedTuple):
 
 
 class Names(NamedTuple):
-    """One page of RRsets in canonical order: `looked` names were examined, `next` is the key to go on with."""
+    """One page of RRsets in canonical order, or the reverse of it where it was read backwards.
+
+    `looked` names were examined, `next` is the key to go on with.
+    """
 
     entries: list[Entry]
     looked: int
@@ -53,16 +60,32 @@ class Pages(Inspector):
             with reported(self.store.path):
                 raise error
 
+    def _borders(
+        self, table: str, at: bytes, within: bytes, *, backwards: bool
+    ) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield the rows of a table whose keys begin with `within`: the border before the row, its key, its value."""
+        if not backwards:
+            for key, raw in self.rows(table, max(at, within)):
+                if not key.startswith(within):
+                    return
+                yield key, key, raw
+            return
+        with self._txn.cursor(self.store.tables[table]) as cursor:
+            more = last_before(cursor, at, within)
+            while more and cursor.key().startswith(within):
+                key = cursor.key()
+                yield at, key, cursor.value()
+                at = key
+                more = cursor.prev()
+
     def zone_lines(
-        self, start: bytes, *, within: bytes = b"", most: int, over: Callable[[], bool]
+        self, at: bytes, *, within: bytes = b"", most: int, over: Callable[[], bool], backwards: bool = False
     ) -> tuple[list[ZoneLine], bytes | None]:
-        """Return up to `most` zones from a key on, and the next one's key; stops early once `over` returns True."""
+        """Return up to `most` zones, and the key to go on with; stops early once `over` returns True."""
         lines: list[ZoneLine] = []
-        for apex, raw in self.rows("zones", max(start, within)):
-            if not apex.startswith(within):
-                return lines, None
+        for border, apex, raw in self._borders("zones", at, within, backwards=backwards):
             if len(lines) == most or (lines and not len(lines) % _ENTRIES_A_LOOK and over()):
-                return lines, apex
+                return lines, border
             lines.append(self._line(apex, raw))
         return lines, None
 
@@ -77,8 +100,8 @@ class Pages(Inspector):
         return None if raw is None else self._line(apex, raw)
 
     def names(
-        self, start: bytes, within: bytes, wanted: Callable[[bytes, bytes], bool], *, most: int, enough: int,
-        over: Callable[[], bool],
+        self, at: bytes, within: bytes, wanted: Callable[[bytes, bytes], bool], *, most: int, enough: int,
+        over: Callable[[], bool], backwards: bool = False,
     ) -> Names:
         """Return RRsets of the names below `within` for which `wanted(key, node)` is true.
 
@@ -87,14 +110,15 @@ class Pages(Inspector):
         """
         found: list[Entry] = []
         looked = octets = 0
-        for key, raw in self.walk(max(start, within), within):
+        step = -1 if backwards else 1
+        for border, key, raw in self._borders("nodes", at, within, backwards=backwards):
             if looked == most or len(found) >= enough or octets > _PAGE_OCTETS:
-                return Names(found, looked, key)
+                return Names(found, looked, border)
             if looked and (found or not looked % _NAMES_A_LOOK) and over():
-                return Names(found, looked, key)
+                return Names(found, looked, border)
             looked += 1
             if wanted(key, raw):
-                found += self._entries(key, raw)
+                found += self._entries(key, raw)[::step]
                 octets += len(raw)
         return Names(found, looked, None)
 
@@ -123,6 +147,42 @@ class Pages(Inspector):
                 more = cursor.next() if child is None else cursor.set_range(child[:-1] + b"\1")
         return Names(found, looked, None)
 
+    def zone_names_before(
+        self, apex: bytes, at: bytes, *, most: int, enough: int, over: Callable[[], bool]
+    ) -> Names:
+        """Return what `zone_names` does, from the end: the RRsets that stand before a key, the last of them first."""
+        found: list[Entry] = []
+        looked, octets, within, depth = 0, 0, subtree(apex), depth_of(apex)
+        with self._txn.cursor(self.store.nodes) as cursor:
+            more = last_before(cursor, at, within)
+            while more and cursor.key().startswith(within):
+                if looked == most or len(found) >= enough or octets > _PAGE_OCTETS:
+                    return Names(found, looked, at)
+                if looked and not looked % _ENTRIES_A_LOOK and over():
+                    return Names(found, looked, at)
+                looked += 1
+                key = cursor.key()
+                child = next((each for each in prefixes(key)[depth + 1 :] if self._is_apex(each)), None)
+                # The apex of a zone below stands before all of its names.
+                at = child or key
+                there = at == key or cursor.set_key(at)
+                entries = self._entries(at, cursor.value())[::-1] if there else []
+                octets += sum(len(entry.rrset.records) for entry in entries)
+                found += entries if child is None else [
+                    entry for entry in entries if entry.rrset.rdtype in (nodes.NS, nodes.DS)
+                ]
+                more = cursor.prev() if there else last_before(cursor, at, within)
+        return Names(found, looked, None)
+
+    def quarantine_from(self, sequence: int, *, most: int) -> list[tuple[int, Quarantined]]:
+        """Return up to `most` rejected events with this number or greater ones, the oldest first."""
+        found: list[tuple[int, Quarantined]] = []
+        for key, raw in self.rows("quarantine", sequence_key(sequence)):
+            if len(found) == most:
+                break
+            found.append((int.from_bytes(key, "big"), decode_quarantined(raw)))
+        return found
+
     def quarantine_before(self, sequence: int, *, most: int) -> list[tuple[int, Quarantined]]:
         """Return up to `most` rejected events with smaller numbers, the newest first."""
         found: list[tuple[int, Quarantined]] = []
@@ -133,12 +193,14 @@ class Pages(Inspector):
                 more = cursor.prev()
         return found
 
-    def conflicts_from(self, start: bytes, *, most: int) -> tuple[list[Conflict], bytes | None]:
-        """Return up to `most` conflicts in the order of their keys, and the key of the next one."""
+    def conflicts_from(
+        self, at: bytes, *, most: int, backwards: bool = False
+    ) -> tuple[list[Conflict], bytes | None]:
+        """Return up to `most` conflicts in the order of their keys, or backwards, and the key to go on with."""
         found: list[Conflict] = []
-        for key, raw in self.rows("conflicts", start):
+        for border, _, raw in self._borders("conflicts", at, b"", backwards=backwards):
             if len(found) == most:
-                return found, key
+                return found, border
             found.append(decode_conflict(raw))
         return found, None
 
@@ -167,6 +229,13 @@ class Pages(Inspector):
         """Read changes by their numbers, in that order; those that the journal does not hold are left out."""
         found = ((number, self.change(number)) for number in numbers)
         return [(number, entry) for number, entry in found if entry is not None]
+
+
+def last_before(cursor: lmdb.Cursor, at: bytes, within: bytes) -> bool:
+    """Move a cursor to the last key before `at` (b"": before none) that may begin with `within`; False: there is none."""
+    end = behind(within)
+    border = min(at, end) if at and end else at or end
+    return bool(cursor.prev() if border and cursor.set_range(border) else cursor.last())
 
 
 def position_in(store: Store, topic: str, partition: int) -> int | None:

@@ -192,7 +192,13 @@ def report(name: str, **fields: Any) -> peers.NodeReport:
 
 
 def peer(
-    name: str, *, error: str = "", diverges: bool | None = False, zones: list[str] | None = None, **fields: Any
+    name: str,
+    *,
+    error: str = "",
+    diverges: bool | None = False,
+    zones: list[str] | None = None,
+    queries_per_second: float | None = None,
+    **fields: Any,
 ) -> peers.NodeSeen:
     """A peer as the main node sees it."""
     return peers.NodeSeen(
@@ -203,6 +209,7 @@ def peer(
         compared_at="the same positions",
         zones=zones or [],
         report=report(name, **fields),
+        queries_per_second=queries_per_second,
     )
 
 

@@ -108,15 +108,17 @@ def many_records(count: int) -> tuple[dict[str, Any], list[str]]:
     asked: list[str] = []
 
     def page(call: Any) -> data.RRsetPage:
-        cursor = call.parameters["cursor"]
+        cursor, limit = call.parameters["cursor"], call.parameters["limit"]
         asked.append(cursor)
-        begin = int(cursor or 0)
-        end = min(count, begin + call.parameters["limit"])
+        backwards = call.parameters.get("backwards", False)
+        border = int(cursor) if cursor else count if backwards else 0
+        begin, end = (max(0, border - limit), border) if backwards else (border, min(count, border + limit))
         rows = [
             fake.rrset(f"host{number:07}.shop.example.", records=[f"192.0.2.{number % 250}"])
             for number in range(begin, end)
         ]
-        return data.RRsetPage(rrsets=rows, looked_at=len(rows), next=str(end) if end < count else None)
+        following = str(begin if backwards else end) if (begin if backwards else end < count) else None
+        return data.RRsetPage(rrsets=rows[::-1] if backwards else rows, looked_at=len(rows), next=following)
 
     zone = fake.zone("shop.example.", rrsets=count, records=count)
     return {**page_of_zones([zone]), "/v1/zones/shop.example./records": page}, asked

@@ -148,7 +148,7 @@ def test_the_fleet_marks_the_odd_one_and_names_its_zones() -> None:
         seen = peers.Nodes(
             node=fake.report("ns1.example.net"),
             peers=[
-                fake.peer("ns2"),
+                fake.peer("ns2", queries_per_second=18_412.0),
                 fake.peer("ns3", diverges=True, zones=["shop.example."], digest="deadbeef" * 8),
                 fake.peer("ns4", error="connection refused"),
             ],
@@ -159,6 +159,7 @@ def test_the_fleet_marks_the_odd_one_and_names_its_zones() -> None:
             assert "fleet (4 nodes)" in text
             assert "✖ diverged" in text
             assert "≠ deadbeef" in text
+            assert [line.split()[-1] for line in text.splitlines() if "9beb93c5" in line][:2] == ["142", "18.4k"]
             assert "✖ no answer" in text
             await press(pilot, "down", "down")
             assert "it does not hold what the others hold: shop.example.; streamdns compare" in screen_text(app)

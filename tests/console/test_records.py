@@ -84,8 +84,36 @@ def test_a_node_that_refuses_a_page_leaves_the_list_as_it_was() -> None:
     run(test)
 
 
-def test_a_jump_to_the_end_says_how_far_it_is() -> None:
-    """Pages are found one behind the other; what was gone past is forgotten, and the first row comes back."""
+def test_the_end_of_a_million_records_is_there_at_once() -> None:
+    """One page is asked for, whether or not it is known how many there are; from there it goes up page by page."""
+
+    async def test() -> None:
+        answers, asked = many_records(1_000_000)
+        answers["/v1/search"] = answers["/v1/zones/shop.example./records"]
+        async with console(FakeReader(snapshot(), answers), size=(100, 24)) as (app, pilot):
+            for keys in (("2", "enter"), ("slash", *"host", "enter")):
+                await press(pilot, *keys)
+                asked.clear()
+                await press(pilot, "G")
+                pane: Any = app.pane
+                assert pane.list.row.name == "host0999999.shop.example."
+                assert screen_lines(app)[-4].startswith("›host0999999")
+                assert asked == [""]
+                for number in range(999_998, 997_900, -1):
+                    pane.list.action_move(-1)
+                    if pane.list.row is None:
+                        await settled(pilot)
+                    assert pane.list.row.name == f"host{number:07}.shop.example."
+                assert len(asked) == 5
+                await press(pilot, "pageup", "g")
+                assert pane.list.row.name == "host0000000.shop.example."
+                assert "on the way" not in screen_lines(app)[1]
+
+    run(test)
+
+
+def test_a_jump_far_into_a_list_says_how_far_it_is() -> None:
+    """Pages are found one beside the other; what was gone past is forgotten, and the first row comes back."""
     titles: list[str] = []
 
     async def test() -> None:
@@ -100,10 +128,13 @@ def test_a_jump_to_the_end_says_how_far_it_is() -> None:
 
         answers["/v1/zones/shop.example./records"] = page
         async with console(FakeReader(snapshot(), answers), size=(100, 24)) as (app, pilot):
-            await press(pilot, "2", "enter", "G")
+            await press(pilot, "2", "enter")
             pane: Any = app.pane
-            assert pane.list.row.name == "host0029999.shop.example."
-            assert "shop.example. (on the way: 20,000 of 30,000, g goes back)" in titles
+            for row in (14_000, 15_900):
+                pane.list.move_to(row)
+                await settled(pilot)
+                assert pane.list.row.name == f"host{row:07}.shop.example."
+            assert "shop.example. (on the way: 10,000 of 30,000, g goes back)" in titles
             assert screen_lines(app)[1].startswith("── zones (1) › shop.example. ──")
             await press(pilot, "g")
             assert pane.list.row.name == "host0000000.shop.example."

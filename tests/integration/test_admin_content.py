@@ -187,6 +187,45 @@ def test_the_search_of_the_first_version(filled: Server) -> None:
     assert ask(filled, "/search", pattern="nothing-at-all") == []
     assert refused(filled, "/search") == refused(filled, "/search", pattern="") == (400, "bad_request")
 
+@pytest.mark.parametrize(("path", "rows", "parameters"), [
+    ("/v1/zones", "zones", {}),
+    ("/v1/zones", "zones", {"below": "example.org"}),
+    ("/v1/zones/example.org/records", "rrsets", {}),
+    ("/v1/search", "rrsets", {"name": "host"}),
+    ("/v1/search", "rrsets", {"zone": "example.org"}),
+    ("/v1/quarantine", "quarantined", {}),
+    ("/v1/conflicts", "conflicts", {}),
+    ("/v1/journal", "changes", {}),
+    ("/v1/journal", "changes", {"zone": "sub.example.org"}),
+])
+def test_every_list_comes_from_its_end_too(
+    filled: Server, path: str, rows: str, parameters: dict[str, str]
+) -> None:
+    for number in range(5):
+        filled.append(event_line(f"bad{number}.example.org.|A", "[", 7))
+        filled.publish(f"host0{number}.example.org", "CNAME", ["host09.example.org."])
+    filled.wait_applied()
+    whole = [each for page in pages(filled, path, rows, limit=500, **parameters) for each in page]
+    for limit in (1, 2, 3, 500):
+        paged = pages(filled, path, rows, limit=limit, backwards="true", **parameters)
+        assert [each for page in paged for each in page] == whole[::-1]
+    first = ask(filled, path, limit=1, **parameters)
+    back = ask(filled, path, backwards="true", cursor=first["next"], **parameters)
+    assert back[rows] == first[rows][::-1]
+    assert back["next"] is None
+
+
+def test_changes_up_to_a_moment(filled: Server) -> None:
+    whole = ask(filled, "/v1/journal", limit=500)["changes"]
+    middle = whole[len(whole) // 2]["time"]
+    until = ask(filled, "/v1/journal", limit=500, until=middle)["changes"]
+    assert until == [change for change in whole if change["time"] <= middle]
+    assert ask(filled, "/v1/journal", limit=500, until=middle, backwards="true")["changes"] == until[::-1]
+    since = ask(filled, "/v1/journal", limit=500, since=middle, backwards="true")["changes"]
+    assert since == [change for change in whole if change["time"] >= middle][::-1]
+    assert ask(filled, "/v1/journal", until=whole[-1]["time"] - 1)["changes"] == []
+
+
 def test_parameters_are_looked_at(filled: Server) -> None:
     for parameters in ({"limit": 0}, {"limit": 501}, {"limit": "x"}, {"cursr": ""}, {"cursor": "x" * 3000}):
         assert refused(filled, "/v1/zones", **parameters)[0] == 400

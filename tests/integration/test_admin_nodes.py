@@ -180,8 +180,15 @@ def test_nodes_know_each_other_and_who_is_away(nodes: MakeNodes) -> None:
     assert own["digest"] == found["report"]["digest"] == first.status()["digest"]
     wait_until(lambda: ask(first, "/v1/nodes/self")[1]["audit"], "its records were looked at")
     assert ask(first, "/v1/nodes/self")[1]["audit"]["ok"]
+
+    def counted() -> bool:
+        assert second.answers("www.example.org") == ["192.0.2.77"]
+        return (seen(first, second)["queries_per_second"] or 0.0) > 0
+
+    wait_until(counted, "its queries were counted")
     second.stop()
     wait_until(lambda: seen(first, second)["error"], "the other one is away")
+    assert seen(first, second)["queries_per_second"] is None
     assert first.metrics()["streamdns_nodes_unreachable"] == 1
     assert seen(first, second)["diverges"] is False
     second.start()

@@ -46,6 +46,17 @@ def compare(mine: NodeReport, theirs: NodeReport) -> Comparison:
     return Comparison(False if compared else None, ", ".join(compared))
 
 
+def queries_per_s(before: NodeReport | None, now: NodeReport) -> float | None:
+    """Return how many queries a node answered in a second between two of its reports, by its own clock.
+
+    None where that cannot be told: it does not count them, was started anew, or had its clock set back.
+    """
+    if before is None or before.queries is None or now.queries is None or now.time <= before.time:
+        return None
+    grown = now.queries - before.queries
+    return None if grown < 0 else round(1000 * grown / (now.time - before.time), 3)
+
+
 def _at_marks(mine: NodeReport, theirs: NodeReport, partition: _Partition) -> tuple[int, bool] | None:
     """Return the last common mark of a partition and whether both nodes agree there; None where that cannot be told."""
     one, other = _marks(mine, partition), _marks(theirs, partition)

@@ -14,7 +14,7 @@ from gevent.event import Event
 from streamdns import __version__
 from streamdns.admin.fleet.auditor import Auditor
 from streamdns.admin.fleet.client import Client, NodeError
-from streamdns.admin.fleet.comparison import compare
+from streamdns.admin.fleet.comparison import compare, queries_per_s
 from streamdns.admin.fleet.positions import positions_of
 from streamdns.admin.node import Node
 from streamdns.admin.schema.peers import Mark, NodeReport, Nodes, NodeSeen
@@ -72,6 +72,8 @@ def report(node: Node, auditor: Auditor | None) -> NodeReport:
             for mark in progress.marks
         ],
         audit=None if auditor is None else auditor.last,
+        time=int(node.now_s() * 1000),
+        queries=int(node.registry.total("dns.queries")),
     )
 
 
@@ -161,7 +163,7 @@ class Peers(Service):
             diverges, where, zones = True, before.compared_at, before.zones
         self.seen[peer.url] = NodeSeen(
             url=peer.url, asked=asked_ms, error="", diverges=diverges, compared_at=where, zones=zones[:_SHOWN_ZONES],
-            report=theirs,
+            report=theirs, queries_per_second=queries_per_s(None if before is None else before.report, theirs),
         )
         return True
 

@@ -6,7 +6,7 @@ from streamdns.admin.http import cursors
 from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
 from streamdns.admin.schema.data import Conflict, ConflictPage
-from streamdns.admin.schema.queries import PageQuery
+from streamdns.admin.schema.queries import EitherWayQuery
 from streamdns.dns import name, rdata
 from streamdns.runtime.turns import Stint
 from streamdns.view import transaction as stored
@@ -27,18 +27,22 @@ def routes(node: Node) -> tuple[Route, ...]:
 
     def conflicts(call: Call) -> ConflictPage:
         """Return a page of conflicts."""
-        query: PageQuery = call.query
+        query: EitherWayQuery = call.query
         start: bytes | None = cursors.decode(query.cursor)
         found: list[Conflict] = []
         stint = Stint()
         looked = 0
         while start is not None and len(found) < query.limit and looked < _MOST_LOOKED_AT:
             with Pages(node.view.store) as view:
-                entries, start = view.conflicts_from(start, most=min(_CHUNK, query.limit - len(found)))
+                entries, start = view.conflicts_from(
+                    start, most=min(_CHUNK, query.limit - len(found)), backwards=query.backwards
+                )
             looked += len(entries)
             found += [_conflict(entry) for entry in entries if call.principal.may_see(entry.owner)]
             stint()
         total = node.progress.view.conflicts if call.principal.zones is None else None
         return ConflictPage(conflicts=found, total=total, next=cursors.encode(start))
 
-    return (Route("GET", "/v1/conflicts", conflicts, "Contradictions in the data", ConflictPage, query=PageQuery),)
+    return (
+        Route("GET", "/v1/conflicts", conflicts, "Contradictions in the data", ConflictPage, query=EitherWayQuery),
+    )

@@ -61,31 +61,33 @@ class Journal:
         self._node, self._elapsed_s = node, elapsed_s
 
     def page(self, call: Call) -> JournalPage:
-        """Return a page of changes, newest first; an empty page with a cursor found none so far."""
+        """Return a page of changes, newest first, or backwards; an empty page with a cursor found none so far.
+
+        Below the number that the cursor is stands what comes newest first, and from it on what comes backwards.
+        """
         query: JournalQuery = call.query
         wanted = _Filter(call.principal, query)
-        before = cursors.number(query.cursor, _LAST)
+        border = cursors.number(query.cursor, 0 if query.backwards else _LAST)
         found: list[Any] = []
         octets = 0
         stint = Stint()
         for _ in range(_MOST_LOOKED_AT // _CHUNK):
             with Pages(self._node.view.store) as view:
                 first, end = view.journal_first, view.state.journal_next
-                top = min(before, end)
-                entries = view.changes(range(top - 1, max(first, top - _CHUNK) - 1, -1))
+                entries = view.changes(_chunk(first, end, border, backwards=query.backwards))
             for number, entry in entries:
                 if len(found) == query.limit or octets >= _PAGE_OCTETS:
-                    return _page(call.principal, found, first, end, before)
-                before = number
-                if entry.time_ms < query.since:
+                    return _page(call.principal, found, first, end, border)
+                border = number + query.backwards
+                if entry.time_ms > query.until if query.backwards else entry.time_ms < query.since:
                     return _page(call.principal, found, first, end, None)
-                if wanted.takes(entry):
+                if query.since <= entry.time_ms <= query.until and wanted.takes(entry):
                     found.append(documents.piece(documents.change(number, entry, call.principal)))
                     octets += len(found[-1])
                 stint()
-            if not entries or before <= first:
+            if not entries or (border >= end if query.backwards else border <= first):
                 return _page(call.principal, found, first, end, None)
-        return _page(call.principal, found, first, end, before)
+        return _page(call.principal, found, first, end, border)
 
     def stream(self, call: Call) -> Stream:
         """Stream the changes from now on, or those behind an id, for as long as the client listens."""
@@ -138,12 +140,20 @@ class Journal:
         return store, int(match[2]) if int(match[1]) == _generation(store) else -1
 
 
-def _page(principal: Principal, changes: list[Any], first: int, end: int, before: int | None) -> JournalPage:
+def _chunk(first: int, end: int, border: int, *, backwards: bool) -> range:
+    """Return the numbers of the next changes to read of those from `first` to before `end`."""
+    if backwards:
+        return range(max(first, border), min(end, max(first, border) + _CHUNK))
+    top = min(border, end)
+    return range(top - 1, max(first, top - _CHUNK) - 1, -1)
+
+
+def _page(principal: Principal, changes: list[Any], first: int, end: int, border: int | None) -> JournalPage:
     """Make a page; how many changes all zones have is not told to a caller limited to some."""
     whole = principal.zones is None
     return JournalPage(
         changes=changes, first=first if whole else None, end=end if whole else None,
-        next=None if before is None else str(before),
+        next=None if border is None else str(border),
     )
 
 

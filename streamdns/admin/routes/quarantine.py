@@ -9,7 +9,7 @@ from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
 from streamdns.admin.routes.documents import piece
 from streamdns.admin.schema.data import Quarantined, QuarantinePage
-from streamdns.admin.schema.queries import PageQuery
+from streamdns.admin.schema.queries import EitherWayQuery
 from streamdns.errors import BadEvent
 from streamdns.events.event import decode_key
 from streamdns.runtime.turns import Stint
@@ -28,28 +28,32 @@ class Quarantine:
         self._node = node
 
     def page(self, call: Call) -> QuarantinePage:
-        """Return a page of rejected events, newest first; the cursor is the number of the last one."""
-        query: PageQuery = call.query
-        before = cursors.number(query.cursor, _LAST)
+        """Return a page of rejected events, newest first or, backwards, oldest first.
+
+        Below the number that the cursor is stands what comes newest first, and from it on what comes backwards.
+        """
+        query: EitherWayQuery = call.query
+        border = cursors.number(query.cursor, 0 if query.backwards else _LAST)
         found: list[Any] = []
         stint = Stint()
         for _ in range(_MOST_LOOKED_AT // _CHUNK):
             with Pages(self._node.view.store) as view:
-                entries = view.quarantine_before(before, most=_CHUNK)
+                read = view.quarantine_from if query.backwards else view.quarantine_before
+                entries = read(border, most=_CHUNK)
             for number, entry in entries:
                 if len(found) == query.limit:
-                    return self._page(call, found, before)
-                before = number
+                    return self._page(call, found, border)
+                border = number + query.backwards
                 if call.principal.zones is None or call.principal.may_see(_owner(entry)):
                     found.append(piece(_quarantined(number, entry, placed=call.principal.zones is None)))
                 stint()
             if len(entries) < _CHUNK:
                 return self._page(call, found, None)
-        return self._page(call, found, before)
+        return self._page(call, found, border)
 
-    def _page(self, call: Call, found: list[Any], before: int | None) -> QuarantinePage:
+    def _page(self, call: Call, found: list[Any], border: int | None) -> QuarantinePage:
         total = self._node.progress.view.quarantined if call.principal.zones is None else None
-        return QuarantinePage(quarantined=found, total=total, next=None if before is None else str(before))
+        return QuarantinePage(quarantined=found, total=total, next=None if border is None else str(border))
 
 
 def _owner(entry: quarantine.Quarantined) -> bytes:
@@ -77,5 +81,5 @@ def routes(node: Node) -> tuple[Route, ...]:
     """Return the row of the list."""
     return (
         Route("GET", "/v1/quarantine", Quarantine(node).page, "Rejected events, newest first", QuarantinePage,
-              query=PageQuery),
+              query=EitherWayQuery),
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from streamdns.admin.http.route import Principal
 from streamdns.dns import name, rdata
 from streamdns.errors import ApiError
+from streamdns.view import keys
 from streamdns.view.keys import node_key, subtree
 
 
@@ -40,6 +43,11 @@ def prefixes(principal: Principal, below: str) -> list[bytes]:
     return found
 
 
-def behind(prefix: bytes, key: bytes) -> bool:
-    """Return whether a key sorts behind all keys with a prefix."""
-    return not key.startswith(prefix) and key > prefix
+def parts(within: list[bytes], cursor: bytes, *, backwards: bool) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the prefixes of which something is left to read, each with the key to begin with, or to begin before."""
+    for prefix in reversed(within) if backwards else within:
+        end = keys.behind(prefix)
+        if backwards and (not cursor or cursor > prefix):
+            yield prefix, min(cursor, end) if cursor and end else cursor or end
+        elif not backwards and (not end or cursor < end):
+            yield prefix, max(cursor, prefix)

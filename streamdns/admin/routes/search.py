@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from streamdns.admin.http import cursors
-from streamdns.admin.http.route import Call, Principal, Route
+from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
 from streamdns.admin.routes import documents, legacy_search, scope
 from streamdns.admin.routes.zones import CHUNK_TAKEN, PAGE_OCTETS, octets_of, page_of
@@ -69,9 +69,12 @@ class Search:
         rdtype = scope.rdtype(query.type)
         content = query.content.lower()
         found, looked, following = self._look(
-            call.principal, query.zone, cursors.decode(query.cursor), wanted_of(query.name, query.glob, rdtype),
+            scope.parts(
+                scope.prefixes(call.principal, query.zone), cursors.decode(query.cursor), backwards=query.backwards
+            ),
+            wanted_of(query.name, query.glob, rdtype),
             lambda entry: rdtype in (None, entry.rrset.rdtype) and (not content or _has(entry, content)),
-            stint, most_found=query.limit, most_looked=_PAGE_NAMES, most_octets=PAGE_OCTETS,
+            stint, most_found=query.limit, most_looked=_PAGE_NAMES, most_octets=PAGE_OCTETS, backwards=query.backwards,
         )
         return page_of(found, looked, following, stint, call.principal)
 
@@ -83,7 +86,8 @@ class Search:
         query: PatternQuery = call.query
         stint = Stint()
         found, looked, following = self._look(
-            call.principal, "", b"", wanted_of(query.pattern, "", None), lambda entry: True,
+            scope.parts(scope.prefixes(call.principal, ""), b"", backwards=False),
+            wanted_of(query.pattern, "", None), lambda entry: True,
             stint, most_found=_PATTERN_RRSETS, most_looked=_PATTERN_NAMES, most_octets=_PATTERN_OCTETS,
         )
         if following is not None:
@@ -104,24 +108,22 @@ class Search:
         return made
 
     def _look(
-        self, principal: Principal, below: str, start: bytes, wanted: Wanted, keep: Callable[[Entry], bool],
-        stint: Stint, *, most_found: int, most_looked: int, most_octets: int,
+        self, parts: Iterable[tuple[bytes, bytes]], wanted: Wanted, keep: Callable[[Entry], bool],
+        stint: Stint, *, most_found: int, most_looked: int, most_octets: int, backwards: bool = False,
     ) -> tuple[list[Entry], int, bytes | None]:
         """Return the matching RRsets, the number of names looked at, and the key to go on with."""
         found: list[Entry] = []
         looked = octets = 0
         apexes = self._node.apexes()
-        for prefix in scope.prefixes(principal, below):
-            if scope.behind(prefix, start):
-                continue
-            at: bytes | None = max(start, prefix)
+        for prefix, start in parts:
+            at: bytes | None = start
             while at is not None:
                 if len(found) >= most_found or looked >= most_looked or octets >= most_octets:
                     return found, looked, at
                 with Pages(self._node.view.store, apexes) as view:
                     page = view.names(
                         at, prefix, wanted, most=min(_CHUNK_NAMES, most_looked - looked),
-                        enough=min(CHUNK_TAKEN, most_found - len(found)), over=stint.over,
+                        enough=min(CHUNK_TAKEN, most_found - len(found)), over=stint.over, backwards=backwards,
                     )
                 at, looked = page.next, looked + page.looked
                 for entry in page.entries:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from streamdns.admin.http import cursors
 from streamdns.admin.http.route import Call, Principal, Route
 from streamdns.admin.node import Node
 from streamdns.admin.routes import documents, scope
 from streamdns.admin.schema.data import NameRecords, RRsetPage, Zone, ZonePage
-from streamdns.admin.schema.queries import NamesQuery, PageQuery, RecordsQuery
+from streamdns.admin.schema.queries import EitherWayQuery, NamesQuery, RecordsQuery
 from streamdns.dns import name
 from streamdns.errors import ApiError
 from streamdns.runtime.turns import Stint
@@ -32,7 +30,7 @@ class Zones:
         self._node = node
 
     def all(self, call: Call) -> ZonePage:
-        """Return a page of zones in canonical order."""
+        """Return a page of zones in canonical order, or backwards from the end."""
         query: NamesQuery = call.query
         stint = Stint()
         lines, following = self._lines(scope.prefixes(call.principal, query.below), query, stint)
@@ -44,20 +42,18 @@ class Zones:
         return ZonePage(zones=zones, total=total, next=cursors.encode(following))
 
     def _lines(
-        self, prefixes: Iterable[bytes], query: NamesQuery, stint: Stint
+        self, prefixes: list[bytes], query: NamesQuery, stint: Stint
     ) -> tuple[list[ZoneLine], bytes | None]:
-        start = cursors.decode(query.cursor)
         lines: list[ZoneLine] = []
-        for prefix in prefixes:
-            if scope.behind(prefix, start):
-                continue
-            at: bytes | None = max(start, prefix)
+        for prefix, start in scope.parts(prefixes, cursors.decode(query.cursor), backwards=query.backwards):
+            at: bytes | None = start
             while at is not None:
                 if len(lines) >= query.limit:
                     return lines, at
                 with Pages(self._node.view.store) as view:
                     found, at = view.zone_lines(
-                        at, within=prefix, most=min(CHUNK_TAKEN, query.limit - len(lines)), over=stint.over
+                        at, within=prefix, most=min(CHUNK_TAKEN, query.limit - len(lines)), over=stint.over,
+                        backwards=query.backwards,
                     )
                 lines += found
                 stint()
@@ -71,8 +67,8 @@ class Zones:
         return describe(self._node, line)
 
     def records(self, call: Call) -> RRsetPage:
-        """Return a page of the records of a zone, without those of zones below it."""
-        query: PageQuery = call.query
+        """Return a page of the records of a zone, without those of zones below it, from its begin or its end."""
+        query: EitherWayQuery = call.query
         stint = Stint()
         with Pages(self._node.view.store) as view:
             apex = apex_of(view, call.path["zone"])
@@ -83,7 +79,8 @@ class Zones:
         while start is not None and len(found) < query.limit and octets < PAGE_OCTETS and looked < _MOST_LOOKED_AT:
             with Pages(self._node.view.store, apexes) as view:
                 enough = min(CHUNK_TAKEN, query.limit - len(found))
-                page = view.zone_names(apex, start, most=CHUNK_NAMES, enough=enough, over=stint.over)
+                read = view.zone_names_before if query.backwards else view.zone_names
+                page = read(apex, start, most=CHUNK_NAMES, enough=enough, over=stint.over)
             found += page.entries
             octets += sum(map(octets_of, page.entries))
             looked, start = looked + page.looked, page.next
@@ -161,7 +158,7 @@ def routes(node: Node) -> tuple[Route, ...]:
               ZonePage, query=NamesQuery),
         Route("GET", "/v1/zones/{zone}", zones.one, "One zone", Zone, zone="zone"),
         Route("GET", "/v1/zones/{zone}/records", zones.records, "The records of a zone, page by page",
-              RRsetPage, query=PageQuery, zone="zone"),
+              RRsetPage, query=EitherWayQuery, zone="zone"),
         Route("GET", "/v1/zones/{zone}/records/{name}", zones.name, "The records of one name",
               NameRecords, query=RecordsQuery, zone="zone"),
     )

@@ -64,8 +64,9 @@ class Audit(msgspec.Struct, kw_only=True):
 
 
 class NodeReport(msgspec.Struct, kw_only=True):
-    """What a node reports of itself to its peers. `contested`: some RRset has candidates in several partitions, so that
-    partitions cannot be compared one by one.
+    """What a node reports of itself to its peers, `time` (ms) being the moment and `queries` how many it has answered
+    since its start (null: it is of a version that does not tell). `contested`: some RRset has candidates in several
+    partitions, so that partitions cannot be compared one by one.
     """
 
     instance: str
@@ -81,6 +82,8 @@ class NodeReport(msgspec.Struct, kw_only=True):
     positions: list[PositionAt]
     marks: list[Mark]
     audit: Audit | None
+    time: int = 0
+    queries: int | None = None
 
 
 class NodeSeen(msgspec.Struct, kw_only=True):
@@ -88,6 +91,7 @@ class NodeSeen(msgspec.Struct, kw_only=True):
 
     `diverges` null: there is nothing yet at which the two can be compared. `compared_at` says where they were: "" for
     nowhere. `zones` are zones whose digests differ, the first of them; `streamdns compare` finds the names.
+    `queries_per_second` is the mean of the time between its last two reports, null where that is not known.
     """
 
     url: str
@@ -97,6 +101,7 @@ class NodeSeen(msgspec.Struct, kw_only=True):
     compared_at: str
     zones: list[str]
     report: NodeReport | None
+    queries_per_second: float | None = None
 
 
 class Nodes(msgspec.Struct, kw_only=True):

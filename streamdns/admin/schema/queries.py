@@ -8,6 +8,9 @@ import msgspec
 
 _LIMIT = "A page ends with so many entries; RRsets of one name stay together."
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description=_LIMIT)]
+Backwards = Annotated[
+    bool, msgspec.Meta(description="From the end of the list, or from before `cursor`, the last entry first.")
+]
 Cursor = Annotated[str, msgspec.Meta(max_length=2000, description="The field next of the page before.")]
 NameText = Annotated[str, msgspec.Meta(max_length=1100)]
 TypeText = Annotated[str, msgspec.Meta(max_length=20)]
@@ -27,13 +30,19 @@ class PageQuery(Query, frozen=True):
     cursor: Cursor = ""
 
 
-class NamesQuery(PageQuery, frozen=True):
+class EitherWayQuery(PageQuery, frozen=True):
+    """The parameters of a list that can be read from its end, too."""
+
+    backwards: Backwards = False
+
+
+class NamesQuery(EitherWayQuery, frozen=True):
     """A page of names; `below` limits it to one name and those below it."""
 
     below: NameText = ""
 
 
-class SearchQuery(PageQuery, frozen=True):
+class SearchQuery(EitherWayQuery, frozen=True):
     """What to search: `name` is a substring of the owner's name, `glob` a pattern of all of it with * and ?, `content`
     a substring of a record; all of them without regard to case, and all that are given must hold.
     """
@@ -57,13 +66,16 @@ class RecordsQuery(Query, frozen=True):
     type: TypeText = ""
 
 
-class JournalQuery(PageQuery, frozen=True):
-    """Which changes to list: of a name, of a zone with all below it, by a producer, not before a moment (ms)."""
+class JournalQuery(EitherWayQuery, frozen=True):
+    """Which changes to list: of a name, of a zone with all below it, by a producer, not before and not after moments
+    (ms).
+    """
 
     name: NameText = ""
     zone: NameText = ""
     producer: Annotated[str, msgspec.Meta(max_length=500)] = ""
     since: Moment = 0
+    until: Moment = 0x7FFFFFFFFFFFFFFF
 
 
 class StreamQuery(Query, frozen=True):

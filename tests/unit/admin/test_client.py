@@ -22,7 +22,7 @@ from streamdns.admin.routes.search import wanted_of
 from streamdns.commands.tables import octets, print_array, print_pairs, print_table, span
 from streamdns.dns.node import Origin, encode_single, pack_records
 from streamdns.errors import ApiError
-from streamdns.view.keys import node_key
+from streamdns.view.keys import behind, node_key
 from tests.harness import ROOT
 from tests.harness.model import wire_name
 
@@ -149,6 +149,23 @@ def test_what_a_caller_may_look_through() -> None:
     assert scope.prefixes(some, "deep.a.example.org") == [node_key(wire_name("deep.a.example.org."))]
     with pytest.raises(ApiError):
         scope.prefixes(some, "org")
+
+
+def test_where_to_go_on_in_what_a_caller_may_look_through() -> None:
+    """Forwards from the cursor on, backwards from before it, and nothing of what lies on its other side."""
+    net, org = (node_key(wire_name(name)) for name in ("example.net.", "example.org."))
+    both = [net, org]
+    between = node_key(wire_name("zz.example.net."))
+    assert [*scope.parts(both, b"", backwards=False)] == [(net, net), (org, org)]
+    assert [*scope.parts(both, between, backwards=False)] == [(net, between), (org, org)]
+    assert [*scope.parts(both, org, backwards=False)] == [(org, org)]
+    assert [*scope.parts(both, behind(org), backwards=False)] == []
+    assert [*scope.parts(both, b"", backwards=True)] == [(org, behind(org)), (net, behind(net))]
+    assert [*scope.parts(both, org, backwards=True)] == [(net, behind(net))]
+    assert [*scope.parts(both, between, backwards=True)] == [(net, between)]
+    assert [*scope.parts(both, net, backwards=True)] == []
+    assert [*scope.parts([b""], b"", backwards=True)] == [(b"", b"")]
+    assert [*scope.parts([b""], org, backwards=True)] == [(b"", org)]
 
 
 NODE = encode_single(1, 0, 1, pack_records(1, 60, [b"\1\2\3\4"]), Origin(0, 0, 0, 0, b""))

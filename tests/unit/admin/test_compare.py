@@ -6,9 +6,10 @@ import json
 import random
 from typing import Any
 
+import msgspec
 import pytest
 
-from streamdns.admin.fleet.comparison import compare
+from streamdns.admin.fleet.comparison import compare, queries_per_s
 from streamdns.admin.schema.peers import Mark, NodeReport, PositionAt
 from streamdns.dns import node as nodes
 from streamdns.errors import ViewCorrupt
@@ -149,3 +150,29 @@ def test_rows_that_cannot_be_read_are_a_failure_of_the_view() -> None:
             raise KeyError(view.state.zones)
         with Pages(store) as view:
             assert view.state.zones == 2
+
+
+@pytest.mark.parametrize(("before", "now", "found"), [
+    ((1000, 5000), (3000, 6000), 500.0),
+    ((1000, 5000), (3000, 5000), 0.0),
+    # An older version does not count, one that was started anew counts from nothing, a clock may be set back.
+    ((1000, None), (3000, 5000), None),
+    ((1000, 5000), (3000, None), None),
+    ((1000, 5000), (3000, 20), None),
+    ((3000, 5000), (3000, 6000), None),
+])
+def test_queries_of_a_peer(
+    before: tuple[int, int | None], now: tuple[int, int | None], found: float | None
+) -> None:
+    first, then = (
+        msgspec.structs.replace(report("a", {}), time=time, queries=queries) for time, queries in (before, now)
+    )
+    assert queries_per_s(first, then) == found
+    assert queries_per_s(None, then) is None
+
+
+def test_a_report_of_an_older_version_is_understood() -> None:
+    """It has no figures of queries."""
+    old = msgspec.to_builtins(report("a", {}))
+    del old["time"], old["queries"]
+    assert msgspec.convert(old, NodeReport).queries is None
