@@ -10,6 +10,7 @@ from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.driver import Driver
 from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
@@ -64,7 +65,9 @@ class Console(App[None]):
     ENABLE_COMMAND_PALETTE = True
     CSS = """
     SparingScreen { layout: vertical; background: $background; }
-    #body { height: 1fr; }
+    /* What does not fit into a terminal of fewer cells is cut off: no part is laid out for less than it can be drawn in. */
+    Header, Crumbs, Band, Prompt, Keys, Footer { min-width: 40; }
+    #body { height: 1fr; min-width: 40; min-height: 5; }
     #body > Pane { display: none; }
     #body > Pane.front { display: block; }
     Toast { background: $panel; }
@@ -88,9 +91,9 @@ class Console(App[None]):
 
     def __init__(
         self, reader: Reader, *, theme: str = themes.DARK.name, plain: bool = False, tick: bool = True,
-        problem: str = "",
+        problem: str = "", driver: type[Driver] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=driver)
         self.reader = reader
         self.snapshot = reader.snapshot()
         self.drawing = Drawing(Scales(), plain)
@@ -141,7 +144,9 @@ class Console(App[None]):
     def _resized(self, event: Resize) -> None:
         # Textual tells the screen by a timer of 8 ms, which never fires where the process is held up for as long
         # while the timer starts, and no later resize is told either. Telling twice does no harm.
-        self.screen.post_message(Resize(event.size, event.size))
+        # Before there is a screen, and behind the last one, nobody has to be told.
+        for screen in self.screen_stack[-1:]:
+            screen.post_message(Resize(event.size, event.size))
 
     def _publish(self, snapshot: Snapshot) -> None:
         self.post_message(Published(snapshot))

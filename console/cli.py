@@ -90,6 +90,7 @@ def _run(watched: _Watched, arguments: argparse.Namespace, surroundings: environ
     from . import themes
     from .app import Console
     from .reader import LiveReader
+    from .terminal import Driver
 
     few = surroundings.few_colours
     light = arguments.theme == "light"
@@ -104,7 +105,10 @@ def _run(watched: _Watched, arguments: argparse.Namespace, surroundings: environ
             version=_version(),
             renew=watched.renew,
         )
-        await Console(reader, theme=theme.name, plain=surroundings.plain, problem=watched.problem).run_async()
+        driver = None if surroundings.browser else Driver
+        await Console(
+            reader, theme=theme.name, plain=surroundings.plain, problem=watched.problem, driver=driver
+        ).run_async()
 
     asyncio.run(run())
     return 0

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from streamdns.admin.schema import data
 from tests.console import fake
-from tests.console.driving import console, press, run, screen_lines, screen_text
+from tests.console.driving import console, press, run, screen_lines, screen_text, settled
 from tests.console.fake import NOW_MS, NOW_S, FakeReader, node, snapshot
 from tests.console.test_panes import NO_DNS, RECORD, many_records, page_of_zones
 
@@ -97,10 +97,10 @@ def test_the_end_of_a_million_records_is_there_at_once() -> None:
                 await press(pilot, "G")
                 pane: Any = app.pane
                 assert pane.list.row.name == "host0999999.shop.example."
-                assert screen_lines(app)[-4].startswith("›host0999999")
+                assert screen_lines(app)[-3].startswith("›host0999999")
                 assert asked == [""]
-                for number in range(999_998, 997_900, -1):
-                    pane.list.action_move(-1)
+                for number in range(999_989, 997_900, -10):
+                    pane.list.action_move(-10)
                     if pane.list.row is None:
                         await settled(pilot)
                     assert pane.list.row.name == f"host{number:07}.shop.example."

@@ -1,0 +1,152 @@
+"""Terminals of any size, at any moment: nothing that is said of a size, or of a key, ends the console."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from streamdns.admin.schema import data
+from tests.console import fake
+from tests.console.driving import console, press, run, screen_lines, settled
+from tests.console.fake import NOW_S, FakeReader, node, snapshot
+from tests.console.test_panes import NO_DNS, RECORD, many_records
+from tests.harness import free_port
+from tests.harness.process import ROOT, clean_environment, end
+
+TINY = ((1, 1), (5, 2), (2, 5), (39, 9), (1, 60), (200, 1), (13, 30))
+#: Keys that lead to every screen, and to what opens in front of one.
+PLACES = (
+    ("1",), ("2",), ("2", "enter"), ("3",), ("4",), ("4", "enter"), ("5",), ("6",), ("7",), ("8",),
+    ("colon", *"www.shop.example a", "enter"), ("question_mark",), ("ctrl+l",), ("ctrl+p",), ("y",),
+    ("3", "R"), ("slash", "x"), ("colon", "x"),
+)
+#: Octets that are no UTF-8, numbers that are no character, a mouse that tells where it is in a way of long ago.
+NONSENSE = (
+    b"\xff\xfe", b"\xe9", b"\x1b[99999999999u", b"\x1b[M\xff\xff\xff", b"\x1b[<;;M", b"\x1b[1;1;99999999999u",
+    b"\x1b[200~\xe4\xf6\x1b[201~",
+)
+PATIENCE_S = 60.0
+
+
+def answers() -> dict[str, object]:
+    """Something for every screen."""
+    return {
+        **many_records(700)[0],
+        **RECORD,
+        "/v1/quarantine": data.QuarantinePage(
+            quarantined=[fake.quarantined(number) for number in range(30)], total=30, next=None
+        ),
+        "/v1/conflicts": data.ConflictPage(conflicts=[], total=0, next=None),
+    }
+
+
+@pytest.mark.parametrize("place", PLACES, ids=" ".join)
+def test_every_screen_at_sizes_that_nobody_has(place: tuple[str, ...]) -> None:
+    """What does not fit is cut off; with room again all of it is there again."""
+
+    async def test() -> None:
+        shown = snapshot(node(status=fake.Part(NO_DNS, NOW_S), consumer=fake.Part(fake.consumer(), NOW_S)))
+        reader = FakeReader(shown, answers())
+        async with console(reader, size=(80, 24)) as (app, pilot):
+            await press(pilot, *place)
+            before = screen_lines(app)
+            for size in TINY:
+                await pilot.resize_terminal(*size)
+                reader.show(shown)
+                await press(pilot, "down", "pageup")
+                assert len(screen_lines(app)) == size[1]
+            await pilot.resize_terminal(80, 24)
+            await settled(pilot)
+            assert screen_lines(app)[0] == before[0]
+        async with console(FakeReader(shown, answers()), size=(1, 1)) as (app, pilot):
+            await press(pilot, *place)
+
+    run(test)
+
+
+class Pty:
+    """A console of a node that is not there, in a terminal that can have any size."""
+
+    def __init__(self) -> None:
+        self.master, slave = pty.openpty()
+        self.resize(80, 24)
+        env = clean_environment({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"})
+        command = [sys.executable, "-m", "streamdns_console", f"127.0.0.1:{free_port()}"]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.seen = b""
+
+    def resize(self, width: int, height: int) -> None:
+        """Another size; the process is told by SIGWINCH."""
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def read(self, wait_s: float) -> bool:
+        """Take what was written; False where nothing came."""
+        ready, _, _ = select.select([self.master], [], [], wait_s)
+        if not ready:
+            return False
+        try:
+            self.seen = (self.seen + os.read(self.master, 65536))[-400_000:]
+        except OSError:
+            return False
+        return True
+
+    def waits_for(self, text: bytes) -> None:
+        """Until it was written, wherever."""
+        until_s = time.monotonic() + PATIENCE_S
+        while text not in self.seen:
+            assert self.process.poll() is None, self.seen[-3000:].decode(errors="replace")
+            assert time.monotonic() < until_s, self.seen[-3000:].decode(errors="replace")
+            self.read(0.1)
+
+    def ends(self) -> int:
+        """The exit status; what it writes meanwhile is read, for it waits for that."""
+        until_s = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None:
+            assert time.monotonic() < until_s, "it does not end"
+            self.read(0.1)
+        return self.process.returncode
+
+
+@pytest.fixture
+def terminal() -> Iterator[Pty]:
+    """A console that has just been started, and is killed in the end."""
+    opened = Pty()
+    try:
+        yield opened
+    finally:
+        end(opened.process, signum=signal.SIGKILL)
+        os.close(opened.master)
+
+
+def test_a_terminal_that_changes_and_talks_nonsense(terminal: Pty) -> None:
+    """Hundreds of sizes from the start on, while the node is away; octets that are no text, keys that are none."""
+    sizes = [*TINY, (80, 24), (160, 45), (40, 10), (300, 100)]
+    number = 0
+    while b"disconnected" not in terminal.seen or number < 300:
+        terminal.resize(*sizes[number % len(sizes)])
+        terminal.read(0.005)
+        number += 1
+        assert terminal.process.poll() is None, terminal.seen[-3000:].decode(errors="replace")
+        assert number < 20_000
+    terminal.resize(100, 30)
+    for number, nonsense in enumerate(NONSENSE):
+        terminal.seen = b""
+        os.write(terminal.master, nonsense + b"\x1b[I" + (b"2" if number % 2 else b"8"))
+        terminal.waits_for(b"zones" if number % 2 else b"fleet (1 node)")
+    os.write(terminal.master, b"q")
+    assert terminal.ends() == 0, terminal.seen[-3000:].decode(errors="replace")
+    assert b"Traceback" not in terminal.seen
