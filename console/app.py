@@ -65,7 +65,7 @@ class Console(App[None]):
     ENABLE_COMMAND_PALETTE = True
     CSS = """
     SparingScreen { layout: vertical; background: $background; }
-    /* What does not fit into a terminal of fewer cells is cut off: no part is laid out for less than it can be drawn in. */
+    /* Into a terminal of fewer cells it does not fit, and is cut off: nothing is laid out for less than it needs. */
     Header, Crumbs, Band, Prompt, Keys, Footer { min-width: 40; }
     #body { height: 1fr; min-width: 40; min-height: 5; }
     #body > Pane { display: none; }
@@ -91,13 +91,13 @@ class Console(App[None]):
 
     def __init__(
         self, reader: Reader, *, theme: str = themes.DARK.name, plain: bool = False, tick: bool = True,
-        problem: str = "", driver: type[Driver] | None = None,
+        problem: str = "", driver: type[Driver] | None = None, drawn: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(driver_class=driver)
         self.reader = reader
         self.snapshot = reader.snapshot()
         self.drawing = Drawing(Scales(), plain)
-        self._wanted_theme, self._tick, self._problem = theme, tick, problem
+        self._wanted_theme, self._tick, self._problem, self._drawn = theme, tick, problem, drawn
         self._stacks: dict[str, list[Pane]] = {}
         self._screen_name = "overview"
         self._header, self._band, self._crumbs = Header(self), Band(self), Crumbs()
@@ -133,6 +133,8 @@ class Console(App[None]):
         self.reader.start(self._publish)
         if self._problem:
             self.tell(self._problem, wrong=True)
+        if self._drawn is not None:
+            self.call_after_refresh(self._drawn)
         if self._tick:
             self.set_interval(_TICK_S, self._age)
 

@@ -132,7 +132,7 @@ def search(
 
 
 def journal(wanted: Mapping[str, Any], cursor: str = "", *, limit: int = 100) -> Call[JournalPage]:
-    """A page of changes, newest first, by name, zone, producer, since."""
+    """A page of changes, newest first, by name, zone, producer, since, until."""
     return Call(path="/v1/journal", answers=JournalPage, parameters={**wanted, "limit": limit, "cursor": cursor})
 
 

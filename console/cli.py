@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import gc
 import importlib.metadata
 import shutil
 import sys
@@ -87,6 +88,8 @@ def _watched(arguments: argparse.Namespace, surroundings: environment.Environmen
 
 
 def _run(watched: _Watched, arguments: argparse.Namespace, surroundings: environment.Environment) -> int:
+    # Until the screen is drawn there is no garbage worth looking for.
+    gc.disable()
     from . import themes
     from .app import Console
     from .reader import LiveReader
@@ -107,11 +110,18 @@ def _run(watched: _Watched, arguments: argparse.Namespace, surroundings: environ
         )
         driver = None if surroundings.browser else Driver
         await Console(
-            reader, theme=theme.name, plain=surroundings.plain, problem=watched.problem, driver=driver
+            reader, theme=theme.name, plain=surroundings.plain, problem=watched.problem, driver=driver,
+            drawn=_leave_modules_alone,
         ).run_async()
 
     asyncio.run(run())
     return 0
+
+
+def _leave_modules_alone() -> None:
+    """Look for garbage from now on, but not among all that was loaded: keys waited for that a tenth of a second."""
+    gc.freeze()
+    gc.enable()
 
 
 def _print(watched: _Watched, arguments: argparse.Namespace, *, plain: bool) -> int:

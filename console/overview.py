@@ -189,6 +189,7 @@ def _summary(node: Node, width: int, drawing: Drawing, *, sparks: bool) -> list[
     }
     failing = "alarm" if (shares["SERVFAIL"] or 0.0) > 0.01 else ""
     p50, p99 = history.quantiles(LATENCY, 0.5, 0.99)
+    off = node.status is not None and node.status.value.resolver.get("enabled") is False
     lookups, hits = sum(history.growth("resolver.queries").values()), sum(history.growth("resolver.hits").values())
     return [
         [
@@ -199,10 +200,14 @@ def _summary(node: Node, width: int, drawing: Drawing, *, sparks: bool) -> list[
             *_pair("NXDOMAIN", fmt.percent(shares["NXDOMAIN"]), 6),
         ],
         [
-            *_head("recursion", fmt.rate(history.rate("resolver.queries")), "/s"),
+            *(
+                _head("recursion", "off", "", style="dim")
+                if off
+                else _head("recursion", fmt.rate(history.rate("resolver.queries")), "/s")
+            ),
             *_spark(node, "recursion", RECURSION, spark, drawing),
             *_pair("hit", fmt.percent(hits / lookups if lookups else None), 5),
-            *_pair("out", fmt.rate(history.rate("resolver.outgoing")), 5, "/s "),
+            *_pair("out", fmt.UNKNOWN if off else fmt.rate(history.rate("resolver.outgoing")), 5, "/s "),
             Span("SERVFAIL ", failing or "dim"),
             Span(fmt.percent(shares["SERVFAIL"]).rjust(6), failing),
         ],

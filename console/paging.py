@@ -37,7 +37,7 @@ class _End:
         return bisect_right(self.starts, place) - 1
 
     def take(self, page: int, rows: int, following: str) -> bool:
-        """A page has so many rows, and the next one this cursor; False where that makes what was known behind it void."""
+        """A page has so many rows, and the next one this cursor; False where that ends what was known behind it."""
         end = self.starts[page] + rows
         known = self.starts[page + 1 :]
         if known and known[0] == end and self.cursors[page + 1] == following:

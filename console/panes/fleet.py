@@ -124,7 +124,7 @@ def _watched(number: int, node: Node, usual: str) -> FleetRow:
 class _Detail(Canvas):
     """What is to be said of the row that the cursor is on."""
 
-    DEFAULT_CSS = "_Detail { height: 6; }"
+    DEFAULT_CSS = "_Detail { height: 6; max-height: 40%; }"
 
     def __init__(self) -> None:
         super().__init__()

@@ -28,6 +28,7 @@ class Journal(Pane):
 
     help: ClassVar[str] = (
         "What changed in the answers of this node, newest first, with what was there before and what is there now. "
+        "On the first line you stay with the newest; on another one what you look at stays, and new ones stand above.\n"
         "Changes come as they happen; where more than 200 come in a second, the newest are asked for each second.\n"
         "/ narrows what is on the screen as you type; ⏎ there has the node look through its whole journal: zone=NAME, "
         "name=NAME, by=PRODUCER, at=03:12 (from that time of day on back), at=2026-11-30T03:12.\n"
@@ -85,6 +86,7 @@ class Journal(Pane):
             key=lambda row: row.id,
             nothing="no changes yet",
             needle=lambda row: f"{row.name} {row.type} {row.producer or ''}",
+            follows=True,
         )
 
     def compose(self) -> ComposeResult:
@@ -94,7 +96,8 @@ class Journal(Pane):
     def title(self) -> str:
         """What is shown, and how it comes."""
         if self._wanted:
-            return "changes: " + " ".join(f"{key}={value}" for key, value in self._shown_filter().items())
+            found = " ".join(f"{key}={value}" for key, value in self._shown_filter().items())
+            return f"changes: {found}" + (f" (the newest {_MOST:,})" if len(self._looked) >= _MOST else "")
         changes = self.host.snapshot.node.changes
         if self.paused:
             return f"changes, paused ({fmt.plural(self._missed, 'new one', 'new ones')})"
@@ -173,12 +176,10 @@ class Journal(Pane):
             self.fetch(self._call(""), self._take)
 
     def _call(self, cursor: str) -> calls.Call[JournalPage]:
-        api = {key: value for key, value in self._wanted.items() if key != "until"}
-        return calls.journal(api, cursor, limit=200)
+        return calls.journal(self._wanted, cursor, limit=200)
 
     def _take(self, page: JournalPage) -> None:
-        until = self._wanted.get("until")
-        self._looked += [row for row in page.changes if until is None or row.time <= until]
+        self._looked += page.changes
         self.list.nothing = "the journal has no such change"
         self.list.show(list(self._looked))
         self.host.retitle()

@@ -11,7 +11,7 @@ from streamdns.admin.schema.state import Consumer, ConsumerPartition
 
 from .. import format as fmt
 from ..actions import rebuild_key, start_rebuild
-from ..lines import Line, Span, clip, printable, wrap
+from ..lines import Line, Span, clip, printable, shorten, wrap
 from ..model import Meaning, Node, Snapshot
 from ..plot import bar
 from ..signs import sign
@@ -49,10 +49,10 @@ def summary(node: Node, now_s: float, width: int, *, plain: bool = False) -> lis
         return [[Span(f"  {node.denied.get('consumer', 'asking …')}", "dim")]]
     consumer = node.consumer.value
     state = state_of(node)
+    counted = f"  ({printable(consumer.client)}, positions count {consumer.unit})"
+    source = shorten(printable(consumer.source), max(12, width - 13 - len(counted)), middle=True)
     lines: list[Line] = [
-        _pair(
-            "source", f"{printable(consumer.source)}  ({printable(consumer.client)}, positions count {consumer.unit})"
-        ),
+        _pair("source", source + counted),
         [
             Span("  state      ", "dim"),
             sign(state.meaning, plain=plain),
@@ -177,12 +177,12 @@ class Log(Pane):
                 Column(title="topic", cell=lambda row: printable(row.topic), least=10, order=lambda row: row.topic),
                 figure("part", lambda row: row.partition, 5, str),
                 figure("position", lambda row: row.position, 14),
-                figure("end", lambda row: row.end, 14, optional=3),
-                figure("rate", self._rate, 8, _per_second, optional=5),
-                Column(title="lag", cell=self._bar, width=_BAR, optional=1),
-                figure("events", lambda row: row.lag_events, 6, fmt.short),
+                figure("end", lambda row: row.end, 14, optional=4),
+                figure("rate", self._rate, 8, _per_second, optional=6),
+                Column(title="lag", cell=self._bar, width=_BAR, optional=2),
+                figure("events", lambda row: row.lag_events, 6, fmt.short, optional=1),
                 figure("behind", lambda row: row.lag_seconds, 8, fmt.span),
-                figure("last event", lambda row: row.last_event, 10, self._ago, optional=2),
+                figure("last event", lambda row: row.last_event, 10, self._ago, optional=3),
                 Column(title="state", cell=self._state, width=12, optional=4, order=lambda row: row.state),
             ],
             key=lambda row: (row.topic, row.partition),

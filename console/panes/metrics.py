@@ -86,7 +86,7 @@ class _Plot(Canvas):
         if row is None or height < 4:
             return [rule("", width)]
         metric, history = row.metric, self._host.snapshot.node.history
-        points = columns_of(width - 2, plain=self._host.plain_signs())
+        points = max(1, columns_of(width - 2, plain=self._host.plain_signs()))
         step = max(1, -(-_SHOWN_BINS // points))
 
         def same(key: SeriesKey) -> bool:
@@ -134,17 +134,18 @@ class Metrics(Pane):
         self.list = Rows(
             [
                 Column(title="metric", cell=lambda row: row.metric.name, width=28, order=lambda row: row.metric.name),
-                Column(title="labels", cell=self._labels, weight=2, optional=1),
+                Column(title="labels", cell=self._labels, weight=2, optional=2),
                 Column(title="value", cell=_value, width=14, right=True, order=lambda row: row.value or 0.0),
                 Column(
                     title="rate",
                     cell=lambda row: "" if row.rate is None else f"{fmt.rate(row.rate)}/s",
                     width=8,
                     right=True,
+                    optional=1,
                     order=lambda row: row.rate or 0.0,
                 ),
-                Column(title="p50", cell=lambda row: _quantile(row, 0), width=8, right=True, optional=3),
-                Column(title="p99", cell=lambda row: _quantile(row, 1), width=8, right=True, optional=2),
+                Column(title="p50", cell=lambda row: _quantile(row, 0), width=8, right=True, optional=4),
+                Column(title="p99", cell=lambda row: _quantile(row, 1), width=8, right=True, optional=3),
             ],
             key=lambda row: row.key,
             nothing="asking …",

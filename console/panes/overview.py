@@ -24,7 +24,8 @@ from ..widgets.rows import Rows
 from .pane import Host, Key, Pane
 
 _CHANGES = 60
-_WHERE = 10
+#: The longest name of a screen behind ⏎.
+_WHERE = 11
 #: With fewer lines than this there is room for two figures only.
 _LOW = 12
 
@@ -61,7 +62,7 @@ class Title(Canvas):
 
 
 class _Rest(Canvas):
-    """The rest of a sentence that the list above has no room for; not there where it has."""
+    """A sentence that the list above has no room for, all of it where there are several; not there where it has."""
 
     DEFAULT_CSS = "_Rest { height: auto; max-height: 4; display: none; }"
 
@@ -69,10 +70,11 @@ class _Rest(Canvas):
         super().__init__()
         self._text = ""
 
-    def say(self, text: str, room: int) -> None:
-        """Another sentence; `room` is the number of cells of the list."""
+    def say(self, text: str, room: int, *, alone: bool) -> None:
+        """Another sentence; `room` is the number of cells of the list, in which it may be alone."""
         begun = shorten(text, room)
-        text = "" if begun == text or room <= 0 else ELLIPSIS + text[len(begun) - 1 :]
+        rest = ELLIPSIS + text[len(begun) - 1 :] if alone else f"› {text}"
+        text = "" if begun == text or room <= 0 else rest
         if text != self._text:
             self._text = text
             self.display = bool(text)
@@ -128,6 +130,7 @@ class Overview(Pane):
             key=lambda row: row.id,
             head=False,
             nothing="no changes yet",
+            follows=True,
         )
 
     def compose(self) -> ComposeResult:
@@ -196,7 +199,8 @@ class Overview(Pane):
     def _say_rest(self) -> None:
         row = self.needs.row
         # What is left of the list's width for a sentence behind its mark, its sign, and in front of the screen's name.
-        self._rest.say(row.text if row is not None else "", self.needs.size.width - 6 - _WHERE)
+        room = self.needs.size.width - 6 - _WHERE
+        self._rest.say(row.text if row is not None else "", room, alone=self.needs.count == 1)
 
     @on(Rows.Chosen)
     def _open(self, event: Rows.Chosen) -> None:

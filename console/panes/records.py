@@ -87,7 +87,7 @@ class Records(Pane):
         """The zone, or what is looked for."""
         looked = " ".join(f"{key}={value}" if key != "name" else f"“{value}”" for key, value in self._wanted.items())
         here = self.zone or "everywhere"
-        doing = ""
+        doing = f" ({self._total:,})" if self._total and not self._wanted else ""
         if self._fetched:
             doing = f" ({self._fetched:,} fetched, to be sorted)"
         elif (gone := self._source.on_the_way) is not None:

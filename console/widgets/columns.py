@@ -17,8 +17,8 @@ GAP: Final = 2
 class Column(Generic[R]):
     """A column: `cell` gives a text or spans; `width` 0 takes what is left, shared by `weight`.
 
-    Where that is less than `least` cells each, columns with the highest `optional` go first; those with 0 stay. `order`
-    is what rows are sorted by; None: they are not.
+    Where that is less than `least` cells each, columns with the highest `optional` go first; those with 0 stay, and the
+    widest of them gives way where they alone are too wide. `order` is what rows are sorted by; None: they are not.
     """
 
     title: str
@@ -65,6 +65,10 @@ def layout(columns: Sequence[Column[Any]], width: int) -> list[tuple[Column[Any]
         share = left * column.weight // weights if weights else 0
         left, weights = left - share, weights - column.weight
         found.append((column, max(1, share)))
+    if room < 0 and not flexible:
+        widest = max(range(len(found)), key=lambda number: found[number][1])
+        column, most = found[widest]
+        found[widest] = column, max(1, most + room)
     return found
 
 

@@ -35,7 +35,11 @@ class Source(Protocol):
 
 
 class Rows(ScrollView, Drawn, can_focus=True):
-    """A list of rows in columns. `key` says which row is the same one later; `nothing` is shown where there is none."""
+    """A list of rows in columns. `key` says which row is the same one later; `nothing` is shown where there is none.
+
+    A list that `follows` gets new rows above the others: the cursor stays on the first row while it is there, and on
+    another one it stays, and so does what is in sight.
+    """
 
     DEFAULT_CSS = (
         themes.component_css("Rows")
@@ -109,10 +113,12 @@ class Rows(ScrollView, Drawn, can_focus=True):
         head: bool = True,
         nothing: str = "nothing here",
         needle: Callable[[Any], str] | None = None,
+        follows: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.columns, self._key, self._head, self.nothing = columns, key, int(head), nothing
+        self._follows = follows
         self._needle = needle or (lambda row: " ".join(_plain(column.cell(row)) for column in columns))
         self._all: Sequence[Any] = ()
         self.rows: Sequence[Any] = ()
@@ -210,11 +216,11 @@ class Rows(ScrollView, Drawn, can_focus=True):
         if here is not None:
             key = self._key(here)
             found = next((number for number, row in enumerate(rows) if self._key(row) == key), None)
-            if found is not None:
+            if found is not None and (self.cursor or self.scroll_y or not self._follows):
                 # A row that stays in sight stays in its line.
                 moved = found - self.cursor
                 self.cursor = found
-                if moved and self.scroll_y > 0:
+                if moved and (self.scroll_y > 0 or self._follows):
                     self._resize()
                     self.scroll_to(y=max(0, self.scroll_y + moved), animate=False, immediate=True)
         self.again()

@@ -232,7 +232,7 @@ class Pages(Inspector):
 
 
 def last_before(cursor: lmdb.Cursor, at: bytes, within: bytes) -> bool:
-    """Move a cursor to the last key before `at` (b"": before none) that may begin with `within`; False: there is none."""
+    """Move a cursor to the last key before `at` (b"": the end) that may begin with `within`; False: there is none."""
     end = behind(within)
     border = min(at, end) if at and end else at or end
     return bool(cursor.prev() if border and cursor.set_range(border) else cursor.last())

@@ -41,6 +41,20 @@ def test_the_overview_says_what_counts_at_every_size(size: tuple[int, int]) -> N
     run(test)
 
 
+def test_what_waits_for_the_first_screen_is_done_once_it_is_drawn() -> None:
+    """Once, however often it is drawn."""
+    drawn: list[str] = []
+
+    async def test() -> None:
+        reader = FakeReader(snapshot(REFUSED))
+        async with console(reader, drawn=lambda: drawn.append("then")) as (_, pilot):
+            reader.show(snapshot())
+            await settled(pilot)
+            assert drawn == ["then"]
+
+    run(test)
+
+
 def test_a_new_size_is_drawn_though_the_process_was_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timers of a few milliseconds are lost where a busy machine lets more go by between two looks at the clock."""
 
@@ -75,7 +89,7 @@ def test_the_screen_at_80_by_24_is_the_one_that_was_designed() -> None:
             assert lines[7] == "── needs attention (1) " + "─" * 57
             assert lines[8].startswith("›▲ 1 event refused since 02:14: shop.example. A — the content")
             assert lines[8].endswith("⏎ refused")
-            assert lines[9] == "   …0.2.256 is no A: 256 is no octet"
+            assert lines[9] == "   ….0.2.256 is no A: 256 is no octet"
             assert lines[10] == "── last changes " + "─" * 64
             assert lines[11].startswith(" 03:12:06 www.shop.example.       A      192.0.2.7 → 192.0.2.99")
             assert lines[11].endswith("deployd")

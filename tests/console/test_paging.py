@@ -19,7 +19,7 @@ class Node:
         self.asked: list[tuple[str, bool]] = []
 
     async def page(self, cursor: str, backwards: bool) -> tuple[Sequence[int], str | None]:
-        """Cursors are values: the border lies before the first row that is not smaller. `x` ones come from empty pages."""
+        """Cursors are values: the border lies before the first row that is not smaller; `x` is of an empty page."""
         self.asked.append((cursor, backwards))
         if self.gaps and not cursor.startswith("x"):
             return [], "x" + cursor

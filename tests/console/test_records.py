@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamdns_console.api import Refused
 from streamdns_console.app import Console
-from streamdns_console.model import Part
+from streamdns_console.model import Changes, Part
 from streamdns_console.panes.records import MOST_SORTED
 from textual.widgets import Input
 
@@ -135,7 +135,7 @@ def test_a_jump_far_into_a_list_says_how_far_it_is() -> None:
                 await settled(pilot)
                 assert pane.list.row.name == f"host{row:07}.shop.example."
             assert "shop.example. (on the way: 10,000 of 30,000, g goes back)" in titles
-            assert screen_lines(app)[1].startswith("── zones (1) › shop.example. ──")
+            assert screen_lines(app)[1].startswith("── zones (1) › shop.example. (30,000) ──")
             await press(pilot, "g")
             assert pane.list.row.name == "host0000000.shop.example."
 
@@ -240,5 +240,36 @@ def test_a_click_on_where_one_is_goes_back() -> None:
             await pilot.click(offset=(20, 1))
             await press(pilot)
             assert screen_lines(app)[1].startswith("── overview ──")
+
+    run(test)
+
+
+def test_a_live_list_follows_what_comes_from_its_first_line_only() -> None:
+    """On another line, what one looks at stays where it is, also while the list is not scrolled yet."""
+    changes = [fake.change(number, name=f"host{number:03}.shop.example.", after=["192.0.2.1"]) for number in range(90)]
+
+    async def test() -> None:
+        def shown(newest: int) -> Any:
+            return snapshot(node(changes=Changes(rows=tuple(changes[newest::-1]), live=True, at_s=NOW_S)))
+
+        reader = FakeReader(shown(60))
+        async with console(reader, size=(100, 24)) as (app, pilot):
+            await press(pilot, "5")
+            pane: Any = app.pane
+            for newest in (61, 70):
+                reader.show(shown(newest))
+                await settled(pilot)
+                assert pane.list.row.name == f"host{newest:03}.shop.example."
+                assert "›" in next(line for line in screen_lines(app) if f"host{newest:03}" in line)
+            await press(pilot, "down", "down", "down")
+            before = screen_lines(app)
+            for newest in (71, 80, 89):
+                reader.show(shown(newest))
+                await settled(pilot)
+                assert pane.list.row.name == "host067.shop.example."
+                # But for the scroll bar.
+                assert [line[:-1] for line in screen_lines(app)[4:-2]] == [line[:-1] for line in before[4:-2]]
+            await press(pilot, "g")
+            assert pane.list.row.name == "host089.shop.example."
 
     run(test)

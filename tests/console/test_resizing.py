@@ -18,7 +18,7 @@ import pytest
 
 from streamdns.admin.schema import data
 from tests.console import fake
-from tests.console.driving import console, press, run, screen_lines, settled
+from tests.console.driving import console, press, run, screen_lines, screen_text, settled
 from tests.console.fake import NOW_S, FakeReader, node, snapshot
 from tests.console.test_panes import NO_DNS, RECORD, many_records
 from tests.harness import free_port
@@ -71,6 +71,21 @@ def test_every_screen_at_sizes_that_nobody_has(place: tuple[str, ...]) -> None:
             assert screen_lines(app)[0] == before[0]
         async with console(FakeReader(shown, answers()), size=(1, 1)) as (app, pilot):
             await press(pilot, *place)
+
+    run(test)
+
+
+def test_what_matters_has_room_in_the_smallest_terminal() -> None:
+    """The value of a metric, the position of a partition, the row of a node, the end of a name."""
+    wanted = {"3": ("dns", "1,500,000", "0.0 s"), "7": ("dns.queries", "4,8"), "8": ("ns1.ex", "● serving", "ns2")}
+
+    async def test() -> None:
+        shown = snapshot(node(consumer=fake.Part(fake.consumer(), NOW_S)))
+        async with console(FakeReader(shown, answers()), size=(40, 10)) as (app, pilot):
+            for key, texts in wanted.items():
+                await press(pilot, key)
+                text = screen_text(app)
+                assert [each for each in texts if each not in text] == [], text
 
     run(test)
 
