@@ -64,7 +64,7 @@ class Console(App[None]):
     TITLE = "streamdns"
     ENABLE_COMMAND_PALETTE = True
     CSS = """
-    SparingScreen { layout: vertical; background: $background; }
+    SparingScreen { layout: vertical; overflow: hidden; background: $background; }
     /* Into a terminal of fewer cells it does not fit, and is cut off: nothing is laid out for less than it needs. */
     Header, Crumbs, Band, Prompt, Keys, Footer { min-width: 40; }
     #body { height: 1fr; min-width: 40; min-height: 5; }
