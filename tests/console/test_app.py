@@ -99,6 +99,22 @@ def test_the_screen_at_80_by_24_is_the_one_that_was_designed() -> None:
     run(test)
 
 
+def test_a_sentence_without_room_stands_whole_below_several() -> None:
+    """Its rest alone would be taken for that of the last one."""
+
+    async def test() -> None:
+        refused = Part((fake.quarantined(1),), NOW_S)
+        both = node(status=Part(status(quarantine=1, conflicts=1), NOW_S), quarantine=refused)
+        async with console(FakeReader(snapshot(both))) as (app, pilot):
+            assert "needs attention (2)" in screen_lines(app)[7]
+            assert screen_lines(app)[9].rstrip().endswith("⏎ conflicts")
+            assert screen_lines(app)[10].startswith("   › 1 event refused since 02:14: shop.example. A — the content")
+            await press(pilot, "down")
+            assert "1 event refused" not in "".join(screen_lines(app)[10:12])
+
+    run(test)
+
+
 def test_enter_leads_to_what_needs_attention() -> None:
     """And escape comes back."""
 
