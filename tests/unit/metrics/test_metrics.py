@@ -48,6 +48,14 @@ def test_a_counter_is_one_object_for_one_set_of_labels() -> None:
     assert samples(render(registry))['streamdns_dns_queries_total{transport="udp",qtype="A",rcode="NOERROR"}'] == 5
 
 
+def test_a_total_is_the_sum_of_all_labels() -> None:
+    registry = Registry()
+    assert registry.total("dns.queries") == 0
+    for rcode, count in (("NOERROR", 5), ("NXDOMAIN", 2)):
+        registry.counter("dns.queries", transport="udp", qtype="A", rcode=rcode).add(count)
+    assert registry.total("dns.queries") == 7
+
+
 def test_gauges_show_when_they_are_set() -> None:
     registry = Registry()
     assert "streamdns_view_zones" not in render(registry)
