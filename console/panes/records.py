@@ -49,8 +49,9 @@ class Records(Pane):
                 Column(
                     title="name",
                     cell=self._name_cell,
-                    weight=3,
-                    least=24,
+                    # Of many zones, names that begin alike are told apart by their ends.
+                    weight=3 if zone else 7,
+                    least=24 if zone else 30,
                     middle=True,
                     order=lambda row: row.name.split(".")[::-1],
                 ),
