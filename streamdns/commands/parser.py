@@ -53,8 +53,8 @@ view, whether the log is there, addresses that cannot be bound. Run it as the us
     "publish": """\
 Append one event, which replaces one RRset as a whole: every CONTENT is one record of it. NAME is absolute, with or
 without the trailing dot; so are names in CONTENT. Whatever the log would reject is refused. The log is that of
-DNS_SOURCE: the file log or a Kafka topic. Says where in the log the event is. With --wait it then waits until the node
-of these settings, or of --node, and its DNS_PEERS answer with it; exit 1 where one does not in time.
+DNS_SOURCE: the file log or a topic of Kafka or Pulsar. Says where in the log the event is. With --wait it then waits
+until the node of these settings, or of --node, and its DNS_PEERS answer with it; exit 1 where one does not in time.
 
 With --json, append many: one event a line, {"key": "www.example.org.|A", "value": [...], "timestamp": ms} as in the
 event format; timestamp may be absent. If a line is bad nothing is published at all, unless --skip-bad is given.""",

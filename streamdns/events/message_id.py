@@ -58,6 +58,11 @@ def unpack(position: int) -> MessageId:
     return MessageId(position >> _SHIFT, place >> index_bits, (place & (1 << index_bits) - 1) - 1)
 
 
+def ledger_of(position: int) -> int:
+    """Give the ledger of the message at a position, or of the one before it."""
+    return position >> _SHIFT
+
+
 def resume_at(position: int) -> MessageId:
     """Give the message to begin at where reading goes on at `position`: the last one, else the one that comes next.
 

@@ -12,6 +12,8 @@ from typing import Self
 
 from tests.harness.process import ROOT, clean_environment, end, spawn, wait_until
 
+_TAKEN = "Address already in use"
+
 
 def missing(variable: str) -> str:
     """Why no broker can run here that this variable asks for, or nothing."""
@@ -48,6 +50,7 @@ class JavaBroker:
     def __init__(self, folder: pathlib.Path, name: str) -> None:
         self.folder, self._name = folder, name
         self.process: subprocess.Popen[bytes] | None = None
+        self._begun_at = 0
         folder.mkdir(parents=True, exist_ok=True)
 
     def _command(self) -> Sequence[str]:
@@ -73,6 +76,7 @@ class JavaBroker:
     def begin(self) -> None:
         """Start without waiting."""
         with (self.folder / "output.txt").open("ab") as output:
+            self._begun_at = output.tell()
             self.process = spawn(
                 list(self._command()),
                 # Ctrl-C in a terminal is for who started it: the broker stays until it is told to end.
@@ -81,15 +85,24 @@ class JavaBroker:
 
     def wait_ready(self, *, timeout_s: float = 180.0) -> None:
         """Return when the broker serves."""
-        process = self.process
-        assert process is not None, "not started"
+        assert self.process is not None, "not started"
         try:
-            wait_until(lambda: process.poll() is not None or self._ready(), f"{self._name} is ready",
-                       timeout_s=timeout_s, interval_s=0.05)
-            assert process.poll() is None, f"{self._name} ended"
+            wait_until(self._ended_or_ready, f"{self._name} is ready", timeout_s=timeout_s, interval_s=0.05)
+            assert self.process.poll() is None, f"{self._name} ended"
         except AssertionError as error:
             self.kill()
             raise AssertionError(f"{error}\n{self.written()}") from None
+
+    def _ended_or_ready(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is None:
+            return self._ready()
+        with (self.folder / "output.txt").open(errors="replace") as output:
+            output.seek(self._begun_at)
+            taken = _TAKEN in output.read()
+        if taken:
+            self.begin()  # While it was away somebody else had one of its ports.
+        return not taken
 
     def kill(self) -> None:
         """kill -9: the data stay as they were left."""

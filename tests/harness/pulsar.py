@@ -137,6 +137,16 @@ class Broker(JavaBroker):
             return False
         return True
 
+    def namespace(self, name: str, *, retention: tuple[int, int] = (-1, -1)) -> str:
+        """A namespace that keeps what was read for so many minutes and so many MB; it may be there already."""
+        path = f"public/{name}"
+        if path not in self.admin("GET", "/namespaces/public"):
+            self.admin("PUT", f"/namespaces/{path}")
+        minutes, megabytes = retention
+        self.admin("POST", f"/namespaces/{path}/retention",
+                   {"retentionTimeInMinutes": minutes, "retentionSizeInMB": megabytes})
+        return path
+
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """Ask the admin API; what is not JSON comes as text. Raises Refused, and OSError where nobody answers."""
         request = urllib.request.Request(

@@ -21,10 +21,10 @@ NOBODY = "a secret that the broker does not know, long enough"
 @pytest.fixture(scope="module")
 def topic(broker: Broker) -> Topic:
     """A topic that the role `reader` may read, and the role of the client certificate, too."""
-    broker.admin("PUT", "/namespaces/public/closed")
+    namespace = broker.namespace("closed")
     for role in ("reader", "client"):
-        broker.admin("POST", f"/namespaces/public/closed/permissions/{role}", ["consume"])
-    made = Topic(broker, namespace="public/closed")
+        broker.admin("POST", f"/namespaces/{namespace}/permissions/{role}", ["consume"])
+    made = Topic(broker, namespace=namespace)
     made.produce([Event(b"a|A", b"value")])
     return made
 
@@ -68,14 +68,14 @@ def test_a_token_that_is_no_good(topic: Topic, wrong: str, reason: str) -> None:
 def test_a_token_is_renewed_from_its_file(topic: Topic, tmp_path: pathlib.Path) -> None:
     """The one that it began with expires, and the reading goes on."""
     file = tmp_path / "token"
-    file.write_text(token("reader", valid_s=3))
-    expires_s = time.monotonic() + 3
+    file.write_text(token("reader", valid_s=8))
+    expires_s = time.monotonic() + 8
     source = topic.source(token_file=str(file))
     try:
         source.connect({}, {})
         read_to_end(source)
         file.write_text(token("reader"))
-        while time.monotonic() < expires_s + 3:
+        while time.monotonic() < expires_s + 2:
             source.read(max_records=10, timeout_s=0.2)
         topic.produce([Event(b"a|A", b"value")])
         assert len(read_until(source, 1)) == 1

@@ -134,11 +134,7 @@ def test_another_topic_in_its_place_is_read_anew(broker: Broker, serve: Callable
 
 def test_a_log_that_is_cut_while_the_node_is_down(broker: Broker, serve: Callable[..., Server]) -> None:
     """Without retention the log loses what was not read: found, and made anew from what compaction kept."""
-    namespace = "public/gone"
-    broker.admin("PUT", f"/namespaces/{namespace}")
-    nothing = {"retentionTimeInMinutes": 0, "retentionSizeInMB": 0}
-    broker.admin("POST", f"/namespaces/{namespace}/retention", nothing)
-    topic = filled(broker, partitions=2, namespace=namespace)
+    topic = filled(broker, partitions=2, namespace=broker.namespace("gone", retention=(0, 0)))
     topic.produce([event(f"old.{ZONE}", "A", ["192.0.2.1"])])
     server = serve(**topic.settings(), DNS_SWAP_GUARD="off")
     check(server, topic)

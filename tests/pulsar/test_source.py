@@ -13,7 +13,7 @@ from streamdns.sources.pulsar.source import FILLING, WHOLE, PulsarSource
 from tests.harness import wait_until
 from tests.harness.kafka_topics import DEADLINE_S, Event, read_to_end, read_until, seen
 from tests.harness.pulsar import Broker
-from tests.harness.pulsar_topics import NAMESPACE, Topic
+from tests.harness.pulsar_topics import Topic
 
 pytestmark = [pytest.mark.pulsar, pytest.mark.timeout(120)]
 
@@ -207,12 +207,7 @@ def test_a_compacted_topic_is_filled_from_what_is_left(broker: Broker) -> None:
 @pytest.mark.parametrize("running", [True, False], ids=["running", "down"])
 def test_a_log_that_was_cut(broker: Broker, running: bool) -> None:
     """With no retention what was not read is deleted when the topic is unloaded: found, and never read over."""
-    namespace = "public/brief"
-    if namespace not in broker.admin("GET", "/namespaces/public"):
-        broker.admin("PUT", f"/namespaces/{namespace}")
-        nothing = {"retentionTimeInMinutes": 0, "retentionSizeInMB": 0}
-        broker.admin("POST", f"/namespaces/{namespace}/retention", nothing)
-    topic = Topic(broker, namespace=namespace)
+    topic = Topic(broker, namespace=broker.namespace("brief", retention=(0, 0)))
     topic.produce(events(0, 20))
     source = topic.source()
     positions: dict[Partition, int] = {}
@@ -237,13 +232,9 @@ def test_a_log_that_was_cut(broker: Broker, running: bool) -> None:
         source.close()
 
 
-def test_namespaces(broker: Broker) -> None:
-    """The policies of a topic that would lose names are said, with figures."""
-    assert NAMESPACE in broker.admin("GET", "/namespaces/public")
-    namespace = "public/week"
-    broker.admin("PUT", f"/namespaces/{namespace}")
-    broker.admin("POST", f"/namespaces/{namespace}/retention",
-                 {"retentionTimeInMinutes": 7 * 1440, "retentionSizeInMB": 500})
+def test_policies_that_are_unwise(broker: Broker) -> None:
+    """They are said with figures."""
+    namespace = broker.namespace("week", retention=(7 * 1440, 500))
     broker.admin("PUT", f"/namespaces/{namespace}/compactionThreshold", 1 << 20)
     source = Topic(broker, namespace=namespace).source(admin=broker.admin_url)
     try:

@@ -161,7 +161,7 @@ class ConsumerPartition(msgspec.Struct, kw_only=True):
 
 
 class Consumer(msgspec.Struct, kw_only=True):
-    """The consumer in full; `unit` says whether positions count octets or events."""
+    """The consumer in full; `unit` says whether positions count octets or events, or are packed ids."""
 
     source: str
     client: str

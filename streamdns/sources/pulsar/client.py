@@ -15,7 +15,7 @@ import certifi
 import pulsar
 
 from streamdns.errors import SourceError
-from streamdns.events.message_id import MessageId
+from streamdns.events.message_id import MessageId, pack
 from streamdns.sources.pulsar.config import PulsarConfig
 from streamdns.sources.pulsar.token import Token
 
@@ -114,10 +114,13 @@ def library_id(number: int, at: MessageId) -> pulsar.MessageId:
     return pulsar.MessageId(number, at.ledger, at.entry, at.batch_index)
 
 
-def our_id(message: pulsar.Message) -> MessageId:
-    """Give the id of a message."""
+def place_of(message: pulsar.Message) -> int:
+    """Give the position of a message; raises SourceError for an id that no position can hold."""
     at = message.message_id()
-    return MessageId(at.ledger_id(), at.entry_id(), at.batch_index())
+    try:
+        return pack(at.ledger_id(), at.entry_id(), at.batch_index())
+    except ValueError as error:
+        raise SourceError(f"Pulsar topic {message.topic_name()}: {error}") from error
 
 
 def key_of(message: pulsar.Message) -> str | None:

@@ -8,16 +8,13 @@ ids count: when they are the same up to the same message, no compaction came bet
 
 from __future__ import annotations
 
-import struct
 from hashlib import blake2b
 from typing import Final
 
 import pulsar
 
-from streamdns.events.message_id import MessageId
-from streamdns.sources.pulsar.client import EARLIEST, key_of, next_message, open_reader, our_id
+from streamdns.sources.pulsar.client import EARLIEST, key_of, next_message, open_reader, place_of
 
-_ID: Final = struct.Struct(">qqi")
 _QUEUE: Final = 10
 
 
@@ -27,9 +24,9 @@ class Fingerprint:
     def __init__(self) -> None:
         self._hash = blake2b(digest_size=16)
 
-    def add(self, at: MessageId) -> None:
-        """Add the next message."""
-        self._hash.update(_ID.pack(*at))
+    def add(self, place: int) -> None:
+        """Add the position of the next message."""
+        self._hash.update(place.to_bytes(8, "big"))
 
     def value(self) -> bytes:
         """Give the hash of all that was added."""
@@ -37,26 +34,26 @@ class Fingerprint:
 
 
 def same_again(
-    client: pulsar.Client, topic: str, fingerprint: Fingerprint, last: MessageId, timeout_s: float
+    client: pulsar.Client, topic: str, fingerprint: Fingerprint, last: int, timeout_s: float
 ) -> bool:
-    """Read the compacted partition once more up to the message `last`; tells whether it has the same ids."""
+    """Read the compacted partition once more up to the position `last`; tells whether it has the same ids."""
     again = Fingerprint()
     reader = open_reader(client, topic, EARLIEST, queue=_QUEUE, compacted=True)
-    before: MessageId | None = None
+    before = -1
     try:
         while True:
             message = next_message(reader, timeout_s)
             if message is None:
                 break
-            at = our_id(message)
-            if before is not None and at <= before:
+            place = place_of(message)
+            if place <= before:
                 continue  # The library has connected anew, and repeats the last one.
-            before = at
-            if at > last:
+            before = place
+            if place > last:
                 break
             if key_of(message) != "":
-                again.add(at)
-            if at == last:
+                again.add(place)
+            if place == last:
                 break
     finally:
         reader.close()

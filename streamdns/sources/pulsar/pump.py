@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 from _queue import Empty, SimpleQueue
+from _thread import LockType
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import pulsar
+from gevent.monkey import get_original
 
 from streamdns.errors import LogReplaced, ReadAnew, SourceError
 from streamdns.events.batch import Partition, Record
-from streamdns.events.message_id import MessageId, pack, resume_at
+from streamdns.events.message_id import ledger_of, resume_at, unpack
 from streamdns.sources.pulsar.client import (
     EARLIEST,
     LATEST,
@@ -27,7 +29,7 @@ from streamdns.sources.pulsar.client import (
     library_id,
     next_message,
     open_reader,
-    our_id,
+    place_of,
 )
 from streamdns.sources.pulsar.first_fill import Fingerprint, same_again
 
@@ -41,6 +43,8 @@ _MORE_MS: Final = 1
 _IDLE_MS: Final = 20
 #: A question waits so long for the end of the partition to come by itself.
 _TAIL_S: Final = 0.05
+#: Of all pumps one at a time makes records: the event loop then waits for one thread, and not for one after the other.
+_turn: Final[LockType] = get_original("_thread", "allocate_lock")()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,10 @@ class Pump:
             self._credits.put(None)
         self._questions: deque[Question] = deque()
         self._reader: pulsar.Reader | None = None
-        self._waiting: pulsar.Message | None = None
+        self._waiting: tuple[pulsar.Message, int] | None = None
+        self._anchored = True
         self._closed = False
-        self._last: MessageId | None = None
-        self._position = task.start
+        self._position = task.start  # Behind the last message; all that come have a higher one.
         self._published_ms = 0
         self._whole = task.start > 0
 
@@ -159,15 +163,16 @@ class Pump:
                 message = next_message(reader, task.timeout_s)
                 if message is None:
                     break
-                if self._last is not None and our_id(message) <= self._last:
-                    continue
-                self._take(reader, message, fingerprint)
+                place = place_of(message)
+                if place >= self._position:
+                    self._take(reader, message, place, fingerprint)
         finally:
             self._reader = None
             reader.close()
         if self._closed:
             return
-        if self._last is not None and not same_again(self._client, task.topic, fingerprint, self._last, task.timeout_s):
+        last = self._position - 1
+        if last >= 0 and not same_again(self._client, task.topic, fingerprint, last, task.timeout_s):
             raise ReadAnew(
                 f"{_text(task.partition)}: a compaction ran while it was read for the first time, so deletes may have "
                 "been missed"
@@ -183,14 +188,15 @@ class Pump:
         if not position:
             return reader
         first = next_message(reader, task.timeout_s)
-        if first is not None and self._place(our_id(first)) == position - 1:
-            self._last, self._published_ms = our_id(first), first.publish_timestamp()
+        if first is not None and place_of(first) == position - 1:
+            self._published_ms = first.publish_timestamp()
             return reader
-        if task.start and (first is None or self._place(our_id(first)) != position):
+        if task.start and (first is None or place_of(first) != position):
             reader.close()
             raise cut(task.partition, position, first)
         # Just filled: compaction keeps what retention has taken already, and what comes now is new.
-        self._waiting = first
+        self._waiting = None if first is None else (first, place_of(first))
+        self._anchored = False
         return reader
 
     def _follow(self, reader: pulsar.Reader) -> None:
@@ -198,19 +204,21 @@ class Pump:
         wait_ms = _IDLE_MS
         while not self._closed:
             self._answer(reader, hurry=False)
-            message, self._waiting = self._waiting, None
+            found, self._waiting = self._waiting, None
             try:
-                if message is None:
-                    message = following(reader, self._last, wait_ms)
+                if found is None:
+                    found = following(reader, self._position, wait_ms)
             except pulsar.Timeout:
                 wait_ms = _IDLE_MS
                 if told != self._position and self._is_at_end(reader):
                     told = self._position
                     self._send([], at_end=True)
                 continue
-            if self._last is not None and our_id(message).ledger != self._last.ledger:
+            message, place = found
+            if self._position and self._anchored and ledger_of(place) != ledger_of(self._position):
                 self._expect_last()
-            self._take(reader, message, None)
+            self._anchored = True
+            self._take(reader, message, place, None)
             wait_ms = _MORE_MS
 
     def _is_at_end(self, reader: pulsar.Reader) -> bool:
@@ -227,49 +235,45 @@ class Pump:
         """
         check_place(self._client, self._task.partition, self._task.topic, self._position, self._task.timeout_s)
 
-    def _take(self, reader: pulsar.Reader, message: pulsar.Message, fingerprint: Fingerprint | None) -> None:
+    def _take(
+        self, reader: pulsar.Reader, message: pulsar.Message, place: int, fingerprint: Fingerprint | None
+    ) -> None:
         """Deliver a message and those that are there already, as one chunk; one of another ledger waits."""
         records: list[Record] = []
         size = fillers = without_key = 0
-        while True:
-            at = our_id(message)
-            key, value = key_of(message), message.data()
-            if key == "":
-                fillers, without_key = (fillers, without_key + 1) if value else (fillers + 1, without_key)
-            else:
-                records.append(self._record(message, at, key, value))
-                size += len(value)
-                if fingerprint is not None:
-                    fingerprint.add(at)
-            self._last = at
-            self._published_ms = message.publish_timestamp()
-            if len(records) + fillers + without_key >= _CHUNK_MESSAGES or size >= _CHUNK_BYTES or self._closed:
-                break
-            try:
-                message = following(reader, self._last, _MORE_MS)
-            except pulsar.Timeout:
-                break
-            if message.message_id().ledger_id() != at.ledger and fingerprint is None:
-                self._waiting = message
-                break
-        self._position = self._place(self._last) + 1
+        with _turn:
+            while True:
+                key, value = key_of(message), message.data()
+                if key == "":
+                    fillers, without_key = (fillers, without_key + 1) if value else (fillers + 1, without_key)
+                else:
+                    records.append(self._record(message, place, key, value))
+                    size += len(value)
+                    if fingerprint is not None:
+                        fingerprint.add(place)
+                self._position = place + 1
+                last = message
+                if len(records) + fillers + without_key >= _CHUNK_MESSAGES or size >= _CHUNK_BYTES or self._closed:
+                    break
+                try:
+                    message, following_place = following(reader, self._position, _MORE_MS)
+                except pulsar.Timeout:
+                    break
+                if fingerprint is None and ledger_of(following_place) != ledger_of(place):
+                    self._waiting = message, following_place
+                    break
+                place = following_place
+            self._published_ms = last.publish_timestamp()
         self._wait_for_credit(reader)
         if not self._closed:
             self._send(records, size=size, fillers=fillers, without_key=without_key)
 
-    def _record(self, message: pulsar.Message, at: MessageId, key: str | None, value: bytes) -> Record:
+    def _record(self, message: pulsar.Message, place: int, key: str | None, value: bytes) -> Record:
         topic, number = self._task.partition
-        place = self._place(at)
         timestamp = message.event_timestamp() or message.publish_timestamp()
         if key is None:
             return Record(topic, number, place, timestamp, None, value[:_KEPT_BYTES], "the key is not UTF-8")
         return Record(topic, number, place, timestamp, key.encode(), value or None)
-
-    def _place(self, at: MessageId) -> int:
-        try:
-            return pack(*at)
-        except ValueError as error:
-            raise SourceError(f"{_text(self._task.partition)}: {error}") from error
 
     def _wait_for_credit(self, reader: pulsar.Reader) -> None:
         while not self._closed:
@@ -289,7 +293,7 @@ class Pump:
                 return
             else:
                 tail = first_at(self._client, self._task.topic, LATEST, timeout_s=self._task.timeout_s)
-                question.end = self._position if tail is None else max(self._position, self._place(our_id(tail)) + 1)
+                question.end = self._position if tail is None else max(self._position, place_of(tail) + 1)
                 question.published_ms = self._published_ms if tail is None else tail.publish_timestamp()
             self._questions.popleft()
             self._send([], answered=question)
@@ -304,28 +308,29 @@ class Pump:
         ))
 
 
-def following(reader: pulsar.Reader, last: MessageId | None, timeout_ms: int) -> pulsar.Message:
-    """Give the next message behind `last`; raises pulsar.Timeout.
+def following(reader: pulsar.Reader, position: int, timeout_ms: int) -> tuple[pulsar.Message, int]:
+    """Give the next message at a position or behind it, and where it is; raises pulsar.Timeout.
 
     A reader that includes its first message repeats the last one when the library has connected anew.
     """
     while True:
         message = reader.read_next(timeout_millis=timeout_ms)
-        if last is None or our_id(message) > last:
-            return message
+        place = place_of(message)
+        if place >= position:
+            return message, place
 
 
 def check_place(client: pulsar.Client, partition: Partition, topic: str, position: int, timeout_s: float) -> None:
     """Raise LogReplaced unless what is at a position of a partition is still there."""
     start = library_id(partition[1], resume_at(position))
     first = first_at(client, topic, start, timeout_s=timeout_s)
-    if first is None or pack(*our_id(first)) not in (position - 1, position):
+    if first is None or place_of(first) not in (position - 1, position):
         raise cut(partition, position, first)
 
 
 def cut(partition: Partition, position: int, first: pulsar.Message | None) -> LogReplaced:
     """Give the error for a partition that has lost what is at a position; `first` is what it begins with instead."""
-    there = "nothing is there" if first is None else f"{our_id(first)} is the first that is there"
+    there = "nothing is there" if first is None else f"{unpack(place_of(first))} is the first that is there"
     return LogReplaced(
         f"{_text(partition)} was cut or replaced: it was read up to {resume_at(position)}, and from there on {there}"
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns.events.message_id import RANGES, MessageId, pack, position_text, resume_at, unpack
+from streamdns.events.message_id import RANGES, MessageId, ledger_of, pack, position_text, resume_at, unpack
 
 _PLACE_BITS = 29
 
@@ -32,6 +32,7 @@ def test_nothing_lies_behind_a_message_and_before_the_position_behind_it(one: Me
     behind = pack(*one) + 1
     assert (pack(*other) >= behind) == (other > one)
     assert unpack(behind)[:2] == one[:2], "the position behind is of the same entry"
+    assert ledger_of(behind) == ledger_of(pack(*one)) == one.ledger
 
 
 @given(message_ids())
