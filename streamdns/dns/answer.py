@@ -20,7 +20,9 @@ from streamdns.dns.wire import (
     AA,
     ADDITIONAL_FOR,
     ANY,
+    CLIENT_COOKIE_HEAD,
     CNAME,
+    COOKIE_HEAD,
     DNAME,
     DS,
     EDE_STALE,
@@ -52,6 +54,9 @@ _CARE = dict.fromkeys((*COMPRESSIBLE, *ADDITIONAL_FOR), _NAMES) | {DS: _ABOVE} |
 
 _pointer = struct.Struct(">H").pack
 _place = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
+
+#: What the OPT record of a query has that holds a cookie and nothing else, by its octets: beginning, version, rest.
+_COOKIE_ALONE = {23: OPT_HEAD + b"\0" + CLIENT_COOKIE_HEAD, 39: OPT_HEAD + b"\0" + COOKIE_HEAD}
 
 
 class Answerer(ReadyAnswers):
@@ -124,6 +129,10 @@ class Answerer(ReadyAnswers):
             elif limit < MAX_UDP_PLAIN:
                 limit = MAX_UDP_PLAIN
             opt = self.opt_do if packet[end + 7] & 0x80 else self.opt_plain
+        elif opt := self._cookie_alone(packet, end, slot):
+            known = opt[-24:] == packet[-24:]
+            most = self.policy.edns_size if known else self._edns_size
+            limit = max(MAX_UDP_PLAIN, min(packet[end + 3] << 8 | packet[end + 4], most))
         else:
             with_options = unusual.options(self, packet, end, tcp, slot)
             if with_options is None:
@@ -276,6 +285,15 @@ class Answerer(ReadyAnswers):
         if found.startswith(source):
             return (self._node(source) or b"", source) if found == source else (b"", b"")
         return b"", source
+
+    def _cookie_alone(self, packet: bytes, end: int, slot: int) -> bytes:
+        """The OPT record for a query whose only option is a cookie of a usual length; b"" where that is not so."""
+        head = packet[end : end + 3] + packet[end + 6 : end + 7] + packet[end + 9 : end + 15]
+        if self.cookies is None or head != _COOKIE_ALONE.get(len(packet) - end):
+            return b""
+        cookie = self.cookies.answer(packet[end + 15 :], self.client(slot))
+        opt = self.opt_do if packet[end + 7] & 0x80 else self.opt_plain
+        return b"%b%b%b" % (opt[:9], COOKIE_HEAD, cookie)
 
     def goes_on(self, packet: bytes) -> bool:
         """Whether a name that is not ours, or below a cut, is looked up elsewhere for this client."""

@@ -30,10 +30,11 @@ class Cookies:
     def answer(self, received: bytes, address: bytes) -> bytes | None:
         """The option's data for a reply to `received` from a client's address; None where its length is wrong."""
         size = len(received)
-        if size != 8 and not 16 <= size <= 40:
-            return None
-        if self.is_good(received, address):
-            return received
+        if size != 8:
+            if not 16 <= size <= 40:
+                return None
+            if self.is_good(received, address):
+                return received
         made = received[:8] + _VERSION + (int(self._now_s()) & 0xFFFFFFFF).to_bytes(4, "big")
         return made + hash_of(self._secret, made + address)
 

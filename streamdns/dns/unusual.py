@@ -20,6 +20,8 @@ from streamdns.dns.wire import (
     CLASS_ANY,
     CLASS_CH,
     CLASS_IN,
+    CLIENT_COOKIE_HEAD,
+    COOKIE_HEAD,
     EDE_NOT_AUTHORITATIVE,
     EDE_NOT_SUPPORTED,
     FORMERR,
@@ -228,6 +230,10 @@ def cookie_of(packet: bytes) -> bytes:
     """The COOKIE option of a query that was answered; b"" where it has none."""
     if packet[4:12] == NO_RECORDS or (packet[-11:-8] == OPT_HEAD and packet[-2:] == b"\0\0"):
         return b""
+    for size, head in ((8, CLIENT_COOKIE_HEAD), (24, COOKIE_HEAD)):
+        # Whoever hides such octets in another option has a cookie all the same.
+        if packet[-size - 6 : -size] == head and packet[-size - 15 : -size - 12] == OPT_HEAD:
+            return packet[-size:]
     try:
         edns = parse_edns(packet, question_end(packet), packet[10] << 8 | packet[11])
     except FormatError:

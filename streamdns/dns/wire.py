@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 from streamdns.dns.compression import COMPRESSIBLE
@@ -32,11 +33,17 @@ RA = 0x80
 # EDNS options (RFC 6891 §6.1.2 and the RFCs of each).
 OPT_NSID, OPT_COOKIE, OPT_KEEPALIVE, OPT_EDE = 3, 10, 11, 15
 
+#: The end of an OPT record's head and the head of its only option: a COOKIE of 8 octets, or 24 with the server's half.
+CLIENT_COOKIE_HEAD, COOKIE_HEAD = b"\0\x0c\0\x0a\0\x08", b"\0\x1c\0\x0a\0\x18"
+
 # Extended errors (RFC 8914 §4).
 EDE_OTHER, EDE_STALE, EDE_NOT_READY, EDE_NOT_AUTHORITATIVE, EDE_NOT_SUPPORTED = 0, 3, 14, 20, 21
 
 #: Offset of the name in RDATA whose addresses go into the additional section.
 ADDITIONAL_FOR: dict[int, int] = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
+
+
+_OPTION_HEAD = struct.Struct(">HH").unpack_from
 
 
 class Edns(NamedTuple):
@@ -71,8 +78,8 @@ def skip_name(packet: bytes, at: int) -> int:
 
 #: Records behind the question that a query may have: OPT, and a signature.
 MOST_ADDITIONAL = 3
-#: EDNS options of a query: a client sends two or three; looking at each of thousands takes time.
-MOST_OPTIONS = 128
+#: EDNS options of a query: clients send two or three, tools that try all of them ten; looking at each takes time.
+MOST_OPTIONS = 16
 
 
 def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
@@ -115,17 +122,15 @@ def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
 def parse_options(packet: bytes, at: int, end: int) -> tuple[tuple[int, bytes], ...]:
     """The options of an OPT record in order; raises FormatError."""
     options: list[tuple[int, bytes]] = []
-    while at < end:
-        if at + 4 > end:
-            raise FormatError
-        code = packet[at] << 8 | packet[at + 1]
+    while at + 4 <= end:
+        code, length = _OPTION_HEAD(packet, at)
         start = at + 4
-        at = start + (packet[at + 2] << 8 | packet[at + 3])
-        if at > end:
-            raise FormatError
+        at = start + length
         options.append((code, packet[start:at]))
         if len(options) > MOST_OPTIONS:
             raise FormatError
+    if at != end:
+        raise FormatError
     return tuple(options)
 
 

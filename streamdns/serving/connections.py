@@ -83,6 +83,7 @@ class Connections:
         self._io: Any = None
         self._timer: Any = None
         self._sweeper: Any = None
+        self._sweep_on: Any = None
         self._pauses: list[Any] = []
 
     # -- listening
@@ -130,9 +131,10 @@ class Connections:
         self._timer = loop.timer(0)
         self._sweeper = loop.timer(_SWEEP_S, _SWEEP_S)
         self._sweeper.start(self._sweep)
+        self._sweep_on = loop.timer(0)
 
     def _end(self) -> None:
-        for watcher in (self._io, self._timer, self._sweeper, *self._pauses):
+        for watcher in (self._io, self._timer, self._sweeper, self._sweep_on, *self._pauses):
             watcher.stop()
             watcher.close()
         self._pauses.clear()
@@ -366,14 +368,19 @@ class Connections:
             self._unsent.move_to_end(connection)
 
     def _sweep(self) -> None:
-        """Close connections whose time is over; each order has the one in front whose time ends first."""
-        now_s = time.monotonic()
+        """Close connections whose time is over, as many as the time of a turn allows; the others in the next turns.
+
+        Each order has the one in front whose time ends first.
+        """
+        now_s, ends_s = time.monotonic(), time.perf_counter() + _BUDGET_S
         for order in (self._begun, self._unsent):
             while order:
                 connection, since_s = next(iter(order.items()))
                 if since_s + self._open[connection].message_timeout_s > now_s:
                     break
                 self.close(connection)
+                if self._sweeps_later(ends_s):
+                    return
         while self._open:
             connection, server = next(iter(self._open.items()))
             if connection.heard_s + server.idle_timeout_s > now_s:
@@ -382,3 +389,13 @@ class Connections:
                 self._heard(connection)     # It is we who are silent, or another limit counts.
             else:
                 self.close(connection)
+            if self._sweeps_later(ends_s):
+                return
+
+    def _sweeps_later(self, ends_s: float) -> bool:
+        """Return whether the time of this turn is over; then the sweep goes on in the next one."""
+        if time.perf_counter() < ends_s:
+            return False
+        if not self._sweep_on.active:
+            self._sweep_on.start(self._sweep)
+        return True

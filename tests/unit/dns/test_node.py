@@ -113,3 +113,13 @@ def test_what_answers_any() -> None:
         assert (node.any_type(raw, hide_cname=False), node.any_type(raw, hide_cname=True)) == (shown, hidden), rdtypes
     many = node.encode([_rrset(rdtype) for rdtype in range(100, 400)])
     assert node.any_type(many, hide_cname=True) == 100
+
+
+@given(st.sets(st.integers(1, 65535), max_size=300), st.lists(st.integers(0, 65535), max_size=20))
+def test_an_rrset_is_found_among_few_and_among_many(types: set[int], others: list[int]) -> None:
+    """find() gives what decode() has, and nothing for types that are not there."""
+    rrsets = [_rrset(rdtype, octets=rdtype % 5) for rdtype in sorted(types)]
+    raw = node.encode(rrsets)
+    held = {rrset.rdtype: rrset.records for rrset in node.decode(raw)}
+    for rdtype in {*types, *others, *(each + 1 for each in types if each < 65535)}:
+        assert node.records_of(raw, rdtype) == held.get(rdtype)
