@@ -56,7 +56,7 @@ GROUPS: Final[dict[str, Group]] = {
         )),
         ("tests/unit/resolver",),
         tuple(f"tests/unit/resolver/test_{name}.py" for name in (
-            "resolution_trees", "resolution_random", "transport", "pace", "greenlets", "configured",
+            "resolution_trees", "resolution_random", "transport", "pace", "configured",
         )),
         least_of_sample=85.0,
     ),

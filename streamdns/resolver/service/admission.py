@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
-
-from gevent.hub import Waiter
 
 from streamdns.metrics.registry import Registry
 from streamdns.resolver.resolution.places import Places, network_of
@@ -17,10 +16,33 @@ _WAIT_FOR_EACH: Final = 2  # queries, for each question that may be resolved at 
 LIMITS: Final = ("all", "client", "gave_way")
 
 
+class Waiting(Protocol):
+    """A query that waits for an outcome: a gevent Waiter, or `Then`."""
+
+    def switch(self, value: Outcome, /) -> object:
+        """Take the outcome, in a callback of the event loop; never raises."""
+
+
+class Then:
+    """Calls a function with the outcome and what else it needs.
+
+    A greenlet that waits would be three quarters of the memory that a question takes, and thousands may wait.
+    """
+
+    __slots__ = ("_arguments", "_function")
+
+    def __init__(self, function: Callable[..., None], *arguments: object) -> None:
+        self._function, self._arguments = function, arguments
+
+    def switch(self, value: Outcome, /) -> None:
+        """Call it."""
+        self._function(value, *self._arguments)
+
+
 class Held(Protocol):
     """A question that is being resolved."""
 
-    def gives_way(self, waiter: Waiter[Outcome] | None = None) -> None:
+    def gives_way(self, waiting: Waiting | None = None) -> None:
         """Others need its place, or that of one query that waits for it."""
 
 
@@ -33,8 +55,8 @@ class Admission:
     def __init__(self, limit: int, client_limit: int, registry: Registry) -> None:
         self.limit, self.client_limit = limit, client_limit
         self.questions: Places[Held] = Places(limit)
-        self.queries: Places[Waiter[Outcome]] = Places(_WAIT_FOR_EACH * limit)
-        self._waits_for: dict[Waiter[Outcome], Held] = {}
+        self.queries: Places[Waiting] = Places(_WAIT_FOR_EACH * limit)
+        self._waits_for: dict[Waiting, Held] = {}
         self._limited = {each: registry.counter("resolver.limited", limit=each) for each in LIMITS}
 
     def for_question(self, client: bytes, now_s: float) -> str:
@@ -55,22 +77,22 @@ class Admission:
         if self.queries.held(network) >= self.client_limit:
             return self._met("client")
         if len(self.queries) >= self.queries.most:
-            waiter = self.queries.gives_way(network, now_s)
-            if waiter is None:
+            waiting = self.queries.gives_way(network, now_s)
+            if waiting is None:
                 return self._met("all")
             self._met("gave_way")
-            self._waits_for[waiter].gives_way(waiter)
+            self._waits_for[waiting].gives_way(waiting)
         return ""
 
-    def waits(self, waiter: Waiter[Outcome], running: Held, client: bytes, now_s: float) -> None:
+    def waits(self, waiting: Waiting, running: Held, client: bytes, now_s: float) -> None:
         """A query of a client waits from now on."""
-        self.queries.take(waiter, network_of(client), now_s)
-        self._waits_for[waiter] = running
+        self.queries.take(waiting, network_of(client), now_s)
+        self._waits_for[waiting] = running
 
-    def released(self, waiter: Waiter[Outcome]) -> None:
+    def released(self, waiting: Waiting) -> None:
         """It does not wait any more."""
-        self.queries.leave(waiter)
-        self._waits_for.pop(waiter, None)
+        self.queries.leave(waiting)
+        self._waits_for.pop(waiting, None)
 
     def _met(self, limit: str) -> str:
         self._limited[limit].add()

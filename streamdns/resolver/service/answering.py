@@ -7,8 +7,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from gevent.hub import Waiter
-
 from streamdns.addresses import Within
 from streamdns.dns import unusual
 from streamdns.dns.answer import Answerer, Deliver
@@ -36,6 +34,7 @@ from streamdns.resolver.resolution import question as asked
 from streamdns.resolver.resolution.message import Options, Response, RRset, parse, query
 from streamdns.resolver.resolution.question import Outcome
 from streamdns.resolver.resolution.ready_answers import Message, key_of
+from streamdns.resolver.service.admission import Then
 from streamdns.resolver.service.flattening import FlatteningAnswerer, OwnAnswerer
 from streamdns.resolver.service.recursor import Recursor
 
@@ -221,16 +220,14 @@ class RecursiveAnswerer(FlatteningAnswerer):
         if isinstance(found, Outcome):
             return self._finished(found, packet, end, limit, opt, key)
         self.deferred += 1
-        # What has to wait has a greenlet of its own; how many there may be is for the resolver's limits to say.
-        waiter, deliver = found.join(self.asker), self.later(self.slot)
-        self.recursor.greenlets.spawn(self._wait, waiter, deliver, packet, end, limit, opt, key)
+        deliver = self.later(self.slot)
+        found.join(self.asker, Then(self._send_later, deliver, packet, end, limit, opt, key))
         return None
 
-    def _wait(
-        self, waiter: Waiter[Outcome], deliver: Deliver, packet: bytes, end: int, limit: int, opt: bytes, key: bytes
+    def _send_later(
+        self, outcome: Outcome, deliver: Deliver, packet: bytes, end: int, limit: int, opt: bytes, key: bytes
     ) -> None:
-        """The greenlet of one query: wait for the outcome and send the reply."""
-        outcome = waiter.get()
+        """Send the reply to a query that waited; no snapshot is bound then."""
         try:
             self._now_s = self._clock()
             deliver(self._finished(outcome, packet, end, limit, opt, key))

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gevent.hub import Waiter
-
 from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Question, Zone, from_key
@@ -17,6 +15,7 @@ from streamdns.dns.wire import CNAME, NOERROR, NXDOMAIN, SERVFAIL, SOA, Reply
 from streamdns.resolver.resolution import question as asked
 from streamdns.resolver.resolution.question import Outcome
 from streamdns.resolver.resolution.stale import EDE_STALE_NXDOMAIN
+from streamdns.resolver.service.admission import Then
 from streamdns.resolver.service.recursor import Recursor
 
 _NOT_FOUND, _STALE = b"the addresses behind this name cannot be found out now", b"as they were known last"
@@ -62,15 +61,14 @@ class FlatteningAnswerer(Answerer):
             self._fill(reply, apex, found)
             return super().finish(packet, reply, qtype, opt)
         self.deferred += 1
-        waiter, deliver = found.join(self.asker), self.later(self.slot)
-        recursor.greenlets.spawn(self._send_later, waiter, deliver, apex, packet, reply, opt, self.ra)
+        deliver = self.later(self.slot)
+        found.join(self.asker, Then(self._send_flattened, deliver, apex, packet, reply, opt, self.ra))
         return None
 
-    def _send_later(
-        self, waiter: Waiter[Outcome], deliver: Deliver, apex: _Apex, packet: bytes, reply: Reply, opt: bytes, ra: int
+    def _send_flattened(
+        self, outcome: Outcome, deliver: Deliver, apex: _Apex, packet: bytes, reply: Reply, opt: bytes, ra: int
     ) -> None:
-        """The greenlet of one query: wait for the outcome and send the reply."""
-        outcome = waiter.get()
+        """Send the reply to a query that waited for the addresses."""
         try:
             self._fill(reply, apex, outcome)
             made = super().finish(packet, reply, apex.qtype, opt)

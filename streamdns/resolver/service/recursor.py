@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import gevent
@@ -21,8 +22,7 @@ from streamdns.resolver.resolution.ready_answers import Messages
 from streamdns.resolver.resolution.resolution import MAX_S, Resolution
 from streamdns.resolver.resolution.stale import EDE_STALE_NXDOMAIN, stale_outcome
 from streamdns.resolver.resolution.walk import LIMITS
-from streamdns.resolver.service.admission import Admission
-from streamdns.resolver.service.greenlets import Greenlets
+from streamdns.resolver.service.admission import Admission, Waiting
 from streamdns.resolver.service.priming import Priming
 from streamdns.resolver.transport.pace import ANSWERS, STARTING
 from streamdns.resolver.transport.transport import Transport
@@ -32,6 +32,7 @@ from streamdns.runtime.lifecycle import Service
 _log = logs.get("resolver")
 _PRIMING_AGAIN_S = 60.0
 _OWN_NAMES_PART = 5  # so many places for questions of clients, one for names of ours that lead elsewhere
+_TOLD_AT_ONCE = 8  # of the queries that wait for one question
 _STALE_AFTER_S = 1.8  # what a client waits before it gets what was known last (RFC 8767 §5)
 
 
@@ -57,7 +58,7 @@ class Running:
     def __init__(self, owner: Recursor, question: Question, resolution: Resolution, admission: Admission) -> None:
         self._owner, self.question, self.resolution, self.admission = owner, question, resolution, admission
         self.outcome: Outcome | None = None
-        self.waiting: dict[Waiter[Outcome], None] = {}
+        self.waiting: dict[Waiting, None] = {}
         self.tick = 0
         self._ends_s = owner.deadlines.clock() + MAX_S
         owner.deadlines.at(self._ends_s, self)
@@ -92,22 +93,22 @@ class Running:
         if self.outcome is None:
             self._step(self.resolution.start)
 
-    def join(self, client: bytes) -> Waiter[Outcome]:
-        """A query of this client waits from now on: `get` gives the outcome to the greenlet that calls it."""
-        waiter: Waiter[Outcome] = Waiter()
-        self.waiting[waiter] = None
-        self.admission.waits(waiter, self, client, self._owner.clock())
-        return waiter
+    def join(self, client: bytes, waiting: Waiting) -> None:
+        """A query of this client waits from now on, and is told the outcome."""
+        self.waiting[waiting] = None
+        self.admission.waits(waiting, self, client, self._owner.clock())
 
-    def gives_way(self, waiter: Waiter[Outcome] | None = None) -> None:
+    def gives_way(self, waiting: Waiting | None = None) -> None:
         """Others need the place of the question, or of one query that waits for it."""
         outcome = self._owner.polished(self.question, _GAVE_WAY)
         # Not at once: whoever takes the place is just being answered.
-        if waiter is None:
+        if waiting is None:
             self.over(outcome, later=True)
-        else:
-            del self.waiting[waiter]
-            self._tell(outcome, (waiter,), later=True)
+            return
+        self.admission.released(waiting)
+        if waiting in self.waiting:  # else it is about to be told already
+            del self.waiting[waiting]
+            self._tell(outcome, (waiting,), later=True)
 
     def responded(self, token: int, response: Response) -> None:
         self._step(lambda now_s: self.resolution.responded(token, response, now_s))
@@ -163,16 +164,26 @@ class Running:
         waiting, self.waiting = self.waiting, {}
         self._tell(outcome, waiting, later=later)
 
-    def _tell(self, outcome: Outcome, waiting: Iterable[Waiter[Outcome]], *, later: bool) -> None:
-        for waiter in waiting:
-            self.admission.released(waiter)
+    def _tell(self, outcome: Outcome, waiting: Iterable[Waiting], *, later: bool) -> None:
         hub = gevent.get_hub()
-        if gevent.getcurrent() is hub and not later:
-            for waiter in waiting:
-                waiter.switch(outcome)  # Comes back when the greenlet ends or waits for something else.
+        if gevent.getcurrent() is not hub:
+            for each in waiting:
+                self.admission.released(each)
+                hub.loop.run_callback(each.switch, outcome)
+        elif later:
+            hub.loop.run_callback(self._tell_some, outcome, iter(waiting))
         else:
-            for waiter in waiting:
-                hub.loop.run_callback(waiter.switch, outcome)
+            self._tell_some(outcome, iter(waiting))
+
+    def _tell_some(self, outcome: Outcome, waiting: Iterator[Waiting]) -> None:
+        """Tell the next few, and the others when there is time again: thousands may wait for one question."""
+        told = 0
+        for each in islice(waiting, _TOLD_AT_ONCE):
+            told += 1
+            self.admission.released(each)
+            each.switch(outcome)  # A greenlet comes back when it ends or waits for something else.
+        if told == _TOLD_AT_ONCE:
+            self._owner.pace.put(ANSWERS, partial(self._tell_some, outcome, waiting))
 
 
 class Recursor(Service):
@@ -203,7 +214,6 @@ class Recursor(Service):
         self.primed_s: float | None = None
         self._priming: Priming | None = None
         self.pace, self.deadlines = transport.pace, transport.deadlines
-        self.greenlets = Greenlets()  # for the queries that wait
         self._hits = 0
         self._misses = registry.counter("resolver.misses")
         self._failures = registry.counter("resolver.failures")
@@ -268,7 +278,11 @@ class Recursor(Service):
     def resolve(self, question: Question, client: bytes = b"") -> Outcome:
         """The outcome; the calling greenlet waits for it."""
         found = self.begin(question, client)
-        return found if isinstance(found, Outcome) else found.join(client).get()
+        if isinstance(found, Outcome):
+            return found
+        waiter: Waiter[Outcome] = Waiter()
+        found.join(client, waiter)
+        return waiter.get()
 
     def polished(self, question: Question, outcome: Outcome) -> Outcome:
         """The outcome as it is given out: what was known last in place of a failure."""

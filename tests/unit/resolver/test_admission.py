@@ -19,10 +19,12 @@ from streamdns.resolver.resolution.places import YOUNG_S
 from streamdns.resolver.resolution.question import Ask, Knowledge, Outcome, Question
 from streamdns.resolver.resolution.ready_answers import Messages
 from streamdns.resolver.resolution.servers import Address, Servers
+from streamdns.resolver.service.admission import Then
 from streamdns.resolver.service.recursor import Recursor, Running
 from streamdns.resolver.transport.flight import Events
 from streamdns.resolver.transport.pace import Pace
 from streamdns.resolver.transport.transport import Transport
+from streamdns.runtime.turns import give_way
 
 LIMIT, CLIENT_LIMIT = 10, 6
 WWW = name.from_text("www.elsewhere.")
@@ -31,9 +33,9 @@ WWW = name.from_text("www.elsewhere.")
 class Silent(Transport):
     """Sends nothing; `asked` is what it was to send."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, turn_s: float) -> None:
         self.cpu_s = 0.0
-        super().__init__(registry, pace=Pace(turn_s=1e9, clock=lambda: self.cpu_s, cpu_clock=lambda: self.cpu_s))
+        super().__init__(registry, pace=Pace(turn_s=turn_s, shared_s=turn_s, clock=lambda: self.cpu_s, cpu_clock=lambda: self.cpu_s))
         self.asked: list[tuple[Ask, Events]] = []
 
     def send(self, ask: Ask, events: Events) -> None:
@@ -43,27 +45,25 @@ class Silent(Transport):
 class Crowd:
     """A resolver whose servers say nothing, and clients."""
 
-    def __init__(self) -> None:
-        self.now_s = 1000.0
+    def __init__(self, *, limit: int = LIMIT, client_limit: int = CLIENT_LIMIT, turn_s: float = 1e9) -> None:
+        self.now_s, self.turn = 1000.0, 0
         registry, rng = Registry(), random.Random(1)
-        self.transport = Silent(registry)
+        self.transport = Silent(registry, turn_s)
         self.known = Knowledge(Cache(1 << 20), Servers(rng), (Address("127.0.0.1", 9),), rng)
         self.recursor = Recursor(
-            self.known, self.transport, messages=Messages(1 << 20), registry=registry, limit=LIMIT,
-            client_limit=CLIENT_LIMIT, clock=lambda: self.now_s,
+            self.known, self.transport, messages=Messages(1 << 20), registry=registry, limit=limit,
+            client_limit=client_limit, clock=lambda: self.now_s,
         )
         self.told: dict[str, Outcome] = {}
         self.registry = registry
 
     def ask(self, question: str, client: bytes, *, own: bool = False) -> Outcome | Running:
-        """One query for a name of its own; a greenlet waits for what comes of it."""
+        """One query for a name of its own that waits for what comes of it."""
         its = Question(name.from_text(question), 1)
         found = self.recursor.begin(its, client, self.recursor.for_own_names if own else None)
         if isinstance(found, Running):
-            waiter = found.join(client)
             who = f"{question} {client.hex()} {len(self.told)}"
-            gevent.spawn_raw(lambda: self.told.__setitem__(who, waiter.get()))
-            gevent.sleep(0)
+            found.join(client, Then(lambda outcome: self.told.__setitem__(who, outcome)))
         return found
 
     def waits(self, question: str, client: bytes, *, own: bool = False) -> bool:
@@ -180,3 +180,49 @@ def test_a_question_that_costs_too_much_ends(crowd: Crowd) -> None:
     spent_s = next(series[0][1] for metric, series in crowd.registry.collect() if metric.name == "resolver.cpu_seconds")
     assert isinstance(spent_s, float)
     assert spent_s >= MOST_US / 1e6
+
+
+def test_many_who_wait_for_one_question_are_told_in_turns_of_the_loop() -> None:
+    """One answer for thousands of queries does not hold the loop: each turn tells as many as its time allows."""
+    crowd = Crowd(limit=500, client_limit=1000, turn_s=20.0)
+    turns: list[int] = []
+    found = crowd.recursor.begin(Question(name.from_text("same.example."), 1), of(0))
+    assert isinstance(found, Running)
+
+    def told(outcome: Outcome) -> None:
+        crowd.transport.cpu_s += 1.0  # An answer takes a second of a turn that has twenty.
+        turns.append(crowd.turn)
+
+    for number in range(1000):
+        found.join(of(number % 200), Then(told))
+    gevent.get_hub().loop.run_callback(found.over, Outcome(SERVFAIL, (), (), -1, "", 0))
+    with gevent.Timeout(20):
+        while len(turns) < 1000:
+            crowd.turn += 1
+            give_way()
+    most = max(turns.count(turn) for turn in set(turns))
+    assert most <= 40
+    crowd.recursor.stop()
+    admission = crowd.recursor._admission
+    assert (len(admission.queries), admission._waits_for) == (0, {})
+
+
+def test_a_query_that_is_about_to_be_told_can_give_way() -> None:
+    """Its place is free at once, and it is told once."""
+    crowd = Crowd(limit=10, client_limit=20)
+    found = crowd.recursor.begin(Question(name.from_text("same.example."), 1), of(0))
+    assert isinstance(found, Running)
+    told: list[Outcome] = []
+    for number in range(20):
+        found.join(of(number), Then(told.append))
+    loop = gevent.get_hub().loop
+    loop.run_callback(found.over, Outcome(SERVFAIL, (), (), -1, "", 0))
+    with gevent.Timeout(20):
+        while not told:
+            give_way()
+        crowd.now_s += 1
+        assert crowd.waits("other.example.", of(100))
+        while len(told) < 20:
+            give_way()
+    assert len(told) == 20
+    crowd.recursor.stop()
