@@ -15,7 +15,7 @@ from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.listening import InetListener
 from streamdns.serving.limiter import ResponseLimiter
-from streamdns.serving.mmsg import Datagrams
+from streamdns.serving.mmsg import Datagrams, Peer
 from streamdns.serving.responder import Responder, TakeSnapshot
 from streamdns.serving.statistics import Statistics
 
@@ -23,6 +23,22 @@ _log = logs.get("dns")
 
 _MAX_BATCHES_A_TURN = 4
 _PAUSE_AFTER_FAILURE_S = 0.2
+
+
+class _Later:
+    """Sends a later reply to a datagram; not a closure, because thousands may wait and each would hold six cells."""
+
+    __slots__ = ("_began", "_client", "_packet", "_peer", "_server", "_socket")
+
+    def __init__(
+        self, server: UdpServer, sock: socket.socket | None, packet: bytes, datagrams: Datagrams, slot: int
+    ) -> None:
+        self._server, self._socket, self._packet = server, sock, packet
+        self._peer, self._client = datagrams.peer(slot), datagrams.client(slot)
+        self._began = time.perf_counter()
+
+    def __call__(self, reply: bytes) -> None:
+        self._server.reply_later(self._packet, self._client, self._peer, reply, self._began, self._socket)
 
 
 class UdpServer(Service):
@@ -108,25 +124,23 @@ class UdpServer(Service):
         )
 
     def _later(self, slot: int) -> Deliver:
-        """Make the function that sends a later reply to the datagram in this slot, from the address that was asked."""
-        peer, client = self._datagrams.peer(slot), self._datagrams.client(slot)
-        packet = self._packets[slot]
-        sock = self._socket
-        began = time.perf_counter()
+        """Make what sends a later reply to the datagram in this slot, from the address that was asked."""
+        return _Later(self, self._socket, self._packets[slot], self._datagrams, slot)
 
-        def deliver(reply: bytes) -> None:
-            if sock is None or self._socket is not sock:
-                return
-            kept = self._limiter.late(client, packet, reply, self._answerer)
-            refused = 0
-            if kept is not None:
-                try:
-                    sock.sendmsg([kept], peer.ancillary, 0, peer.address)
-                except OSError:
-                    refused = 1  # passed over, as UDP allows
-            self._statistics.count_late(kept, self._answerer, time.perf_counter() - began, tcp=False, refused=refused)
-
-        return deliver
+    def reply_later(
+        self, packet: bytes, client: bytes, peer: Peer, reply: bytes, began: float, sock: socket.socket | None
+    ) -> None:
+        """Send a reply that took its time, unless the socket that the query came by was closed meanwhile."""
+        if sock is None or self._socket is not sock:
+            return
+        kept = self._limiter.late(client, packet, reply, self._answerer)
+        refused = 0
+        if kept is not None:
+            try:
+                sock.sendmsg([kept], peer.ancillary, 0, peer.address)
+            except OSError:
+                refused = 1  # passed over, as UDP allows
+        self._statistics.count_late(kept, self._answerer, time.perf_counter() - began, tcp=False, refused=refused)
 
     def run(self) -> None:
         """Wait for stop(); the work is done in the loop's callback."""

@@ -16,7 +16,10 @@ _MINIMISED_MOST, _MINIMISED_ONE_BY_ONE = 10, 4
 
 @dataclass(slots=True)
 class Job:
-    """The state of resolving one name and type; `step` grows with every zone and every name that is asked there."""
+    """The state of resolving one name and type; `step` grows with every zone and every name that is asked there.
+
+    Thousands may wait at a time, so what is empty for most of them takes no memory: sets are made anew when they grow.
+    """
 
     qname: bytes
     qtype: int
@@ -43,16 +46,16 @@ class Job:
     step: int = 0
     asks: dict[Address, int] = field(default_factory=dict)
     silent: dict[Address, int] = field(default_factory=dict)  # time-outs
-    over_tcp: set[Address] = field(default_factory=set)
-    spent: set[Address] = field(default_factory=set)  # not to be asked again
-    cased: set[Address] = field(default_factory=set)  # asked over TCP only because it changes case
-    unreachable: set[Address] = field(default_factory=set)
+    over_tcp: frozenset[Address] = frozenset()
+    spent: frozenset[Address] = frozenset()  # not to be asked again
+    cased: frozenset[Address] = frozenset()  # asked over TCP only because it changes case
+    unreachable: frozenset[Address] = frozenset()
     bad: bool = False  # somebody could not answer for a part of the name
     waiting: int = 0
     children: int = 0
     names_tried: int = 0
-    missing: set[bytes] = field(default_factory=set)  # names of servers that do not exist
-    looked_for: set[bytes] = field(default_factory=set)  # names of servers whose addresses were, or are
+    missing: frozenset[bytes] = frozenset()  # names of servers that do not exist
+    looked_for: frozenset[bytes] = frozenset()  # names of servers whose addresses were, or are
     # The whole way.
     referrals: int = 0
     chain: list[RRset] = field(default_factory=list)
@@ -67,10 +70,7 @@ class Job:
         self.step += 1
         self.asks.clear()
         self.silent.clear()
-        self.over_tcp.clear()
-        self.spent.clear()
-        self.cased.clear()
-        self.unreachable.clear()
+        self.over_tcp = self.spent = self.cased = self.unreachable = frozenset()
         self.bad = False
         self.waiting = 0
 
@@ -79,8 +79,7 @@ class Job:
         self.new_step()
         self.visit += 1
         self.children = self.names_tried = 0
-        self.looked_for.clear()
-        self.missing.clear()
+        self.looked_for = self.missing = frozenset()
         self.shown = 0
 
     def is_moot(self, step: int) -> bool:

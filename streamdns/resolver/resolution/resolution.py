@@ -115,14 +115,14 @@ class Resolution(Walk):
             self._say(f"{_shown(ask)}: {why}")
         if ask.tcp and address in job.cased:
             # Nobody confirms that it does not keep the case: over UDP once more without, for this question alone.
-            job.cased.discard(address)
-            self._unconfirmed.add(address)
+            job.cased -= {address}
+            self._unconfirmed |= {address}
             self._send(job, address, now_s)
             return self._take()
         if unreachable:
-            job.unreachable.add(address)
+            job.unreachable |= {address}
         if unreachable or ask.tcp:
-            job.spent.add(address)
+            job.spent |= {address}
         else:
             job.silent[address] = job.silent.get(address, 0) + 1
             if job.silent[address] >= _TCP_AFTER and address not in job.over_tcp and job.resort is None:
@@ -142,9 +142,9 @@ class Resolution(Walk):
         self._now_s = now_s
         job.waiting -= 1
         if case:
-            job.cased.add(ask.address)
+            job.cased |= {ask.address}
         else:
-            job.spent.add(ask.address)
+            job.spent |= {ask.address}
         self._once_over_tcp(job, ask, "the case was changed" if case else "wrong replies", now_s)
         return self._take()
 
@@ -157,12 +157,12 @@ class Resolution(Walk):
             self._known.costs.charge(ask.address, ask.zone, us, now_s)
         if self.spent_us > MOST_US and self.outcome is None:
             self._now_s = now_s
-            self.limits.add("work")
+            self.limits |= {"work"}
             self._end(self._top, EDE_OTHER, f"its name servers made this cost more than {MOST_US // 1000} ms of work")
 
     def joined(self, token: int) -> None:
         """The same is on its way for somebody else, who takes what comes of it for what it says of the server."""
-        self._joined.add(token)
+        self._joined |= {token}
         self.packets -= 1
         job, ask, *_ = self._asked[token]
         if job.depth and not ask.tcp:
@@ -195,7 +195,7 @@ class Resolution(Walk):
         if self.outcome is None:
             self._now_s = max(self._now_s, self._ends_s)
             reasons = "; ".join(dict.fromkeys(self._top.reasons[-3:]))
-            self.limits.add("time")
+            self.limits |= {"time"}
             detail = f"no answer within {MAX_S:g} s" + (f" ({reasons})" if reasons else "")
             self._give_up(self._top, detail)
             self._give_up(self._top, detail)  # What was said without authority may only have led further.
@@ -213,7 +213,7 @@ class Resolution(Walk):
 
     def _send(self, job: Job, address: Address, now_s: float, *, tcp: bool = False) -> None:
         if self.packets >= MAX_PACKETS:
-            self.limits.add("packets")
+            self.limits |= {"packets"}
             self._give_up(self._top, f"more than {MAX_PACKETS} queries")
             return
         # What goes on over TCP where a server has answered, cut or in another case, is not one query more.
@@ -250,7 +250,7 @@ class Resolution(Walk):
             return
         if self._trace is not None:
             self._say(f"{_shown(ask)}: {why}, again over TCP")
-        job.over_tcp.add(ask.address)
+        job.over_tcp |= {ask.address}
         self._send(job, ask.address, now_s, tcp=True)
 
     # -- what bad responses lead to
@@ -264,7 +264,7 @@ class Resolution(Walk):
             return
         if chokes:
             servers.with_edns(address)
-        job.spent.add(address)
+        job.spent |= {address}
         minimised = ask.qname != job.qname
         job.bad = job.bad or minimised
         if found.kind == says.LAME or not job.recursive:  # What a forwarder cannot answer may be for the name to blame.
@@ -288,7 +288,7 @@ class Resolution(Walk):
         if found.kind == says.REFERRAL:
             job.referrals += 1
             if job.referrals > MAX_DELEGATIONS:
-                self.limits.add("delegations")
+                self.limits |= {"delegations"}
                 self._give_up(job, f"more than {MAX_DELEGATIONS} delegations")
                 return
             self._go_down(job, found, now_s, cached=not job.recursive)
@@ -318,7 +318,7 @@ class Resolution(Walk):
             if self._go_on_with(job, found.target, links):
                 self._advance(job, now_s)
         elif job.aliases + links > MAX_CHAIN and len(rrsets) > 1:
-            self.limits.add("aliases")
+            self.limits |= {"aliases"}
             self._end(job, EDE_OTHER, f"more than {MAX_CHAIN} aliases")
         else:
             self._finish(job, YXDOMAIN if found.kind == says.TOO_LONG else NOERROR, rrsets, ())

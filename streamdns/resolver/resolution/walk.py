@@ -57,11 +57,11 @@ class Walk(LocalData):
         self.packets = self.spent_us = 0
         self._lookups = 0
         self._for_names: dict[bytes | str, int] = {}  # queries for these, by zone and by host
-        self._unconfirmed: set[Address] = set()  # servers that change the case, as far as can be told without TCP
+        self._unconfirmed: frozenset[Address] = frozenset()  # they change the case, if UDP is to be believed
         self._tokens = 0
         self._asked: dict[int, tuple[Job, Ask, int, float]] = {}
-        self._joined: set[int] = set()  # of the queries that were asked
-        self.limits: set[str] = set()  # the limits of one question that were met, as LIMITS has them
+        self._joined: frozenset[int] = frozenset()  # of the queries that were asked
+        self.limits: frozenset[str] = frozenset()  # the limits of one question that were met, as LIMITS has them
         self._out: list[Ask] = []
         self._ready: list[Job] = []
         self._now_s = self._ends_s = 0.0
@@ -90,7 +90,7 @@ class Walk(LocalData):
         job.aliases += links
         if job.aliases > MAX_CHAIN or job.has_alias_at(target):
             circle = job.has_alias_at(target)
-            self.limits.add("aliases")
+            self.limits |= {"aliases"}
             self._end(job, EDE_OTHER, "the aliases go in a circle" if circle else f"more than {MAX_CHAIN} aliases")
             return False
         if self._trace is not None:
@@ -209,18 +209,18 @@ class Walk(LocalData):
             return addresses  # All that is not ours goes through forwarders: the limits of questions are for that.
         load, costs, zone = self._known.load, self._known.costs, job.zone or b"\0"
         if load.zone_is_full(zone):
-            self.limits.add("zone")
+            self.limits |= {"zone"}
             return []
         if load.server_most:
             free = [each for each in addresses if not load.server_is_full(each)]
             if addresses and not free:
-                self.limits.add("server")
+                self.limits |= {"server"}
             addresses = free
         if costs.are_none or not addresses:
             return addresses
         cheap = [each for each in addresses if not costs.is_too_much(each, zone, now_s)]
         if not cheap:
-            self.limits.add("work")
+            self.limits |= {"work"}
         return cheap
 
     def _ask_above(self, job: Job, zone: bytes, now_s: float) -> None:
@@ -280,9 +280,9 @@ class Walk(LocalData):
             if name in job.looked_for or job.is_underway(name) or self._has_way(job, name, now_s):
                 continue
             if self._lookups >= MAX_LOOKUPS:
-                self.limits.add("lookups")
+                self.limits |= {"lookups"}
                 return False
-            job.looked_for.add(name)
+            job.looked_for |= {name}
             missing = [rdtype for rdtype in ((A, AAAA) if ipv6 and name not in job.glue else (A,))
                        if self._known.cached(name, rdtype, now_s) is None]
             if not missing:
@@ -315,7 +315,7 @@ class Walk(LocalData):
         most = MAX_FOR_NAMES if len(whose) > 1 else MAX_FOR_NAMES_HIGH
         counts = self._for_names
         if max([counts.get(each, 0) for each in whose]) >= most:
-            self.limits.add("lookups")
+            self.limits |= {"lookups"}
             if not job.waiting:
                 self._end(job, EDE_OTHER, "too many queries for addresses of name servers", keep=False)
             return False
@@ -395,7 +395,7 @@ class Walk(LocalData):
             return
         parent.children -= 1
         if outcome.rcode == NXDOMAIN:
-            parent.missing.add(job.name)
+            parent.missing |= {job.name}
         if outcome.rcode == NOERROR:
             found = [Address(host_of(rdata), self._known.port) for rrset in outcome.answer if rrset.rdtype == job.qtype
                      for rdata in rrset.rdatas[:_ADDRESSES_KEPT]]

@@ -35,7 +35,8 @@ class Silent(Transport):
 
     def __init__(self, registry: Registry, turn_s: float) -> None:
         self.cpu_s = 0.0
-        super().__init__(registry, pace=Pace(turn_s=turn_s, shared_s=turn_s, clock=lambda: self.cpu_s, cpu_clock=lambda: self.cpu_s))
+        pace = Pace(turn_s=turn_s, shared_s=turn_s, clock=lambda: self.cpu_s, cpu_clock=lambda: self.cpu_s)
+        super().__init__(registry, pace=pace)
         self.asked: list[tuple[Ask, Events]] = []
 
     def send(self, ask: Ask, events: Events) -> None:

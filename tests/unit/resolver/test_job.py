@@ -24,10 +24,9 @@ def job(name: str = "www.example.org.", qtype: int = A, parent: Job | None = Non
 def test_a_new_step_knows_nothing_of_the_last_one() -> None:
     made = job()
     made.asks[ONE] = made.silent[ONE] = 2
-    for each in (made.over_tcp, made.spent, made.cased, made.unreachable):
-        each.add(ONE)
+    made.over_tcp = made.spent = made.cased = made.unreachable = frozenset({ONE})
     made.bad, made.waiting, made.shown, made.children, made.names_tried = True, 3, 2, 1, 4
-    made.looked_for.add(wire("ns.example.org."))
+    made.looked_for |= {wire("ns.example.org.")}
     made.new_step()
     assert (made.step, made.visit, made.bad, made.waiting) == (1, 0, False, 0)
     assert not any((made.asks, made.silent, made.over_tcp, made.spent, made.cased, made.unreachable))
