@@ -181,7 +181,7 @@ def test_a_name_server_is_looked_for_unless_it_has_a_way() -> None:
         job = resolution._top
         job.glue = {name: glue}
         if trouble == "unreachable":
-            job.unreachable.add(six)
+            job.unreachable |= {six}
         elif trouble == "silent":
             job.silent[six] = 1
         elif trouble:
