@@ -77,11 +77,11 @@ class Aside:
         """Remove an RRset that stands here as it is given."""
         self._txn.delete(_row(key, *place(rrset)), db=self._table)
 
-    def rows(self, key: bytes) -> Generator[RRset]:
-        """Yield the RRsets of a name that are not served, in the order in which they would be."""
+    def rows(self, key: bytes, *, after: Place | None = None) -> Generator[RRset]:
+        """Yield the RRsets of a name that are not served, in the order in which they would be; those behind a place."""
         prefix = _prefix(key)
         with self._txn.cursor(self._table) as cursor:
-            if not cursor.set_range(prefix):
+            if not cursor.set_range(prefix if after is None else _row(key, *after) + b"\0"):
                 return
             for row_key, raw in cursor:
                 if not row_key.startswith(prefix) or row_key[16] == _METADATAS:

@@ -1,19 +1,23 @@
 """Checks the stored digests of a running view: hashes its records again, a few names at a time.
 
-No snapshot is held: each step is a short transaction. A zone that changes during its check has another row at the end
-of it, so it gets the verdict CHANGED, and a change is never taken for damage.
+No snapshot is held: each step is a short transaction, in which RRsets are only read; they are hashed after it. A name
+may hold many MB, so a step may end within one. A zone that changes during its check has another row at the end of it,
+so it gets the verdict CHANGED, and a change is never taken for damage.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 import msgspec
 
-from streamdns.dns.node import CONTESTED, HAS_SOA
+from streamdns.dns.node import BEYOND, CONTESTED, HAS_SOA, RRset, decode
 from streamdns.view import candidates as rows
+from streamdns.view.aside import Place, place
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
 from streamdns.view.keys import owner_of, subtree
 from streamdns.view.reader import Inspector
@@ -32,6 +36,10 @@ class Verdict(Enum):
     CHANGED = "changed"
 
 
+#: A step reads the RRset that goes beyond so many octets, and no more.
+_MOST_OCTETS = 65_536
+
+
 @dataclass(slots=True)
 class _Open:
     """A zone whose names are being hashed; `row` is its row as it was at the first of them."""
@@ -40,6 +48,22 @@ class _Open:
     row: ZoneRow | None
     total: int = 0
     garbage: bool = False
+
+
+class _Read(NamedTuple):
+    """An RRset that was read and is to be hashed: the zone that it is of, its owner, and records that count."""
+
+    zone: _Open | None
+    owner: bytes
+    records: bytes
+
+
+class _Closed(NamedTuple):
+    """A zone whose last name was read: its row at that moment, and whether it had claimed all of its names."""
+
+    zone: _Open
+    row: ZoneRow | None
+    settled: bool
 
 
 @dataclass(slots=True)
@@ -52,61 +76,103 @@ class Audit:
     view: Verdict | None = None
     _stack: list[_Open] = field(default_factory=list)
     _next: bytes | None = None
+    _beside: Place | None = None
+    """Of the next name the node was read, and what stands beside it as far as this."""
+    _todo: list[_Read | _Closed] = field(default_factory=list)
+    _octets: int = 0
     _total: int = 0
     _garbage: bool = False
     _begun: tuple[bytes, int, int] | None = None
 
-    def step(self, store: Store, *, most: int) -> bool:
-        """Hash up to `most` more names; return whether any are left. Raises ViewError."""
+    def step(
+        self, store: Store, *, most: int, hashed: Callable[[bytes, bytes], int] = rrset_hash,
+        pause: Callable[[], object] = bool,
+    ) -> bool:
+        """Read up to `most` more names and hash them; return whether any are left. Raises ViewError.
+
+        `hashed` does what rrset_hash does; `pause` is called after each RRset, when no transaction is open.
+        """
         with reported(store.path), Inspector(store) as view:
             state = view.state
             now = state.digest, state.applied, state.rejected
             if self._begun is None:
                 self._begun = now
-            self._next, begin = None, self._next or self.within
-            for count, (key, raw) in enumerate(view.walk(begin, self.within)):
-                if count == most:
-                    self._next = key
-                    break
-                self._look(view, key, raw)
-            if self._next is not None:
-                return True
-            while self._stack:
+            more = self._read(view, most)
+            while self._stack and not more:
                 self._close(view)
-            if not self.within:
-                wrong = self._garbage or self._total & MODULUS_MASK != int.from_bytes(state.digest, "big")
-                self.view = Verdict.CHANGED if now != self._begun else Verdict.WRONG if wrong else Verdict.RIGHT
-            return False
+        for each in self._todo:
+            if isinstance(each, _Closed):
+                self.zones[each.zone.apex] = _verdict(each)
+                continue
+            total = hashed(each.owner, each.records)
+            self._total += total
+            if each.zone is not None:
+                each.zone.total += total
+            pause()
+        self._todo.clear()
+        if not more and not self.within:
+            wrong = self._garbage or self._total & MODULUS_MASK != int.from_bytes(state.digest, "big")
+            self.view = Verdict.CHANGED if now != self._begun else Verdict.WRONG if wrong else Verdict.RIGHT
+        return more
 
-    def _look(self, view: Inspector, key: bytes, raw: bytes) -> None:
+    def _read(self, view: Inspector, most: int) -> bool:
+        """Read names until there are `most`, or enough octets; return whether any are left."""
+        begin, self._next, self._octets = self._next or self.within, None, 0
+        for count, (key, raw) in enumerate(view.walk(begin, self.within)):
+            if self._beside is not None and key != begin:
+                self._beside = None  # The name that was being read is gone.
+            if count == most or self._octets > _MOST_OCTETS or not self._look(view, key, raw):
+                self._next = key
+                return True
+        return False
+
+    def _look(self, view: Inspector, key: bytes, raw: bytes) -> bool:
+        """Read one name; return whether that was all of it."""
         while self._stack and not key.startswith(subtree(self._stack[-1].apex)):
             self._close(view)
-        self.names += 1
         try:
-            if raw[0] & HAS_SOA:
-                self._stack.append(_Open(key, _row(view, key)))
-            total = _contribution(view, key, raw)
+            if self._beside is None:
+                self.names += 1
+                if raw[0] & HAS_SOA:
+                    self._stack.append(_Open(key, _row(view, key)))
+                for rrset in decode(raw):
+                    self._take(view, key, rrset)
+            if raw[1] & BEYOND:
+                for rrset in view.aside.rows(key, after=self._beside):
+                    if self._octets > _MOST_OCTETS:
+                        return False
+                    self._take(view, key, rrset)
+                    self._beside = place(rrset)
         except _GARBAGE:
             self._garbage = True
             if self._stack:
                 self._stack[-1].garbage = True
-            return
-        self._total += total
-        if self._stack:
-            self._stack[-1].total += total
+        self._beside = None
+        return True
+
+    def _take(self, view: Inspector, key: bytes, rrset: RRset) -> None:
+        """Keep what counts of an RRset in the digest, to be hashed."""
+        counted: bytes | None = rrset.records
+        if rrset.flags & CONTESTED:
+            counted = rows.in_digest(view.candidates(key, rrset.rdtype), view.state.topics)
+        if counted is not None:
+            self._octets += len(counted)
+            self._todo.append(_Read(self._stack[-1] if self._stack else None, owner_of(key), counted))
 
     def _close(self, view: Inspector) -> None:
         zone = self._stack.pop()
-        row = _row(view, zone.apex)
-        if row is None or zone.row is None:
-            # No such zone, or its row cannot be read; the latter is wrong as long as it does not change.
-            verdict = Verdict.CHANGED if (row is None) != (zone.row is None) else Verdict.WRONG
-        elif row != zone.row or row.cursor is not None or view.state.pending_zones:
-            verdict = Verdict.CHANGED
-        else:
-            wrong = zone.garbage or zone.total & MODULUS_MASK != int.from_bytes(row.digest, "big")
-            verdict = Verdict.WRONG if wrong else Verdict.RIGHT
-        self.zones[zone.apex] = verdict
+        self._todo.append(_Closed(zone, _row(view, zone.apex), not view.state.pending_zones))
+
+
+def _verdict(closed: _Closed) -> Verdict:
+    zone, row, settled = closed
+    if row is None or zone.row is None:
+        # No such zone, or its row cannot be read; the latter is wrong as long as it does not change.
+        return Verdict.CHANGED if (row is None) != (zone.row is None) else Verdict.WRONG
+    if row != zone.row or row.cursor is not None or not settled:
+        return Verdict.CHANGED
+    wrong = zone.garbage or zone.total & MODULUS_MASK != int.from_bytes(row.digest, "big")
+    return Verdict.WRONG if wrong else Verdict.RIGHT
 
 
 def _row(view: Inspector, apex: bytes) -> ZoneRow | None:
@@ -114,14 +180,3 @@ def _row(view: Inspector, apex: bytes) -> ZoneRow | None:
         return view.zone(apex)
     except _GARBAGE:
         return None
-
-
-def _contribution(view: Inspector, key: bytes, raw: bytes) -> int:
-    """Sum the hashes of those RRsets of a node that count in the digest."""
-    owner, total = owner_of(key), 0
-    for rrset in view.every(key, raw):
-        counted: bytes | None = rrset.records
-        if rrset.flags & CONTESTED:
-            counted = rows.in_digest(view.candidates(key, rrset.rdtype), view.state.topics)
-        total += 0 if counted is None else rrset_hash(owner, counted)
-    return total

@@ -15,7 +15,10 @@ from streamdns.errors import ViewError
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
+from streamdns.runtime.native import LowPriorityThread
+from streamdns.runtime.turns import Stint
 from streamdns.view.audit import Audit, Verdict
+from streamdns.view.digest import rrset_hash
 from streamdns.view.keys import owner_of, subtree
 from streamdns.view.view import View
 
@@ -26,6 +29,7 @@ _REST = 3.0
 _LEAST_REST_S = 0.0002
 _TRIES = 3
 _MOST_ZONES = 100
+_LONG_OCTETS = 2_048
 
 
 class _Swapped(Exception):
@@ -44,6 +48,7 @@ class Auditor(Service):
         self._view, self._progress, self._interval_s = view, progress, interval_s
         self._now_s, self._elapsed_s = now_s, elapsed_s
         self._stopping = Event()
+        self._thread = LowPriorityThread()
         self.last: Report | None = None
         self._audits = registry.counter("view.audits")
         registry.callback("view.audit_wrong", lambda: len(self.wrong()))
@@ -62,6 +67,7 @@ class Auditor(Service):
                     _log.error("view.audit_failed", zones="", error=str(err))
             took_s = self._elapsed_s() - began_s
             self._stopping.wait(max(self._interval_s - took_s, took_s))
+        self._thread.close()
 
     def stop(self) -> None:
         """End after the names that are being hashed."""
@@ -99,12 +105,18 @@ class Auditor(Service):
         return False
 
     def _pass(self, within: bytes) -> Audit:
-        audit, store = Audit(within), self._view.store
+        audit, store, stint = Audit(within), self._view.store, Stint()
         more = True
         while more and not self._stopping.is_set():
             if self._view.store is not store:
                 raise _Swapped
             began_s = time.perf_counter()
-            more = audit.step(store, most=_CHUNK_NAMES)
+            more = audit.step(store, most=_CHUNK_NAMES, hashed=self._hashed, pause=stint)
             gevent.sleep(max(_LEAST_REST_S, _REST * (time.perf_counter() - began_s)))
         return audit
+
+    def _hashed(self, owner: bytes, records: bytes) -> int:
+        """Hash an RRset; a long one may have thousands of records, whose order alone would take the loop too long."""
+        if len(records) <= _LONG_OCTETS:
+            return rrset_hash(owner, records)
+        return self._thread.run(rrset_hash, owner, records)

@@ -15,6 +15,7 @@ import dns.rcode
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy
+from streamdns.dns.wire import MOST_OPTIONS
 from tests.fuzz.work import lines
 from tests.unit.dns.answering import Memory
 
@@ -48,7 +49,7 @@ def seeds(rng: random.Random) -> Iterator[bytes]:
         for tcp in (b"\0", b"\1"):
             yield tcp + option(10, data)
             yield tcp + option(3, b"") + option(10, data) + option(11, b"") + option(15, b"\0\0")
-    for count in (2, 127, 128, 129):
+    for count in (2, MOST_OPTIONS, MOST_OPTIONS + 1, 128):
         yield b"\0" + option(65001, b"") * count
         yield b"\0" + option(10, b"clientck") * count
     yield b"\0" + option(8, b"\0\1\x18\0\xc0\0\2") + option(12, bytes(300))
@@ -118,6 +119,6 @@ def _parsed(options: bytes) -> dict[int, bytes] | None:
         at += 4 + length
         count += 1
     cookie = found.get(10)
-    if count > 128 or (cookie is not None and len(cookie) != 8 and not 16 <= len(cookie) <= 40):
+    if count > MOST_OPTIONS or (cookie is not None and len(cookie) != 8 and not 16 <= len(cookie) <= 40):
         return None
     return found

@@ -16,6 +16,7 @@ from streamdns.dns.rdata import type_from_text
 from streamdns.events.batch import Batch, Record
 from streamdns.view import aside, verify
 from streamdns.view.audit import Audit, Verdict
+from streamdns.view.digest import rrset_hash
 from streamdns.view.keys import node_key
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store
@@ -214,3 +215,44 @@ def test_the_most_that_special_types_take_has_its_room() -> None:
     assert aside.MOST_OCTETS >= 3 * 65_000
     assert aside.MOST_RRSETS + len(ALWAYS) == 256
     assert {type_from_text(each) for each in ALWAYS} == aside._ALWAYS
+
+
+def test_an_audit_takes_a_name_of_many_octets_in_many_steps(stores: tuple[Store, Store, Store]) -> None:
+    """A step reads a bounded number of octets, and hashes them when its transaction is over; all are hashed in the end.
+
+    What is beside the node changes meanwhile: that is never taken for damage.
+    """
+    store = stores[0]
+    write(store, [zone(0), *(record(f"TYPE{40_000 + number}", 20_000, 1 + number) for number in range(60))])
+    audit, octets = Audit(), list[int]()
+    more = True
+    while more:
+        hashed: list[int] = []
+
+        def hash_one(owner: bytes, records: bytes, into: list[int] = hashed) -> int:
+            with store.begin(write=True):  # Were a transaction open, LMDB would not begin this one.
+                into.append(len(records))
+            return rrset_hash(owner, records)
+
+        more = audit.step(store, most=1000, hashed=hash_one)
+        octets.append(sum(hashed))
+    assert (audit.view, set(audit.zones.values()), audit.names) == (Verdict.RIGHT, {Verdict.RIGHT}, 2)
+    assert sum(octets) > 60 * 20_000
+    # One node, or 64 KiB and an RRset.
+    assert max(octets) < aside.MOST_OCTETS + 65_536 + 20_100
+    assert len(octets) > 10
+
+
+def test_changes_of_a_name_in_the_middle_of_its_audit_are_no_damage(stores: tuple[Store, Store, Store]) -> None:
+    store, chance = stores[0], random.Random(3)
+    write(store, [zone(0), *(record(f"TYPE{40_000 + number}", 20_000, 1 + number) for number in range(40))])
+    at, steps = 100, 0
+    for _ in range(8):
+        audit = Audit()
+        while audit.step(store, most=1000):
+            steps += 1
+            if chance.random() < 0.4:
+                at += 1
+                write(store, [record(f"TYPE{40_000 + chance.randrange(60)}", chance.choice([-1, 20_000, 20_001]), at)])
+        assert Verdict.WRONG not in (*audit.zones.values(), audit.view)
+    assert steps > 20
