@@ -77,7 +77,7 @@ class Audit:
     _stack: list[_Open] = field(default_factory=list)
     _next: bytes | None = None
     _beside: Place | None = None
-    """Of the next name the node was read, and what stands beside it as far as this."""
+    """Of the next name the node was read, and what stands beside it as far as this place."""
     _todo: list[_Read | _Closed] = field(default_factory=list)
     _octets: int = 0
     _total: int = 0
@@ -137,6 +137,7 @@ class Audit:
                     self._stack.append(_Open(key, _row(view, key)))
                 for rrset in decode(raw):
                     self._take(view, key, rrset)
+                self._beside = 0, 0
             if raw[1] & BEYOND:
                 for rrset in view.aside.rows(key, after=self._beside):
                     if self._octets > _MOST_OCTETS:
