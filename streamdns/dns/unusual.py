@@ -5,6 +5,7 @@ Everything is refused up front, in the order in which a message is read; what re
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Protocol
@@ -31,6 +32,7 @@ from streamdns.dns.wire import (
     MAILB,
     MAX_MESSAGE,
     MAX_UDP_PLAIN,
+    MOST_ADDITIONAL,
     NO_RECORDS,
     NOTAUTH,
     NOTIFY,
@@ -58,6 +60,7 @@ from streamdns.dns.wire import (
     option,
     parse_edns,
     parse_options,
+    record_end,
     with_option,
 )
 
@@ -67,6 +70,7 @@ _OTHER_OPTIONS = 11 + 4 + 28 + 6 + 6
 #: Types that may be asked for and are never stored; ANY is not one of them.
 NO_DATA_TYPES = frozenset((OPT, TKEY, TSIG, IXFR, AXFR, MAILB, MAILA))
 
+_COUNTS = struct.Struct(">HHHH").unpack_from
 _INSTANCE_NAMES = (b"\x02id\x06server\0", b"\x08hostname\x04bind\0")
 _VERSION_NAMES = (b"\x07version\x06server\0", b"\x07version\x04bind\0")
 
@@ -92,21 +96,23 @@ def reply(answerer: Responder, packet: bytes, tcp: bool, slot: int) -> bytes | N
         return None
     opcode = packet[2] >> 3 & 15
     if opcode not in (QUERY, NOTIFY):
-        return header_only(answerer, packet, NOTIMP)
+        return header_only(answerer, packet, NOTIMP, opt_of_refusal(answerer, packet))
     if packet[4:6] != b"\0\1":
         return header_only(answerer, packet, FORMERR)
+    edns: Edns | None = None
     try:
         end = question_end(packet)
         if opcode == NOTIFY:
             # There are no secondaries: no notification is expected from anybody (RFC 1996 §3.11).
-            return with_question(answerer, packet, end, NOTAUTH, b"")
+            return with_question(answerer, packet, end, NOTAUTH, opt_of_refusal(answerer, packet))
         if packet[6:10] != b"\0\0\0\0":
             return header_only(answerer, packet, FORMERR)
         edns = parse_edns(packet, end, packet[10] << 8 | packet[11])
         limit = reply_limit(answerer, edns, tcp, slot)
         opt = b"" if edns is None else answer_edns(answerer, edns, tcp, slot, room=limit - end)
     except FormatError:
-        return header_only(answerer, packet, FORMERR)
+        # Without an OPT record the client would take it that there is no EDNS here (RFC 6891 §7).
+        return header_only(answerer, packet, FORMERR, plain_opt(answerer, edns))
     if edns is not None and edns.version > 0:
         opt = opt_record(answerer.policy.edns_size, edns.do, b"", BADVERS)
         return with_question(answerer, packet, end, BADVERS, opt)
@@ -132,6 +138,28 @@ def options(answerer: Responder, packet: bytes, end: int, tcp: bool, slot: int) 
         return limit, answer_edns(answerer, edns, tcp, slot, room=limit - end)
     except FormatError:
         return None
+
+
+def opt_of_refusal(answerer: Responder, packet: bytes) -> bytes:
+    """The OPT record for the reply to a message that is refused whatever it says (RFC 6891 §6.1.1).
+
+    b"" where the message has none, or none that can be found in the sections of a query.
+    """
+    questions, answers, authorities, additional = _COUNTS(packet, 4)
+    if questions > 1 or answers + authorities > MOST_ADDITIONAL:
+        return b""
+    try:
+        at = question_end(packet) if questions else HEADER_SIZE
+        for _ in range(answers + authorities):
+            at = record_end(packet, at)
+        return plain_opt(answerer, parse_edns(packet, at, additional))
+    except FormatError:
+        return b""
+
+
+def plain_opt(answerer: Responder, edns: Edns | None) -> bytes:
+    """The OPT record without options for a reply to somebody who sent one; b"" for others."""
+    return b"" if edns is None else answerer.opt_do if edns.do else answerer.opt_plain
 
 
 def by_class_and_type(answerer: Responder, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:
@@ -204,7 +232,7 @@ def answer_edns(answerer: Responder, edns: Edns, tcp: bool, slot: int, *, room: 
         elif code == OPT_KEEPALIVE and tcp:
             options[code] = min(policy.keepalive_s * 10, 65535).to_bytes(2, "big")
     if not options:
-        return answerer.opt_do if edns.do else answerer.opt_plain
+        return plain_opt(answerer, edns)
     return opt_record(policy.edns_size, edns.do, b"".join([option(code, data) for code, data in options.items()]))
 
 
@@ -219,7 +247,7 @@ def cut_short(answerer: Responder, packet: bytes, reply: bytes, slot: int | None
     if edns is None:
         opt = b""
     elif slot is None:
-        opt = answerer.opt_do if edns.do else answerer.opt_plain
+        opt = plain_opt(answerer, edns)
     else:
         opt = answer_edns(answerer, edns, False, slot, room=MAX_UDP_PLAIN - end)
     counts = ONLY_OPT if opt else NO_RECORDS
@@ -241,10 +269,11 @@ def cookie_of(packet: bytes) -> bytes:
     return next((data for code, data in edns.options if code == OPT_COOKIE), b"") if edns is not None else b""
 
 
-def header_only(answerer: Responder, packet: bytes, rcode: int) -> bytes:
-    """An error without sections: the message could not be read, or is of no kind that is served."""
+def header_only(answerer: Responder, packet: bytes, rcode: int, opt: bytes = b"") -> bytes:
+    """An error without a question: the message could not be read, or is of no kind that is served."""
     count(answerer, 0, rcode)
-    return packet[:2] + bytes((QR | packet[2] & (0x78 | RD), rcode)) + b"\0" * 8
+    head = packet[:2] + bytes((QR | packet[2] & (0x78 | RD), rcode))
+    return head + b"\0\0\0\0\0\0\0" + (b"\1" + opt if opt else b"\0")
 
 
 def servfail(answerer: Responder, packet: bytes) -> bytes | None:

@@ -76,6 +76,15 @@ def skip_name(packet: bytes, at: int) -> int:
     raise FormatError
 
 
+def record_end(packet: bytes, at: int) -> int:
+    """The offset behind a record; raises FormatError."""
+    at = skip_name(packet, at)
+    end = at + 10 + int.from_bytes(packet[at + 8 : at + 10], "big")
+    if end > len(packet):
+        raise FormatError
+    return end
+
+
 #: Records behind the question that a query may have: OPT, and a signature.
 MOST_ADDITIONAL = 3
 #: EDNS options of a query: clients send two or three, tools that try all of them ten; looking at each takes time.

@@ -123,7 +123,7 @@ def check(data: bytes, *, whole: bool) -> None:
     assert len(reply) <= (65535 if tcp else policy.edns_size), "longer than a datagram may be"
     rcode = reply[3] & 15
     if reply[4:6] == b"\0\0":
-        assert len(reply) == 12, "something stands where there is no question"
+        assert len(reply) == 12 or (len(reply), reply[11:15]) == (23, b"\1\0\0\x29"), "something stands there"
         assert rcode, "no error, and no question"
     elif rcode in (1, 4, 5) and reply[6:8] == b"\0\0":
         # An error brings nothing but what the question brought, and an OPT record with the options asked for.
@@ -160,10 +160,12 @@ def _whole(responder: Responder, packet: bytes, reply: bytes, *, tcp: bool) -> N
         end = 12 + len(asked.name.to_wire()) + 4
         assert reply[12:end] == packet[12:end], "another question, or another case of it"
         size = _announced(packet, end)
-        if size is None:
+        if message.opcode() != dns.opcode.QUERY:
+            assert len(reply) <= end + 11, "a long refusal"
+        elif size is None:
             assert message.edns < 0, "EDNS without being asked for it"
             assert tcp or len(reply) <= 512
-        elif message.opcode() == dns.opcode.QUERY:
+        else:
             assert message.edns == 0, "no EDNS though it was asked for"
             assert tcp or len(reply) <= max(512, min(size, answerer.policy.edns_size))
     everything = dns.message.from_wire(reply, one_rr_per_rrset=True)

@@ -89,3 +89,34 @@ def test_more_options_than_anybody_sends_are_refused_before_they_are_looked_at()
         assert reply[3] & 15 == FORMERR
         counted.append(lines(partial(made.reply, packet, False, 0), most=300))
     assert counted[0] == counted[1] == counted[2]
+
+
+@pytest.mark.parametrize("opcode", [*range(1, 16)])
+@pytest.mark.parametrize("answers", [0, 1, 3])
+@pytest.mark.parametrize("flags", [None, 0, 0x8000])
+def test_what_is_refused_by_its_opcode_has_an_opt_record_where_it_came_with_one(
+    opcode: int, answers: int, flags: int | None,
+) -> None:
+    """RFC 6891 §6.1.1; Knot and BIND do so as well. The SOA that a NOTIFY may bring (RFC 1996 §3.7) is passed over."""
+    record = b"\xc0\x0c\0\6\0\1\0\0\0\1\0\26" + b"\0\0" + bytes(20)
+    opt = b"" if flags is None else b"\0" + struct.pack(">HHBBHH", 41, 4096, 0, 0, flags, 0)
+    query = dns.message.make_query("example", "SOA", id=7).to_wire()
+    packet = query[:2] + bytes((opcode << 3, 0)) + struct.pack(">HHHH", 1, answers, 0, flags is not None) + query[12:]
+    reply = _made().reply(packet + record * answers + opt, False, 0)
+    assert reply is not None
+    read = dns.message.from_wire(reply)
+    assert (read.edns, read.opcode(), read.rcode()) == (-1 if flags is None else 0, opcode, 9 if opcode == 4 else 4)
+    assert bool(read.ednsflags & 0x8000) == bool(flags)
+    # Where the sections are not those of a query nobody looks for it, and the reply is the same without.
+    for broken in (packet + record * answers + opt[:-1], packet + record * 4 + opt, packet[:14]):
+        reply = _made().reply(broken, False, 0)
+        assert reply is not None
+        assert reply[2] & 0x80
+
+
+def test_a_bad_cookie_does_not_look_as_if_there_were_no_edns() -> None:
+    """RFC 7873 §5.2.2 wants FORMERR; without an OPT record clients would ask without EDNS from then on."""
+    reply = _made().reply(_query("ns.example", "A", _cookie(b"1234567"), flags=0x8000), False, 0)
+    assert reply is not None
+    read = dns.message.from_wire(reply)
+    assert (read.rcode(), read.edns, bool(read.ednsflags & 0x8000)) == (FORMERR, 0, True)
