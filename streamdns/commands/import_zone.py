@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Iterable
 
 from streamdns.commands import CommandError, zonefile
+from streamdns.commands.acceptance import Acceptance
 from streamdns.commands.change_order import phases
 from streamdns.commands.log_reader import Key, LogState, standing
-from streamdns.commands.log_writer import check_target, interruptible, send_phases
+from streamdns.commands.log_writer import check_target, interruptible, send_phases, target_topic
 from streamdns.commands.output import note, printable
-from streamdns.commands.publish import encode, metadatas
+from streamdns.commands.publish import metadatas
 from streamdns.commands.zone_changes import Changes, compare
 from streamdns.commands.zonefile import FileRRset, FileRRsets
 from streamdns.dns import name, rdata
@@ -129,7 +130,7 @@ def _events(
 
     Each phase is a millisecond younger than the one before: where a reader has to choose, it goes by that.
     """
-    provenance = metadatas(args.producer, now_ms)
+    provenance, accepts = metadatas(args.producer, now_ms), Acceptance(settings, target_topic(settings, args.topic))
     found: list[list[LogEvent]] = []
     for number, keys in enumerate(written):
         events: list[LogEvent] = []
@@ -138,9 +139,7 @@ def _events(
             rrset = wanted.get(key, FileRRset(0, args.zonefile))
             records = [{"content": rdata.to_text(rdtype, wire), "ttl": rrset.ttl} | provenance for wire in rrset.rdatas]
             try:
-                event_key, value = encode(
-                    name.to_text(owner), rdata.type_to_text(rdtype), records, default_ttl=settings.default_ttl
-                )
+                event_key, value = accepts.encode(name.to_text(owner), rdata.type_to_text(rdtype), records)
             except ValueError as err:
                 raise CommandError(f"{rrset.where}: {err}") from err
             events.append((event_key, value, now_ms + number))

@@ -18,6 +18,7 @@ from streamdns.settings import Settings
 from streamdns.sources.base import Source
 from streamdns.sources.file import FileSource
 from streamdns.view import candidates as rows
+from streamdns.view.apexes import fence_of
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.keys import LOCAL_TOPIC, ROOT, node_key, owner_of, prefixes, subtree
 from streamdns.view.reader import ALL, Inspector
@@ -156,7 +157,7 @@ def _pulsar_source(settings: Settings) -> Source:
 
 class _State:
     def __init__(self, settings: Settings, key: bytes, *, alone: bool) -> None:
-        self._settings = settings
+        self._settings, self._fence = settings, fence_of(settings)
         self._key, self._alone = key, alone
         self._within = subtree(key)
         self._above = prefixes(key)[:-1]
@@ -218,6 +219,7 @@ class _State:
             if record.error is not None:
                 raise BadEvent(record.error)
             decoded = event.decode(record.key, record.value, default_ttl=self._settings.default_ttl)
+            self._fence.check(decoded, record.topic)
         except BadEvent:
             kept = known.get(mine, Candidate(rows.NONE, True, record.position, 0, 0, b"", b""))
             known[mine] = kept._replace(rejected=True)

@@ -11,6 +11,7 @@ from streamdns.commands import CommandError
 from streamdns.commands.output import Progress, note
 from streamdns.errors import SourceError
 from streamdns.settings import Settings
+from streamdns.sources.filelog import TOPIC
 from streamdns.sources.sink import FileSink, LogEvent, Sink
 
 #: Events that are appended and synced together.
@@ -70,6 +71,11 @@ def check_target(settings: Settings, topic: str | None) -> None:
         _topic(settings, topic)
     elif topic is not None:
         raise CommandError(f"--topic is for Kafka, and DNS_SOURCE is {settings.source}")
+
+
+def target_topic(settings: Settings, topic: str | None) -> str:
+    """Return the topic that events are written to, by the name that the nodes know; raises CommandError."""
+    return _topic(settings, topic) if settings.source == "kafka" else TOPIC
 
 
 def _topic(settings: Settings, topic: str | None) -> str:

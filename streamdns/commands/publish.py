@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from streamdns.commands import CommandError
+from streamdns.commands.acceptance import Acceptance
 from streamdns.commands.caller import user_at_host
-from streamdns.commands.log_writer import CHUNK_EVENTS, check_target, interruptible, sending
+from streamdns.commands.log_writer import CHUNK_EVENTS, check_target, interruptible, sending, target_topic
 from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.present import published_ttl
 from streamdns.errors import BadEvent
-from streamdns.events import event
 from streamdns.events.message_id import position_text
 from streamdns.events.order import phase_of
 from streamdns.settings import Settings
@@ -39,13 +39,14 @@ def run(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
 def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     owner, rdtype, *contents = args.words
     timestamp = now_ms if args.timestamp is None else args.timestamp
+    accepts = Acceptance(settings, target_topic(settings, args.topic))
     records = [{"content": content} | metadatas(args.producer, now_ms) for content in contents]
     try:
-        encode(owner, rdtype, records, default_ttl=settings.default_ttl)
+        accepts.encode(owner, rdtype, records)
         ttl = published_ttl(args, settings)
         if ttl is not None:
             records = [{"ttl": ttl} | record for record in records]
-        key, value = encode(owner, rdtype, records, default_ttl=settings.default_ttl)
+        key, value = accepts.encode(owner, rdtype, records)
     except ValueError as err:
         raise CommandError(f"nothing was published: {err}") from err
     with sending(settings, topic=args.topic, total=1) as sink:
@@ -73,18 +74,6 @@ def _wait(args: argparse.Namespace, settings: Settings, placed: list[Placed]) ->
 def metadatas(producer: str | None, now_ms: int) -> dict[str, Any]:
     """Return the field of a record that says who made it and when."""
     return {"metadatas": {"createdAt": now_ms // 1000, "producer": producer or user_at_host()}}
-
-
-def encode(
-    name: str, rdtype: str, records: list[dict[str, Any]], *, default_ttl: int
-) -> tuple[bytes, bytes | None]:
-    """Key and value of an event that every server accepts; no records: a tombstone. Raises ValueError."""
-    try:
-        key, value = event.encode(name, rdtype, records)
-        event.decode(key, value, default_ttl=default_ttl)
-    except (BadEvent, TypeError) as err:
-        raise ValueError(str(err)) from err
-    return key, value if records else None
 
 
 class _BadLine(NamedTuple):
@@ -125,7 +114,8 @@ def _publish_stream(
 
 def _publish_file(file: IO[bytes], name: str, args: argparse.Namespace, settings: Settings, *, now_ms: int) -> int:
     total = file.seek(0, os.SEEK_END)
-    counts, late, bad = _check(file, name, total, settings.default_ttl)
+    accepts = Acceptance(settings, target_topic(settings, args.topic))
+    counts, late, bad = _check(file, name, total, accepts)
     good = sum(counts.values())
     if bad and not args.skip_bad:
         raise CommandError(f"nothing was published: {_count(bad, 'bad line')} (see --skip-bad)")
@@ -135,7 +125,7 @@ def _publish_file(file: IO[bytes], name: str, args: argparse.Namespace, settings
             sent = 0
             for phase in sorted(counts):
                 chunk: list[LogEvent] = []
-                for line in _lines(file, total, settings.default_ttl):
+                for line in _lines(file, total, accepts):
                     if isinstance(line, _GoodLine) and late.get(line.rrset, line.phase) == phase:
                         chunk.append(_dated(line.event, now_ms + phase))
                     if len(chunk) == CHUNK_EVENTS:
@@ -167,7 +157,7 @@ def _send(sink: Sink, chunk: list[LogEvent], placed: dict[tuple[str, int], Place
 
 
 def _check(
-    file: IO[bytes], name: str, total: int, default_ttl: int
+    file: IO[bytes], name: str, total: int, accepts: Acceptance
 ) -> tuple[Counter[int], dict[bytes, int], int]:
     """How many good lines each phase has, RRsets that are all of one phase, and how many lines are bad.
 
@@ -179,7 +169,7 @@ def _check(
     latest: dict[bytes, int] = {}
     late: dict[bytes, int] = {}
     with Progress(total, "checking") as progress:
-        for line in _lines(file, total, default_ttl):
+        for line in _lines(file, total, accepts):
             if isinstance(line, _BadLine):
                 bad += 1
                 if bad <= _SHOWN_PROBLEMS:
@@ -194,7 +184,7 @@ def _check(
             progress.at(file.tell())
     if late:
         counts = Counter()
-        for line in _lines(file, total, default_ttl):
+        for line in _lines(file, total, accepts):
             if isinstance(line, _GoodLine):
                 counts[late.get(line.rrset, line.phase)] += 1
     if bad > _SHOWN_PROBLEMS:
@@ -206,7 +196,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _lines(file: IO[bytes], size: int, default_ttl: int) -> Iterator[_GoodLine | _BadLine]:
+def _lines(file: IO[bytes], size: int, accepts: Acceptance) -> Iterator[_GoodLine | _BadLine]:
     """The events of the first `size` octets of a file of lines.
 
     What comes later has not been checked, and may be what is being published: the file can be the log itself.
@@ -228,7 +218,7 @@ def _lines(file: IO[bytes], size: int, default_ttl: int) -> Iterator[_GoodLine |
         try:
             if record.error is not None:
                 raise BadEvent(record.error)
-            decoded = event.decode(record.key, record.value, default_ttl=default_ttl)
+            decoded = accepts.decode(record.key, record.value)
         except BadEvent as err:
             yield _BadLine(number, err.reason)
             continue

@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from streamdns.commands import CommandError
+from streamdns.commands.acceptance import Acceptance
 from streamdns.commands.change_order import phases
 from streamdns.commands.log_reader import Key, Standing, standing_of
 from streamdns.commands.log_writer import CHUNK_EVENTS, interruptible, sending
 from streamdns.commands.node import milliseconds
 from streamdns.commands.output import Progress, moment, note, printable
-from streamdns.commands.publish import encode, metadatas
+from streamdns.commands.publish import metadatas
 from streamdns.commands.view_reader import looking, owner_from_text, producers
 from streamdns.dns import name, rdata
 from streamdns.dns.node import SOA, ttl_of, unpack_rdatas
@@ -231,6 +232,7 @@ def _events(
 ) -> list[list[_Placed]]:
     """The events of each phase, each later than what it undoes: where partitions disagree the newest stands."""
     provenance = metadatas(None, now_ms)
+    accepts = {topic: Acceptance(settings, topic) for topic in {each.topic for each in made.last.values()}}
     found: list[list[_Placed]] = []
     for number, keys in enumerate(written):
         events: list[_Placed] = []
@@ -242,8 +244,8 @@ def _events(
                 for wire in (unpack_rdatas(packed) if packed else ())
             ]
             try:
-                event_key, value = encode(
-                    name.to_text(owner), rdata.type_to_text(rdtype), records, default_ttl=settings.default_ttl
+                event_key, value = accepts[made.last[key].topic].encode(
+                    name.to_text(owner), rdata.type_to_text(rdtype), records
                 )
             except ValueError as err:
                 raise CommandError(f"{_text(key)}: {err}") from err

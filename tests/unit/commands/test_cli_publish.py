@@ -9,8 +9,10 @@ import time
 
 import pytest
 
+from streamdns.commands.acceptance import Acceptance
 from streamdns.commands.publish import CHUNK_EVENTS
 from streamdns.events import event
+from streamdns.settings import load
 from tests.unit.commands.test_cli import Commands
 
 
@@ -120,6 +122,48 @@ def test_what_the_log_would_reject_is_refused(run: Commands, words: tuple[str, .
     assert done.err.startswith("streamdns: nothing was published: ")
     assert done.err.count("\n") == 1
     assert not run.log.exists()
+
+
+@pytest.mark.parametrize(("setting", "value", "words", "said"), [
+    ("DNS_ZONES_ALLOW", "example.org", ("www.example.net", "A", "192.0.2.1"),
+     "www.example.net. is not below any name of DNS_ZONES_ALLOW"),
+    ("DNS_TOPIC_ZONES", "file=example.org", ("www.example.net", "A", "192.0.2.1"),
+     "www.example.net. is not below any name that DNS_TOPIC_ZONES has for topic file"),
+    ("DNS_ZONES", "", (".", "SOA", "ns. host. 1 2 3 4 5"), "DNS_ZONES has to name it"),
+])
+def test_what_the_fence_of_the_nodes_keeps_out_is_refused(
+    run: Commands, setting: str, value: str, words: tuple[str, ...], said: str,
+) -> None:
+    """By itself, in lines, and in a zone file: else it would be in the log, and in the quarantine of every node."""
+    if value:
+        run.set(**{setting: value})
+    done = run("publish", *words)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert said in done.err
+    owner, rdtype, content = words
+    stored = line(f"{owner}.|{rdtype}".replace("..|", ".|"), [{"name": owner, "type": rdtype, "content": content}])
+    done = run("publish", "--json", "-", stdin=stored)
+    assert done.code == 1
+    assert said in done.err
+    assert not run.log.exists()
+    run.ok("publish", *words[:2], "--delete")
+    run.log.unlink()
+    if value:
+        zone = run.folder / "zone"
+        zone.write_text("@ 300 SOA ns.example.net. host 1 2 3 4 5\n@ 300 NS ns.example.net.\n")
+        done = run("import", str(zone), "--origin", "example.net")
+        assert done.code == 1
+        assert setting in done.err
+        assert not run.log.exists()
+
+
+def test_the_fence_of_a_topic_is_that_of_the_events_for_it(run: Commands) -> None:
+    settings = load({"DNS_SOURCE": "kafka", "DNS_KAFKA_ADDRESS": "127.0.0.1:9", "DNS_KAFKA_TOPICS": "one two",
+                     "DNS_TOPIC_ZONES": "one=example.org"})
+    records = a_record("www.example.net.")
+    with pytest.raises(ValueError, match="DNS_TOPIC_ZONES has for topic one"):
+        Acceptance(settings, "one").encode("www.example.net.", "A", records)
+    assert Acceptance(settings, "two").encode("www.example.net.", "A", records)[0] == b"www.example.net.|A"
 
 
 def test_the_key_chooses_among_partitions(run: Commands) -> None:
