@@ -285,3 +285,9 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str], 
     if values.get("recursion_allow") == ():
         names = sorted({row.name for row in RESOLVER} & given - {"DNS_RECURSION_ALLOW"})
         warnings += [f"{name} has no effect while DNS_RECURSION_ALLOW is none" for name in names]
+    fences = "zones", "zones_allow", "topic_zones"
+    if any(not network.is_loopback for network in clients) and not any(values.get(each, True) for each in fences):
+        warnings.append(
+            "DNS_RECURSION_ALLOW lets other hosts use the resolver, and whoever writes to the log may answer them for "
+            "any name of the Internet: list the names that the log may hold in DNS_ZONES_ALLOW"
+        )

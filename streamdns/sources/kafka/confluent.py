@@ -72,13 +72,14 @@ class ConfluentClient(FetchingClient):
         return self._leaders[partition].id
 
     def _ask(self, leader: int, request: bytes) -> bytes:
+        limit = self._config.fetch_max_bytes, "DNS_KAFKA_FETCH_MAX_BYTES"
         # Brokers hang up on who was silent or logged in for long, sometimes twice. Asking again is no harm.
         for after in (ConnectionLost, HungUp, HungUp):
             try:
-                return self._connection(leader).ask(request, self._config.fetch_max_bytes)
+                return self._connection(leader).ask(request, *limit)
             except after:
                 self._hang_up(leader)
-        return self._connection(leader).ask(request, self._config.fetch_max_bytes)
+        return self._connection(leader).ask(request, *limit)
 
     def _connection(self, leader: int) -> Connection:
         connection = self._connections.get(leader)

@@ -72,10 +72,11 @@ class Connection:
         if self._config.mechanism:
             self._log_in()
 
-    def ask(self, request: bytes, most_bytes: int) -> bytes:
+    def ask(self, request: bytes, most_bytes: int, setting: str = "") -> bytes:
         """Send a request and give its reply, both without length, the reply without correlation, too.
 
-        Raises SourceError for a reply of more than `most_bytes`, and some more for what is not batches.
+        Raises SourceError for a reply of more than `most_bytes`, which `setting` says, and some more for what is not
+        batches.
         """
         if self._sock is None:
             raise ConnectionLost(f"{self._where}: the connection is closed")
@@ -84,7 +85,8 @@ class Connection:
                 self._sock.sendall(_LENGTH.pack(len(request)) + request)
                 (size,) = _LENGTH.unpack(self._receive(4))
                 if not 4 <= size <= most_bytes + _BESIDE_BYTES:
-                    raise SourceError(f"{self._where} sends {size} octets where at most {most_bytes} were asked for")
+                    limit = f"{setting}={most_bytes}" if setting else f"the {most_bytes} that were asked for"
+                    raise SourceError(f"{self._where} sends {size} octets, which is more than {limit}")
                 return bytes(self._receive(size)[4:])
         except OSError as error:
             raise ConnectionLost(f"{self._where}: {(error.strerror or str(error)).lower()}") from error

@@ -41,3 +41,17 @@ def test_what_is_warned_of(allow: str, address: str, gateways: list[str], told: 
     (warning,) = warnings(allow, address, *gateways)
     assert warning.startswith("DNS_RECURSION_ALLOW has ")
     assert told in warning
+
+
+@pytest.mark.parametrize(("settings", "warned"), [
+    ({"DNS_RECURSION_ALLOW": "private"}, True), ({"DNS_RECURSION_ALLOW": "loopback 192.0.2.0/24"}, True),
+    ({}, False), ({"DNS_RECURSION_ALLOW": "none"}, False), ({"DNS_RECURSION_ALLOW": "loopback"}, False),
+    ({"DNS_RECURSION_ALLOW": "private", "DNS_ZONES_ALLOW": "example.org"}, False),
+    ({"DNS_RECURSION_ALLOW": "private", "DNS_ZONES": "example.org"}, False),
+    ({"DNS_RECURSION_ALLOW": "private", "DNS_TOPIC_ZONES": "file=example.org"}, False),
+])
+def test_a_log_that_may_take_any_name_from_others_is_warned_of(settings: dict[str, str], warned: bool) -> None:
+    """Where other hosts trust the resolver, what a producer writes is the Internet to them."""
+    found = [each for each in load(settings).warnings if "any name of the Internet" in each]
+    assert len(found) == warned
+    assert all("DNS_ZONES_ALLOW" in each for each in found)
