@@ -293,7 +293,8 @@ class Answerer(ReadyAnswers):
             return b""
         cookie = self.cookies.answer(packet[end + 15 :], self.client(slot))
         opt = self.opt_do if packet[end + 7] & 0x80 else self.opt_plain
-        return b"%b%b%b" % (opt[:9], COOKIE_HEAD, cookie)
+        # Of these lengths every cookie has an answer.
+        return b"%b%b%b" % (opt[:9], COOKIE_HEAD, cookie or b"")
 
     def goes_on(self, packet: bytes) -> bool:
         """Whether a name that is not ours, or below a cut, is looked up elsewhere for this client."""

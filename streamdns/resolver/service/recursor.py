@@ -282,7 +282,8 @@ class Recursor(Service):
             return found
         waiter: Waiter[Outcome] = Waiter()
         found.join(client, waiter)
-        return waiter.get()
+        outcome: Outcome = waiter.get()
+        return outcome
 
     def polished(self, question: Question, outcome: Outcome) -> Outcome:
         """The outcome as it is given out: what was known last in place of a failure."""

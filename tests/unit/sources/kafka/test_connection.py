@@ -36,7 +36,7 @@ def broker() -> Iterator[int]:
     ("DNS_KAFKA_FETCH_MAX_BYTES", "DNS_KAFKA_FETCH_MAX_BYTES=1000"), ("", "the 1000 that were asked for"),
 ])
 def test_a_reply_that_is_too_long_is_not_read(broker: int, setting: str, limit: str) -> None:
-    connection = Connection(KafkaConfig(("127.0.0.1:1",), ("zones",)), "127.0.0.1", broker)
+    connection = Connection(KafkaConfig(addresses=("127.0.0.1:1",), topics=("zones",)), "127.0.0.1", broker)
     try:
         with pytest.raises(SourceError) as caught:
             connection.ask(b"request", 1000, setting)
