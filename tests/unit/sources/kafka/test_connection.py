@@ -13,7 +13,7 @@ from streamdns.errors import SourceError
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.connection import Connection
 
-_REPLY_OCTETS = 900_000
+_REPLY_OCTETS = 900_000_000
 
 
 def _announce(sock: Any, address: Any) -> None:
