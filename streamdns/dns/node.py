@@ -150,7 +150,7 @@ def records_alone(node: bytes, rdtype: int, topic: int, partition: int, *, owner
     if node[end : end + 6] != _PARTITION.pack(topic, partition):
         return None
     records = node[_SINGLE_START:end]
-    return _in_full(owner, rdtype, records) if owner and rdtype in COMPRESSIBLE else records
+    return in_full(owner, rdtype, records) if owner and rdtype in COMPRESSIBLE else records
 
 
 def has_names(node: bytes) -> bool:
@@ -159,7 +159,7 @@ def has_names(node: bytes) -> bool:
     return any(node[at] == 0 and node[at + 1] in COMPRESSIBLE for at in range(HEAD_SIZE, end, ENTRY_SIZE))
 
 
-def _in_full(owner: bytes, rdtype: int, records: bytes) -> bytes:
+def in_full(owner: bytes, rdtype: int, records: bytes) -> bytes:
     try:
         return expanded(owner, rdtype, records)
     except (IndexError, ValueError) as err:
@@ -179,7 +179,7 @@ def decode(node: bytes, *, owner: bytes = b"") -> list[RRset]:
         origin = Origin(topic, partition, position, timestamp, node[end_of_origin : end_of_origin + size])
         records = node[start:end]
         if owner and rdtype in COMPRESSIBLE:
-            records = _in_full(owner, rdtype, records)
+            records = in_full(owner, rdtype, records)
         rrsets.append(RRset(rdtype, flags, count, records, origin))
     return rrsets
 
@@ -219,7 +219,7 @@ def records_of(node: bytes, rdtype: int, *, owner: bytes = b"") -> bytes | None:
     if entry is None:
         return None
     records = node[entry[2] : entry[2] + entry[3]]
-    return _in_full(owner, rdtype, records) if owner and rdtype in COMPRESSIBLE else records
+    return in_full(owner, rdtype, records) if owner and rdtype in COMPRESSIBLE else records
 
 
 def any_type(node: bytes, *, hide_cname: bool) -> int:

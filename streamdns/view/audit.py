@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamdns.dns.node import BEYOND, CONTESTED, HAS_SOA, RRset, decode
+from streamdns.dns.compression import COMPRESSIBLE
+from streamdns.dns.node import BEYOND, CONTESTED, HAS_SOA, RRset, decode, in_full
 from streamdns.view import candidates as rows
 from streamdns.view.aside import Place, place
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
@@ -50,12 +51,19 @@ class _Open:
     garbage: bool = False
 
 
-class _Read(NamedTuple):
-    """An RRset that was read and is to be hashed: the zone that it is of, its owner, and records that count."""
+class Unhashed(NamedTuple):
+    """An RRset that was read, with the zone that it is of; `is_full`: its records are not compressed as in a node."""
 
     zone: _Open | None
     owner: bytes
+    rdtype: int
     records: bytes
+    is_full: bool
+
+    def hashed(self) -> int:
+        """What it adds to the digest. It takes long where there are thousands of records."""
+        compressed = not self.is_full and self.rdtype in COMPRESSIBLE
+        return rrset_hash(self.owner, in_full(self.owner, self.rdtype, self.records) if compressed else self.records)
 
 
 class _Closed(NamedTuple):
@@ -78,19 +86,19 @@ class Audit:
     _next: bytes | None = None
     _beside: Place | None = None
     """Of the next name the node was read, and what stands beside it as far as this place."""
-    _todo: list[_Read | _Closed] = field(default_factory=list)
+    _todo: list[Unhashed | _Closed] = field(default_factory=list)
     _octets: int = 0
     _total: int = 0
     _garbage: bool = False
     _begun: tuple[bytes, int, int] | None = None
 
     def step(
-        self, store: Store, *, most: int, hashed: Callable[[bytes, bytes], int] = rrset_hash,
+        self, store: Store, *, most: int, hashed: Callable[[Unhashed], int] = Unhashed.hashed,
         pause: Callable[[], object] = bool,
     ) -> bool:
         """Read up to `most` more names and hash them; return whether any are left. Raises ViewError.
 
-        `hashed` does what rrset_hash does; `pause` is called after each RRset, when no transaction is open.
+        `hashed` hashes an RRset, wherever that is best done; `pause` is called after each. No transaction is open then.
         """
         with reported(store.path), Inspector(store) as view:
             state = view.state
@@ -104,16 +112,27 @@ class Audit:
             if isinstance(each, _Closed):
                 self.zones[each.zone.apex] = _verdict(each)
                 continue
-            total = hashed(each.owner, each.records)
-            self._total += total
-            if each.zone is not None:
-                each.zone.total += total
+            self._add(each, hashed)
             pause()
         self._todo.clear()
         if not more and not self.within:
             wrong = self._garbage or self._total & MODULUS_MASK != int.from_bytes(state.digest, "big")
             self.view = Verdict.CHANGED if now != self._begun else Verdict.WRONG if wrong else Verdict.RIGHT
         return more
+
+    def _add(self, rrset: Unhashed, hashed: Callable[[Unhashed], int]) -> None:
+        """Add an RRset to the sums; what cannot be taken apart makes its zone wrong."""
+        zone = rrset.zone
+        try:
+            total = hashed(rrset)
+        except _GARBAGE:
+            self._garbage = True
+            if zone is not None:
+                zone.garbage = True
+            return
+        self._total += total
+        if zone is not None:
+            zone.total += total
 
     def _read(self, view: Inspector, most: int) -> bool:
         """Read names until there are `most`, or enough octets; return whether any are left."""
@@ -136,13 +155,13 @@ class Audit:
                 if raw[0] & HAS_SOA:
                     self._stack.append(_Open(key, _row(view, key)))
                 for rrset in decode(raw):
-                    self._take(view, key, rrset)
+                    self._take(view, key, rrset, is_full=False)
                 self._beside = 0, 0
             if raw[1] & BEYOND:
                 for rrset in view.aside.rows(key, after=self._beside):
                     if self._octets > _MOST_OCTETS:
                         return False
-                    self._take(view, key, rrset)
+                    self._take(view, key, rrset, is_full=True)
                     self._beside = place(rrset)
         except _GARBAGE:
             self._garbage = True
@@ -151,14 +170,15 @@ class Audit:
         self._beside = None
         return True
 
-    def _take(self, view: Inspector, key: bytes, rrset: RRset) -> None:
+    def _take(self, view: Inspector, key: bytes, rrset: RRset, *, is_full: bool) -> None:
         """Keep what counts of an RRset in the digest, to be hashed."""
         counted: bytes | None = rrset.records
         if rrset.flags & CONTESTED:
-            counted = rows.in_digest(view.candidates(key, rrset.rdtype), view.state.topics)
+            counted, is_full = rows.in_digest(view.candidates(key, rrset.rdtype), view.state.topics), True
         if counted is not None:
+            zone = self._stack[-1] if self._stack else None
             self._octets += len(counted)
-            self._todo.append(_Read(self._stack[-1] if self._stack else None, owner_of(key), counted))
+            self._todo.append(Unhashed(zone, owner_of(key), rrset.rdtype, counted, is_full))
 
     def _close(self, view: Inspector) -> None:
         zone = self._stack.pop()

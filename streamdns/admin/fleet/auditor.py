@@ -17,8 +17,7 @@ from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.native import LowPriorityThread
 from streamdns.runtime.turns import Stint
-from streamdns.view.audit import Audit, Verdict
-from streamdns.view.digest import rrset_hash
+from streamdns.view.audit import Audit, Unhashed, Verdict
 from streamdns.view.keys import owner_of, subtree
 from streamdns.view.view import View
 
@@ -115,8 +114,6 @@ class Auditor(Service):
             gevent.sleep(max(_LEAST_REST_S, _REST * (time.perf_counter() - began_s)))
         return audit
 
-    def _hashed(self, owner: bytes, records: bytes) -> int:
+    def _hashed(self, rrset: Unhashed) -> int:
         """Hash an RRset; a long one may have thousands of records, whose order alone would take the loop too long."""
-        if len(records) <= _LONG_OCTETS:
-            return rrset_hash(owner, records)
-        return self._thread.run(rrset_hash, owner, records)
+        return rrset.hashed() if len(rrset.records) <= _LONG_OCTETS else self._thread.run(rrset.hashed)
