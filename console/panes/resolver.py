@@ -198,6 +198,8 @@ class Resolver(Pane):
         timeouts = f"{fmt.plural(row.timeouts_in_a_row, 'time-out')}"
         if row.left_alone_seconds > 0:
             left = f", left alone for {fmt.span(row.left_alone_seconds)}"
+            if row.cpu_owed_seconds > 0 and not row.timeouts_in_a_row:
+                return [sign(Meaning.ALARM, plain=plain), Span(f" costly replies{left}", "alarm")]
             return [sign(Meaning.ALARM, plain=plain), Span(f" no answer: {timeouts}{left}", "alarm")]
         if row.timeouts_in_a_row:
             return [sign(Meaning.WARNING, plain=plain), Span(f" {timeouts}", "warning")]

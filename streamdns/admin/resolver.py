@@ -51,27 +51,32 @@ class ResolverAdmin:
         return {"name": name.to_text(owner), "entries": entries}
 
     def servers(self, limit: int) -> ServerList:
-        """Name servers that were asked: those that do not answer first, then the slowest."""
+        """Name servers that were asked: those that cost too much first, those that do not answer, then the slowest."""
         recursor = self._running()
-        known, now_s = recursor.known.servers, recursor.clock()
+        known, costs, now_s = recursor.known.servers, recursor.known.costs, recursor.clock()
         remembered = known.all()
-        ranked: list[tuple[bool, int, float, int]] = []
+        ranked: list[tuple[float, bool, int, float, int]] = []
         asked, stint = 0, Stint()
-        for number, (_, server) in enumerate(remembered):
+        for number, (address, server) in enumerate(remembered):
             stint()
             if not server.asked:
                 continue
             asked += 1
-            rank = server.dead_until_s > now_s, server.timeouts, server.rtt_s, number
+            owed_us = 0.0 if costs.are_none else costs.owed_us(address, now_s)
+            rank = owed_us, server.dead_until_s > now_s, server.timeouts, server.rtt_s, number
             if len(ranked) < limit:
                 heapq.heappush(ranked, rank)
             elif rank > ranked[0]:
                 heapq.heapreplace(ranked, rank)
         worst = (remembered[number][0] for *_, number in sorted(ranked, reverse=True))
-        shown = [known.shown(address, now_s) for address in worst]
-        # One may have been forgotten while this went on.
-        return ServerList(servers=[ServerSeen(**each) for each in shown if each["rtt_seconds"] is not None],
-                          asked=asked)
+        servers = []
+        for address in worst:
+            shown = known.shown(address, now_s)
+            if shown["rtt_seconds"] is not None:  # else it was forgotten while this went on
+                seen = ServerSeen(**shown, cpu_owed_seconds=round(costs.owed_us(address, now_s) / 1e6, 4))
+                seen.left_alone_seconds = max(seen.left_alone_seconds, round(costs.left_alone_s(address, now_s), 3))
+                servers.append(seen)
+        return ServerList(servers=servers, asked=asked)
 
     def trace(self, text: str, type_text: str) -> Trace:
         """Resolve a name now, and say how."""

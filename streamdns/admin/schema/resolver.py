@@ -16,16 +16,24 @@ class ServersQuery(Query, frozen=True):
 
 
 class ServerSeen(msgspec.Struct, kw_only=True):
-    """A name server: its smoothed round trip, time-outs in a row, and for how long it is left alone (seconds)."""
+    """A name server: its smoothed round trip, time-outs in a row, and for how long it is left alone (seconds).
+
+    `cpu_owed_seconds` is the processor time that reading its replies took beyond what is free, less what is forgiven by
+    now (for IPv6 that of its /64); with more than 0.1 it is left alone.
+    """
 
     address: str
     rtt_seconds: float
     timeouts_in_a_row: int
     left_alone_seconds: float
+    cpu_owed_seconds: float = 0.0
 
 
 class ServerList(msgspec.Struct, kw_only=True):
-    """Those that do not answer first, then the slowest; `asked` is how many were asked and are remembered."""
+    """Those that cost too much first, then those that do not answer, then the slowest.
+
+    `asked` is how many were asked and are remembered.
+    """
 
     servers: list[ServerSeen]
     asked: int

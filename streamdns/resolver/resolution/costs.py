@@ -50,6 +50,14 @@ class Costs:
         return (self._left_us(zone, _ZONE_US_PER_S, now_s) > _ZONE_US
                 or self._left_us(_network(address), _SERVER_US_PER_S, now_s) > _SERVER_US)
 
+    def owed_us(self, address: Address, now_s: float) -> float:
+        """What the replies of a server (or of its IPv6 /64) have cost beyond what is free, and is not forgiven yet."""
+        return max(0.0, self._left_us(_network(address), _SERVER_US_PER_S, now_s))
+
+    def left_alone_s(self, address: Address, now_s: float) -> float:
+        """For how long a server is left alone for what it has cost, whatever zone is asked for."""
+        return max(0.0, (self.owed_us(address, now_s) - _SERVER_US) / _SERVER_US_PER_S)
+
     def _left_us(self, whose: bytes, us_per_s: int, now_s: float) -> float:
         debt = self._debts.get(whose)
         return 0.0 if debt is None else debt.us - us_per_s * (now_s - debt.at_s)

@@ -64,3 +64,15 @@ def test_as_many_as_there_may_be_on_their_way(most: int) -> None:
     load.ends(ONE, ZONE)
     assert not load.zone_is_full(ZONE)
     assert not load.server_is_full(ONE)
+
+
+def test_what_is_owed_is_told() -> None:
+    """In all, less what was forgiven since; a server is left alone until it owes no more than it may."""
+    costs = Costs()
+    assert (costs.owed_us(ONE, 0.0), costs.left_alone_s(ONE, 0.0)) == (0.0, 0.0)
+    costs.charge(ONE, ZONE, FREE + 300_000, 0.0)
+    assert [costs.owed_us(ONE, now_s) for now_s in (0.0, 5.0, 1e6)] == [300_000, 200_000, 0.0]
+    assert [costs.left_alone_s(ONE, now_s) for now_s in (0.0, 9.0, 10.0, 1e6)] == [10.0, 1.0, 0.0, 0.0]
+    assert costs.owed_us(OTHER, 0.0) == 0.0
+    for now_s in (9.99, 10.01):
+        assert costs.is_too_much(ONE, b"\5other\0", now_s) is (costs.left_alone_s(ONE, now_s) > 0)
