@@ -75,7 +75,9 @@ def check_target(settings: Settings, topic: str | None) -> None:
 
 def target_topic(settings: Settings, topic: str | None) -> str:
     """Return the topic that events are written to, by the name that the nodes know; raises CommandError."""
-    return _topic(settings, topic) if settings.source == "kafka" else TOPIC
+    if settings.source == "kafka":
+        return _topic(settings, topic)
+    return settings.pulsar_topic if settings.source == "pulsar" else TOPIC
 
 
 def _topic(settings: Settings, topic: str | None) -> str:

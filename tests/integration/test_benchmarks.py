@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import tree
+from benchmarks import hardening_table, tree
 from benchmarks.by_kind import KINDS
 from benchmarks.kinds import MIX
 from benchmarks.load import parse
@@ -261,6 +261,26 @@ def test_a_quick_run_of_attacks(tmp_path: pathlib.Path) -> None:
         assert row["looks"] > 5
         assert row["max_ms"] >= row["p50_ms"] > 0
         assert row["resident_mb"] > 0
+    assert "| attack on a zone | streamdns |" in hardening_table.tables(document)
+
+
+def test_the_tables_of_attacks_say_where_streamdns_is_the_worst() -> None:
+    """A figure that is higher than those of all others is told; who lost every answer has no figures, and is worse."""
+    ours = {"attack": "udp_options", "server": "streamdns", "cpu_max_ms": 1.0, "p50_ms": 0.5, "max_ms": 9.0, "lost": 0,
+            "looks": 500, "resident_mb": 41.0}
+    nsd = ours | {"server": "NSD", "cpu_max_ms": 0.9, "max_ms": 11.0, "lost": 3}
+    lost = ours | {"server": "BIND", "cpu_max_ms": None, "p50_ms": None, "max_ms": None, "lost": 500}
+    machine = {"python": "3.11", "cpu": "a processor", "load_average": 0.1}
+    document = {"commit": "0123456789abcdef", "modified": False, "machine": machine, "results": {"hardening": {
+        "rows": [ours, nsd], "parameters": {"seconds": 6.0}}}}
+    made = hardening_table.tables(document)
+    assert "One run, one commit: 0123456789ab, Python 3.11" in made
+    assert "| 1.0; 0.5, 9.0; 41 MB | 0.9; 0.5, 11; 3 of 500 lost; 41 MB |" in made
+    assert "(udp_options): processor time before an answer, 1.0 ms against 0.9." in made
+    document["results"]["hardening"]["rows"].append(lost)
+    made = hardening_table.tables(document)
+    assert "| all lost; 41 MB |" in made
+    assert "streamdns is the worst of all in: nothing." in made
 
 
 @pytest.mark.slow
