@@ -152,6 +152,22 @@ class Flight:
         if self._io is not None and not self._io.active:
             self._io.start(self._ready, then)
 
+    def receive(self, most: int, then: Callable[[], None]) -> bytes | None:
+        """What has come, of so many octets at most, b"" where the server has closed the connection.
+
+        None where nothing has come, then it is watched for, or where it failed, which is told.
+        """
+        sock = self.socket
+        if sock is None:
+            return None
+        try:
+            return sock.recv(most)
+        except BlockingIOError:
+            self.watch_on(then)
+        except OSError as error:
+            self.unreachable(error.errno)
+        return None
+
     def shut(self) -> None:
         """Close the socket."""
         if self._io is not None:

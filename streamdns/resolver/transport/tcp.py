@@ -63,16 +63,8 @@ class TcpFlight(Flight):
             self.watch(1, self._read)
 
     def _read(self) -> None:
-        sock = self.socket
-        if sock is None:
-            return
-        try:
-            piece = sock.recv(_MOST_OCTETS)
-        except BlockingIOError:
-            self.watch_on(self._read)
-            return
-        except OSError as error:
-            self.unreachable(error.errno)
+        piece = self.receive(_MOST_OCTETS, self._read)
+        if piece is None:
             return
         if not piece:
             self.unreachable(errno.ECONNRESET)

@@ -56,15 +56,7 @@ class UdpFlight(Flight):
 
     def _read(self) -> None:
         most = max(_LEAST_OCTETS, self.ask.options.edns_size)
-        while (sock := self.socket) is not None:
-            try:
-                packet = sock.recv(most + 1)
-            except BlockingIOError:
-                self.watch_on(self._read)
-                return
-            except OSError as error:
-                self.unreachable(error.errno)
-                return
+        while (packet := self.receive(most + 1, self._read)) is not None:
             if len(packet) > most and self.answers(packet):
                 # Nothing of it is read: as one that was cut where it is too large, it is asked for over TCP.
                 packet = packet[: HEADER_SIZE + len(self.qname) + 4]
