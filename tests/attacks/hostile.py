@@ -14,6 +14,8 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 
+from tests.harness.hostile_servers import chained, record, wire
+
 ROOT, EXAMPLE, VICTIM, GOOD = "198.18.0.1", "198.18.0.2", "198.18.77.1", "198.18.88.1"
 HONEST = [ROOT, EXAMPLE, VICTIM, GOOD]
 EVIL = [f"198.18.66.{number}" for number in range(1, 11)]
@@ -21,16 +23,6 @@ SILENT = [f"198.18.99.{number}" for number in range(1, 5)]
 HINTS = f". 86400 NS a.root.\na.root. 86400 A {ROOT}\n"
 _A, _NS, _SOA, _TXT = 1, 2, 6, 16
 _POINTER = b"\xc0\x0c"
-
-
-def wire(name: str) -> bytes:
-    """A name in wire form."""
-    return b"".join(bytes((len(label),)) + label.encode() for label in name.rstrip(".").split(".") if label) + b"\0"
-
-
-def record(owner: bytes, rdtype: int, rdata: bytes, *, ttl: int = 300) -> bytes:
-    """One record."""
-    return owner + struct.pack(">HHIH", rdtype, 1, ttl, len(rdata)) + rdata
 
 
 def message(
@@ -55,7 +47,8 @@ def delegation(owner: str, hosts: dict[str, str | None]) -> tuple[list[bytes], l
 
 def soa(zone: str) -> bytes:
     """The SOA of a denial."""
-    return record(wire(zone), _SOA, wire(f"ns.{zone}") + wire("host.") + struct.pack(">IIIII", 1, 60, 60, 60, 1), ttl=1)
+    numbers = struct.pack(">IIIII", 1, 60, 60, 60, 1)
+    return record(wire(zone), _SOA, wire(f"ns.{zone}") + wire("host.") + numbers, ttl_s=1)
 
 
 class Servers:
@@ -125,7 +118,7 @@ class Servers:
         elif len(below) < 2 or what not in ("names", "owners", "wrong", "silent", "nxns"):
             yield message(query, end, authority=[soa(zone)])
         elif what in ("names", "owners"):
-            yield chained(query, end, owners_only=what == "owners")
+            yield chained(query, end, owners=what == "owners")
         elif what == "wrong":
             yield from self._wrong(query, end, tcp=tcp)
         elif what == "silent":
@@ -143,21 +136,9 @@ class Servers:
         if tcp:
             yield message(query, end, flags=0x8402)
             return
-        reply = bytearray(chained(query, end, owners_only=False))
+        reply = bytearray(chained(query, end))
         reply[end - 3] ^= 8
         yield from [bytes(reply)] * 3
-
-
-def chained(query: bytes, end: int, *, owners_only: bool) -> bytes:
-    """123 one-letter labels, each pointing at the one before, then thousands of records whose names point there."""
-    chain, last = b"\1a\0", end + 11
-    for _ in range(123):
-        here = end + 11 + len(chain)
-        chain += b"\1a" + struct.pack(">H", 0xC000 | last)
-        last = here
-    pointer = struct.pack(">H", 0xC000 | last)
-    more = record(pointer, _A, b"\xc0\0\2\1") if owners_only else record(pointer, 14, pointer + pointer)
-    return message(query, end, answer=[record(b"\0", 65280, chain), *[more] * 3900])
 
 
 def serve(hosts: list[str], silent: list[str], ready: Callable[[], None]) -> None:
