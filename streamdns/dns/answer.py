@@ -232,7 +232,7 @@ class Answerer(ReadyAnswers):
                 return self.resolve(packet, end, limit, opt)
             records = node[begin : begin + length]
             if seen:
-                if care is not None:
+                if care is not None or end + len(chain) + length + len(opt) > limit:
                     return self.resolve(packet, end, limit, opt)
                 chain += owned(records, count, _pointer(0xC000 | places[0]))
                 made = self.chained(packet, end, limit, opt, chain=chain, count=len(seen) + count)

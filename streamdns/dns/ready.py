@@ -16,7 +16,20 @@ from streamdns.dns.lookup import Policy
 from streamdns.dns.negative import HAS_TEMPLATE, ends
 from streamdns.dns.node import ENTRY, ENTRY_SIZE, HAS_CNAME, HAS_SOA, HEAD_SIZE, REJECTED, find
 from streamdns.dns.outcome import MAX_ADDITIONAL_TARGETS, ZoneAnswers
-from streamdns.dns.wire import AA, AAAA, ADDITIONAL_FOR, CNAME, MAX_MESSAGE, NS, QR, RD, TC, A
+from streamdns.dns.wire import (
+    AA,
+    AAAA,
+    ADDITIONAL_FOR,
+    CNAME,
+    LONG_OCTETS,
+    MAX_MESSAGE,
+    NS,
+    QR,
+    RD,
+    TC,
+    A,
+    even_length,
+)
 
 #: Pointers reach no farther in a message.
 _FARTHEST: Final = 0x4000
@@ -81,6 +94,11 @@ def owned(records: bytes, count: int, owner: bytes) -> bytes:
     if count == 1:
         return owner + records[2:]
     made = bytearray(records)
+    if len(records) > LONG_OCTETS and (length := even_length(records)):
+        # Thousands of addresses are written in one go.
+        made[0::length] = owner[:1] * count
+        made[1::length] = owner[1:] * count
+        return bytes(made)
     at = 0
     for _ in range(count):
         made[at : at + 2] = owner

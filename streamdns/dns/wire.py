@@ -176,10 +176,10 @@ def name_end(data: bytes, at: int) -> int:
 
 _DEEPEST = 8 << 14
 #: From here on it pays to look whether all records of an RRset are of one length.
-_LONG_OCTETS = 256
+LONG_OCTETS = 256
 
 
-def _even(records: bytes) -> int:
+def even_length(records: bytes) -> int:
     """The length that all records (as a node holds them) have, 0 where they differ or there is one alone."""
     length = RECORD_HEAD_SIZE + (records[10] << 8 | records[11])
     count, rest = divmod(len(records), length)
@@ -270,7 +270,7 @@ class Reply:
         compressible = COMPRESSIBLE.get(rdtype)
         count = 0
         at, end = 0, len(records)
-        if compressible is None and end > _LONG_OCTETS and (length := _even(records)):
+        if compressible is None and end > LONG_OCTETS and (length := even_length(records)):
             return self._add_even(owner, records, length)
         while at < end:
             self.add_name(owner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from functools import partial
 
+import dns.flags
 import dns.message
 import pytest
 
@@ -120,3 +121,20 @@ def test_a_bad_cookie_does_not_look_as_if_there_were_no_edns() -> None:
     assert reply is not None
     read = dns.message.from_wire(reply)
     assert (read.rcode(), read.edns, bool(read.ednsflags & 0x8000)) == (FORMERR, 0, True)
+
+
+def test_thousands_of_addresses_behind_an_alias_are_not_looked_at_one_by_one() -> None:
+    """Neither where they fit, nor for a datagram that they do not fit into: the work is that of a few."""
+    text = EXAMPLE + "far.example. 300 CNAME huge.example.\n" + "".join(
+        f"huge.example. 300 A 10.0.{number >> 8}.{number & 255}\n" for number in range(4000)
+    )
+    made = answerer(text)
+    for owner in ("far.example", "huge.example"):
+        packet = dns.message.make_query(owner, "A", id=7).to_wire()
+        for tcp in (False, True):
+            reply = made.reply(packet, tcp, 0)
+            assert reply is not None
+            read = dns.message.from_wire(reply)
+            assert bool(read.flags & dns.flags.TC) is not tcp
+            assert not tcp or len(read.answer[-1]) == 4000
+            lines(partial(made.reply, packet, tcp, 0), most=600)
