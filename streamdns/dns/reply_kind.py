@@ -9,19 +9,7 @@ from typing import Final, NamedTuple
 from streamdns.dns.lookup import Question, Snapshot
 from streamdns.dns.node import HAS_SOA
 from streamdns.dns.unusual import question_end
-from streamdns.dns.wire import (
-    AA,
-    DNAME,
-    HEADER_SIZE,
-    NOERROR,
-    NS,
-    NXDOMAIN,
-    SOA,
-    TC,
-    FormatError,
-    record_end,
-    skip_name,
-)
+from streamdns.dns.wire import AA, DNAME, HEADER_SIZE, NOERROR, NS, NXDOMAIN, SOA, TC, FormatError, skip_name
 
 ANSWER, NODATA, ABSENT, REFERRAL, ERROR = "answer", "no data", "no such name", "referral", "error"
 _MOST_POINTERS: Final = 20
@@ -60,7 +48,7 @@ def kind_of(reply: bytes, view: Snapshot | None) -> Kind:
             return Kind(ANSWER, _answered(reply, end, answers, view), reply[end - 4] << 8 | reply[end - 3])
         at = end
         for _ in range(answers):
-            at = record_end(reply, at)
+            at = _record_end(reply, at)
         if not reply[8] | reply[9]:
             return Kind(ABSENT if rcode else NODATA, b"", 0)
         owner, at = _name_at(reply, at)
@@ -115,6 +103,11 @@ def _key(lower: bytes) -> bytes:
     labels.reverse()
     key = b"\0".join(labels) + b"\0"
     return _NO_KEY if b"\1" in key or key.count(b"\0") != (len(labels) or 1) else key
+
+
+def _record_end(reply: bytes, at: int) -> int:
+    at = skip_name(reply, at)
+    return at + 10 + (reply[at + 8] << 8 | reply[at + 9])
 
 
 def _name_at(reply: bytes, at: int) -> tuple[bytes, int]:
