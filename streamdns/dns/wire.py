@@ -87,8 +87,8 @@ def record_end(packet: bytes, at: int) -> int:
 
 #: Records behind the question that a query may have: OPT, and a signature.
 MOST_ADDITIONAL = 3
-#: EDNS options of a query: clients send two or three, tools that try all of them ten; looking at each takes time.
-MOST_OPTIONS = 16
+#: EDNS options of a query: clients send two or three, and every name server answers where a tool tries a hundred.
+MOST_OPTIONS = 128
 
 
 def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:

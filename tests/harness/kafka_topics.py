@@ -230,11 +230,15 @@ class Topic:
         return Producing(self)
 
     def committed(self, group: str) -> dict[int, int]:
-        """What a group has written down for this topic."""
+        """What a group has written down for this topic; nothing as long as no broker says it keeps that."""
         consumer = ck.Consumer({"bootstrap.servers": self.broker.address(), "group.id": group}, logger=_SILENT)
         try:
             parts = [ck.TopicPartition(self.name, number) for number in range(self.partitions)]
             return {each.partition: each.offset for each in consumer.committed(parts, 10)}
+        except ck.KafkaException as error:
+            if error.args[0].code() not in (ck.KafkaError.NOT_COORDINATOR, ck.KafkaError.COORDINATOR_NOT_AVAILABLE):
+                raise
+            return {}
         finally:
             consumer.close()
 

@@ -49,7 +49,7 @@ def seeds(rng: random.Random) -> Iterator[bytes]:
         for tcp in (b"\0", b"\1"):
             yield tcp + option(10, data)
             yield tcp + option(3, b"") + option(10, data) + option(11, b"") + option(15, b"\0\0")
-    for count in (2, MOST_OPTIONS, MOST_OPTIONS + 1, 128):
+    for count in (2, MOST_OPTIONS, MOST_OPTIONS + 1, 1000):
         yield b"\0" + option(65001, b"") * count
         yield b"\0" + option(10, b"clientck") * count
     yield b"\0" + option(8, b"\0\1\x18\0\xc0\0\2") + option(12, bytes(300))

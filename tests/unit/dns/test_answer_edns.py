@@ -83,12 +83,12 @@ def test_more_options_than_anybody_sends_are_refused_before_they_are_looked_at()
     assert reply is not None
     assert reply[3] & 15 == 0
     counted = []
-    for number in (MOST_OPTIONS + 1, 128, 4000):
+    for number in (MOST_OPTIONS + 1, 1000, 4000):
         packet = _query("ns.example", "A", _UNKNOWN * number)
         reply = made.reply(packet, False, 0)
         assert reply is not None
         assert reply[3] & 15 == FORMERR
-        counted.append(lines(partial(made.reply, packet, False, 0), most=600))
+        counted.append(lines(partial(made.reply, packet, False, 0), most=4000))
     assert counted[0] == counted[1] == counted[2]
 
 

@@ -8,7 +8,7 @@ import pytest
 from streamdns.dns import name, rdata
 from streamdns.dns.canonical import canonical
 from streamdns.dns.node import pack_records
-from streamdns.dns.wire import FormatError, Reply, _even, parse_edns, skip_name
+from streamdns.dns.wire import FormatError, Reply, even_length, parse_edns, skip_name
 
 A, TXT, NS = 1, 16, 2
 QUESTION = name.from_text("www.example.")
@@ -42,7 +42,7 @@ def texts(count: int, size: int = 20) -> bytes:
     ],
 )
 def test_whether_records_are_of_one_length(sizes: list[int], length: int) -> None:
-    assert _even(pack_records(TXT, 300, [b"\x10" * size for size in sizes])) == length
+    assert even_length(pack_records(TXT, 300, [b"\x10" * size for size in sizes])) == length
 
 
 @pytest.mark.parametrize("filled", [0, 0x3FFF, 0x4000, 0x4001])
