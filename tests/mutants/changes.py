@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from mutmut.mutation.file_mutation import MutatedFile, mutate_file_contents
 
+from tests.fuzz.work import DETOUR
+
 ROOT: Final = Path(__file__).parents[2]
 _IMPORTED: Final = "from mutmut.mutation.trampoline import wrap_in_trampoline as"
 _CHANGED: Final = "__mutmut_"
@@ -70,7 +72,7 @@ def redirect(function: types.FunctionType, to: Callable[[tuple[Any, ...], dict[s
         f"        return {name}(args, kwargs)", "    return inner",
     ))
     made: dict[str, Any] = {}
-    exec(text, made)
+    exec(compile(text, DETOUR, "exec"), made)
     function.__code__ = made["outer"]().__code__
 
 

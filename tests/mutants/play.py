@@ -83,13 +83,13 @@ class Play:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Play all, instead of one run of the tests."""
         if session.testsfailed:
-            raise session.Failed("the tests cannot be collected")
+            raise _failed(session, "the tests cannot be collected")
         said = Child(session.items, partial(record, session.items)).result()
         if said is None:
-            raise session.Failed("the tests do not come to an end though nothing was changed")
+            raise _failed(session, "the tests do not come to an end though nothing was changed")
         recorded = Recorded(*said)
         if recorded.failed:
-            raise session.Failed(f"tests fail though nothing was changed: {', '.join(recorded.failed)}")
+            raise _failed(session, f"tests fail though nothing was changed: {', '.join(recorded.failed)}")
         gc.freeze()  # What all have in common stays in common.
         with self._file.open("a", encoding="utf-8") as file:
             for outcome in self._outcomes(session.items, recorded):
@@ -128,6 +128,12 @@ class Play:
             return Outcome(change, SURVIVED, "")
         self._kills[change.function][result] += 1
         return Outcome(change, KILLED, items[result].nodeid)
+
+
+def _failed(session: pytest.Session, why: str) -> BaseException:
+    """What ends the run; it is said here, for pytest says it in the summary, which is not asked for."""
+    print(f"nothing can be played: {why}", flush=True)
+    return session.Failed(why)
 
 
 def record(items: Sequence[pytest.Item]) -> Recorded:
