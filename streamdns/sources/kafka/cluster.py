@@ -109,12 +109,7 @@ class Cluster:
         found = self._ask(
             lambda admin: admin.list_offsets(asked, request_timeout=TIMEOUT_S, isolation_level=level)
         )
-        offsets: dict[Partition, int] = {}
-        for part, answer in found.items():
-            if isinstance(answer, ck.KafkaError):
-                raise SourceError(f"topic {part.topic}, partition {part.partition}: {_words(answer)}")
-            offsets[part.topic, part.partition] = answer.offset
-        return offsets
+        return {(part.topic, part.partition): _offset(part, answer) for part, answer in found.items()}
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Commit positions under the group's name, for Kafka's own tools to see; raises SourceError."""
@@ -231,6 +226,20 @@ def _topic(name: str, described: Any) -> Topic:
     parts = described.partitions
     leaders = {each.id: Leader(each.leader.id, each.leader.host, each.leader.port) for each in parts if each.leader}
     return Topic(name, 0, _id(described.topic_id), {each.id: len(each.replicas) for each in parts}, leaders)
+
+
+def _offset(part: ck.TopicPartition, answer: Any) -> int:
+    """The offset that a leader has told; SourceError where it told none.
+
+    librdkafka has negative numbers for none, without an error: so it is while leaders come and go. Taken for a place,
+    they would be that of a log that was cut.
+    """
+    where = f"topic {part.topic}, partition {part.partition}"
+    if isinstance(answer, ck.KafkaError):
+        raise SourceError(f"{where}: {_words(answer)}")
+    if answer.offset < 0:
+        raise SourceError(f"{where}: its leader does not say where it begins or ends")
+    return int(answer.offset)
 
 
 def _id(topic: ck.Uuid) -> str:

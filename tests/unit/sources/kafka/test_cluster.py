@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 
+import confluent_kafka
 import gevent
 import pytest
+from confluent_kafka.admin import ListOffsetsResultInfo
 
 from streamdns.errors import SourceError
-from streamdns.sources.kafka.cluster import Cluster, _id
+from streamdns.sources.kafka.cluster import Cluster, _id, _offset
 from streamdns.sources.kafka.config import KafkaConfig
 from tests.harness import free_port, wait_until
 
@@ -32,6 +34,15 @@ def held() -> tuple[int, int]:
 def test_ids_are_those_that_views_have_stored() -> None:
     """Kafka writes ids in the URL's base64: another spelling would be another log, and every view would be rebuilt."""
     assert _id(Id()) == "ab-_cdefghijklmnopqrst"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("told", [-1001, -1000, -2, -1])
+def test_what_is_no_offset_is_not_taken_for_the_end_of_the_log(told: int) -> None:
+    """Else a leader that has just come up, and does not know, would have every view rebuilt."""
+    part = confluent_kafka.TopicPartition("zones", 3)
+    assert _offset(part, ListOffsetsResultInfo(0, -1, 5)) == 0
+    with pytest.raises(SourceError, match="topic zones, partition 3: its leader does not say where it begins or ends"):
+        _offset(part, ListOffsetsResultInfo(told, -1, -1))
 
 
 def test_errors_that_somebody_keeps_hold_nothing() -> None:
