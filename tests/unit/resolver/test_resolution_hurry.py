@@ -17,6 +17,19 @@ from tests.unit.resolver.test_resolution import world
 ONE, TWO = "10.0.0.2", "10.0.0.3"
 
 
+def world_of_aliases() -> World:
+    """That with a circle of two aliases, and with twenty in a row (c0 to c20) that come one a response."""
+    made = world()
+    zone = made.hosts[ONE].zones[0]
+    zone.add("a.example.org.", "CNAME", "b.example.org.").add("b.example.org.", "CNAME", "a.example.org.")
+    for number in range(20):
+        zone.add(f"c{number}.example.org.", "CNAME", f"c{number + 1}.example.org.")
+    zone.add("c20.example.org.", "A", "192.0.2.20")
+    for host in (ONE, TWO):
+        made.hosts[host].behave = lambda ask, response: response._replace(answer=response.answer[:1])
+    return made
+
+
 class Hand:
     """A resolution that nobody drives but the test; `open` are queries without an end."""
 
@@ -191,12 +204,7 @@ def test_a_name_server_is_looked_for_unless_it_has_a_way() -> None:
 
 
 def test_a_circle_of_aliases_is_told_as_such() -> None:
-    at = world()
-    zone = at.hosts[ONE].zones[0]
-    zone.add("a.example.org.", "CNAME", "b.example.org.").add("b.example.org.", "CNAME", "a.example.org.")
-    for number in range(20):
-        zone.add(f"c{number}.example.org.", "CNAME", f"c{number + 1}.example.org.")
-    at.hosts[ONE].behave = at.hosts[TWO].behave = lambda ask, response: response._replace(answer=response.answer[:1])
+    at = world_of_aliases()
     assert at.resolve("a.example.org.").detail == "the aliases go in a circle"
     assert at.resolve("c0.example.org.").detail == "more than 16 aliases"
 

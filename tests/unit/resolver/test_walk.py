@@ -15,7 +15,7 @@ from streamdns.resolver.resolution.walk import MAX_DEPTH, MAX_FOR_NAMES, MAX_FOR
 from tests.harness.hierarchy import World, Zone, texts, wire
 from tests.unit.resolver.test_resolution import world
 from tests.unit.resolver.test_resolution_borders import forwarding, own
-from tests.unit.resolver.test_resolution_hurry import ONE, TWO, delegated_to
+from tests.unit.resolver.test_resolution_hurry import ONE, TWO, delegated_to, world_of_aliases
 
 LOOKING = "looking for the addresses of "
 
@@ -116,13 +116,7 @@ def test_a_failure_is_kept_for_the_name_that_was_asked_for_and_for_its_alias() -
 
 
 def test_limits_that_were_met_are_named() -> None:
-    at = world()
-    zone = at.hosts[ONE].zones[0]
-    zone.add("a.example.org.", "CNAME", "b.example.org.").add("b.example.org.", "CNAME", "a.example.org.")
-    for number in range(20):
-        zone.add(f"c{number}.example.org.", "CNAME", f"c{number + 1}.example.org.")
-    zone.add("c20.example.org.", "A", "192.0.2.20")
-    at.hosts[ONE].behave = at.hosts[TWO].behave = lambda ask, response: response._replace(answer=response.answer[:1])
+    at = world_of_aliases()
     circle, _ = resolved(at, "a.example.org.")
     assert circle.limits == {"aliases"}
     assert circle.outcome is not None
