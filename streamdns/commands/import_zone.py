@@ -11,6 +11,7 @@ from streamdns.commands.change_order import phases
 from streamdns.commands.log_reader import Key, LogState, standing
 from streamdns.commands.log_writer import check_target, interruptible, send_phases, target_topic
 from streamdns.commands.output import note, printable
+from streamdns.commands.present import TYPOGRAPHIC_QUOTES, has_typographic_quotes
 from streamdns.commands.publish import metadatas
 from streamdns.commands.zone_changes import Changes, compare
 from streamdns.commands.zonefile import FileRRset, FileRRsets
@@ -102,6 +103,11 @@ def _tell_doubts(
             f"note: {len(odd)} names have octets beyond ASCII, the first is {name.to_text(odd[0])}: there is no IDNA, "
             "such names are asked for as xn--..."
         )
+    quoted = [
+        key for key, rrset in wanted.items() if any(has_typographic_quotes(key[1], each) for each in rrset.rdatas)
+    ]
+    if quoted:
+        note(f"note: {_shown(quoted)} {TYPOGRAPHIC_QUOTES}")
     if problems and changes.kept:
         note(f"note: nothing was deleted that a bad record may have been meant for: {_shown(changes.kept)}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from typing import Final
 
 from streamdns.commands.log_reader import LogState, standing_at
 from streamdns.commands.output import note, printable
@@ -13,6 +15,15 @@ from streamdns.errors import StreamDNSError
 from streamdns.settings import Settings
 
 _TXT_TYPES = frozenset((16, 99))
+#: HINFO, TXT, NAPTR, SPF, URI and CAA, which people write text in.
+_TEXT_TYPES: Final = frozenset((13, 16, 35, 99, 256, 257))
+_TYPOGRAPHIC: Final = re.compile(rb"\xe2\x80[\x9c-\x9f]")  # U+201C to U+201F
+TYPOGRAPHIC_QUOTES: Final = 'has typographic quotes, which are served as they are: only " quotes'
+
+
+def has_typographic_quotes(rdtype: int, octets: bytes) -> bool:
+    """Tell whether a record's text, or its RDATA, holds double quotes of a word processor, in UTF-8."""
+    return rdtype in _TEXT_TYPES and _TYPOGRAPHIC.search(octets) is not None
 
 
 def published_ttl(args: argparse.Namespace, settings: Settings) -> int | None:
@@ -23,6 +34,8 @@ def published_ttl(args: argparse.Namespace, settings: Settings) -> int | None:
     owner = name.from_text(args.words[0]).lower()
     rdtype = rdata.type_from_text(args.words[1])
     _tell_backslashes(rdtype, args.words[2:])
+    if any(has_typographic_quotes(rdtype, content.encode(errors="surrogateescape")) for content in args.words[2:]):
+        note(f"note: {name.to_text(owner)} {args.words[1]} {TYPOGRAPHIC_QUOTES}")
     state = _state(settings, owner)
     if state is None:
         return _given(args)
