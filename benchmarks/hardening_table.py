@@ -10,7 +10,7 @@ import json
 import pathlib
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.attacks import ADMIN, LOG, RESOLVER, ZONE, load
 from tests.harness.process import ROOT
@@ -21,6 +21,14 @@ _GROUPS = (
     ("attack on a zone", ZONE), ("attack on a resolver", RESOLVER), ("attack by users or a producer", (*ADMIN, *LOG)),
 )
 _OURS = "streamdns"
+#: What is compared: in words, in which unit, and whether every attack is named where streamdns is the worst.
+_WORDS = {
+    "cpu_max_ms": ("processor time before an answer", " ms", True),
+    "max_ms": ("the worst answer by the clock", " ms", True),
+    "lost": ("answers lost", "", True),
+    "p50_ms": ("the median answer", " ms", False),
+    "resident_mb": ("memory", " MB", False),
+}
 
 
 def tables(document: dict[str, Any]) -> str:
@@ -32,7 +40,7 @@ def tables(document: dict[str, Any]) -> str:
     seconds = document["results"]["hardening"]["parameters"]["seconds"]
     where = f"Python {machine['python']}, {machine['cpu']}, each server with one core, {seconds:g} s for each attack"
     lines = [f"One run, one commit: {commit}, {where}; load average at the start {machine['load_average']:.1f}.", ""]
-    worst: list[str] = []
+    worst: list[Worst] = []
     for heading, names in _GROUPS:
         present = [name for name in names if any(row["attack"] == name for row in rows)]
         servers = list(dict.fromkeys(row["server"] for row in rows if row["attack"] in present))
@@ -41,16 +49,16 @@ def tables(document: dict[str, Any]) -> str:
         lines += [f"| {heading} | {' | '.join(servers)} |", "| --- " * (len(servers) + 1) + "|"]
         for name in present:
             what = load(name).WHAT
-            lines.append(f"| {what} | {' | '.join(_cell(found.get((name, each))) for each in servers)} |")
+            lines.append(f"| {what} (`{name}`) | {' | '.join(_cell(found.get((name, each))) for each in servers)} |")
             if any("good" in row for row in rows if row["attack"] == name):
                 good = [str(found.get((name, each), {}).get("good", "")) for each in servers]
                 lines.append(f"| beside it: others' new names that were resolved | {' | '.join(good)} |")
             if name in ("amplification", "nxns"):
                 came = [str(found.get((name, each), {}).get("counted", "")) for each in servers]
                 lines.append(f"| what came of it | {' | '.join(came)} |")
-            worst += _worst(name, what, [row for row in rows if row["attack"] == name])
+            worst += _worst(name, [row for row in rows if row["attack"] == name])
         lines.append("")
-    lines.append("streamdns is the worst of all in: " + ("; ".join(worst) if worst else "nothing") + ".")
+    lines += ["streamdns is the worst of all in:", "", *(_said(worst) if worst else ["- nothing"])]
     return "\n".join(lines)
 
 
@@ -64,20 +72,37 @@ def _cell(row: dict[str, Any] | None) -> str:
             f"{row['resident_mb']:.0f} MB")
 
 
-def _worst(name: str, what: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+class Worst(NamedTuple):
+    """One figure in which streamdns is the worst of all, beside the next worst."""
+
+    attack: str
+    figure: str
+    ours: float
+    others: float
+
+
+def _worst(name: str, rows: list[dict[str, Any]]) -> Iterator[Worst]:
     """In which figures streamdns is the worst beside others, who have an answer at all."""
     ours = next((row for row in rows if row["server"] == _OURS), None)
     others = [row for row in rows if row["server"] != _OURS]
     if ours is None or not others:
         return
-    for key, words, unit in (("cpu_max_ms", "processor time before an answer", "ms"), ("p50_ms", "median", "ms"),
-                             ("max_ms", "worst answer", "ms"), ("resident_mb", "memory", "MB"),
-                             ("lost", "answers lost", "")):
+    for key in _WORDS:
         figures = [row[key] for row in others if row[key] is not None]
-        mine = ours[key]
         # Whose answers were all lost has no times: those are worse than any.
-        if mine is not None and len(figures) == len(others) and mine > max(figures):
-            yield f"{what} ({name}): {words}, {_short(mine)} {unit}".rstrip() + f" against {_short(max(figures))}"
+        if ours[key] is not None and len(figures) == len(others) and ours[key] > max(figures):
+            yield Worst(name, key, ours[key], max(figures))
+
+
+def _said(worst: list[Worst]) -> Iterator[str]:
+    """Where streamdns is the worst of all: each attack where others wait longer for it, else the widest one alone."""
+    for key, (words, unit, each) in _WORDS.items():
+        found = sorted((one for one in worst if one.figure == key), key=lambda one: one.ours - one.others, reverse=True)
+        if found:
+            shown = "; ".join(f"{one.attack} {_short(one.ours)}{unit} against {_short(one.others)}"
+                              for one in (found if each else found[:1]))
+            more = "" if each else f"in {len(found)} attacks, furthest in "
+            yield f"- {words}: {more}{shown}"
 
 
 def _short(value: float | None) -> str:
