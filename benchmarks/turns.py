@@ -40,7 +40,8 @@ class Probe:
         import gevent
 
         loop = gevent.get_hub().loop
-        self._watchers = loop.check(), loop.prepare()
+        # First behind the wait for sockets, and last before it: gevent runs what was spawned, or slept, in between.
+        self._watchers = loop.check(priority=loop.MAXPRI), loop.prepare(priority=loop.MINPRI)
         self._watchers[0].start(self._begins)
         self._watchers[1].start(self._ends)
         gc.callbacks.append(self._collects)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -282,6 +284,45 @@ def test_the_tables_of_attacks_say_where_streamdns_is_the_worst() -> None:
     made = hardening_table.tables(document)
     assert "| all lost; 41 MB |" in made
     assert made.endswith("streamdns is the worst of all in:\n\n- nothing")
+
+
+_BURNS = """
+import os, sys, time
+import gevent
+from benchmarks.turns import Probe
+
+def burn():
+    until_s = time.thread_time() + 0.02
+    while time.thread_time() < until_s:
+        pass
+
+Probe(sys.argv[1]).start()
+gevent.sleep(0.01)
+gevent.spawn(burn)
+gevent.sleep(0.01)
+gevent.sleep(0.01)
+os._exit(0)  # The signals go on to the last.
+"""
+
+
+def test_a_long_turn_of_the_loop_is_found_with_its_place(tmp_path: pathlib.Path) -> None:
+    """20 ms of processor time in one step are one turn, and where they were spent is told."""
+    found = tmp_path / "turns"
+    subprocess.run([sys.executable, "-c", _BURNS, found], cwd=ROOT, check=True)
+    turns = [line.split(" ", 2) for line in found.read_text().splitlines()]
+    assert any(float(taken) >= 20 and "burn" in place for taken, _, place in turns), turns
+
+
+@pytest.mark.slow
+def test_turns_are_measured_beside_an_attack(tmp_path: pathlib.Path) -> None:
+    """The server with a probe is attacked, and what came of it is a line for each attack."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.turns", "udp_options", "--seconds", "0.5"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^udp_options: \d+ turns of more than 1 ms, the longest \d+\.\d\d ms$", done.stdout, re.M)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
