@@ -1,11 +1,16 @@
-"""The interface of a sink, the log that commands write events to; and the file log as a sink."""
+"""The interface of a sink, the log that commands write events to; what those of brokers share; the file log as one."""
 
 from __future__ import annotations
 
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from streamdns.errors import SourceError
 from streamdns.sources import filelog
+
+_PATIENCE_S: Final = 5.0  # So much longer than a library itself says that it takes.
 
 #: Key, value (None: tombstone) and timestamp in milliseconds.
 LogEvent = tuple[bytes, bytes | None, int]
@@ -52,6 +57,46 @@ class Sink(Protocol):
     def close(self) -> None:
         """Release everything at once; may be called twice."""
         ...
+
+
+class ReportedSink(ABC):
+    """What sinks have in common whose library says later, event by event, what became of it.
+
+    `where` names the log in sentences; the library gives up an event after `timeout_s`. Who hears of an event counts it
+    in `_stored` or `_lost`, and where its number is not below `_wanted`, notes its place in `_placed`.
+    """
+
+    def __init__(self, where: str, timeout_s: float) -> None:
+        self._where, self._timeout_s = where, timeout_s
+        self._sent = self._stored = self._lost = 0
+        self._placed: dict[int, Placed] = {}
+        self._wanted = 0
+
+    @abstractmethod
+    def send(self, events: Sequence[LogEvent]) -> None:
+        """As Sink.send; each event counts in `_sent`."""
+
+    @abstractmethod
+    def _wait_for_reports(self) -> None:
+        """Wait a moment for reports; raises SourceError where one tells a failure, or KeyboardInterrupt."""
+
+    def append(self, events: Sequence[LogEvent]) -> list[Placed]:
+        """As Sink.append."""
+        first, self._wanted = self._sent, self._sent
+        self.send(events)
+        self.flush()
+        placed, self._placed = self._placed, {}
+        if any(place.position < 0 for place in placed.values()):  # So libraries write that they do not know.
+            raise SourceError(f"{self._where}: the broker has stored the events, but does not say where")
+        return [placed[number] for number in range(first, self._sent)]
+
+    def flush(self) -> None:
+        """As Sink.flush; raises SourceError where the library does not keep its own time limit."""
+        deadline_s = time.monotonic() + self._timeout_s + _PATIENCE_S
+        while self._stored < self._sent:
+            self._wait_for_reports()
+            if time.monotonic() > deadline_s:
+                raise SourceError(f"{self._where}: the client does not say what became of the events")
 
 
 class FileSink:

@@ -5,7 +5,6 @@ cluster.py looks at the topic first: it says within seconds, in one sentence, wh
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,16 +14,15 @@ from streamdns.sources.kafka import error_codes
 from streamdns.sources.kafka.cluster import Cluster
 from streamdns.sources.kafka.config import KafkaConfig
 from streamdns.sources.kafka.confluent import ConfluentProducer, Delivery
-from streamdns.sources.sink import LogEvent, Placed, Tally
+from streamdns.sources.sink import LogEvent, Placed, ReportedSink, Tally
 
 _QUEUE_EVENTS: Final = 50_000
 _BATCH_BYTES: Final = 1_000_000
 _STEP_S: Final = 0.05  # As long as Ctrl-C may have to wait.
 _LAST_WORD_S: Final = 0.5
-_PATIENCE_S: Final = 5.0  # So much longer than librdkafka itself says that it takes.
 
 
-class KafkaSink:
+class KafkaSink(ReportedSink):
     """One topic of a cluster as a Sink; making it raises SourceError when the topic cannot be written to.
 
     Where `interrupted` becomes true, send, flush and append raise KeyboardInterrupt. Nothing else may raise it in them:
@@ -32,11 +30,9 @@ class KafkaSink:
     """
 
     def __init__(self, config: KafkaConfig, topic: str, *, interrupted: Callable[[], bool]) -> None:
-        self._topic, self._timeout_s, self._interrupted = topic, config.delivery_timeout_s, interrupted
-        self._sent = self._stored = self._lost = 0
+        super().__init__(f"Kafka topic {topic}", config.delivery_timeout_s)
+        self._topic, self._interrupted = topic, interrupted
         self._failure: Delivery | None = None
-        self._placed: dict[int, Placed] = {}
-        self._wanted = 0  # From this number on it is asked where events are.
         self._producer = ConfluentProducer(
             config, topic, delivered=self._delivered, batch_bytes=_look(replace(config, topics=(topic,)), topic),
             queue_events=_QUEUE_EVENTS,
@@ -52,13 +48,6 @@ class KafkaSink:
         if self._failure is None:
             self._failure = what
 
-    def append(self, events: Sequence[LogEvent]) -> list[Placed]:
-        first, self._wanted = self._sent, self._sent
-        self.send(events)
-        self.flush()
-        placed, self._placed = self._placed, {}
-        return [placed[number] for number in range(first, self._sent)]
-
     def send(self, events: Sequence[LogEvent]) -> None:
         if any(timestamp_ms == 0 for _, _, timestamp_ms in events):
             raise ValueError("Kafka cannot carry the timestamp 0: it stands for now there")
@@ -73,16 +62,12 @@ class KafkaSink:
         self._producer.wait(at_most_s, hurry=hurry)
         if self._failure is not None:
             key = self._failure.key.decode(errors="backslashreplace")
-            raise SourceError(f"Kafka topic {self._topic}, event {key}: {self._failure.failure}")
+            raise SourceError(f"{self._where}, event {key}: {self._failure.failure}")
         if self._interrupted():
             raise KeyboardInterrupt
 
-    def flush(self) -> None:
-        deadline_s = time.monotonic() + self._timeout_s + _PATIENCE_S
-        while self._stored < self._sent:
-            self._step(_STEP_S, hurry=True)
-            if time.monotonic() > deadline_s:
-                raise SourceError(f"Kafka topic {self._topic}: the client does not say what became of the events")
+    def _wait_for_reports(self) -> None:
+        self._step(_STEP_S, hurry=True)
 
     def tally(self) -> Tally:
         if self._stored + self._lost < self._sent:

@@ -16,7 +16,7 @@ from streamdns.sources.pulsar import handshake
 from streamdns.sources.pulsar.client import close_client, failures, open_client, partition_topics
 from streamdns.sources.pulsar.config import PulsarConfig
 from streamdns.sources.pulsar.token import Token
-from streamdns.sources.sink import LogEvent, Placed, Tally
+from streamdns.sources.sink import LogEvent, Placed, ReportedSink, Tally
 
 _ON_THEIR_WAY: Final = 5_000
 _BATCH_EVENTS: Final = 1_000
@@ -25,7 +25,6 @@ _LINGER_MS: Final = 5
 _STEP_S: Final = 0.05  # As long as Ctrl-C may have to wait.
 _SHORT_STEP_S: Final = 0.001
 _LAST_WORD_S: Final = 0.5
-_PATIENCE_S: Final = 5.0  # So much longer than the library itself says that it takes.
 #: What may have reached the log all the same.
 _UNKNOWN: Final = (pulsar.Result.Timeout, pulsar.Result.AlreadyClosed, pulsar.Result.NotConnected)
 
@@ -39,18 +38,16 @@ def java_hash(key: str) -> int:
     return found & 0x7FFFFFFF
 
 
-class PulsarSink:
+class PulsarSink(ReportedSink):
     """The topic of the settings as a Sink; making it raises SourceError when the topic cannot be written to.
 
     Where `interrupted` becomes true, send, flush and append raise KeyboardInterrupt.
     """
 
     def __init__(self, config: PulsarConfig, *, interrupted: Callable[[], bool]) -> None:
+        super().__init__(f"Pulsar topic {config.topic}", config.delivery_timeout_s)
         self._config, self._interrupted = config, interrupted
-        self._sent = self._stored = self._lost = 0
         self._failure = ""
-        self._placed: dict[int, Placed] = {}
-        self._wanted = 0  # From this number on it is asked where events are.
         # Reports come from a thread of the library's, which does no more than put them here.
         self._reports: deque[tuple[int, str, int, Any, Any]] = deque()
         self._producers: dict[int, pulsar.Producer] = {}
@@ -78,25 +75,18 @@ class PulsarSink:
                 )
         return producer
 
-    def append(self, events: Sequence[LogEvent]) -> list[Placed]:
-        first, self._wanted = self._sent, self._sent
-        self.send(events)
-        self.flush()
-        placed, self._placed = self._placed, {}
-        return [placed[number] for number in range(first, self._sent)]
-
     def send(self, events: Sequence[LogEvent]) -> None:
         if any(timestamp_ms <= 0 for _, _, timestamp_ms in events):
             raise ValueError("Pulsar cannot carry the timestamp 0: it stands for none there")
         for key, value, timestamp_ms in events:
             while self._sent - self._stored - self._lost >= _ON_THEIR_WAY:
-                self._step()
+                self._wait_for_reports()
             name = key.decode()
             number = -1
             if self._config.partitioner == "java" or len(self._topics) == 1:
                 number = sorted(self._topics)[java_hash(name) % len(self._topics)]
             producer = self._producer(number)
-            with failures(f"Pulsar topic {self._config.topic}, event {name}"):
+            with failures(f"{self._where}, event {name}"):
                 # An empty value deletes, and compaction takes it for that, too.
                 producer.send_async(
                     value or b"", partial(self._report, self._sent, name, number), partition_key=name,
@@ -115,28 +105,27 @@ class PulsarSink:
             if result == pulsar.Result.Ok:
                 self._stored += 1
                 if self._wanted <= number:
-                    place = pack(at.ledger_id(), at.entry_id(), at.batch_index())
+                    # A broker that drops what is sent twice confirms it without an id.
+                    told = min(at.ledger_id(), at.entry_id()) >= 0
+                    place = pack(at.ledger_id(), at.entry_id(), at.batch_index()) if told else -1
                     known = partition if partition >= 0 else at.partition()
                     self._placed[number] = Placed(self._config.topic, known, place)
                 continue
             self._lost += result not in _UNKNOWN
-            self._failure = self._failure or f"event {name}: {_why(result, self._config.delivery_timeout_s)}"
+            self._failure = self._failure or f"event {name}: {_why(result, self._timeout_s)}"
         if self._failure:
-            raise SourceError(f"Pulsar topic {self._config.topic}, {self._failure}")
+            raise SourceError(f"{self._where}, {self._failure}")
         if self._interrupted():
             raise KeyboardInterrupt
 
-    def _step(self) -> None:
+    def _wait_for_reports(self) -> None:
         self._take_reports()
         time.sleep(_SHORT_STEP_S)
 
     def flush(self) -> None:
-        deadline_s = time.monotonic() + self._config.delivery_timeout_s + _PATIENCE_S
+        """As Sink.flush; what was told meanwhile is heard also where all has been confirmed."""
         self._take_reports()
-        while self._stored < self._sent:
-            self._step()
-            if time.monotonic() > deadline_s:
-                raise SourceError(f"Pulsar topic {self._config.topic}: the client does not say what became of events")
+        super().flush()
 
     def tally(self) -> Tally:
         deadline_s = time.monotonic() + _LAST_WORD_S
