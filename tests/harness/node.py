@@ -5,12 +5,12 @@ from __future__ import annotations
 import http.client
 import random
 import socket
-import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, Protocol, Self
 
 import dns.flags
@@ -21,6 +21,7 @@ from streamdns.events.event import encode
 from streamdns.view.reader import Inspector
 from streamdns.view.view import open_readonly
 from tests.harness import model as oracle
+from tests.harness.background import Background
 from tests.harness.kafka_topics import DEADLINE_S, Event, Seen
 from tests.harness.process import wait_until
 from tests.harness.server import HOST, Server
@@ -90,7 +91,7 @@ class Topic(Protocol):
     def ends(self) -> dict[int, int]: ...
 
 
-class Prober:
+class Prober(Background):
     """Asks over UDP for names that exist, all the time, in a thread of its own; a context manager.
 
     Each reply must have an address, the right one for STAYING. SERVFAIL is allowed before the first answer, silence
@@ -98,21 +99,19 @@ class Prober:
     """
 
     def __init__(self, server: Server, *, restarts: bool = False) -> None:
+        super().__init__()
         self._port, self._restarts = server.port, restarts
         self._queries = [dns.message.make_query(name, "A") for name in (*STAYING, *MOVING)]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        super().__enter__()
         wait_until(lambda: self.counts["good"] or self.wrong, "a first answer")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        super().__exit__(kind, error, at)
         if kind is None:
             self.check()
 
@@ -150,17 +149,16 @@ class Prober:
         return "good" if name in MOVING or found == ["192.0.2.1"] else f"{found}"
 
 
-class Feeder:
+class Feeder(Background):
     """Writes changes to a topic at a steady rate from a thread of its own, through everything; a context manager.
 
     At the end everything that it wrote has arrived, once each.
     """
 
     def __init__(self, topic: Topic, *, partitions: int, per_second: int, seed: int) -> None:
+        super().__init__()
         self._topic, self._partitions, self._pause_s = topic, partitions, 10 / per_second
         self._chance = random.Random(seed)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self._producing = topic.producing()
         self._left = 0
 
@@ -168,13 +166,8 @@ class Feeder:
     def delivered(self) -> int:
         return self._producing.delivered
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        super().__exit__(kind, error, at)
         if kind is None:
             assert not self._producing.failures, self._producing.failures[0]
             assert self._left == 0, f"{self._left} did not arrive"
