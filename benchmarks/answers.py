@@ -10,10 +10,9 @@ from typing import Any
 import dns.message
 import dns.rcode
 
-from benchmarks import machine
-from benchmarks.load import Asker, Dnsperf, Load, LoadTurns
+from benchmarks.load import Asker, Load, LoadTurns
 from benchmarks.options import Options
-from benchmarks.report import Result, median, ratio
+from benchmarks.report import Result, median
 from benchmarks.servers import (
     Echo,
     FullNsd,
@@ -71,16 +70,16 @@ def run(options: Options) -> Result:
     with ExitStack() as stack:
         subjects = _start(stack, folder, zone, options=options, result=result)
         for subject in subjects:
-            _turn(subject, workloads[0], options=options, seconds=1)  # Warms up, and is not counted.
+            Turns().add(subject, workloads[0].queries, options=options, seconds=1)  # Warms up, and is not counted.
         turns = {(w.name, s.name): Turns() for w in workloads for s in subjects}
         for number in range(options.runs):
             for workload in workloads:
                 for subject in subjects:
                     print(f"answers: round {number + 1} of {options.runs}, {workload.name}, {subject.name}", flush=True)
-                    load, cpu_s = _turn(subject, workload, options=options, seconds=options.seconds)
                     kept = turns[workload.name, subject.name]
-                    kept.loads.append(load)
-                    kept.cpu_s.append(cpu_s)
+                    load = kept.add(
+                        subject, workload.queries, options=options, rate=workload.rate, seconds=options.seconds
+                    )
                     if not isinstance(subject, Echo):
                         kept.wrong += _wrong(load, workload)
     for workload in workloads:
@@ -128,15 +127,6 @@ def _check(subject: Subject, zone: Zone) -> None:
             assert evidence(address) in reply, f"{subject.name} answers {owner} with {dns.message.from_wire(reply)}"
 
 
-def _turn(subject: Subject, workload: Workload, *, options: Options, seconds: int) -> tuple[Load, float]:
-    """One run of dnsperf; the server has nothing else to do, so what it used meanwhile is what the queries cost."""
-    assert subject.process is not None
-    before_s = machine.cpu_s(subject.process.pid)
-    load = Dnsperf(subject.port, workload.queries, options=options, rate=workload.rate, seconds=seconds).result()
-    assert load.completed, f"{subject.name} answered nothing"
-    return load, machine.cpu_s(subject.process.pid) - before_s
-
-
 def _wrong(load: Load, workload: Workload) -> list[str]:
     """What is not as the queries want it: dnsperf asks them in order and begins again at the end of the file."""
     rounds, rest = divmod(load.sent, len(workload.absent))
@@ -157,16 +147,10 @@ def _row(workload: str, server: str, turns: dict[tuple[str, str], Turns]) -> dic
     return {
         "workload": workload,
         "server": server,
-        "cpu_ratio_nsd": ratio(own.cpu_us, nsd.cpu_us) if nsd else None,
-        "cpu_ratio_knot": ratio(own.cpu_us, knot.cpu_us) if knot else None,
-        "cpu_us_per_query": median(own.cpu_us),
-        "cpu_us_spread": f"{min(own.cpu_us):.1f}..{max(own.cpu_us):.1f}",
-        "cpu_us_of_each_round": own.cpu_us,
+        **own.beside(nsd, knot),
         "queries_per_s": median(load.completed / load.elapsed_s for load in own.loads),
         "queries_per_cpu_s": median(1e6 / us for us in own.cpu_us),
         "core_busy": median(cpu / s for cpu, s in zip(own.cpu_s, elapsed_s, strict=True)),
         "latency_ms": median(1000 * load.latency_s for load in own.loads),
-        "response_bytes": own.loads[0].response_bytes,
-        "lost": sum(load.lost for load in own.loads),
         "right": "not checked" if server.startswith("Python") else "yes" if not own.wrong else "; ".join(own.wrong[:3]),
     }

@@ -7,12 +7,11 @@ import random
 from contextlib import ExitStack
 from typing import Any
 
-from benchmarks import machine
 from benchmarks.kinds import KINDS as COUNTED
 from benchmarks.kinds import MIX, ORIGIN, records
-from benchmarks.load import Asker, Dnsperf, LoadTurns
+from benchmarks.load import Asker, LoadTurns
 from benchmarks.options import Options
-from benchmarks.report import Result, median, ratio
+from benchmarks.report import Result
 from benchmarks.servers import MeasuredKnot, MeasuredNsd, Streamdns, Subject, installed, missing
 from benchmarks.zone import TTL, event
 
@@ -42,12 +41,13 @@ def run(options: Options) -> Result:
     workloads = _write(folder, names, min(options.queries, _MOST_QUERIES))
     with ExitStack() as stack:
         subjects = _start(stack, folder, options=options, result=result)
+        seconds = 0 if options.quick else options.seconds  # 0: through the file once
         turns = {(kind, subject.name): LoadTurns() for kind in workloads for subject in subjects}
         for number in range(options.runs):
             for kind, path in workloads.items():
                 print(f"answers by kind: round {number + 1} of {options.runs}, {kind}", flush=True)
                 for subject in subjects:
-                    _turn(subject, path, turns[kind, subject.name], options=options)
+                    turns[kind, subject.name].add(subject, path, options=options, seconds=seconds)
     for kind in workloads:
         for subject in subjects:
             result.rows.append(_row(kind, subject.name, turns))
@@ -89,28 +89,7 @@ def _start(stack: ExitStack, folder: pathlib.Path, *, options: Options, result: 
     return subjects
 
 
-def _turn(subject: Subject, queries: pathlib.Path, kept: LoadTurns, *, options: Options) -> None:
-    assert subject.process is not None
-    before_s = machine.cpu_s(subject.process.pid)
-    seconds = 0 if options.quick else options.seconds  # 0: through the file once
-    load = Dnsperf(subject.port, queries, options=options, seconds=seconds).result()
-    assert load.completed, f"{subject.name} answered nothing"
-    kept.loads.append(load)
-    kept.cpu_s.append(machine.cpu_s(subject.process.pid) - before_s)
-
-
 def _row(kind: str, server: str, turns: dict[tuple[str, str], LoadTurns]) -> dict[str, Any]:
     own = turns[kind, server]
     nsd, knot = turns.get((kind, "NSD")), turns.get((kind, "Knot"))
-    return {
-        "kind": kind,
-        "server": server,
-        "cpu_ratio_nsd": ratio(own.cpu_us, nsd.cpu_us) if nsd else None,
-        "cpu_ratio_knot": ratio(own.cpu_us, knot.cpu_us) if knot else None,
-        "cpu_us_per_query": median(own.cpu_us),
-        "cpu_us_spread": f"{min(own.cpu_us):.1f}..{max(own.cpu_us):.1f}",
-        "cpu_us_of_each_round": own.cpu_us,
-        "response_bytes": own.loads[0].response_bytes,
-        "rcodes": " ".join(sorted(own.loads[0].rcodes)),
-        "lost": sum(load.lost for load in own.loads),
-    }
+    return {"kind": kind, "server": server, **own.beside(nsd, knot), "rcodes": " ".join(sorted(own.loads[0].rcodes))}

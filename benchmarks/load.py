@@ -12,10 +12,11 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Protocol, Self
 
 from benchmarks import machine
 from benchmarks.options import Options
+from benchmarks.report import median, ratio
 from benchmarks.zone import evidence, question
 from tests.harness import wait_until
 from tests.harness.peers import find_tool
@@ -39,6 +40,14 @@ class Load:
     each_s: tuple[float, ...] = ()
 
 
+class Loaded(Protocol):
+    """A server under load."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes] | None
+
+
 @dataclass(slots=True)
 class LoadTurns:
     """All turns of one server at one workload: what dnsperf counted in each, and the CPU time of the server."""
@@ -50,6 +59,30 @@ class LoadTurns:
     def cpu_us(self) -> list[float]:
         """CPU of the server for one query, of each turn."""
         return [1e6 * cpu / load.completed for cpu, load in zip(self.cpu_s, self.loads, strict=True)]
+
+    def add(
+        self, server: Loaded, queries: pathlib.Path, *, options: Options, seconds: int, rate: int = 0
+    ) -> Load:
+        """One turn; the server has nothing else to do, so what it used meanwhile is what the queries cost."""
+        assert server.process is not None
+        before_s = machine.cpu_s(server.process.pid)
+        load = Dnsperf(server.port, queries, options=options, rate=rate, seconds=seconds).result()
+        assert load.completed, f"{server.name} answered nothing"
+        self.loads.append(load)
+        self.cpu_s.append(machine.cpu_s(server.process.pid) - before_s)
+        return load
+
+    def beside(self, nsd: LoadTurns | None, knot: LoadTurns | None) -> dict[str, Any]:
+        """Columns of a table: the cost of a query, that of the others in the same turns, and what came back."""
+        return {
+            "cpu_ratio_nsd": ratio(self.cpu_us, nsd.cpu_us) if nsd else None,
+            "cpu_ratio_knot": ratio(self.cpu_us, knot.cpu_us) if knot else None,
+            "cpu_us_per_query": median(self.cpu_us),
+            "cpu_us_spread": f"{min(self.cpu_us):.1f}..{max(self.cpu_us):.1f}",
+            "cpu_us_of_each_round": self.cpu_us,
+            "response_bytes": self.loads[0].response_bytes,
+            "lost": sum(load.lost for load in self.loads),
+        }
 
 
 class Dnsperf:
