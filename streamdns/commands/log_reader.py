@@ -27,6 +27,8 @@ from streamdns.view.view import open_readonly
 _BATCH_RECORDS = 5000
 _WAIT_S = 0.2
 _STALL_S = 30.0
+#: A log that is another one each time is read no more often.
+_ATTEMPTS = 5
 _NEVER_S = 86400.0
 
 #: Owner (lower-case wire name) and type.
@@ -73,7 +75,7 @@ def standing(settings: Settings, origin: bytes) -> LogState:
 def standing_at(settings: Settings, owner: bytes) -> LogState | None:
     """The RRsets of one name, and the zone above it; None where there is no view to begin with.
 
-    A file log is read on from where the view ends; Kafka is not, for this is to be quick. Raises SourceError.
+    A file log is read on from where the view ends; one of a broker is not, for this is to be quick. Raises SourceError.
     """
     state = _State(settings, node_key(owner), alone=True)
     try:
@@ -106,27 +108,37 @@ def standing_of(settings: Settings, keys: Collection[Key]) -> ChosenState:
 def _read_on(
     state: _State, settings: Settings, positions: dict[Partition, int], fingerprints: dict[Partition, str]
 ) -> LogState:
-    """What stands with all that is in the log behind these positions."""
+    """What stands with all that is in the log behind these positions; of all of it, where it is not that log any more.
+
+    A source may find out late that the log is another one, or that what it gave may lack deletes: while it reads.
+    """
     source = _source(settings)
     try:
-        try:
-            source.connect(positions, fingerprints)
-        except LogReplaced:
-            state.candidates.clear()
-            source.connect({}, {})
-        deadline_s = time.monotonic() + _STALL_S
-        while True:
-            batch = source.read(max_records=_BATCH_RECORDS, timeout_s=_WAIT_S)
-            for record in batch.records:
-                state.apply(record)
-            if batch.caught_up:
-                return state.result()
-            if batch.positions:
-                deadline_s = time.monotonic() + _STALL_S
-            if time.monotonic() > deadline_s:
-                raise SourceError(f"{source.describe()}: nothing came for {_STALL_S:g} s, and its end is not reached")
+        for _ in range(_ATTEMPTS):
+            try:
+                source.connect(positions, fingerprints)
+                return _read_to_end(state, source)
+            except LogReplaced as error:
+                replaced = error
+                state.candidates.clear()
+                positions, fingerprints = {}, {}
+        raise replaced
     finally:
         source.close()
+
+
+def _read_to_end(state: _State, source: Source) -> LogState:
+    deadline_s = time.monotonic() + _STALL_S
+    while True:
+        batch = source.read(max_records=_BATCH_RECORDS, timeout_s=_WAIT_S)
+        for record in batch.records:
+            state.apply(record)
+        if batch.caught_up:
+            return state.result()
+        if batch.positions:
+            deadline_s = time.monotonic() + _STALL_S
+        if time.monotonic() > deadline_s:
+            raise SourceError(f"{source.describe()}: nothing came for {_STALL_S:g} s, and its end is not reached")
 
 
 def _source(settings: Settings) -> Source:

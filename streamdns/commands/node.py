@@ -57,6 +57,7 @@ def status(args: argparse.Namespace, client: Client) -> int:
         ("consumer", f"{consumer['state']} since {_second(consumer['since'])}" + _behind(consumer["error"])),
         ("log", consumer["source"]),
         ("lag", _lag(lag, consumer["state"])),
+        *_progress(consumer),
         *((("alarm", f"{_second(consumer['alarm']['time'])} {consumer['alarm']['reason']}"),)
           if consumer["alarm"] else ()),
         ("data", counts),
@@ -147,13 +148,11 @@ def consumer(args: argparse.Namespace, client: Client) -> int:
     if args.json:
         print_json(found)
         return 0
-    catch_up, lag = found["catch_up"], found["lag"]
     print_pairs([
         ("source", f"{found['source']} ({found['client']})"),
         ("state", f"{found['state']} since {_second(found['since'])}" + _behind(found["error"])),
-        ("lag", _lag(lag, found["state"])),
-        *((("progress", f"{catch_up['percent']} % of {catch_up['end']} {found['unit']}, {catch_up['per_second']:.0f} a "
-                        f"second" + _left(catch_up["seconds_left"])),) if catch_up else ()),
+        ("lag", _lag(found["lag"], found["state"])),
+        *_progress(found),
     ])
     print_table(
         ("TOPIC", "PARTITION", "POSITION", "END", "LAG", "LAST EVENT", "STATE"),
@@ -319,6 +318,19 @@ def _lag(lag: Mapping[str, Any], state: str) -> str:
 
 def _about(lag: Mapping[str, Any]) -> str:
     return "about " if lag["events_estimated"] and lag["events"] else ""
+
+
+def _progress(consumer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say how far a fill is: a share where the end of the log is known, else what has been read."""
+    catch_up = consumer.get("catch_up")
+    if catch_up:
+        unit = catch_up.get("unit") or consumer.get("unit", "")
+        share = f"{catch_up['percent']} % of {catch_up['end']} {unit}"
+        return [("progress", f"{share}, {catch_up['per_second']:.0f} a second{_left(catch_up['seconds_left'])}")]
+    read = consumer["details"].get("events_read")
+    if consumer["state"] not in ("catching-up", "rebuilding") or read is None:
+        return []
+    return [("progress", f"{read} events so far; of how many is not known")]
 
 
 def _left(seconds: float | None) -> str:

@@ -55,7 +55,7 @@ class Progress:
         self._to = sys.stderr if to is None else to
         self.total, self._what = total, what
         self._shown = self._to.isatty()
-        self._percent = -1
+        self._drawn = ""
 
     def __enter__(self) -> Self:
         return self
@@ -65,16 +65,25 @@ class Progress:
 
     def clear(self) -> None:
         """Remove the bar, to print a line of text or at the end."""
-        if self._shown and self._percent >= 0:
+        if self._shown and self._drawn:
             self._to.write("\r\x1b[K")
             self._to.flush()
-            self._percent = -1
+            self._drawn = ""
 
     def at(self, done: int) -> None:
         """Show that so much of the total is done."""
+        if not self._shown:
+            return
         percent = 100 * min(done, self.total) // self.total if self.total else 100
-        if self._shown and percent != self._percent:
-            self._percent = percent
-            bar = "#" * (_BAR_WIDTH * percent // 100)
-            self._to.write(f"\r{self._what} [{bar:<{_BAR_WIDTH}}] {percent:3d} %")
+        bar = "#" * (_BAR_WIDTH * percent // 100)
+        self._draw(f"{self._what} [{bar:<{_BAR_WIDTH}}] {percent:3d} %")
+
+    def counted(self, done: int, what: str) -> None:
+        """Show that so many are done, of nobody knows how many."""
+        self._draw(f"{self._what}: {done} {what}")
+
+    def _draw(self, text: str) -> None:
+        if self._shown and text != self._drawn:
+            self._to.write(f"\r{text}" + " " * (len(self._drawn) - len(text)))
             self._to.flush()
+            self._drawn = text

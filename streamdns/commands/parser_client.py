@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from streamdns.events.message_id import position_of
+
 SUMMARIES = {
     "status": "show what a node is doing",
     "zones": "list the zones of a node, or show one",
@@ -70,7 +72,8 @@ EXAMPLES = {
                 "streamdns journal --since 2026-01-31T12:00:00Z --undo --dry-run"),
     "wait": ("streamdns wait www.example.org A 192.0.2.1 --all",
              "streamdns wait _acme-challenge.example.org TXT --gone",
-             "streamdns wait --partition 0 --offset 3831 --timeout 10"),
+             "streamdns wait --partition 0 --offset 3831 --timeout 10",
+             "streamdns wait --partition 2 --offset 27:1034:5"),
     "nodes": ("streamdns nodes",),
     "compare": ("streamdns compare ns2.example.org:8054",),
     "endpoint": ("streamdns endpoint", "streamdns endpoint --env-file /etc/streamdns/streamdns.conf --json"),
@@ -139,7 +142,8 @@ def _add_waiting(commands: dict[str, argparse.ArgumentParser]) -> None:
     wait.add_argument("--gone", action="store_true", help="wait until it is not there")
     wait.add_argument("--topic", metavar="TOPIC", help="the topic, where there are several")
     wait.add_argument("--partition", metavar="NUMBER", type=_number, default=0, help="the partition (default: 0)")
-    wait.add_argument("--offset", metavar="POSITION", type=_number, help="where the event stands in it")
+    wait.add_argument("--offset", metavar="POSITION", type=_position,
+                      help="where the event stands in it; of Pulsar also the message id, as 27:1034:5")
     wait.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=30.0, help="how long (default: 30)")
     wait.add_argument("--all", action="store_true", help="on the nodes of DNS_PEERS, too")
     publish = commands["publish"]
@@ -159,6 +163,14 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _position(text: str) -> str:
+    try:
+        position_of(text, pulsar=True)  # Whether the log is Pulsar's the node knows, which may be another one's.
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from streamdns.commands import CommandError, held
 from streamdns.commands.caller import user_at_host
@@ -59,6 +61,16 @@ def _check_room(path: str) -> None:
         raise CommandError(f"{missing}: make room, or move DNS_PATHDB")
 
 
+def _show(progress: Progress, consumer: Mapping[str, Any]) -> None:
+    """Draw how far the new view is; of a log whose size is not known, how many events were read."""
+    catch_up, read = consumer.get("catch_up"), consumer["details"].get("events_read")
+    if catch_up and catch_up["end"]:
+        progress.total = catch_up["end"]
+        progress.at(catch_up["done"])
+    elif read is not None:
+        progress.counted(read, "events")
+
+
 def _follow(server: Server, asked: Request) -> int:
     with Progress(1, "rebuilding") as progress:
         told = ""
@@ -71,10 +83,8 @@ def _follow(server: Server, asked: Request) -> int:
                 break
             if view["held"] is not None:
                 raise CommandError(held.sentence(view["held"]["reason"]))
-            ends = sum(each["end"] for each in status["positions"])
-            if consumer["state"] == "rebuilding" and ends:
-                progress.total = ends
-                progress.at(sum(each["position"] for each in status["positions"]))
+            if consumer["state"] == "rebuilding":
+                _show(progress, consumer)
             if consumer["error"] and consumer["error"] != told:
                 told = consumer["error"]
                 progress.clear()

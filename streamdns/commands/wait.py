@@ -55,6 +55,9 @@ def after(args: argparse.Namespace, settings: Settings, placed: Mapping[tuple[st
 
 
 def _wait_for(client: Client, event: Placed, timeout_s: float) -> Any:
+    if event.position < 0:
+        raise CommandError(f"published, but the broker does not say where in topic {printable(event.topic)}: it cannot "
+                           "be waited for")
     return client.get("/v1/wait", {
         "topic": event.topic, "partition": event.partition, "offset": event.position, "timeout": f"{timeout_s:g}",
         "nodes": "all",

@@ -85,8 +85,8 @@ class Progress:
         self.details: dict[str, Any] = {}
         self.unit = "octets"
         self._looked_s = 0.0
-        self.connected_at: tuple[float, int] | None = None
-        """When the log was last opened (UNIX seconds), and the sum of the positions then."""
+        self._begun: tuple[float, int] | None = None
+        """When the log was opened (UNIX seconds), or when its size was known first, and how much was done then."""
         self.marks: deque[Mark] = deque(maxlen=_MARKS_KEPT)
         """The last marks that were passed while following: what is read late may have been compacted meanwhile."""
         self._on_commit: list[Callable[[], None]] = []
@@ -166,7 +166,8 @@ class Progress:
         if not self.left_behind:
             self.last_contact_s = self._now_s()
         self._at(positions)
-        self.connected_at = self._now_s(), sum(self.positions.values())
+        extent = self._extent()
+        self._begun = None if extent is None else (self._now_s(), extent[0])
         self._look(source)
         self.propagation.expects({topic for topic, _ in self.ends})
 
@@ -253,6 +254,8 @@ class Progress:
         if not self.left_behind:
             self.last_contact_s = now_s
         self.details = source.details()
+        if self._begun is None and (extent := self._extent()) is not None:
+            self._begun = now_s, extent[0]
         if caught_up:
             self.behind_since_s = None
             self.ends = dict(self.positions)
@@ -325,6 +328,38 @@ class Progress:
         """True when answers come from a view that has once held the whole log and is not stale."""
         return self.complete and not self.stale
 
+    def _extent(self) -> tuple[int, int] | None:
+        """Return how much of the log is read and how much there is; None where that is not known.
+
+        Of ids only the order counts: no share of them is a share of the events, but the source may count entries.
+        """
+        if self.unit != "ids":
+            done = sum(self.positions.values())
+            return done, max(done, sum(self.ends.values()))
+        entries, behind = self.details.get("entries"), self.details.get("entries_behind")
+        return None if entries is None or behind is None else (max(0, entries - behind), entries)
+
+    def catch_up(self) -> dict[str, Any] | None:
+        """Return how far a fill is, in the form of /v1/consumer; None where there is none, or its end is not known.
+
+        The rate is that since the log was opened.
+        """
+        if self.state not in ("catching-up", "rebuilding") or self._begun is None:
+            return None
+        extent = self._extent()
+        if extent is None:
+            return None
+        (done, end), (begun_s, begun) = extent, self._begun
+        rate = max(0.0, (done - begun) / max(0.001, self._now_s() - begun_s))
+        return {
+            "done": done,
+            "end": end,
+            "percent": round(100 * done / end, 1) if end else 100.0,
+            "per_second": round(rate, 1),
+            "seconds_left": round((end - done) / rate, 1) if rate else None,
+            "unit": "entries" if self.unit == "ids" else self.unit,
+        }
+
     def summary(self) -> dict[str, Any]:
         """Return the consumer's part of /v1/status."""
         alarm = self.last_alarm
@@ -337,5 +372,6 @@ class Progress:
             "last_contact": None if self.last_contact_s is None else int(self.last_contact_s),
             "whole_at": None if self.whole_s is None else int(self.whole_s),
             "stale": self.stale,
+            "catch_up": self.catch_up(),
             "details": self.details,
         }

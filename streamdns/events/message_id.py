@@ -24,6 +24,9 @@ _SHIFT: Final = _PLACE_BITS + 3
 _PLACE_MASK: Final = (1 << _PLACE_BITS) - 1
 #: How the topics of Pulsar begin, as they stand in positions; no other log has such names.
 TOPIC_PREFIXES: Final = ("persistent://", "non-persistent://")
+_PARTS: Final = 3
+_MOST: Final = (1 << 63) - 1
+_DIGITS: Final = 20
 
 
 class MessageId(NamedTuple):
@@ -73,8 +76,32 @@ def resume_at(position: int) -> MessageId:
     return unpack(position - 1 if position & (1 << index_bits) - 1 else position)
 
 
+def position_of(text: str, *, pulsar: bool) -> int:
+    """Parse a position as users see it: a whole number, or for a topic of Pulsar ledger:entry or ledger:entry:index.
+
+    Raises ValueError, with a sentence that begins with the text.
+    """
+    parts = text.split(":")
+    if not all(part.isascii() and part.isdigit() and len(part) < _DIGITS for part in parts) or len(parts) > _PARTS:
+        wanted = "a whole number, or a message id such as 27:1034:5" if pulsar else "a whole number"
+        raise ValueError(f"{text!r} is no position: it has to be {wanted}")
+    if len(parts) == 1:
+        position = int(text)
+        if position > _MOST:
+            raise ValueError(f"{text!r} is no position: it is above {_MOST}")
+        return position
+    if not pulsar:
+        raise ValueError(f"{text!r} is a message id of Pulsar, and positions of this log are whole numbers")
+    return pack(*MessageId(*map(int, parts)))
+
+
+def is_pulsar(topic: str) -> bool:
+    """Whether a topic, by the name that it has in positions, is one of Pulsar."""
+    return topic.startswith(TOPIC_PREFIXES)
+
+
 def position_text(topic: str | None, position: int) -> str:
     """Write a position for people: ledger:entry:index where the topic is one of Pulsar, else the number that it is."""
-    if topic is None or not topic.startswith(TOPIC_PREFIXES) or position <= 0:
+    if topic is None or not is_pulsar(topic) or position <= 0:
         return str(position)
     return str(unpack(position))

@@ -115,7 +115,8 @@ def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) 
                                                 ("pulsar_topic", "DNS_PULSAR_TOPIC")) if values.get(attribute) == ""]
         if missing:
             problems.append(f"DNS_SOURCE=pulsar needs {' and '.join(missing)}; allowed: a service URL and a topic")
-    if not values.get("pulsar_address", _TLS_SCHEME).startswith(_TLS_SCHEME):
+    if not (values.get("pulsar_address", _TLS_SCHEME).startswith(_TLS_SCHEME)
+            or values.get("pulsar_admin_address", "https").startswith("https")):
         names = {"pulsar_tls_ca": "DNS_PULSAR_TLS_CA", "pulsar_tls_cert": "DNS_PULSAR_TLS_CERT"}
         warnings += [f"{name} has no effect without pulsar+ssl:// in DNS_PULSAR_ADDRESS"
                      for attribute, name in names.items() if values.get(attribute)]

@@ -90,7 +90,9 @@ class Broker(JavaBroker):
 
     def __init__(self, folder: pathlib.Path, **properties: object) -> None:
         super().__init__(folder, f"Pulsar {VERSION}")
-        self.port, self.tls_port, self.admin_port, self._bookie_port = (free_port() for _ in range(4))
+        self.port, self.tls_port, self.admin_port, self.admin_tls_port, self._bookie_port = (
+            free_port() for _ in range(5)
+        )
         make_certificates(folder)
         (folder / "token.key").write_bytes(_SECRET)
         (folder / "log4j2.xml").write_text(_LOG4J)
@@ -108,10 +110,15 @@ class Broker(JavaBroker):
     def admin_url(self) -> str:
         return f"http://{HOST}:{self.admin_port}"
 
+    @property
+    def admin_tls_url(self) -> str:
+        return f"https://{HOST}:{self.admin_tls_port}"
+
     def _own(self) -> dict[str, object]:
         security = "org.apache.pulsar.broker.authentication.AuthenticationProvider"
         return {
             "brokerServicePort": self.port, "brokerServicePortTls": self.tls_port, "webServicePort": self.admin_port,
+            "webServicePortTls": self.admin_tls_port,
             "tlsCertificateFilePath": self.file("server.crt"), "tlsKeyFilePath": self.file("server.key"),
             "tlsTrustCertsFilePath": self.file("ca.pem"),
             "authenticationEnabled": "true", "authenticationProviders": f"{security}Token,{security}Tls",
@@ -137,6 +144,9 @@ class Broker(JavaBroker):
             return False
         return True
 
+    def _headers(self) -> dict[str, str]:
+        return {"Content-Type": "application/json"}
+
     def namespace(self, name: str, *, retention: tuple[int, int] = (-1, -1)) -> str:
         """A namespace that keeps what was read for so many minutes and so many MB; it may be there already."""
         path = f"public/{name}"
@@ -150,7 +160,7 @@ class Broker(JavaBroker):
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """Ask the admin API; what is not JSON comes as text. Raises Refused, and OSError where nobody answers."""
         request = urllib.request.Request(
-            f"{self.admin_url}/admin/v2{path}", method=method, headers={"Content-Type": "application/json"},
+            f"{self.admin_url}/admin/v2{path}", method=method, headers=self._headers(),
             data=None if body is None else json.dumps(body).encode(),
         )
         try:
@@ -162,3 +172,17 @@ class Broker(JavaBroker):
             return json.loads(text) if text else None
         except ValueError:
             return text
+
+
+class ClosedBroker(Broker):
+    """One that lets nobody in without a log-in."""
+
+    def _own(self) -> dict[str, object]:
+        return super()._own() | {
+            "anonymousUserRole": "",
+            "brokerClientAuthenticationPlugin": "org.apache.pulsar.client.impl.auth.AuthenticationToken",
+            "brokerClientAuthenticationParameters": f"token:{token(ANYBODY)}",
+        }
+
+    def _headers(self) -> dict[str, str]:
+        return super()._headers() | {"Authorization": f"Bearer {token(ANYBODY)}"}

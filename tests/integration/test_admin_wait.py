@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from streamdns.events.message_id import pack
 from tests.harness import Server, wait_until
 
 SOA = "ns.example.org. host.example.org. 7 2 3 4 5"
@@ -113,6 +114,26 @@ def test_the_time_is_over(node: Server) -> None:
 def test_what_cannot_be_waited_for(node: Server, parameters: dict[str, Any]) -> None:
     status, document = wait(node, **parameters)
     assert status == 400, document
+
+
+@pytest.mark.parametrize(("topic", "offset", "said"), [
+    ("", "27:1034:5", "'27:1034:5' is a message id of Pulsar, and positions of this log are whole numbers"),
+    ("", "some", "'some' is no position: it has to be a whole number"),
+    ("persistent://public/default/zones", "27:x", "it has to be a whole number, or a message id such as 27:1034:5"),
+])
+def test_what_is_no_position_is_said(node: Server, topic: str, offset: str, said: str) -> None:
+    status, document = wait(node, topic=topic, offset=offset)
+    assert (status, document["error"]["code"]) == (400, "bad_offset")
+    assert said in document["error"]["message"]
+    done = node.command("wait", "--topic", topic, "--offset", offset)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr or "a message id such as" in done.stderr
+
+
+def test_positions_of_pulsar_are_ids_too(node: Server) -> None:
+    """The topic says whose position it is; this node reads another log, so the event never comes."""
+    for offset in ("27:1034:5", "27:1034", str(pack(27, 1034, 5))):
+        assert wait(node, topic="persistent://public/default/zones", offset=offset, timeout=0)[0] == 504
 
 
 def test_no_more_wait_than_there_is_room_for(node: Server) -> None:

@@ -57,6 +57,13 @@ def test_what_commands_write_is_answered(
     (written,) = (each for each in newest if each.key == b"www.example.org.|A")
     place = unpack(written.offset)
     assert f"partition {written.partition}, message {place}, position {written.offset}\n" in done.stdout
+    for offset in (str(place), str(written.offset)):
+        done = server.command("wait", "--partition", str(written.partition), "--offset", offset)
+        assert (done.returncode, done.stderr) == (0, "")
+    later = str(place._replace(ledger=place.ledger + 1))
+    done = server.command("wait", "--partition", str(written.partition), "--offset", later, "--timeout", "0")
+    assert done.returncode == 1
+    assert f"(at {unpack(server.positions()[written.partition])})" in done.stderr
     done = server.command("publish", "www.example.org.", "A", "--delete", "--wait")
     assert done.returncode == 0, done.stderr
     assert server.answers("www.example.org.") == []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from streamdns.admin.http.route import Call, Route
 from streamdns.admin.node import Node
 from streamdns.admin.schema.state import Alarm, CatchUp, Consumer, ConsumerPartition
 from streamdns.admin.status import lag
-from streamdns.consumer.progress import Progress
 
 
 def consumer(node: Node) -> Consumer:
@@ -25,7 +26,7 @@ def consumer(node: Node) -> Consumer:
         stale=progress.stale,
         partitions=_partitions(node),
         lag=lag(progress),
-        catch_up=_catch_up(progress, node.now_s()),
+        catch_up=msgspec.convert(progress.catch_up(), CatchUp | None),
         details=progress.details,
     )
 
@@ -53,23 +54,6 @@ def _partitions(node: Node) -> list[ConsumerPartition]:
             state="behind" if end > position else "at the end",
         ))
     return found
-
-
-def _catch_up(progress: Progress, now_s: float) -> CatchUp | None:
-    """Return how far a fill is, None where there is none; the rate is that since the log was opened."""
-    if progress.state not in ("catching-up", "rebuilding") or progress.connected_at is None or progress.unit == "ids":
-        return None  # Of ids only the order counts: no share of them is a share of the events.
-    begun_s, begun = progress.connected_at
-    done = sum(progress.positions.values())
-    end = max(done, sum(progress.ends.values()))
-    rate = max(0.0, (done - begun) / max(0.001, now_s - begun_s))
-    return CatchUp(
-        done=done,
-        end=end,
-        percent=round(100 * done / end, 1) if end else 100.0,
-        per_second=round(rate, 1),
-        seconds_left=round((end - done) / rate, 1) if rate else None,
-    )
 
 
 def routes(node: Node) -> tuple[Route, ...]:

@@ -20,6 +20,7 @@ from streamdns.admin.texts import wire_of
 from streamdns.dns.canonical import canonical
 from streamdns.dns.node import RRset, unpack_rdatas
 from streamdns.errors import ApiError
+from streamdns.events.message_id import is_pulsar, position_of, position_text
 from streamdns.view.keys import node_key
 from streamdns.view.pages import position_in
 from streamdns.view.reader import Inspector
@@ -66,7 +67,9 @@ class Waiting:
         waited = Waited(
             applied=all(each.applied for each in found), seconds=round(self._elapsed_s() - begun_s, 3), nodes=found
         )
-        return waited if waited.applied else Reply(_too_late(waited, query), status=504)
+        if waited.applied:
+            return waited
+        return Reply(_too_late(waited, query, query.topic or min(self._topics(), default="")), status=504)
 
     def _look_of(self, query: WaitQuery, principal: Principal) -> Callable[[], _Seen]:
         """Make the check that is done after each commit; raises ApiError where the request is not about one event."""
@@ -79,7 +82,8 @@ class Waiting:
                                "some zones: wait for a name")
             if query.type or query.content or query.gone:
                 raise ApiError(400, "bad_request", "type, content and gone go with name, not with offset")
-            topic, offset = query.topic or self._only_topic(), query.offset
+            topic = query.topic or self._only_topic()
+            offset = self._offset_of(topic, query.offset)
             return lambda: self._position(topic, query.partition, offset)
         owner, rdtype = scope.owner(query.name), scope.rdtype(query.type)
         if rdtype is None:
@@ -93,10 +97,21 @@ class Waiting:
         return lambda: self._rrset(node_key(owner), rdtype, wire, gone=query.gone)
 
     def _only_topic(self) -> str:
-        topics = {topic for topic, _ in {**self._node.progress.positions, **self._node.progress.ends}}
+        topics = self._topics()
         if len(topics) > 1:
             raise ApiError(400, "bad_request", f"say which topic: {', '.join(sorted(topics))}")
         return next(iter(topics), "")
+
+    def _topics(self) -> set[str]:
+        return {topic for topic, _ in {**self._node.progress.positions, **self._node.progress.ends}}
+
+    def _offset_of(self, topic: str, text: str) -> int:
+        # Before the log was opened for the first time no topic is known, so the source says whose positions they are.
+        pulsar = is_pulsar(topic) if topic else self._node.settings().source == "pulsar"
+        try:
+            return position_of(text, pulsar=pulsar)
+        except ValueError as err:
+            raise ApiError(400, "bad_offset", f"offset: {err}") from err
 
     def _position(self, topic: str, partition: int, offset: int) -> _Seen:
         # Looked up in the view that serves: while it is rebuilt, the consumer is somewhere else.
@@ -147,12 +162,12 @@ def _ask(peer: Client, query: WaitQuery) -> NodeWait:
     return NodeWait(node=f"{answer.node} ({peer.url})", applied=answer.applied, position=answer.position)
 
 
-def _too_late(waited: Waited, query: WaitQuery) -> dict[str, Any]:
-    """The error document, with all that a Waited has."""
+def _too_late(waited: Waited, query: WaitQuery, topic: str) -> dict[str, Any]:
+    """The error document, with all that a Waited has; its sentence has positions of this topic as people see them."""
     late = []
     for each in waited.nodes:
         if not each.applied:
-            at = "" if each.position is None else f" (at {each.position})"
+            at = "" if each.position is None else f" (at {position_text(topic, each.position)})"
             late.append(f"{each.node}{at}: {each.error}" if each.error else f"{each.node}{at}")
     message = f"not applied within {query.timeout:g} s by {', '.join(late)}"
     return {"error": {"code": "not_applied", "message": message}, **msgspec.to_builtins(waited)}

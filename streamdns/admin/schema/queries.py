@@ -15,7 +15,8 @@ Cursor = Annotated[str, msgspec.Meta(max_length=2000, description="The field nex
 NameText = Annotated[str, msgspec.Meta(max_length=1100)]
 TypeText = Annotated[str, msgspec.Meta(max_length=20)]
 PartitionNumber = Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)]
-Offset = Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFFFFFFFFFF)]
+_POSITION = "A position of the log; of Pulsar also a message id, ledger:entry:index (27:1034:5) or ledger:entry."
+PositionText = Annotated[str, msgspec.Meta(max_length=64, description=_POSITION)]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFFFFFFFFFF)]
 
 
@@ -94,7 +95,7 @@ class WaitQuery(Query, frozen=True):
 
     topic: Annotated[str, msgspec.Meta(max_length=249)] = ""
     partition: PartitionNumber = 0
-    offset: Offset | None = None
+    offset: PositionText | None = None
     name: NameText = ""
     type: TypeText = ""
     content: Annotated[str, msgspec.Meta(max_length=70000)] = ""

@@ -14,6 +14,20 @@ class Alarm(msgspec.Struct, kw_only=True):
     reason: str
 
 
+class CatchUp(msgspec.Struct, kw_only=True):
+    """Progress of a fill of the view: octets, events or entries (`unit`) of the log, how many a second, the time left.
+
+    Entries are the batches of Pulsar.
+    """
+
+    done: int
+    end: int
+    percent: float
+    per_second: float
+    seconds_left: float | None
+    unit: str = ""
+
+
 class ConsumerSummary(msgspec.Struct, kw_only=True):
     """The consumer in short; `since`, `last_contact` and `whole_at` in seconds since 1970.
 
@@ -29,6 +43,7 @@ class ConsumerSummary(msgspec.Struct, kw_only=True):
     whole_at: int | None
     stale: bool
     details: dict[str, Any]
+    catch_up: CatchUp | None = None
 
 
 class Lag(msgspec.Struct, kw_only=True):
@@ -135,16 +150,6 @@ class NodeStatus(msgspec.Struct, kw_only=True):
     resolver: dict[str, Any]
     services: list[ServiceState]
     dns_addresses: list[str] = []
-
-
-class CatchUp(msgspec.Struct, kw_only=True):
-    """Progress of a fill of the view: octets or events of the log, how many a second, and the time left."""
-
-    done: int
-    end: int
-    percent: float
-    per_second: float
-    seconds_left: float | None
 
 
 class ConsumerPartition(msgspec.Struct, kw_only=True):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
-from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from gevent import socket as gsocket
 
 from streamdns.errors import SourceError
-from streamdns.events.message_id import resume_at
 from streamdns.sources.pulsar.config import PulsarConfig
+from streamdns.sources.pulsar.extent import Extent
 from streamdns.sources.pulsar.policies import warnings_of
 from streamdns.sources.pulsar.token import Token
 from streamdns.sources.tls import context_of
@@ -21,16 +21,17 @@ from streamdns.sources.tls import context_of
 _MOST_BYTES: Final = 8 << 20
 _TIMEOUT_S: Final = 3.0
 _NOTHING: Final = (204, 404, 405)
+#: What is about one topic is known to the broker that serves it, and the others say which one that is.
+_ELSEWHERE: Final = (301, 302, 307, 308)
+_MOST_ELSEWHERE: Final = 3
 
 
 class Admin:
     """The admin API at DNS_PULSAR_ADMIN_ADDRESS; each question is a connection of its own. Raises SourceError."""
 
     def __init__(self, config: PulsarConfig, token: Token) -> None:
-        self._config, self._token = config, token
-        parts = urlsplit(config.admin)
-        self._tls = parts.scheme == "https"
-        self._host, self._port = parts.hostname or "", parts.port or (8443 if self._tls else 8080)
+        self._config, self._token = config.for_admin(), token
+        self._context: Any = None
         domain, _, rest = config.topic.partition("://")
         tenant, namespace, name = rest.split("/", 2)
         self._namespace = f"/namespaces/{quote(tenant)}/{quote(namespace)}"
@@ -39,65 +40,107 @@ class Admin:
 
     def get(self, path: str) -> Any:
         """Ask for a document; None where there is none."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
-        try:
-            sock = gsocket.create_connection((self._host, self._port), timeout=_TIMEOUT_S)
-            context = context_of(self._config) if self._tls else None
-            connection.sock = sock if context is None else context.wrap_socket(sock, server_hostname=self._host)
-            headers = {"Accept": "application/json"}
-            if self._token:
-                headers["Authorization"] = f"Bearer {self._token.read()}"
-            connection.request("GET", f"/admin/v2{path}", headers=headers)
-            reply = connection.getresponse()
-            octets = reply.read(_MOST_BYTES)
-        except (OSError, ssl.SSLError, http.client.HTTPException) as error:
-            raise SourceError(f"the admin API of Pulsar at {self._config.admin} does not answer: {error}") from error
-        finally:
-            connection.close()
-        if reply.status in _NOTHING or not octets:
+        url = f"{self._config.admin}/admin/v2{path}"
+        for _ in range(_MOST_ELSEWHERE):
+            status, octets, elsewhere = self._ask(url)
+            if status not in _ELSEWHERE:
+                break
+            url = self._followed(url, elsewhere)
+        if status in _NOTHING or (status == 200 and not octets):
             return None
-        if reply.status != 200:
-            raise SourceError(f"the admin API of Pulsar at {self._config.admin} says {reply.status} for {path}")
+        if status != 200:
+            raise self._fault(url, self._refusal(status, path))
         try:
             return json.loads(octets)
         except ValueError as error:
-            raise SourceError(f"the admin API of Pulsar at {self._config.admin} gives no JSON for {path}") from error
+            raise self._fault(url, f"it gives no JSON for {path}") from error
+
+    def _followed(self, url: str, elsewhere: str) -> str:
+        """Give where a broker sends us to; the token is never sent where nobody's certificate is asked for."""
+        found = urljoin(url, elsewhere)
+        if urlsplit(found).scheme not in ("https", urlsplit(url).scheme):
+            raise self._fault(url, f"it sends us to {found[:200]}, which has no TLS")
+        return found
+
+    def _ask(self, url: str) -> tuple[int, bytes, str]:
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        host, port = parts.hostname or "", parts.port or (8443 if tls else 8080)
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        try:
+            connection.sock = gsocket.create_connection((host, port), timeout=_TIMEOUT_S)
+            if tls:
+                if self._context is None:
+                    self._context = context_of(self._config)
+                connection.sock = self._context.wrap_socket(connection.sock, server_hostname=host)
+            headers = {"Accept": "application/json"}
+            if self._token:
+                headers["Authorization"] = f"Bearer {self._token.read()}"
+            connection.request("GET", url.removeprefix(f"{parts.scheme}://{parts.netloc}"), headers=headers)
+            reply = connection.getresponse()
+            return reply.status, reply.read(_MOST_BYTES), reply.headers.get("Location", "")
+        except (OSError, http.client.HTTPException) as error:
+            raise self._fault(url, _reason(error, host, tls=tls)) from error
+        finally:
+            connection.close()
+
+    def _fault(self, url: str, reason: str) -> SourceError:
+        parts = urlsplit(url)
+        return SourceError(f"the admin API of Pulsar at {parts.scheme}://{parts.netloc}: {reason}")
+
+    def _refusal(self, status: int, path: str) -> str:
+        if status == 401 and self._token:
+            return "it does not accept the token (DNS_PULSAR_TOKEN), which is wrong or has expired"
+        if status == 401:
+            return "it wants a log-in: DNS_PULSAR_TOKEN, or DNS_PULSAR_TLS_CERT with https://"
+        if status == 403:
+            return f"no permission to look at {path}: the role needs `consume` on the topic"
+        return f"it says {status} for {path}"
 
     def policy(self, name: str) -> Any:
         """Ask for a policy as it holds for the topic: its own, else that of its namespace; None: the broker's."""
         found = self.get(f"{self._topic}/{name}?applied=true")
         return self.get(f"{self._namespace}/{name}") if found is None else found
 
-    def entries_behind(self, positions: Mapping[str, int]) -> int:
-        """Count the entries behind positions of partitions, which are batches; by the name of each partition."""
-        return sum(
-            entries_behind(self.get(f"{self._prefix}{quote(topic.rpartition('/')[2], safe='')}/internalStats"), at)
-            for topic, at in positions.items()
-        )
+    def extent(self, topic: str) -> Extent | None:
+        """Ask which entries a partition has, by its name; None where that is not known."""
+        path = f"{self._prefix}{quote(topic.rpartition('/')[2], safe='')}/internalStats"
+        stats = self.get(path)
+        try:
+            return None if stats is None else Extent.of(stats)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._fault(self._config.admin, f"it gives another document than is expected for {path}") from error
 
 
-def entries_behind(stats: Any, position: int) -> int:
-    """Count the entries of a partition behind a position; `stats` is the document internalStats."""
-    ledgers = (stats or {}).get("ledgers", [])
-    total = int((stats or {}).get("currentLedgerEntries", 0))
-    last = resume_at(position) if position else None
-    behind = 0
-    for number, ledger in enumerate(ledgers):
-        entries = total if number == len(ledgers) - 1 else int(ledger.get("entries", 0))
-        if last is None or int(ledger["ledgerId"]) > last.ledger:
-            behind += entries
-        elif int(ledger["ledgerId"]) == last.ledger:
-            behind += max(0, entries - last.entry - 1)
-    return behind
+def _reason(error: OSError | http.client.HTTPException, host: str, *, tls: bool) -> str:
+    """Say in words why there is no answer."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted (DNS_PULSAR_TLS_CA): {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or str(error)).lower().replace("_", " ")
+        if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "version" in reason or "record" in reason:
+            return "it does not speak TLS there: is it the port of http://?"
+        return f"TLS failed: {reason}"
+    if isinstance(error, socket.gaierror):
+        return f"the name {host} is not known: {(error.strerror or str(error)).lower()}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_TIMEOUT_S:g} s"
+    if isinstance(error, http.client.HTTPException | ConnectionResetError):
+        other = "http://" if tls else "https://"
+        return f"it does not answer as HTTP does: is it the port of {other}?"
+    return (error.strerror or str(error)).lower()
 
 
-def policies_of(config: PulsarConfig, token: Token, partitions: int) -> list[str]:
-    """Say what is unwise about the topic, as far as the admin API tells; nothing where its address is not set."""
+def policies_of(config: PulsarConfig, token: Token, partitions: int) -> tuple[list[str], str]:
+    """Say what is unwise about the topic, as far as the admin API tells; and why it does not, "" where it does.
+
+    Where its address is not set there is nothing to tell.
+    """
     if not config.admin:
-        return warnings_of(config.topic, partitions, None, None, known=False)
+        return warnings_of(config.topic, partitions, None, None, known=False), ""
     admin = Admin(config, token)
     try:
         retention, threshold = admin.policy("retention"), admin.policy("compactionThreshold")
     except SourceError as error:
-        return [str(error), *warnings_of(config.topic, partitions, None, None, known=False)]
-    return warnings_of(config.topic, partitions, retention, threshold, known=True)
+        return warnings_of(config.topic, partitions, None, None, known=False), str(error)
+    return warnings_of(config.topic, partitions, retention, threshold, known=True), ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from streamdns.errors import ConfigError
@@ -44,6 +44,10 @@ class PulsarConfig:
         """Whether connections are made with TLS."""
         return self.url.startswith(_TLS_SCHEME)
 
+    def for_admin(self) -> PulsarConfig:
+        """Give what holds for connections to the admin API, which have TLS or not by the address of their own."""
+        return replace(self, url=f"{_TLS_SCHEME if self.admin.startswith('https://') else 'pulsar://'}")
+
     def hosts(self) -> tuple[tuple[str, int], ...]:
         """Split the service URL into (host, port); IPv6 addresses lose their brackets."""
         scheme, _, rest = self.url.partition("://")
@@ -81,4 +85,4 @@ def check_installation(config: PulsarConfig) -> None:
     except ImportError as error:
         needed = "DNS_SOURCE=pulsar needs pulsar-client (pip install 'streamdns[pulsar]')"
         raise ConfigError([f"{needed}: {error}"]) from error
-    check_files(config)
+    check_files(config if config.tls else config.for_admin())

@@ -61,8 +61,9 @@ def _log_in(config: PulsarConfig, token: Token, host: str, port: int, sock: sock
             sock = context.wrap_socket(sock, server_hostname=host)
         with sock:
             sock.settimeout(config.timeout_s)
-            sock.sendall(connect_frame(*_credentials(config, token)))
-            return _judge(_answer(sock))
+            method, data = _credentials(config, token)
+            sock.sendall(connect_frame(method, data))
+            return _judge(_answer(sock), method)
     except ssl.SSLCertVerificationError:
         return f"the broker's certificate is not accepted: {certificate_fault(config, host, port)}"
     except ssl.SSLError as error:
@@ -91,7 +92,7 @@ def _credentials(config: PulsarConfig, token: Token) -> tuple[str, bytes]:
     return ("tls", b"") if config.certificate else ("none", b"")
 
 
-def _judge(answer: bytes) -> str:
+def _judge(answer: bytes, method: str) -> str:
     found = dict(fields(answer))
     kind = found.get(1)
     if kind == _CONNECTED:
@@ -101,6 +102,8 @@ def _judge(answer: bytes) -> str:
     error = found.get(_ERROR)
     message = dict(fields(error)).get(_MESSAGE, b"") if isinstance(error, bytes) else b""
     said = message.decode(errors="replace").strip() if isinstance(message, bytes) else ""
+    if method == "none":
+        return f"it wants a log-in, and has got none ({said[:200]}): set DNS_PULSAR_TOKEN or DNS_PULSAR_TLS_CERT"
     return f"the log-in is refused ({said[:200]}): see DNS_PULSAR_TOKEN and DNS_PULSAR_TLS_CERT"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import gevent
@@ -18,6 +18,7 @@ from streamdns.sources.pulsar import handshake
 from streamdns.sources.pulsar.admin import Admin, policies_of
 from streamdns.sources.pulsar.client import NoTopic, close_client, open_client, partition_topics
 from streamdns.sources.pulsar.config import PulsarConfig
+from streamdns.sources.pulsar.extent import Extent
 from streamdns.sources.pulsar.inside import inside
 from streamdns.sources.pulsar.pump import Chunk, Pump, Question, Task, check_place
 from streamdns.sources.pulsar.token import Token
@@ -72,9 +73,10 @@ class PulsarSource:
         self._whole: set[Partition] = set()
         self._read_ms: dict[Partition, int] = {}
         self._end_ms: dict[Partition, int] = {}
-        self._entries_behind: int | None = None
+        self._extents: dict[Partition, Extent] = {}
+        self._admin_fault = ""
         self._failure: SourceError | None = None
-        self._fillers = self._without_key = 0
+        self._events = self._fillers = self._without_key = 0
 
     def connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
         """As Source.connect; that the log is the same shows when the first message is read, so read() may say so."""
@@ -99,7 +101,7 @@ class PulsarSource:
                 raise LogReplaced(f"the positions are of {_text(partition)}, which is not read or not there now")
             if fingerprints.get(partition) == FILLING:
                 raise ReadAnew(f"{_text(partition)}: the process ended while it was read for the first time")
-        self.warnings = policies_of(self._config, self._token, len(found))
+        self.warnings, self._admin_fault = policies_of(self._config, self._token, len(found))
         self._wake = gevent.get_hub().loop.async_()
         self._wake.start(self._awake)
         for partition, topic in found.items():
@@ -173,6 +175,7 @@ class PulsarSource:
             self._told.pop(partition, None)  # Stored once more, with the other fingerprint.
         moved[partition] = chunk.position
         self._read_ms[partition] = chunk.published_ms
+        self._events += len(chunk.records)
         self._fillers += chunk.fillers
         self._without_key += chunk.without_key
         if chunk.at_end:
@@ -236,16 +239,24 @@ class PulsarSource:
             "client": "pulsar",
             "caught_up": not behind,
             "seconds_behind": round(max([0.0, *seconds]), 3),
-            "entries_behind": self._entries_behind if behind else 0,
+            "entries_behind": self._entries_behind(behind),
+            "entries": sum(each.total for each in self._extents.values()) if self._extents else None,
+            "events_read": self._events,
             "fillers": self._fillers,
             "without_key": self._without_key,
-            "warnings": list(self.warnings),
+            "warnings": [*filter(None, [self._admin_fault]), *self.warnings],
         }
+
+    def _entries_behind(self, behind: Collection[Partition]) -> int | None:
+        """Count the entries that are not read, as of the last look at the ledgers; None where there was none."""
+        if not all(each in self._extents for each in behind):
+            return None
+        return sum(self._extents[each].behind(self._positions.get(each, 0)) for each in behind)
 
     def _watch(self) -> None:
         """Look, in a greenlet of its own, at what no pump would notice; the next read raises what it finds."""
         away = 0
-        checked_s = self._clock()
+        checked_s = self._clock() - self._check_s  # The first look is soon, for how much there is to fill.
         suspects: set[Partition] = set()
         try:
             while True:
@@ -289,11 +300,25 @@ class PulsarSource:
         for partition, question in asked.items():
             if question.end >= 0:
                 self._ends[partition], self._end_ms[partition] = question.end, question.published_ms
-        if self._config.admin and behind:
+        self._look_at_ledgers(behind)
+
+    def _look_at_ledgers(self, behind: Collection[Partition]) -> None:
+        """Ask the admin API how many entries there are. That it does not answer is told, and reading goes on."""
+        if not self._config.admin:
+            return
+        if self._admin_fault:
+            self.warnings, self._admin_fault = policies_of(self._config, self._token, len(self._pumps))
+        try:
             admin = Admin(self._config, self._token)
-            self._entries_behind = admin.entries_behind(
-                {self._topics[each]: self._positions.get(each, 0) for each in behind}
-            )
+            found = {} if self._admin_fault else {each: admin.extent(self._topics[each]) for each in behind}
+        except SourceError as error:
+            found, self._admin_fault = {}, str(error)
+        for partition in behind:
+            extent = found.get(partition)
+            if extent is None:
+                self._extents.pop(partition, None)
+            else:
+                self._extents[partition] = extent
 
     def _expect_last(self, partition: Partition) -> None:
         """Raise LogReplaced unless the last message that was read is still there: the connection was lost meanwhile."""

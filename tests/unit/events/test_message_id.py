@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns.events.message_id import RANGES, MessageId, ledger_of, pack, position_text, resume_at, unpack
+from streamdns.events.message_id import (
+    RANGES,
+    MessageId,
+    ledger_of,
+    pack,
+    position_of,
+    position_text,
+    resume_at,
+    unpack,
+)
 
 _PLACE_BITS = 29
 
@@ -61,3 +70,29 @@ def test_the_text_is_the_id() -> None:
     assert position_text("persistent://public/default/zones", 0) == "0"
     assert position_text("zones", 17) == "17"
     assert position_text(None, 17) == "17"
+
+
+@given(message_ids())
+def test_what_is_shown_is_understood(one: MessageId) -> None:
+    """The text that users see and the number beside it are the same position."""
+    position = pack(*one)
+    assert position_of(str(one), pulsar=True) == position
+    assert position_of(str(position), pulsar=True) == position_of(str(position), pulsar=False) == position
+
+
+@pytest.mark.parametrize(("text", "pulsar", "said"), [
+    ("27:1034:5", False, "'27:1034:5' is a message id of Pulsar, and positions of this log are whole numbers"),
+    ("27:1034:-1", True, "a whole number, or a message id such as 27:1034:5"),
+    ("27:", True, "a whole number, or a message id such as 27:1034:5"),
+    ("27:1:2:3", True, "a whole number, or a message id such as 27:1034:5"),
+    ("", True, "has to be a whole number, or a message id"),
+    ("", False, "'' is no position: it has to be a whole number"),
+    ("-1", False, "has to be a whole number"),
+    ("\u0663", False, "has to be a whole number"),
+    ("9" * 19, False, "is above 9223372036854775807"),
+    ("9" * 5000, False, "has to be a whole number"),
+    ("2147483648:0", True, "beyond what a position can hold"),
+])
+def test_what_is_no_position_is_refused(text: str, pulsar: bool, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        position_of(text, pulsar=pulsar)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamdns.events.message_id import pack
-from streamdns.sources.pulsar.admin import entries_behind
+from streamdns.sources.pulsar.extent import Extent
 from streamdns.sources.pulsar.policies import warnings_of
 
 FOR_EVER = {"retentionTimeInMinutes": -1, "retentionSizeInMB": -1}
@@ -30,8 +30,13 @@ def test_what_is_unwise_is_said_with_figures() -> None:
 
 
 def test_entries_behind_a_position() -> None:
-    assert entries_behind(STATS, 0) == 37
-    assert entries_behind(STATS, pack(5, 9, -1) + 1) == 27
-    assert entries_behind(STATS, pack(9, 3, 40) + 1) == 16 + 7
-    assert entries_behind(STATS, pack(12, 6, -1) + 1) == 0
-    assert entries_behind(None, 0) == 0
+    extent = Extent.of(STATS)
+    assert extent.total == 37
+    assert extent.behind(0) == 37
+    assert extent.behind(pack(4, 90, -1) + 1) == 37, "a ledger that was cut away"
+    assert extent.behind(pack(5, 9, -1) + 1) == 27
+    assert extent.behind(pack(7, 2, -1) + 1) == 27
+    assert extent.behind(pack(9, 3, 40) + 1) == 16 + 7
+    assert extent.behind(pack(12, 6, -1) + 1) == 0
+    assert extent.behind(pack(12, 8, -1) + 1) == extent.behind(pack(13, 0, -1) + 1) == 0, "written since it was asked"
+    assert Extent.of({"ledgers": []}).behind(0) == 0
