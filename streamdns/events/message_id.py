@@ -13,6 +13,7 @@ that of the last message, which no other message before the next one has.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _LEDGER_BITS: Final = 31
@@ -24,6 +25,7 @@ _SHIFT: Final = _PLACE_BITS + 3
 _PLACE_MASK: Final = (1 << _PLACE_BITS) - 1
 #: How the topics of Pulsar begin, as they stand in positions; no other log has such names.
 TOPIC_PREFIXES: Final = ("persistent://", "non-persistent://")
+_NO_ROOM: Final = -2
 _PARTS: Final = 3
 _MOST: Final = (1 << 63) - 1
 _DIGITS: Final = 20
@@ -42,15 +44,27 @@ class MessageId(NamedTuple):
 
 def pack(ledger: int, entry: int, batch_index: int) -> int:
     """Give the position of a message; raises ValueError for numbers that no position can hold."""
+    alone, highest = _entry(ledger, entry)
+    if not -1 <= batch_index <= highest:
+        raise ValueError(f"the message id {MessageId(ledger, entry, batch_index)} is beyond what a position can hold")
+    return alone + 1 + batch_index
+
+
+@lru_cache(maxsize=256)  # The messages of a batch come one after the other, and have all but the index in common.
+def _entry(ledger: int, entry: int) -> tuple[int, int]:
+    """Give the position of a message that is an entry by itself, and the highest index that a batch may have there.
+
+    It is below -1 where no position can hold the entry.
+    """
     number = 0
     bits = RANGES[0]
     while entry >> bits and number < len(RANGES) - 1:
         number += 1
         bits = RANGES[number]
     index_bits = _PLACE_BITS - bits
-    if ledger >> _LEDGER_BITS or entry >> bits or batch_index + 2 >> index_bits or min(ledger, entry) < 0:
-        raise ValueError(f"the message id {MessageId(ledger, entry, batch_index)} is beyond what a position can hold")
-    return ledger << _SHIFT | number << _PLACE_BITS | entry << index_bits | batch_index + 1
+    if ledger >> _LEDGER_BITS or entry >> bits or min(ledger, entry) < 0:
+        return 0, _NO_ROOM
+    return ledger << _SHIFT | number << _PLACE_BITS | entry << index_bits, (1 << index_bits) - 3
 
 
 def unpack(position: int) -> MessageId:

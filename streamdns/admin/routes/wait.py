@@ -147,6 +147,8 @@ def _ask(peer: Client, query: WaitQuery) -> NodeWait:
     wanted = {key: value for key, value in msgspec.to_builtins(query).items() if key not in ("nodes", "gone")}
     if query.gone:
         wanted["gone"] = True
+    if query.offset is not None:
+        wanted["offset"] = position_of(query.offset, pulsar=True)  # As peers of older versions take it, too.
     try:
         try:
             waited = peer.get_as(Waited, "/v1/wait", wanted, timeout_s=query.timeout + _WAY_S)

@@ -114,6 +114,14 @@ def library_id(number: int, at: MessageId) -> pulsar.MessageId:
     return pulsar.MessageId(number, at.ledger, at.entry, at.batch_index)
 
 
+def direct(reader: pulsar.Reader) -> Any:
+    """Give what reads beneath the library's Python class, which makes an object around each message.
+
+    Its messages have the same methods; its read_next takes milliseconds.
+    """
+    return getattr(reader, "_reader", reader)
+
+
 def place_of(message: pulsar.Message) -> int:
     """Give the position of a message; raises SourceError for an id that no position can hold."""
     at = message.message_id()

@@ -8,14 +8,18 @@ ids count: when they are the same up to the same message, no compaction came bet
 
 from __future__ import annotations
 
+from array import array
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Final
 
 import pulsar
 
-from streamdns.sources.pulsar.client import EARLIEST, key_of, next_message, open_reader, place_of
+from streamdns.sources.pulsar.client import EARLIEST, direct, key_of, next_message, open_reader, place_of
 
 _QUEUE: Final = 10
+_CHUNK: Final = 1000
+_MORE_MS: Final = 1
 
 
 class Fingerprint:
@@ -24,9 +28,9 @@ class Fingerprint:
     def __init__(self) -> None:
         self._hash = blake2b(digest_size=16)
 
-    def add(self, place: int) -> None:
-        """Add the position of the next message."""
-        self._hash.update(place.to_bytes(8, "big"))
+    def add(self, places: list[int]) -> None:
+        """Add the positions of the next messages."""
+        self._hash.update(array("q", places))
 
     def value(self) -> bytes:
         """Give the hash of all that was added."""
@@ -39,22 +43,28 @@ def same_again(
     """Read the compacted partition once more up to the position `last`; tells whether it has the same ids."""
     again = Fingerprint()
     reader = open_reader(client, topic, EARLIEST, queue=_QUEUE, compacted=True)
+    plain = direct(reader)
     before = -1
     try:
-        while True:
+        while before < last:
             message = next_message(reader, timeout_s)
             if message is None:
                 break
-            place = place_of(message)
-            if place <= before:
-                continue  # The library has connected anew, and repeats the last one.
-            before = place
-            if place > last:
-                break
-            if key_of(message) != "":
-                again.add(place)
-            if place == last:
-                break
+            places: list[int] = []
+            while message is not None:
+                place = place_of(message)
+                if place > last:
+                    before = place
+                    break
+                # Once the library has connected anew, it repeats the last one.
+                if place > before and key_of(message) != "":
+                    places.append(place)
+                before = max(before, place)
+                message = None
+                if before < last and len(places) < _CHUNK:
+                    with suppress(pulsar.Timeout):
+                        message = plain.read_next(_MORE_MS)
+            again.add(places)
     finally:
         reader.close()
     return again.value() == fingerprint.value()

@@ -12,7 +12,7 @@ from _thread import LockType
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pulsar
 from gevent.monkey import get_original
@@ -23,6 +23,7 @@ from streamdns.events.message_id import ledger_of, resume_at, unpack
 from streamdns.sources.pulsar.client import (
     EARLIEST,
     LATEST,
+    direct,
     failures,
     first_at,
     key_of,
@@ -202,12 +203,13 @@ class Pump:
     def _follow(self, reader: pulsar.Reader) -> None:
         told = -1
         wait_ms = _IDLE_MS
+        plain = direct(reader)
         while not self._closed:
             self._answer(reader, hurry=False)
             found, self._waiting = self._waiting, None
             try:
                 if found is None:
-                    found = following(reader, self._position, wait_ms)
+                    found = following(plain, self._position, wait_ms)
             except pulsar.Timeout:
                 wait_ms = _IDLE_MS
                 if told != self._position and self._is_at_end(reader):
@@ -241,22 +243,27 @@ class Pump:
         """Deliver a message and those that are there already, as one chunk; one of another ledger waits."""
         records: list[Record] = []
         size = fillers = without_key = 0
+        topic, number = self._task.partition
+        plain = direct(reader)
         with _turn:
-            while True:
+            for left in range(_CHUNK_MESSAGES - 1, -1, -1):
                 key, value = key_of(message), message.data()
-                if key == "":
-                    fillers, without_key = (fillers, without_key + 1) if value else (fillers + 1, without_key)
-                else:
-                    records.append(self._record(message, place, key, value))
+                if key:
+                    timestamp = message.event_timestamp() or message.publish_timestamp()
+                    records.append(Record(topic, number, place, timestamp, key.encode(), value or None))
                     size += len(value)
-                    if fingerprint is not None:
-                        fingerprint.add(place)
+                elif key is None:
+                    records.append(self._without_text(message, place, value))
+                elif value:
+                    without_key += 1
+                else:
+                    fillers += 1
                 self._position = place + 1
                 last = message
-                if len(records) + fillers + without_key >= _CHUNK_MESSAGES or size >= _CHUNK_BYTES or self._closed:
+                if not left or size >= _CHUNK_BYTES or self._closed:
                     break
                 try:
-                    message, following_place = following(reader, self._position, _MORE_MS)
+                    message, following_place = following(plain, place + 1, _MORE_MS)
                 except pulsar.Timeout:
                     break
                 if fingerprint is None and ledger_of(following_place) != ledger_of(place):
@@ -264,16 +271,17 @@ class Pump:
                     break
                 place = following_place
             self._published_ms = last.publish_timestamp()
+            if fingerprint is not None:
+                fingerprint.add([record.position for record in records])
         self._wait_for_credit(reader)
         if not self._closed:
             self._send(records, size=size, fillers=fillers, without_key=without_key)
 
-    def _record(self, message: pulsar.Message, place: int, key: str | None, value: bytes) -> Record:
+    def _without_text(self, message: pulsar.Message, place: int, value: bytes) -> Record:
+        """Give the record of a message whose key is no text, which is no event."""
         topic, number = self._task.partition
         timestamp = message.event_timestamp() or message.publish_timestamp()
-        if key is None:
-            return Record(topic, number, place, timestamp, None, value[:_KEPT_BYTES], "the key is not UTF-8")
-        return Record(topic, number, place, timestamp, key.encode(), value or None)
+        return Record(topic, number, place, timestamp, None, value[:_KEPT_BYTES], "the key is not UTF-8")
 
     def _wait_for_credit(self, reader: pulsar.Reader) -> None:
         while not self._closed:
@@ -308,13 +316,14 @@ class Pump:
         ))
 
 
-def following(reader: pulsar.Reader, position: int, timeout_ms: int) -> tuple[pulsar.Message, int]:
-    """Give the next message at a position or behind it, and where it is; raises pulsar.Timeout.
+def following(reader: Any, position: int, timeout_ms: int) -> tuple[pulsar.Message, int]:
+    """Give the next message at a position or behind it, and where it is; `reader` is one of direct().
 
-    A reader that includes its first message repeats the last one when the library has connected anew.
+    Raises pulsar.Timeout. A reader that includes its first message repeats the last one when the library has connected
+    anew.
     """
     while True:
-        message = reader.read_next(timeout_millis=timeout_ms)
+        message = reader.read_next(timeout_ms)
         place = place_of(message)
         if place >= position:
             return message, place
