@@ -45,7 +45,7 @@ _PROPERTIES: dict[str, object] = {
     "managedLedgerDefaultEnsembleSize": 1, "managedLedgerDefaultWriteQuorum": 1, "managedLedgerDefaultAckQuorum": 1,
     "managedLedgerCacheSizeMB": 32, "allowAutoTopicCreation": "false", "brokerDeleteInactiveTopicsEnabled": "false",
     "defaultRetentionTimeInMinutes": -1, "defaultRetentionSizeInMB": -1, "backlogQuotaDefaultLimitGB": -1,
-    "brokerShutdownTimeoutMs": 3000, "numIOThreads": 2, "numHttpServerThreads": 4, "numCacheExecutorThreadPoolSize": 2,
+    "brokerShutdownTimeoutMs": 3000, "numIOThreads": 2, "numHttpServerThreads": 8, "numCacheExecutorThreadPoolSize": 2,
     "numOrderedExecutorThreads": 2, "numExecutorThreadPoolSize": 2, "metricsServletEnabled": "false",
     "allowLoopback": "true", "httpServerEnabled": "false", "journalSyncData": "false", "journalMaxGroupWaitMSec": 1,
     "journalMaxSizeMB": 64, "journalPreAllocSizeMB": 4, "dbStorage_writeCacheMaxSizeMb": 32,

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from streamdns import cli
+from streamdns.commands import node
 from streamdns.commands.output import Progress, moment, printable, printable_octets
 from streamdns.events.batch import Batch
 from streamdns.sources.file import FileSource
@@ -356,6 +357,36 @@ def test_progress_is_drawn_on_a_terminal_only() -> None:
         if written:
             assert "publishing [###############               ]  50 %" in written
             assert written.endswith("\r\x1b[K")
+
+
+def test_progress_without_an_end_is_a_count() -> None:
+    """Where a shorter line follows a longer one nothing of that stays."""
+    to = _Terminal()
+    with Progress(1, "rebuilding", to=to) as progress:
+        progress.counted(5, "events")
+        progress.counted(5, "events")
+        progress.at(1)
+        progress.counted(70, "events")
+    lines = to.getvalue().split("\r")
+    assert lines[1] == "rebuilding: 5 events"
+    assert "100 %" in lines[2]
+    assert lines[3] == f"{'rebuilding: 70 events':<{len(lines[2])}}"
+    assert lines[4:] == ["\x1b[K"]
+
+
+@pytest.mark.parametrize(("consumer", "shown"), [
+    ({"catch_up": {"done": 5, "end": 20, "percent": 25.0, "per_second": 3.2, "seconds_left": 4.0, "unit": "entries"}},
+     "25.0 % of 20 entries, 3 a second, 4 s left"),
+    # A node of an older version says what it counts beside it, or nothing.
+    ({"catch_up": {"done": 5, "end": 20, "percent": 25.0, "per_second": 3.2, "seconds_left": None}, "unit": "octets"},
+     "25.0 % of 20 octets, 3 a second"),
+    ({"catch_up": None, "details": {"events_read": 7}}, "7 events so far; of how many is not known"),
+    ({"catch_up": None, "details": {"events_read": 7}, "state": "following"}, None),
+    ({}, None),
+])
+def test_how_far_a_fill_is(consumer: dict[str, Any], shown: str | None) -> None:
+    found = node._progress({"state": "catching-up", "details": {}} | consumer)
+    assert found == ([] if shown is None else [("progress", shown)])
 
 
 def test_check_warns_of_too_few_open_files(run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

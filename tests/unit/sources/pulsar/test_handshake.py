@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,16 @@ def test_what_a_broker_says(reply: bytes, said: str) -> None:
     assert bool(said) == bool(fault)
     assert heard == [connect_frame("token", b"a.b.c")]
     assert "a.b.c" not in fault
+
+
+def test_who_shows_nothing_is_told_what_is_wanted() -> None:
+    heard: list[bytes] = []
+    with saying(frame(error(b"Unsupported authentication method: [none]!")), heard) as config:
+        alone = replace(config, token="")
+        fault = fault_of(alone, Token(alone))
+    assert "it wants a log-in, and has got none (Unsupported authentication method: [none]!)" in fault
+    assert "DNS_PULSAR_TOKEN or DNS_PULSAR_TLS_CERT" in fault
+    assert heard == [connect_frame("none", b"")]
 
 
 def test_the_frame_has_the_fields_of_connect() -> None:
