@@ -9,6 +9,7 @@ from streamdns.commands import CommandError
 from streamdns.commands.log_reader import Key, LogState, standing
 from streamdns.commands.log_writer import check_target, interruptible, send_phases
 from streamdns.commands.output import note, printable
+from streamdns.commands.publish import wait_if_asked
 from streamdns.commands.zone_changes import apexes_below, delegation_of, of_zone
 from streamdns.dns import name, rdata
 from streamdns.dns.node import SOA
@@ -46,8 +47,10 @@ def _delete(args: argparse.Namespace, settings: Settings, now_ms: int) -> int:
     if not args.yes and not _agreed(zone):
         note("nothing was deleted")
         return 1
-    send_phases(_events(gone, origin, now_ms), settings, topic=args.topic, what="deleting")
+    events = _events(gone, origin, now_ms)
+    placed = send_phases(events, settings, topic=args.topic, what="deleting", places=args.wait)
     print(f"{zone}: {len(gone)} RRsets deleted")
+    wait_if_asked(args, settings, placed)
     return 0
 
 

@@ -12,7 +12,7 @@ from streamdns.commands.log_reader import Key, LogState, standing
 from streamdns.commands.log_writer import check_target, interruptible, send_phases, target_topic
 from streamdns.commands.output import note, printable
 from streamdns.commands.present import TYPOGRAPHIC_QUOTES, has_typographic_quotes
-from streamdns.commands.publish import metadatas
+from streamdns.commands.publish import metadatas, wait_if_asked
 from streamdns.commands.zone_changes import Changes, compare
 from streamdns.commands.zonefile import FileRRset, FileRRsets
 from streamdns.dns import name, rdata
@@ -21,7 +21,7 @@ from streamdns.dns.node import CNAME, NS, SOA
 from streamdns.dns.served import BESIDE_CNAME
 from streamdns.dns.wire import RRSIG
 from streamdns.settings import Settings
-from streamdns.sources.sink import LogEvent
+from streamdns.sources.sink import LogEvent, Placed
 
 _SHOWN = 20
 
@@ -50,10 +50,11 @@ def _import(args: argparse.Namespace, settings: Settings, now_ms: int) -> int:
     _tell_doubts(wanted, problems, changes, args)
     written = _phases(wanted, changes, state, origin)
     events = _events(written, wanted, args, settings, now_ms)
+    placed: list[Placed] = []
     if args.dry_run:
         _list(changes)
     elif events:
-        send_phases(events, settings, topic=args.topic, what="importing")
+        placed = send_phases(events, settings, topic=args.topic, what="importing", places=args.wait)
     counts = f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.deleted)} deleted, "
     counts += f"{changes.unchanged} unchanged"
     if changes.left_alone:
@@ -63,6 +64,7 @@ def _import(args: argparse.Namespace, settings: Settings, now_ms: int) -> int:
     print(f"{name.to_text(origin)}: {counts}" + (" (dry run)" if args.dry_run else ""))
     if (origin, SOA) not in wanted and (origin, SOA) not in state.rrsets:
         note(f"warning: there is no SOA at {name.to_text(origin)}, so no zone yet")
+    wait_if_asked(args, settings, placed)
     return 0
 
 

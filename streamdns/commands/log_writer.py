@@ -12,7 +12,7 @@ from streamdns.commands.output import Progress, note
 from streamdns.errors import SourceError
 from streamdns.settings import Settings
 from streamdns.sources.filelog import TOPIC
-from streamdns.sources.sink import FileSink, LogEvent, Sink
+from streamdns.sources.sink import FileSink, LogEvent, Placed, Sink
 
 #: Events that are appended and synced together.
 CHUNK_EVENTS = 1000
@@ -142,18 +142,33 @@ def sending(settings: Settings, *, topic: str | None, total: int) -> Iterator[Si
         ctrl_c.end()
 
 
-def send_phases(phases: Sequence[Sequence[LogEvent]], settings: Settings, *, topic: str | None, what: str) -> None:
-    """Append events phase by phase; the log has confirmed each phase before anything of the next one is sent."""
+def send(sink: Sink, chunk: Sequence[LogEvent], placed: dict[tuple[str, int], Placed] | None) -> None:
+    """Send events, and note the place of the last one of each partition where it is needed."""
+    if placed is None:
+        sink.send(chunk)
+    else:
+        placed.update(((each.topic, each.partition), each) for each in sink.append(chunk))
+
+
+def send_phases(
+    phases: Sequence[Sequence[LogEvent]], settings: Settings, *, topic: str | None, what: str, places: bool = False
+) -> list[Placed]:
+    """Append events phase by phase; the log has confirmed each phase before anything of the next one is sent.
+
+    Gives the place of the last event of each partition where `places` are needed, else none.
+    """
     total = sum(map(len, phases))
     sent = 0
+    placed: dict[tuple[str, int], Placed] | None = {} if places else None
     with sending(settings, topic=topic, total=total) as sink, Progress(total, what) as progress:
         for events in phases:
             for at in range(0, len(events), CHUNK_EVENTS):
                 chunk = events[at : at + CHUNK_EVENTS]
-                sink.send(chunk)
+                send(sink, chunk, placed)
                 sent += len(chunk)
                 progress.at(sent)
             sink.flush()
+    return list((placed or {}).values())
 
 
 def _so_far(sink: Sink | None, total: int) -> str:

@@ -60,6 +60,9 @@ Write the completion of commands, options and files on standard output. Put it w
 into bash-completion's directory, for zsh as _streamdns into a directory of $fpath, for fish into its completions.""",
 }
 
+#: What appends events, and may wait until they are applied.
+_PUBLISHING = ("publish", "import", "delete-zone")
+
 EXAMPLES = {
     "status": ("streamdns status", "streamdns status --node https://ns2.example.org:8054 --token-file token"),
     "zones": ("streamdns zones", "streamdns zones example.org", "streamdns zones --below example.org --json"),
@@ -86,9 +89,9 @@ EXAMPLES = {
 def add(commands: dict[str, argparse.ArgumentParser]) -> None:
     """Add the arguments of these commands to their parsers."""
     for name in ("status", "zones", "records", "search", "consumer", "journal", "wait", "nodes", "compare",
-                 "endpoint", "quarantine", "publish"):
+                 "endpoint", "quarantine", *_PUBLISHING):
         add_node(commands[name])
-        if name not in ("quarantine", "publish"):
+        if name not in ("quarantine", *_PUBLISHING):
             commands[name].add_argument("--json", action="store_true", help="write JSON")
     zones = commands["zones"]
     zones.add_argument("zone", metavar="ZONE", nargs="?", help="one zone")
@@ -146,10 +149,11 @@ def _add_waiting(commands: dict[str, argparse.ArgumentParser]) -> None:
                       help="where the event stands in it; of Pulsar also the message id, as 27:1034:5")
     wait.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=30.0, help="how long (default: 30)")
     wait.add_argument("--all", action="store_true", help="on the nodes of DNS_PEERS, too")
-    publish = commands["publish"]
-    publish.add_argument("--wait", action="store_true", help="wait until the node and its DNS_PEERS answer with it")
-    publish.add_argument("--wait-timeout", metavar="SECONDS", type=_seconds, default=30.0,
-                         help="how long --wait waits (default: 30)")
+    for name in _PUBLISHING:
+        commands[name].add_argument("--wait", action="store_true",
+                                    help="wait until the node and its DNS_PEERS have applied it")
+        commands[name].add_argument("--wait-timeout", metavar="SECONDS", type=_seconds, default=30.0,
+                                    help="how long --wait waits (default: 30)")
 
 
 def add_node(command: argparse.ArgumentParser) -> None:

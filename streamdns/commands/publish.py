@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 from streamdns.commands import CommandError
 from streamdns.commands.acceptance import Acceptance
 from streamdns.commands.caller import user_at_host
-from streamdns.commands.log_writer import CHUNK_EVENTS, check_target, interruptible, sending, target_topic
+from streamdns.commands.log_writer import CHUNK_EVENTS, check_target, interruptible, send, sending, target_topic
 from streamdns.commands.output import Progress, note, printable
 from streamdns.commands.present import published_ttl
 from streamdns.errors import BadEvent
@@ -22,7 +22,7 @@ from streamdns.events.message_id import position_text
 from streamdns.events.order import phase_of
 from streamdns.settings import Settings
 from streamdns.sources import filelog
-from streamdns.sources.sink import LogEvent, Placed, Sink
+from streamdns.sources.sink import LogEvent, Placed
 
 _SPOOL_BYTES = 16 << 20
 _SHOWN_PROBLEMS = 20
@@ -54,15 +54,17 @@ def _publish_one(args: argparse.Namespace, settings: Settings, *, now_ms: int) -
     where = f"partition {placed.partition}, position {placed.position}"
     if settings.source == "kafka":
         where = f"topic {placed.topic}, partition {placed.partition}, offset {placed.position}"
-    if settings.source == "pulsar":
+    if settings.source == "pulsar" and placed.position >= 0:
         message = position_text(placed.topic, placed.position)
         where = f"topic {placed.topic}, partition {placed.partition}, message {message}, position {placed.position}"
+    if placed.position < 0:
+        where = f"topic {placed.topic}, partition {placed.partition}; the broker does not say where in it"
     print(f"{printable(key.decode())}: {where}")
-    _wait(args, settings, [placed])
+    wait_if_asked(args, settings, [placed])
     return 0
 
 
-def _wait(args: argparse.Namespace, settings: Settings, placed: list[Placed]) -> None:
+def wait_if_asked(args: argparse.Namespace, settings: Settings, placed: list[Placed]) -> None:
     """With --wait: wait until the nodes answer with the last event of each partition. Raises CommandError."""
     if args.wait and placed:
         from streamdns.commands import wait
@@ -129,16 +131,16 @@ def _publish_file(file: IO[bytes], name: str, args: argparse.Namespace, settings
                     if isinstance(line, _GoodLine) and late.get(line.rrset, line.phase) == phase:
                         chunk.append(_dated(line.event, now_ms + phase))
                     if len(chunk) == CHUNK_EVENTS:
-                        _send(sink, chunk, placed if args.wait else None)
+                        send(sink, chunk, placed if args.wait else None)
                         sent += len(chunk)
                         progress.at(sent)
                         chunk.clear()
                 if chunk:
-                    _send(sink, chunk, placed if args.wait else None)
+                    send(sink, chunk, placed if args.wait else None)
                     sent += len(chunk)
                 sink.flush()
     print(f"{_count(good, 'event')} published" + (f", {_count(bad, 'bad line')} left out" if bad else ""))
-    _wait(args, settings, list(placed.values()))
+    wait_if_asked(args, settings, list(placed.values()))
     return 0
 
 
@@ -146,14 +148,6 @@ def _dated(event: LogEvent, now_ms: int) -> LogEvent:
     """The event with a timestamp, where it has none."""
     key, value, timestamp_ms = event
     return key, value, timestamp_ms or now_ms
-
-
-def _send(sink: Sink, chunk: list[LogEvent], placed: dict[tuple[str, int], Placed] | None) -> None:
-    """Send events, and note the place of the last one of each partition where it is needed."""
-    if placed is None:
-        sink.send(chunk)
-    else:
-        placed.update(((each.topic, each.partition), each) for each in sink.append(chunk))
 
 
 def _check(

@@ -17,7 +17,7 @@ LogEvent = tuple[bytes, bytes | None, int]
 
 
 class Placed(NamedTuple):
-    """The place of an event in the log."""
+    """The place of an event in the log; a position below 0 where the broker has stored it and does not say where."""
 
     topic: str
     partition: int
@@ -86,8 +86,6 @@ class ReportedSink(ABC):
         self.send(events)
         self.flush()
         placed, self._placed = self._placed, {}
-        if any(place.position < 0 for place in placed.values()):  # So libraries write that they do not know.
-            raise SourceError(f"{self._where}: the broker has stored the events, but does not say where")
         return [placed[number] for number in range(first, self._sent)]
 
     def flush(self) -> None:

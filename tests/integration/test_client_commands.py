@@ -17,6 +17,7 @@ import termios
 import threading
 from collections.abc import Callable
 
+import dns.rcode
 import pytest
 
 from tests.harness import ROOT, Server, event_line, wait_until
@@ -200,6 +201,20 @@ def test_publish_waits_until_it_is_answered(node: Server) -> None:
     done = node.command("publish", "--json", "-", "--wait", stdin=lines)
     assert done.returncode == 0, done
     assert node.answers("many8.example.org") == ["192.0.2.9"]
+
+
+def test_import_and_delete_zone_wait_until_it_is_answered(node: Server, tmp_path: pathlib.Path) -> None:
+    """What is asked right behind the command has the new state, for the zone as a whole."""
+    file = tmp_path / "zone"
+    for number in range(3):
+        file.write_text("@ 60 IN SOA ns1 hostmaster 1 2 3 4 5\n@ 60 IN NS ns1\nns1 60 IN A 192.0.2.1\n"
+                        + "".join(f"h{each} 60 IN A 192.0.2.{number}\n" for each in range(1200)))
+        done = out(node, "import", str(file), "--origin", "waited.example", "--wait")
+        assert node.answers("h1199.waited.example") == [f"192.0.2.{number}"]
+        assert "applied after" in done
+    assert "applied after" not in out(node, "import", str(file), "--origin", "waited.example", "--wait"), "no change"
+    assert "applied after" in out(node, "delete-zone", "waited.example", "--yes", "--wait")
+    assert node.ask("h0.waited.example").rcode() == dns.rcode.REFUSED
 
 
 def test_publish_says_when_it_was_not_applied_in_time(node: Server) -> None:

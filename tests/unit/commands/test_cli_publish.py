@@ -288,3 +288,20 @@ def test_a_log_that_cannot_be_written_is_one_sentence(run: Commands) -> None:
     assert done.code == 1
     assert "cannot append" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_quotes_of_a_word_processor_are_kept_and_said(run: Commands) -> None:
+    """They are octets as others, so text is served with them: seldom what somebody meant."""
+    file = run.folder / "zone"
+    file.write_text("$ORIGIN example.org.\n@ 60 IN SOA ns1 hostmaster 1 2 3 4 5\n"
+                    "caa CAA 0 issuewild \u201cca.example\u201d\na A 226.128.156.1\n", encoding="utf-8")
+    said = "caa.example.org. CAA has typographic quotes, which are served as they are: only \" quotes\n"
+    err = run.ok("import", str(file), "--origin", "example.org").err
+    assert err.endswith(said)
+    assert "a.example.org. A" not in err, "the octets of an address"
+    exported = run.folder / "exported"
+    run.apply()
+    exported.write_text(run.ok("export", "example.org").out)
+    assert '"\\226\\128\\156ca.example\\226\\128\\157"' in exported.read_text()
+    assert said in run.ok("publish", "caa.example.org", "CAA", "0 issue \u201cca.example\u201d").err
+    assert "typographic" not in run.ok("publish", "caa.example.org", "CAA", '0 issue "ca.example"').err

@@ -209,23 +209,6 @@ def test_what_is_served_otherwise_than_elsewhere_is_said(run: Commands) -> None:
     assert "1 names have octets beyond ASCII, the first is \\195\\169.example.org." in err
 
 
-def test_quotes_of_a_word_processor_are_kept_and_said(run: Commands) -> None:
-    """They are octets as others, so text is served with them: seldom what somebody meant."""
-    file = run.folder / "zone"
-    file.write_text(HEAD + "caa CAA 0 issuewild \u201cca.example\u201d\n"
-                    "a A 226.128.156.1\n", encoding="utf-8")
-    said = "caa.example.org. CAA has typographic quotes, which are served as they are: only \" quotes\n"
-    err = run.ok("import", str(file), "--origin", "example.org").err
-    assert err.endswith(said)
-    assert "a.example.org. A" not in err, "the octets of an address"
-    exported = run.folder / "exported"
-    run.apply()
-    exported.write_text(run.ok("export", "example.org").out)
-    assert '"\\226\\128\\156ca.example\\226\\128\\157"' in exported.read_text()
-    assert said in run.ok("publish", "caa.example.org", "CAA", "0 issue \u201cca.example\u201d").err
-    assert "typographic" not in run.ok("publish", "caa.example.org", "CAA", '0 issue "ca.example"').err
-
-
 def test_a_mistake_in_the_file_imports_nothing(run: Commands) -> None:
     file = run.folder / "zone"
     for bad, said in (

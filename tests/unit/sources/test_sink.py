@@ -40,13 +40,6 @@ def test_places_are_those_of_the_events_that_were_appended() -> None:
     assert sink.append(EVENTS[1:]) == [Placed("zones", 0, 7)]
 
 
-@pytest.mark.parametrize("told", [-1001, -1])
-def test_a_place_that_nobody_tells_is_not_given(told: int) -> None:
-    """Who waits for a place below 0 would be told at once that the event is served."""
-    with pytest.raises(SourceError, match="log zones: the broker has stored the events, but does not say where"):
-        Reported([5, told]).append(EVENTS)
-
-
 def test_a_library_that_reports_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamdns.sources.sink._PATIENCE_S", 0.0)
     sink = Reported([5])
