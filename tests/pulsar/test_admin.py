@@ -21,7 +21,7 @@ from tests.harness.kafka_topics import DEADLINE_S, Event, Seen, read_to_end, rea
 from tests.harness.pulsar import ANYBODY, Broker, ClosedBroker, missing, token
 from tests.harness.pulsar_topics import Topic
 
-pytestmark = [pytest.mark.pulsar, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.pulsar, pytest.mark.timeout(300)]
 NOBODY = "a secret that the broker does not know, long enough"
 
 
