@@ -24,7 +24,7 @@ help:
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make mutants change the code in small ways and see that a test fails each time; takes hours'
 	@echo 'make fuzz    mutated packets, replies, events and requests for a minute; FUZZ="--runs=10000000" for more'
-	@echo 'make bench   measure; needs dnsperf, and NSD and Knot to compare with'
+	@echo 'make bench   measure everything beside other servers, which root gets from apt; BENCH=kinds for one, six minutes'
 	@echo 'make bench-quick  count what a reply of each kind takes, and compare with the figures kept'
 	@echo 'make docs    write the generated pages of docs/ again'
 	@echo 'make pictures  take the pictures of docs/console.md from a running node'
@@ -104,7 +104,8 @@ bench-quick: .venv/tools
 	@.venv/bin/python -m benchmarks.kinds
 
 bench: .venv/tools
-	@.venv/bin/python -m benchmarks
+	@.venv/bin/python -m benchmarks.peers
+	@.venv/bin/python -m benchmarks $(BENCH)
 
 docs: .venv/runtime
 	@.venv/bin/python docs/generate.py

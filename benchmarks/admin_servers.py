@@ -5,9 +5,6 @@ from __future__ import annotations
 import http.client
 import pathlib
 import random
-import re
-import sqlite3
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,14 +12,13 @@ from typing import Protocol
 import msgspec
 
 from benchmarks.options import Options
-from benchmarks.servers import MeasuredPeer, Streamdns, Subject
+from benchmarks.powerdns import MeasuredPowerDns, write_database
+from benchmarks.servers import Streamdns, Subject
 from benchmarks.zone import TTL, event
 from tests.harness import free_port
-from tests.harness.peers import find_tool
 
 _SECRET = "the secret of a benchmark, which is long enough"
 _KEY = "the key of a benchmark"
-_SCHEMA = pathlib.Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
 NEEDLE = "needle"
 """A label that one name alone has."""
 
@@ -64,18 +60,8 @@ class ManyZones:
 
     def write_database(self, path: pathlib.Path) -> None:
         """The tables of PowerDNS; raises OSError where its schema is not installed."""
-        with sqlite3.connect(path) as database:
-            database.executescript(f"PRAGMA journal_mode = WAL; {_SCHEMA.read_text()}")
-            database.executemany(
-                "INSERT INTO domains (id, name, type) VALUES (?, ?, 'NATIVE')",
-                ((zone + 1, self.apex(zone).rstrip(".")) for zone in range(self.zones)),
-            )
-            database.executemany(
-                "INSERT INTO records (domain_id, name, type, content, ttl) VALUES (?, ?, ?, ?, ?)",
-                ((zone + 1, owner.rstrip("."), rdtype, re.sub(r"\. |\.$", " ", content).strip(), TTL)
-                 for zone, owner, rdtype, content in self.rows()),
-            )
-        database.close()
+        write_database(path, [self.apex(zone) for zone in range(self.zones)],
+                       ((zone, owner, rdtype, content, TTL) for zone, owner, rdtype, content in self.rows()))
 
     def write_queries(self, path: pathlib.Path, count: int) -> None:
         """A file for dnsperf that asks for hosts that are there."""
@@ -173,38 +159,20 @@ class GuardedStreamdns(Streamdns):
             cursor = f"&cursor={page.next}"
 
 
-class PowerDns(MeasuredPeer):
-    """PowerDNS with SQLite and its HTTP API; one thread for queries, and otherwise as it comes."""
-
-    name = "PowerDNS"
-    program = "pdns_server"
+class PowerDns(MeasuredPowerDns):
+    """PowerDNS with its HTTP API."""
 
     def __init__(self, folder: pathlib.Path, database: pathlib.Path, *, server_core: int) -> None:
         super().__init__(folder, {})
-        self._database, self.server_core = database, server_core
+        self.database, self.server_core = database, server_core
         self._api_port = free_port()
-        # Its control socket's path must be short.
-        self._run_folder = tempfile.TemporaryDirectory(prefix="pdns-")
 
     def configuration(self) -> str:
-        """pdns.conf, of which nothing is on the command line."""
-        return (
-            f"launch=gsqlite3\ngsqlite3-database={self._database}\nlocal-address=127.0.0.1\nlocal-port={self.port}\n"
-            f"daemon=no\nguardian=no\nsocket-dir={self._run_folder.name}\nreceiver-threads=1\ndistributor-threads=1\n"
-            f"loglevel=3\nsecurity-poll-suffix=\nwrite-pid=no\napi=yes\napi-key={_KEY}\nwebserver=yes\n"
-            f"webserver-address=127.0.0.1\nwebserver-port={self._api_port}\nwebserver-allow-from=127.0.0.0/8\n"
-            "version-string=anonymous\n"
+        """As without the API, and its settings."""
+        return super().configuration() + (
+            f"api=yes\napi-key={_KEY}\nwebserver=yes\nwebserver-address=127.0.0.1\n"
+            f"webserver-port={self._api_port}\nwebserver-allow-from=127.0.0.0/8\n"
         )
-
-    def command(self, config: pathlib.Path) -> list[str]:
-        """It wants the folder, and a file pdns.conf in it."""
-        (config.parent / "pdns.conf").write_bytes(config.read_bytes())
-        return [str(find_tool(self.program)), f"--config-dir={config.parent}"]
-
-    def stop(self) -> None:
-        """End the process and remove its folder."""
-        super().stop()
-        self._run_folder.cleanup()
 
     def open(self) -> Api:
         """A client with the key."""

@@ -11,6 +11,7 @@ from benchmarks import machine
 from benchmarks.options import Options
 from benchmarks.report import Result, median
 from benchmarks.servers import (
+    MeasuredBind,
     MeasuredKnot,
     MeasuredNsd,
     MeasuredPeer,
@@ -77,7 +78,7 @@ def run(options: Options, inputs: Inputs) -> Result:
         print(f"ingest: run {number + 1} of {runs}", flush=True)
         decoded.append(_decode(inputs, options))
         own.append(ingest(inputs, options, number=number))
-        kinds: tuple[type[MeasuredPeer], ...] = (MeasuredNsd, MeasuredKnot)
+        kinds: tuple[type[MeasuredPeer], ...] = (MeasuredNsd, MeasuredKnot, MeasuredBind)
         for kind in kinds:
             reason = missing(kind.program)
             if not reason:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 
 from benchmarks import machine
 from benchmarks.options import Options
-from benchmarks.report import median, ratio
+from benchmarks.report import median, ratio, ratios
 from benchmarks.zone import evidence, question
 from tests.harness import wait_until
 from tests.harness.peers import find_tool
@@ -61,12 +61,16 @@ class LoadTurns:
         return [1e6 * cpu / load.completed for cpu, load in zip(self.cpu_s, self.loads, strict=True)]
 
     def add(
-        self, server: Loaded, queries: pathlib.Path, *, options: Options, seconds: int, rate: int = 0
+        self, server: Loaded, queries: pathlib.Path, *, options: Options, seconds: float, rate: int = 0,
+        connections: int = 0, outstanding: int = 0,
     ) -> Load:
         """One turn; the server has nothing else to do, so what it used meanwhile is what the queries cost."""
         assert server.process is not None
         before_s = machine.cpu_s(server.process.pid)
-        load = Dnsperf(server.port, queries, options=options, rate=rate, seconds=seconds).result()
+        load = Dnsperf(
+            server.port, queries, options=options, rate=rate, seconds=seconds, connections=connections,
+            outstanding=outstanding,
+        ).result()
         assert load.completed, f"{server.name} answered nothing"
         self.loads.append(load)
         self.cpu_s.append(machine.cpu_s(server.process.pid) - before_s)
@@ -80,6 +84,7 @@ class LoadTurns:
             "cpu_us_per_query": median(self.cpu_us),
             "cpu_us_spread": f"{min(self.cpu_us):.1f}..{max(self.cpu_us):.1f}",
             "cpu_us_of_each_round": self.cpu_us,
+            "cpu_ratio_nsd_of_each_round": ratios(self.cpu_us, nsd.cpu_us) if nsd else None,
             "response_bytes": self.loads[0].response_bytes,
             "lost": sum(load.lost for load in self.loads),
         }
@@ -89,18 +94,21 @@ class Dnsperf:
     """One run of dnsperf against 127.0.0.1, on the first of the load's cores.
 
     It goes on for `seconds`, or through the file once where that is 0. `outstanding` goes before that of the options;
-    with `each` the time of every single query is kept.
+    with `each` the time of every single query is kept. With `connections` it asks over so many TCP connections, which
+    stay open, and sends queries on them without waiting for answers.
     """
 
     def __init__(
-        self, port: int, queries: pathlib.Path, *, options: Options, rate: int = 0, seconds: int,
-        outstanding: int = 0, timeout_s: int = 2, each: bool = False,
+        self, port: int, queries: pathlib.Path, *, options: Options, rate: int = 0, seconds: float,
+        outstanding: int = 0, timeout_s: int = 2, each: bool = False, connections: int = 0,
     ) -> None:
         command = [
             str(find_tool("dnsperf")), "-s", "127.0.0.1", "-p", str(port), "-d", str(queries),
-            *(("-l", str(seconds)) if seconds else ("-n", "1")), "-c", str(options.clients), "-T", "1",
+            *(("-l", str(seconds)) if seconds else ("-n", "1")), "-c", str(connections or options.clients), "-T", "1",
             "-q", str(outstanding or options.outstanding), "-t", str(timeout_s),
         ]
+        if connections:
+            command += ["-m", "tcp"]
         if rate:
             command += ["-Q", str(rate)]
         if each:

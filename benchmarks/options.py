@@ -28,6 +28,9 @@ class Options:
     queries: int = 100_000
     seconds: int = 4
     rate: int = 5_000
+    rates: tuple[int, ...] = (5_000, 20_000)
+    turn_seconds: float = 0.6
+    connections: int = 100
     event_rate: int = 1_000
     latency_events: int = 500
     resolver_zones: int = 1_000

@@ -23,6 +23,8 @@ class Result:
     skipped: list[dict[str, str]] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
     disturbance: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    """How long all of it took."""
 
     def skip(self, row: str, reason: str) -> None:
         """Leave a row out, saying why."""
@@ -31,7 +33,7 @@ class Result:
     def table(self) -> str:
         """The rows under their headings; `columns` are (key of the row, heading)."""
         cells = [[heading for _, heading in self.columns]]
-        cells += [[_text(row.get(key)) for key, _ in self.columns] for row in self.rows]
+        cells += [[shown(row.get(key)) for key, _ in self.columns] for row in self.rows]
         widths = [max(len(line[number]) for line in cells) for number in range(len(self.columns))]
         cells.insert(1, ["-" * width for width in widths])
         left = [all(not isinstance(row.get(key), int | float) for row in self.rows) for key, _ in self.columns]
@@ -50,11 +52,13 @@ class Result:
     def document(self) -> dict[str, Any]:
         """The same for JSON."""
         return {
-            "parameters": self.parameters, "disturbance": self.disturbance, "rows": self.rows, "skipped": self.skipped
+            "title": self.title, "columns": self.columns, "parameters": self.parameters, "seconds": self.seconds,
+            "disturbance": self.disturbance, "rows": self.rows, "skipped": self.skipped,
         }
 
 
-def _text(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A figure as tables have it."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -67,9 +71,14 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
+def ratios(values: Sequence[float], others: Sequence[float]) -> list[float]:
+    """The ratios of runs that were made side by side."""
+    return [a / b for a, b in zip(values, others, strict=True)]
+
+
 def ratio(values: Sequence[float], others: Sequence[float]) -> float:
-    """The median of the ratios of runs that were made side by side."""
-    return statistics.median(a / b for a, b in zip(values, others, strict=True))
+    """The median of those ratios."""
+    return statistics.median(ratios(values, others))
 
 
 def percentile(values: Sequence[float], share: float) -> float:

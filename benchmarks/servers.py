@@ -21,6 +21,7 @@ from tests.harness.peers import Bind, Peer, find_tool, missing_tools
 from tests.harness.process import clean_environment, end, free_port, spawn
 
 LOAD_TIMEOUT_S = 600.0
+CONNECTIONS = 400  # Over TCP, at a time: more than any benchmark opens, but for what some allow as they come.
 P = TypeVar("P", bound="MeasuredPeer")
 
 
@@ -69,6 +70,10 @@ class MeasuredPeer(Peer):
     name = ""
     server_core = 0
 
+    def take(self, zone_file: pathlib.Path) -> None:
+        """Serve the zone of a file that is there already, and make of it now what it is served from."""
+        self.files[ORIGIN] = zone_file
+
     def launch(self) -> None:
         """Start the process on the server's core and return at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +96,7 @@ class MeasuredNsd(FullNsd):
     name = "NSD"
 
     def __init__(self, folder: pathlib.Path, zones: Mapping[str, str]) -> None:
-        super().__init__(folder, zones, options="  minimal-responses: yes")
+        super().__init__(folder, zones, options=f"  minimal-responses: yes\n  tcp-count: {CONNECTIONS}")
 
 
 class MeasuredKnot(MeasuredPeer, Knot):
@@ -137,13 +142,14 @@ class UpdatedKnot(MeasuredKnot):
         )
 
 
-class UpdatedBind(MeasuredPeer, Bind):
-    """BIND that takes dynamic updates from here; its journal makes them durable, as it always does."""
+class MeasuredBind(MeasuredPeer, Bind):
+    """BIND with one thread, in replies as short as those of the others."""
 
-    name = "BIND (dynamic update)"
+    name = "BIND"
+    lines = f"  minimal-responses yes;\n  tcp-clients {CONNECTIONS};\n"
 
     def __init__(self, folder: pathlib.Path, zones: Mapping[str, str]) -> None:
-        super().__init__(folder, zones, options="  allow-update { 127.0.0.0/8; };\n")
+        super().__init__(folder, zones, options=self.lines)
 
     def configuration(self) -> str:
         """As in the tests, but it writes nothing for each update."""
@@ -153,6 +159,13 @@ class UpdatedBind(MeasuredPeer, Bind):
     def command(self, config: pathlib.Path) -> list[str]:
         """-f stays in the foreground; one thread, as it gets one core."""
         return [str(find_tool("named")), "-f", "-n", "1", "-c", str(config)]
+
+
+class UpdatedBind(MeasuredBind):
+    """BIND that takes dynamic updates from here; its journal makes them durable, as it always does."""
+
+    name = "BIND (dynamic update)"
+    lines = "  allow-update { 127.0.0.0/8; };\n"
 
 
 class Echo:
@@ -186,7 +199,7 @@ class Echo:
 def peer(kind: type[P], folder: pathlib.Path, *, options: Options, zone_file: pathlib.Path) -> P:
     """A peer that serves `zone_file`, which is there already."""
     made = kind(folder, {ORIGIN: ""})
-    made.files[ORIGIN] = zone_file
+    made.take(zone_file)
     made.server_core = options.server_core
     return made
 

@@ -7,8 +7,9 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.ingest import Inputs, ingest
 from benchmarks.options import Options
+from benchmarks.powerdns import MeasuredPowerDns
 from benchmarks.report import Result, median, ratio
-from benchmarks.servers import MeasuredKnot, MeasuredNsd, Started, Subject, installed, measured_start
+from benchmarks.servers import MeasuredBind, MeasuredKnot, MeasuredNsd, Started, Subject, installed, measured_start
 
 _COLUMNS = (
     ("page_cache", "page cache"), ("server", "server"), ("ratio_nsd", "time x NSD"), ("ms", "ms to first answer"),
@@ -26,9 +27,9 @@ def run(options: Options, inputs: Inputs) -> Result:
     result = Result(f"start: {inputs.zone.names:,} names", _COLUMNS)
     result.parameters = {"records": inputs.zone.names, "runs": options.runs}
     subjects: list[Subject] = [inputs.loaded]
-    subjects += installed(
-        (MeasuredNsd, MeasuredKnot), inputs.folder / "start", options=options, zone_file=inputs.zone_file, result=result
-    )
+    kinds = (MeasuredNsd, MeasuredKnot, MeasuredPowerDns, MeasuredBind)
+    folder = inputs.folder / "start"
+    subjects += installed(kinds, folder, options=options, zone_file=inputs.zone_file, result=result)
     caches = ["cold", "warm"]
     if options.quick or not machine.drop_page_cache():
         reason = "a quick run leaves the page cache alone" if options.quick else "emptying the page cache takes root"

@@ -34,9 +34,19 @@ _PACKAGES = {
 _ABLE = {"pdns_server": (("--no-config", "--list-modules"), "gsqlite3")}
 
 
+def _find(name: str) -> str | None:
+    """Where a program is; servers lie in sbin, which a user's PATH may lack."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+
+
+def is_there(name: str) -> bool:
+    """Whether a program is installed, even if it cannot do all that find_tool wants of it."""
+    return _find(name) is not None
+
+
 def find_tool(name: str) -> str | None:
-    """Find a program that can do its work here; servers lie in sbin, which a user's PATH may lack."""
-    path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+    """Find a program that can do its work here."""
+    path = _find(name)
     if path is None or name not in _ABLE:
         return path
     options, word = _ABLE[name]
@@ -47,8 +57,13 @@ def find_tool(name: str) -> str | None:
 def missing_tools(*names: str) -> str:
     """One sentence about the programs that are not there, or nothing."""
     missing = [name for name in names if find_tool(name) is None]
-    packages = " ".join(sorted({_PACKAGES.get(name, name) for name in missing}))
+    packages = " ".join(sorted({package_of(name) for name in missing}))
     return f"not installed: {', '.join(missing)} (apt install {packages})" if missing else ""
+
+
+def package_of(name: str) -> str:
+    """The Debian package that has a program."""
+    return _PACKAGES.get(name, name)
 
 
 def require_tools(*names: str) -> None:

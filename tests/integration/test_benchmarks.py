@@ -10,14 +10,14 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 
-from benchmarks import hardening_table, tree
-from benchmarks.by_kind import KINDS
-from benchmarks.kinds import MIX
+from benchmarks import hardening_table, performance, picture, tree
+from benchmarks.by_kind import NAMES, OVER_TCP, RATED
 from benchmarks.load import parse
 from benchmarks.report import percentile
 from benchmarks.zone import WORKLOADS, Zone
@@ -37,41 +37,52 @@ RESOLVER = {"workload", "server", "cpu_ratio_unbound", "cpu_ratio_recursor", "cp
 ADMIN = {"server", "beside", "p99_ratio", "p50_ms", "p99_ms", "max_ms", "queries_per_s", "lost", "core_busy", "tasks",
          "task_p50_ms", "task_p99_ms", "task_max_ms"}
 INGEST = {"used_bytes_per_record", "disk_bytes_per_record", "anon_mb_peak", "anon_mb", "records"}
+PEERS = {"NSD": "nsd", "Knot": "knotd", "PowerDNS": "pdns_server", "BIND": "named"}
 MACHINE = {"cpu", "cores", "kernel", "python", "python_path", "python_build", "tools", "load_average", "memory_bytes"}
 
 
-def _quick(what: str, folder: pathlib.Path, *more: str) -> tuple[dict[str, Any], str]:
+def _quick(what: Sequence[str], folder: pathlib.Path, *more: str) -> tuple[dict[str, Any], str]:
     """What a quick run wrote into its file, and what it said; it leaves nothing else behind."""
     results, work = folder / "results", folder / "work"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", what, "--quick", "--results", results, "--work", work, *more],
+        [sys.executable, "-m", "benchmarks", *what, "--quick", "--results", results, "--work", work, *more],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=170,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = results.iterdir()
+    (path,) = results.glob("*.json")
     assert f"written: {path}" in done.stdout
     assert not list(work.iterdir())
     return json.loads(path.read_text()), done.stdout
 
 
 @pytest.mark.slow
+@pytest.mark.peers("dnsperf")
 def test_a_quick_run_by_kind(tmp_path: pathlib.Path) -> None:
-    """Every server that is there has a row for each kind, and says the same of it."""
-    document, _ = _quick("kinds", tmp_path)
-    rows = document["results"]["kinds"]["rows"]
-    assert rows or document["results"]["kinds"]["skipped"]
-    said = collections.defaultdict(set)
-    for row in rows:
-        said[row["kind"]].add(row["rcodes"])
-        assert row["cpu_us_per_query"] > 0
-    assert not rows or said.keys() == {*(kind.name for kind in KINDS), MIX}
-    assert all(len(each) == 1 for each in said.values()), said
+    """Every server that is there has a row for each kind and says the same of it; the tables are made of them."""
+    document, said = _quick(("kinds", "rates", "tcp"), tmp_path)
+    servers = {"streamdns"} | {name for name, program in PEERS.items() if find_tool(program)}
+    for name, kinds in {"kinds": NAMES, "rates": RATED, "tcp": OVER_TCP}.items():
+        result = document["results"][name]
+        assert {row["server"] for row in result["rows"]} == servers
+        assert collections.Counter(row["kind"] for row in result["rows"]) == dict.fromkeys(kinds, len(servers))
+        rcodes = collections.defaultdict(set)
+        for row in result["rows"]:
+            rcodes[row["kind"]].add(row["rcodes"])
+            assert row["cpu_us_per_query"] > 0
+        assert all(len(each) == 1 for each in rcodes.values()), rcodes
+        assert result["seconds"] > 0
+    large = {row["response_bytes"] for row in document["results"]["tcp"]["rows"] if row["kind"] == "large, TC"}
+    assert min(large) > 2_000, "over TCP nothing is cut off"
+    assert performance.sections(document).keys() == {"kinds", "rates", "tcp"}
+    drawn = re.findall(r"^drawn: (.*)$", said, re.MULTILINE)
+    assert len(drawn) == ("NSD" in servers)
+    assert all(pathlib.Path(path).read_text() == picture.draw(document) for path in drawn)
 
 
 @pytest.mark.slow
-def test_a_quick_run_of_everything(tmp_path: pathlib.Path) -> None:
+def test_a_quick_run(tmp_path: pathlib.Path) -> None:
     """Every benchmark gives its rows, or the reason why a row is not there, and leaves nothing behind."""
-    document, said = _quick("all", tmp_path)
+    document, said = _quick(tuple(ROWS), tmp_path)
     assert document.keys() >= {"date", "benchmark", "commit", "modified", "machine", "options", "results"}
     assert document["machine"].keys() >= MACHINE
     assert document["options"]["python"] == sys.executable
@@ -88,11 +99,11 @@ def test_a_quick_run_of_everything(tmp_path: pathlib.Path) -> None:
 def _judge(results: dict[str, dict[str, list[dict[str, object]]]]) -> None:
     """What holds on any machine: right answers, and a row for every server that is installed."""
     measured = {name: {row.get("server", row.get("what")) for row in results[name]["rows"]} for name in results}
-    installed = {"NSD": bool(find_tool("nsd")), "Knot": bool(find_tool("knotd"))}
+    installed = {name: bool(find_tool(program)) for name, program in PEERS.items()}
     if find_tool("dnsperf"):
         assert {row["right"] for row in results["answers"]["rows"]} == {"yes", "not checked"}
         assert len({row["workload"] for row in results["answers"]["rows"]}) == 2 * len(WORKLOADS)
-        assert measured["answers"] >= {"streamdns"} | {name for name, there in installed.items() if there}
+        assert measured["answers"] >= {"streamdns"} | {name for name in ("NSD", "Knot") if installed[name]}
         assert {row["load"] for row in results["latency"]["rows"]} == {"idle", "loaded"}
     assert measured["start"] >= {"streamdns"} | {name for name, there in installed.items() if there}
     assert "streamdns" in measured["latency"]
@@ -105,7 +116,7 @@ def _judge(results: dict[str, dict[str, list[dict[str, object]]]]) -> None:
 @pytest.mark.peers("dnsperf")
 def test_a_quick_run_of_the_admin_api(tmp_path: pathlib.Path) -> None:
     """Every kind of work is done, alone and beside queries, and PowerDNS has its rows where it is installed."""
-    result = _quick("admin", tmp_path)[0]["results"]["admin"]
+    result = _quick(("admin",), tmp_path)[0]["results"]["admin"]
     assert result["parameters"]["records"] == 5000
     rows: dict[str, list[dict[str, object]]] = {}
     for row in result["rows"]:
@@ -126,7 +137,7 @@ def test_a_quick_run_of_the_admin_api(tmp_path: pathlib.Path) -> None:
 @pytest.mark.peers("dnsperf", "nsd", "ip", "tc")
 def test_a_quick_run_of_the_resolver(tmp_path: pathlib.Path) -> None:
     """Every workload has a row of streamdns with right answers; known names are sent no query for."""
-    result = _quick("resolver", tmp_path)[0]["results"]["resolver"]
+    result = _quick(("resolver",), tmp_path)[0]["results"]["resolver"]
     installed = [name for name, program in {"Unbound": "unbound", "PowerDNS Recursor": "pdns_recursor"}.items()
                  if find_tool(program)]
     assert collections.Counter(row["server"] for row in result["rows"]) == dict.fromkeys(["streamdns", *installed], 9)
@@ -254,7 +265,7 @@ def test_percentile(share: float, value: int) -> None:
 @pytest.mark.slow
 def test_a_quick_run_of_attacks(tmp_path: pathlib.Path) -> None:
     """Each server that is there has a row for each attack, with what was seen of it."""
-    document, _ = _quick("hardening", tmp_path, "--attacks", "amplification", "events_spellings")
+    document, _ = _quick(("hardening",), tmp_path, "--attacks", "amplification", "events_spellings")
     rows = document["results"]["hardening"]["rows"]
     assert ("events_spellings", "streamdns") in {(row["attack"], row["server"]) for row in rows}
     if find_tool("nsd"):
@@ -329,7 +340,7 @@ def test_turns_are_measured_beside_an_attack(tmp_path: pathlib.Path) -> None:
 @pytest.mark.peers("dnsperf")
 def test_a_quick_soak(tmp_path: pathlib.Path) -> None:
     """A turn or two; at the end every changed name is right and the digest that of a view made anew, or it fails."""
-    document, said = _quick("soak", tmp_path, "--attacks", "udp_mutated", "events_spellings", "--seed", "7")
+    document, said = _quick(("soak",), tmp_path, "--attacks", "udp_mutated", "events_spellings", "--seed", "7")
     *turns, whole = document["results"]["soak"]["rows"]
     assert turns
     assert "seed 7" in said
