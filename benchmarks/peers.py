@@ -72,7 +72,7 @@ def ensure(
         print(f"installing {' '.join(packages)}", flush=True)
         run(("apt-get", "-qq", "update"))  # Where that fails, the lists that are there may do.
         # One name that this release does not have would keep all of them away.
-        if run((*install, *packages)):
+        if run((*install, *packages)) and len(packages) > 1:
             for package in packages:
                 run((*install, package))
     if units and shutil.which("systemctl"):

@@ -21,6 +21,7 @@ from tests.harness.process import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "images" / "performance.svg"
+_IMAGE = "![CPU time per query by kind of answer, beside NSD](images/performance.svg)"
 _OURS, _REFERENCE = "streamdns", "NSD"
 Row = Mapping[str, Any]
 #: Columns of the tables that are rows as they are measured: key of the row, heading.
@@ -67,7 +68,8 @@ def sections(document: Mapping[str, Any]) -> dict[str, str]:
         lines = write(result["rows"]) if write is not None else _table(_PLAIN[name], result["rows"])
         lines = [*lines, ""] if result["rows"] else []
         lines += [f"Not measured: {each['row']}: {each['reason']}." for each in result["skipped"]]
-        made[name] = "\n".join([_where(document, result), "", *lines]).rstrip()
+        shows = [_IMAGE, ""] if name == "kinds" and picture.draw(document) else []
+        made[name] = "\n".join([*shows, _where(document, result), "", *lines]).rstrip()
     return made
 
 

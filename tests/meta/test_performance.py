@@ -40,11 +40,12 @@ def _kinds() -> dict[str, Any]:
 
 def test_a_table_has_ratios_with_their_spread_and_says_where_streamdns_takes_more() -> None:
     made = performance.sections(_kinds())["kinds"].splitlines()
-    assert made[0] == (
+    assert made[0] == "![CPU time per query by kind of answer, beside NSD](images/performance.svg)"
+    assert made[2] == (
         "2026-11-30; commit 0123456789ab; Python 3.11.2; 2 cores of a <fast> processor; Linux 6.1; 3 rounds; "
         "5 minutes; meanwhile other processes took 25 % of the machine and the hypervisor 0 %."
     )
-    assert made[2:] == [
+    assert made[4:] == [
         "| kind | streamdns: CPU x NSD | BIND: CPU x NSD | streamdns: us | NSD: us |",
         "| --- | --- | --- | --- | --- |",
         f"| **{MIX}** | 1.50 (1.25..2.00) | 3.00 (2.50..3.50) | 6 | 4 |",
@@ -72,17 +73,20 @@ def test_a_run_of_one_benchmark_changes_its_tables_alone() -> None:
 
 
 def test_the_page_has_a_place_for_every_benchmark_and_each_is_filled() -> None:
+    """With what was measured, or with how to measure it where that was not done yet."""
     text = performance.DOCUMENT.read_text(encoding="utf-8")
     assert sorted(performance.places(text)) == sorted(performance.NAMES) == sorted(ALL)
     for name in performance.NAMES:
         body = text.partition(performance.begin(name))[2].partition(performance.end(name))[0]
-        assert re.search(r"; commit [0-9a-f]{12}", body), name
+        assert re.search(r"; commit [0-9a-f]{12}", body) or f"`make bench BENCH={name}`" in body, name
 
 
 def test_the_picture_of_the_page_is_of_the_run_of_its_table() -> None:
     """The ratios of streamdns, which the picture has in its title for those who cannot see it."""
     text = performance.DOCUMENT.read_text(encoding="utf-8")
-    assert "(images/performance.svg)" in text
+    assert ("(images/performance.svg)" in text) == performance.PICTURE.exists()
+    if not performance.PICTURE.exists():
+        pytest.skip("answers by kind were not measured yet")
     body = text.partition(performance.begin("kinds"))[2].partition(performance.end("kinds"))[0]
     table = dict(re.findall(r"^\| \**([^|*]+?)\** \| ([\d.]+) \(", body, re.MULTILINE))
     title = ET.fromstring(performance.PICTURE.read_text(encoding="utf-8")).findtext(f"{_SVG}title")
