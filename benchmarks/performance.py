@@ -144,12 +144,12 @@ def _losses(rows: Sequence[Row]) -> list[str]:
         return []
 
     def named(chosen: Sequence[Row]) -> str:
-        return ", ".join(_name(row) + f" ({row['cpu_ratio_nsd']:.2f})" for row in chosen) or "nothing"
+        return "; ".join(_name(row) + f" ({row['cpu_ratio_nsd']:.2f})" for row in chosen) or "nothing"
 
     more = sorted((row for row in ours if row["cpu_ratio_nsd"] > 1), key=lambda row: -float(row["cpu_ratio_nsd"]))
     less = sorted((row for row in ours if row["cpu_ratio_nsd"] <= 1), key=lambda row: float(row["cpu_ratio_nsd"]))
     lost = [f"{row['server']}: {row['lost']} at {_name(row)}" for row in rows if row["lost"]]
-    return [f"streamdns takes more than {_REFERENCE} for {named(more)}; no more for {named(less)}.",
+    return [f"streamdns takes more CPU than {_REFERENCE}: {named(more)}. It takes no more: {named(less)}.",
             *([f"Lost queries: {'; '.join(lost)}."] if lost else [])]
 
 

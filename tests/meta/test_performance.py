@@ -51,7 +51,7 @@ def test_a_table_has_ratios_with_their_spread_and_says_where_streamdns_takes_mor
         f"| **{MIX}** | 1.50 (1.25..2.00) | 3.00 (2.50..3.50) | 6 | 4 |",
         "| hit | 0.75 (0.50..1.00) | 2.00 (2.00..2.00) | 3 | 4 |",
         "",
-        f"streamdns takes more than NSD for {MIX} (1.50); no more for hit (0.75).",
+        f"streamdns takes more CPU than NSD: {MIX} (1.50). It takes no more: hit (0.75).",
         "Lost queries: BIND: 7 at hit.",
     ]
 
