@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=pathlib.Path, default=results, help="a folder on a disk for logs and views, "
                         "about 1 GB; what is put there is removed again (benchmarks/results)")
     parser.add_argument("--seconds", type=int, help="the length of one turn of answers (4)")
-    parser.add_argument("--turn-seconds", type=float, help="the length of one turn of kinds, rates and tcp (0.6)")
+    parser.add_argument("--turn-seconds", type=float, help="the length of one turn of kinds and rates (0.6)")
     parser.add_argument("--rate", type=int, help="queries a second where the rate is fixed (5000)")
     parser.add_argument("--rates", type=int, nargs="+", help="queries a second, of each turn of rates (5000 20000)")
     parser.add_argument("--connections", type=int, help="how many there are in tcp (100)")

@@ -146,7 +146,7 @@ class MeasuredBind(MeasuredPeer, Bind):
     """BIND with one thread, in replies as short as those of the others."""
 
     name = "BIND"
-    lines = f"  minimal-responses yes;\n  tcp-clients {CONNECTIONS};\n"
+    lines = f"  minimal-responses yes;\n  tcp-clients {CONNECTIONS};\n  tcp-listen-queue {CONNECTIONS};\n"
 
     def __init__(self, folder: pathlib.Path, zones: Mapping[str, str]) -> None:
         super().__init__(folder, zones, options=self.lines)
