@@ -42,7 +42,7 @@ _OPTIONS = (
     b"\0\x0f\0\2\0\0",
     b"\xff\xff\0\1x", b"\0\x0c\0\4\0\0\0\0", b"\0\x08\0\x07\0\1\x18\0\xc0\0\2",
 )
-_TSIG = b"\3key\0\0\xfa\0\xff\0\0\0\0\0\x1a\3alg\0\0\0\0\0\0\0\1\x2c\0\4abcd\0\0\0\0\0\0"
+_TSIG = b"\3key\0\0\xfa\0\xff\0\0\0\0\0\x19\3alg\0\0\0\0\0\0\0\1\x2c\0\4abcd\0\0\0\0\0\0"
 
 
 def valid(rng: random.Random) -> bytes:

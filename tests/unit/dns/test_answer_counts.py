@@ -64,6 +64,63 @@ def test_what_is_no_query_is_counted_too(packet: bytes, counted: int) -> None:
     assert sum(made.tally.values()) == 1
 
 
+KINDS = EXAMPLE + """
+www.example. 300 A 192.0.2.1
+caa.example. 300 CAA 0 issue "ca.example"
+mx.example. 300 MX 1 www.example.
+alias.example. 300 CNAME caa.example.
+to-www.example. 300 CNAME www.example.
+out.example. 300 CNAME elsewhere.invalid.
+gone.example. 300 CNAME nothing.example.
+loop.example. 300 CNAME loop.example.
+sub.example. 300 NS ns.sub.example.
+dname.example. 300 DNAME example.
+""" + "".join(f'big.example. 300 CAA 0 issue "ca{number}.{LABEL}.example"\n' for number in range(10))
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+@pytest.mark.parametrize(("owner", "rcode"), [
+    ("www", 0), ("caa", 0), ("alias", 0), ("to-www", 0), ("out", 0), ("gone", 3), ("loop", 0), ("x.sub", 0), ("sub", 0),
+    ("x.dname", 3), ("caa.dname", 0), ("nothing", 3), ("big", 0),
+])
+def test_a_type_with_two_octets_is_counted_as_what_it_is(owner: str, rcode: int, rotate: bool) -> None:
+    """Whatever kind of reply it gets."""
+    made = answerer(KINDS, rotate=rotate)
+    reply = ask(made, f"{owner}.example", "CAA")
+    assert reply.rcode() == rcode
+    assert dict(made.tally) == {257 << 8 | rcode: 1}
+    assert made.truncated == bool(reply.flags & dns.flags.TC) == (owner == "big")
+
+
+@pytest.mark.parametrize("asked", [0, dns.flags.RD, dns.flags.RD | dns.flags.CD, dns.flags.AD | dns.flags.RA])
+@pytest.mark.parametrize("ra", [0, 0x80])
+@pytest.mark.parametrize(("owner", "rdtype"), [
+    ("www", "A"), ("mx", "MX"), ("www", "TXT"), ("nothing", "A"), ("alias", "CAA"), ("to-www", "TXT"), ("gone", "A"),
+    ("out", "A"), ("sub", "A"), ("x.sub", "MX"), ("big", "CAA"),
+])
+def test_the_flags_of_each_kind_of_reply(owner: str, rdtype: str, asked: int, ra: int) -> None:
+    """RD is that of the query, RA that of the server, AA says whose data it is; nothing else is copied (RFC 1035)."""
+    made = answerer(KINDS)
+    made.ra = ra
+    query = dns.message.make_query(f"{owner}.example", rdtype, flags=asked)
+    reply = reply_to(made, query)
+    expected = dns.flags.QR | asked & dns.flags.RD | (dns.flags.RA if ra else 0)
+    expected |= 0 if "sub" in owner else dns.flags.AA
+    expected |= dns.flags.TC if owner == "big" else 0
+    assert dns.flags.to_text(reply.flags) == dns.flags.to_text(expected)
+    assert reply.id == query.id
+
+
+@pytest.mark.parametrize(("last", "rcode"), [(61, 3), (62, 1), (63, 1)])
+def test_a_name_is_255_octets_long_at_the_most(last: int, rcode: int) -> None:
+    """RFC 1035 §2.3.4, in a zone that would have an answer for all of them."""
+    question = b"".join(bytes((size,)) + b"a" * size for size in (63, 63, 63, last)) + b"\0\0\1\0\1"
+    for made in (answerer(f". 300 SOA {SOA_TEXT}\n"), answerer(f". 300 SOA {SOA_TEXT}\n", rotate=True)):
+        wire = made.reply(b"\0\1\0\0\0\1\0\0\0\0\0\0" + question, False, 0)
+        assert wire is not None
+        assert wire[3] & 15 == rcode
+
+
 def test_names_and_types_at_their_limits() -> None:
     """A label of 63 octets; types above 255 are themselves, not others with the same low octet."""
     assert section(ask(ZONE, f"{LABEL}.example").answer) == [f"{LABEL}.example. A 192.0.2.63"]

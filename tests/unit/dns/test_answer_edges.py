@@ -35,7 +35,9 @@ def test_a_denial_fits_or_is_truncated(options: dict[str, int]) -> None:
     assert seen == {True, False}
 
 
-@pytest.mark.parametrize(("rdclass", "rdtype"), [(5, 1), (5, 257), (4, 65280), (256, 1), (512, 28)])
+@pytest.mark.parametrize(("rdclass", "rdtype"), [
+    (5, 1), (5, 257), (4, 65280), (256, 1), (512, 28), (257, 1), (65281, 15),
+])
 def test_what_is_refused_is_counted_by_its_type(rdclass: int, rdtype: int) -> None:
     made = answerer(ZONE)
     query = dns.message.make_query("www.example.", rdtype, rdclass, use_edns=0)

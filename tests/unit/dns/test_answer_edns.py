@@ -70,7 +70,8 @@ def test_a_cookie_alone_is_answered_as_one_among_others(kind: str, owner: str, r
 
 def test_a_cookie_is_found_where_it_stands() -> None:
     """By itself, and behind another option; not where there is none."""
-    for data in (b"clientco", b"clientco" + bytes(range(16)), bytes(range(20))):
+    like_an_opt = b"clientco\1\0\0\0\1\0\0\x29" + b"the hash"
+    for data in (b"clientco", b"clientco" + bytes(range(16)), bytes(range(20)), like_an_opt):
         for options in (_cookie(data), _UNKNOWN + _cookie(data), _cookie(data) + _UNKNOWN):
             assert cookie_of(_query("ns.example", "A", options)) == data
     assert cookie_of(_query("ns.example", "A", _UNKNOWN * 3)) == b""

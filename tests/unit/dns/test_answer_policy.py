@@ -333,11 +333,11 @@ def test_unknown_and_repeated_options_are_harmless() -> None:
     "opt",
     [
         "0000290000000000000001", "000029000000000000000500030001", "0000290000000000000003000300",
-        "01610000290000000000000000",
+        "01610000290000000000000000", "0000010001000000000000",
     ],
 )
 def test_broken_opt_records(opt: str) -> None:
-    """RDATA that ends early, options that reach beyond it, an owner that is not the root."""
+    """RDATA that ends early, options that reach beyond it, another owner than the root, an A record as long as one."""
     packet = dns.message.make_query("ns.example", "A").to_wire()
     reply = answerer().reply(packet[:11] + b"\1" + packet[12:] + bytes.fromhex(opt), False, 0)
     assert reply is not None

@@ -10,8 +10,9 @@ import dns.flags
 import dns.message
 import pytest
 
+from streamdns.dns import unusual
 from streamdns.dns.answer import Answerer
-from tests.unit.dns.answering import Memory, answerer
+from tests.unit.dns.answering import Memory, answerer, zones
 
 _LABELS = ("a", "b", "www", "*", r"x\000y", r"q\.r", "ns", "A-Long-Label-Of-Thirty-Six-Octets-ok")
 _TYPES = ("A", "AAAA", "MX", "NS", "SOA", "TXT", "SRV", "CNAME", "PTR", "HTTPS", "DNAME", "DS", "ANY", "RRSIG", "SPF")
@@ -117,38 +118,49 @@ def test_both_ways_say_the_same(seed: int, is_outdated: bool) -> None:
             assert quick_counted == general_counted, (name, rdtype)
 
 
-def test_the_common_kinds_do_not_take_the_general_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each kind of the benchmark, and SOAs with names from elsewhere, is answered without it."""
+@pytest.mark.parametrize("options", [{}, {"use_edns": 0}, {"use_edns": 0, "payload": 512, "want_dnssec": True}])
+@pytest.mark.parametrize("listed", [None, zones("example", "other", "third", "deep.listed.other")])
+def test_the_common_kinds_do_not_take_the_general_way(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], listed: frozenset[bytes] | None
+) -> None:
+    """Each kind of the benchmark, and SOAs with names from elsewhere, is answered without it, with EDNS and without."""
     made = answerer("""
         example. 60 SOA ns1.provider.net. host.provider.net. 1 2 3 4 60
         example. 60 NS ns1.provider.net.
         example. 60 MX 10 mail.example.
+        example. 60 MX 20 deep.down.example.
         mail.example. 60 A 192.0.2.1
         alias.example. 60 CNAME mail.example.
         far.example. 60 CNAME alias.example.
         *.wild.example. 60 CNAME far.example.
         *.mx.example. 60 MX 10 mail.example.
         gone.example. 60 CNAME nothing.example.
+        out.example. 60 CNAME mail.elsewhere.invalid.
         sub.example. 60 NS ns.sub.example.
         ns.sub.example. 60 AAAA 2001:db8::1
         deep.down.example. 60 A 192.0.2.1
         other. 60 SOA ns.other. host.provider.net. 1 2 3 4 60
         to.other. 60 CNAME far.example.
         third. 60 SOA ns.provider.net. host.third. 1 2 3 4 60
-    """)
+    """, zones=listed)
+
     def general(*_: Any, **__: Any) -> bytes:
         raise AssertionError("the general way")
+
     monkeypatch.setattr(made, "resolve", general)
+    monkeypatch.setattr(unusual, "reply", general)
+    monkeypatch.setattr(unusual, "options", general)
     for name, rdtype, rcode, answers in (
-        ("example.", "NS", 0, 1), ("example.", "MX", 0, 1), ("example.", "SOA", 0, 1), ("example.", "A", 0, 0),
+        ("example.", "NS", 0, 1), ("example.", "MX", 0, 2), ("example.", "SOA", 0, 1), ("example.", "A", 0, 0),
         ("alias.example.", "A", 0, 2), ("far.example.", "A", 0, 3), ("far.example.", "AAAA", 0, 2),
         ("x.wild.example.", "A", 0, 4), ("y.z.wild.example.", "TXT", 0, 3), ("y.mx.example.", "MX", 0, 1),
         ("gone.example.", "A", 3, 1), ("www.sub.example.", "A", 0, 0), ("sub.example.", "A", 0, 0),
+        ("out.example.", "A", 0, 1),
         ("nothing.example.", "HTTPS", 3, 0), ("down.example.", "SRV", 0, 0), ("x.other.", "A", 3, 0),
         ("to.other.", "AAAA", 0, 3), ("x.third.", "A", 3, 0), ("alias.example.", "CNAME", 0, 1),
         ("SUB.example.", "DS", 0, 0), ("mail.example.", "DS", 0, 0),
     ):
-        wire = made.reply(dns.message.make_query(name, rdtype).to_wire(), False, 0)
+        wire = made.reply(dns.message.make_query(name, rdtype, **options).to_wire(), False, 0)
         assert wire is not None
         reply = dns.message.from_wire(wire)
         assert (reply.rcode(), sum(map(len, reply.answer))) == (rcode, answers), (name, rdtype)

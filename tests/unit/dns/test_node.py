@@ -98,11 +98,27 @@ def test_the_records_of_a_node_that_has_no_others() -> None:
     for octets in (4, 300, 66_000 - 32_000):
         one = _rrset(16, octets=octets)
         assert node.records_alone(node.encode([one]), 16, 1, 2) == one.records
+        assert node.records_alone(node.encode([one], owner=b"\1a\0"), 16, 1, 2, owner=b"\1a\0") == one.records
     raw = node.encode([_rrset(1)])
     for rdtype, topic, partition in ((2, 1, 2), (1, 2, 2), (1, 1, 3), (257, 1, 2)):
         assert node.records_alone(raw, rdtype, topic, partition) is None
     assert node.records_alone(node.encode([_rrset(1, flags=1)]), 1, 1, 2) is None
     assert node.records_alone(node.encode([_rrset(1), _rrset(16)]), 1, 1, 2) is None
+
+
+def test_a_node_holds_its_rrsets_and_nothing_else() -> None:
+    """Every query copies it: two RRsets take the octets that each takes alone, less one head."""
+    few, more = _rrset(1), _rrset(16, octets=300)
+    assert len(node.encode([few, more])) == len(node.encode([few])) + len(node.encode([more])) - node.HEAD_SIZE
+
+
+def test_which_nodes_need_their_owner_to_be_read() -> None:
+    """Those with a type whose names are compressed, however many others there are."""
+    for rdtypes, needed in (
+        ([1], False), ([15], True), ([1, 15], True), ([2, 16], True), ([1, 16, 39, 258], False),
+        ([*range(100, 400)], False), ([2, *range(100, 400)], True), ([12, *range(300, 555)], True),
+    ):
+        assert node.has_names(node.encode([_rrset(rdtype) for rdtype in rdtypes])) is needed, rdtypes
 
 
 def test_what_answers_any() -> None:

@@ -171,3 +171,19 @@ def test_types_from_text(text: str, rdtype: int) -> None:
 def test_what_is_no_type(text: str) -> None:
     with pytest.raises(ValueError, match="not a record type"):
         rdata.type_from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("mnemonic", "text"),
+    [
+        ("SRV", "x 2 3 a."), ("SRV", "1 x 3 a."), ("SRV", "1 2 x a."), ("SRV", "1 2 65536 a."), ("SRV", "1 65536 3 a."),
+        ("SRV", "1 2 3 a.."), ("SRV", "1 2 3"), ("SRV", "1 2 3 a. b."), ("MX", "x a."), ("MX", "65536 a."),
+        ("MX", "1 a.."), ("SOA", "a. b. 1 2 3 4 x"), ("SOA", "a. b. x 2 3 4 5"), ("SOA", "a. b. 1 2 3 4 4294967296"),
+        ("SOA", "a.. b. 1 2 3 4 5"), ("SOA", "a. b.. 1 2 3 4 5"), ("SOA", "a. b. 1 2 3 4"), ("CAA", '256 issue "a"'),
+        ("TXT", '"a\rb"'), ("TXT", '"a\nb"'), ("TXT", '"a" "' + "b" * 256 + '"'),
+    ],
+)
+def test_one_bad_field_is_enough(mnemonic: str, text: str) -> None:
+    """Whichever it is: a sentence, and nothing else."""
+    with pytest.raises(ValueError, match=f"^{mnemonic} content"):
+        rdata.from_text(rdata.type_from_text(mnemonic), text)

@@ -45,9 +45,16 @@ def test_whether_records_are_of_one_length(sizes: list[int], length: int) -> Non
     assert even_length(pack_records(TXT, 300, [b"\x10" * size for size in sizes])) == length
 
 
+def test_records_of_different_lengths_are_not_taken_for_even_ones() -> None:
+    """Whatever octets stand in their RDATA where lengths would be."""
+    assert even_length(pack_records(TXT, 300, [bytes(size) for size in (20, 4, 36)])) == 0
+
+
 @pytest.mark.parametrize("filled", [0, 0x3FFF, 0x4000, 0x4001])
 @pytest.mark.parametrize("owner", [QUESTION, OTHER, b"\0"])
-@pytest.mark.parametrize("records", [texts(20), texts(2), texts(20)[:-1] + b"?", texts(19) + texts(1, 30)])
+@pytest.mark.parametrize("records", [
+    texts(20), texts(2), texts(20)[:-1] + b"?", texts(19) + texts(1, 30), texts(1, 255) + texts(3),
+])
 def test_a_long_rrset_is_written_as_short_ones_are(filled: int, owner: bytes, records: bytes) -> None:
     """In one go or one by one: the same owners and records, and few octets where pointers reach."""
     reply = begun(filled=filled)
