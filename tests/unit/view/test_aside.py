@@ -207,6 +207,35 @@ def test_long_metadatas_stand_beside_the_node(stores: tuple[Store, Store, Store]
     check(store)
 
 
+@pytest.mark.parametrize(("octets", "is_apart"), [(127, False), (128, False), (129, True)])
+def test_metadatas_that_are_not_long_stand_in_the_node(
+    stores: tuple[Store, Store, Store], octets: int, is_apart: bool
+) -> None:
+    store, metadatas = stores[0], {"x": "y" * (octets - 8)}
+    for at, rdtypes in enumerate((["A"], ["A", "TXT"], ["TXT"])):
+        write(store, [record(rdtype, 5, 10 * at, metadatas=metadatas) for rdtype in rdtypes])
+        with store.begin() as txn:
+            raw = txn.get(KEY, db=store.nodes) or b""
+            assert bool(raw[1] & nodes.APART) is is_apart
+            assert txn.stat(store.tables["aside"])["entries"] == (len(nodes.decode(raw)) if is_apart else 0)
+        assert {len(each.origin.metadatas) for each in everything(store)} == {octets}
+        check(store)
+
+
+def test_what_stood_aside_is_served_when_all_before_it_goes_at_once(
+    stores: tuple[Store, Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "MOST_RRSETS", 4)
+    store = stores[0]
+    write(store, [zone(0), *(record(f"TYPE{40_000 + number}", 9, 1 + number) for number in range(9))])
+    assert [each.rdtype for each in served(store)] == [40_000, 40_001, 40_002, 40_003]
+    write(store, [*(record(f"TYPE{40_000 + number}", -1, 20 + number) for number in range(4)),
+                  record("TYPE40006", 10, 30), record("TYPE40020", 9, 31), record("TYPE40005", -1, 32)])
+    assert [each.rdtype for each in served(store)] == [40_004, 40_006, 40_007, 40_008]
+    assert [each.rdtype for each in everything(store)] == [40_004, 40_006, 40_007, 40_008, 40_020]
+    check(store)
+
+
 def test_the_most_that_special_types_take_has_its_room() -> None:
     """NS of 65,000 octets, and one record each of CNAME, DNAME and SOA, whose names are 255 octets at the most."""
     special = 65_000 + 2 * (12 + 255) + 12 + 2 * 255 + 20

@@ -33,6 +33,13 @@ def test_which_names_are_of_the_internet(zone: str, claims: bool) -> None:
     assert Claims([key(zone)]).of(key(zone)) == "", "the settings name it"
 
 
+def test_what_is_said_of_each_kind_of_claim() -> None:
+    at = "claims a name of the Internet: a zone at a "
+    assert Claims().of(key(".")) == "claims every name of the Internet: a zone at the root"
+    assert Claims().of(key("org.")) == f"{at}single label, as top-level domains are"
+    assert Claims().of(key("co.uk.")) == f"{at}public suffix, below which others register names"
+
+
 class Bench:
     """A view to which events are applied one by one."""
 

@@ -166,3 +166,18 @@ def test_the_share_is_that_of_the_setting() -> None:
         assert bool(warned) is warns, (share, left)
     (told,) = Guard(0.125).commit({"a.": 10}, left={"a.": 1})
     assert told.sentence.endswith("10 RRsets of a. were deleted, 1 are left (DNS_DELETE_GUARD is 12.5%)")
+
+
+def test_a_node_that_has_caught_up_lets_old_deletes_go_at_once() -> None:
+    """Its commits are milliseconds apart, their events were hours."""
+    at = Guard()
+    assert not at.commit({"a.": 9}, left={"a.": 1_000_000}, event_ms=NOW_MS - 10 * WINDOW_MS)
+    assert not at.commit({"a.": 9}, left={"a.": 0}, now_ms=NOW_MS + 10)
+    assert at.commit({"a.": 1}, left={"a.": 0}, now_ms=NOW_MS + 20)
+
+
+@pytest.mark.parametrize(("window_ms", "said"), [(600_000, "10"), (90_000, "1.5"), (82_500, "1.38")])
+def test_the_window_is_said_in_minutes(window_ms: int, said: str) -> None:
+    guard = DeleteGuard(QUARTER, window_ms)
+    (told,) = guard.judge(Deletes({key("a."): 10}, {}, {}, 1_000_000, 1), NOW_MS, NOW_MS)
+    assert told.sentence.startswith(f"within {said} minutes 10 RRsets of a. were deleted, 0 are left ")
