@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.harness import ROOT
@@ -21,6 +23,30 @@ def test_each_equivalent_mutant_has_a_change_and_a_reason() -> None:
                       if path.is_file())
         text = " ".join(module.read_text(encoding="utf-8").split())
         assert " ".join(old.split()).split(" -> ", maxsplit=1)[0] in text, change
+
+
+def mutated(room: str) -> set[str]:
+    """The modules of a room that some group has."""
+    paths = {path for group in GROUPS.values() for pattern in group.modules for path in ROOT.glob(pattern)}
+    return {path.stem for path in paths if path.parent == ROOT / "streamdns" / room} - {"__init__"}
+
+
+@pytest.mark.parametrize("room", ["dns", "events"])
+def test_all_of_the_pure_rooms_is_mutated(room: str) -> None:
+    assert mutated(room) == {path.stem for path in (ROOT / "streamdns" / room).glob("*.py")} - {"__init__"}
+
+
+def test_readme_says_what_is_mutated() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    (said,) = re.findall(r"mutmut changes the pure modules in small ways, one at a time \(([^)]*)\)", text)
+    whole, *parts = said.split("; ")
+    assert whole == "all of dns/ and events/"
+    listed = {room.rstrip("/"): modules for _, room, modules in (part.split(" ", 2) for part in parts)}
+    for room, modules in listed.items():
+        assert modules == ", ".join(sorted(mutated(room)))
+    paths = {path for group in GROUPS.values() for pattern in group.modules for path in ROOT.glob(pattern)}
+    rooms = {str(path.parent.relative_to(ROOT / "streamdns")) for path in paths}
+    assert rooms == {"dns", "events", *listed}
 
 
 @pytest.mark.parametrize("name", GROUPS)

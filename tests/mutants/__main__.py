@@ -1,5 +1,5 @@
 """`python -m tests.mutants [GROUP ...]`: change the pure modules in small ways, one at a time, and see that a unit test
-fails each time. All of it takes two hours.
+fails each time. All of it takes some hours.
 
 With --sample few of the changes of one group are played, within --seconds; with --again those alone that no test has
 noticed the last time, for the sake of tests that were added since. Those that cannot be told from the original are in
