@@ -7,6 +7,8 @@ import dns.message
 import dns.rcode
 import pytest
 
+from streamdns.dns import name
+from streamdns.dns.node import CNAME, LOCAL, Origin, RRset, encode, pack_records
 from streamdns.dns.outcome import MAX_ADDITIONAL_TARGETS
 from tests.unit.dns.answering import EXAMPLE, SOA_TEXT, Memory, answerer, ask, section, wire_reply, zones
 
@@ -100,6 +102,23 @@ def test_bounds_without_their_records_are_no_answer(rdtype: str, is_there: bool)
     view.node = node  # type: ignore[assignment]
     reply = ask(answerer(view), "x.cut.example")
     assert (reply.rcode(), reply.answer, reply.authority) == (dns.rcode.SERVFAIL, [], [])
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+def test_an_alias_that_records_of_this_instance_hide_is_not_answered(rotate: bool) -> None:
+    """Neither by itself nor as the way to something else."""
+    view, origin = Memory(EXAMPLE + "w.example. 60 A 192.0.2.1\n"), Origin(0, 0, 0, 0, b"")
+    raw = encode([
+        RRset(1, LOCAL, 1, pack_records(1, 60, [b"\xc0\0\2\x09"]), origin),
+        RRset(CNAME, 0, 1, pack_records(CNAME, 60, [name.from_text("ns.example.")]), origin),
+    ], owner=name.from_text("w.example."))
+    held = view.node
+    view.node = lambda key: raw if key == b"example\0w\0" else held(key)  # type: ignore[assignment]
+    made = answerer(view, rotate=rotate)
+    assert section(ask(made, "w.example", "A").answer) == ["w.example. A 192.0.2.9"]
+    for rdtype in ("CNAME", "TXT"):
+        reply = ask(made, "w.example", rdtype)
+        assert (reply.rcode(), reply.answer, section(reply.authority)) == (0, [], [f"example. SOA {SOA_TEXT}"])
 
 
 def test_an_apex_without_a_soa_is_asked_for_it() -> None:
