@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka run-pulsar test mutants fuzz lint bench bench-quick docs pictures lock packages repo sbom clean
+.PHONY: help run kafka run-kafka run-pulsar compiled plain test mutants fuzz lint bench bench-quick docs pictures lock packages repo sbom clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -21,6 +21,8 @@ help:
 	@echo 'make run-pulsar the same through a topic of Pulsar'
 	@echo 'make kafka   start a Kafka broker with a topic, to play with (KAFKA=3.9.2 or 4.4.0)'
 	@echo 'make test    run every test that this machine can run'
+	@echo 'make compiled  compile the modules in Cython, as run and test do where they can: Debian needs gcc libc6-dev python3-dev'
+	@echo 'make plain   remove what that made: all runs in Python alone again'
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make mutants change the code in small ways and see that a test fails each time; takes hours'
 	@echo 'make fuzz    mutated packets, replies, events and requests for a minute; FUZZ="--runs=10000000" for more'
@@ -69,23 +71,36 @@ help:
 	@$(INSTALL) -r $(LOCKS)/lock.txt
 	@touch $@
 
+# requirements-compile.txt has Cython, which only this needs. Where nothing can be compiled, all goes on in Python alone.
+.venv/compiled: .venv/runtime $(wildcard streamdns/*/*.pyx) packaging/compiled.py $(LOCKS)/compile.txt
+	@.venv/bin/python packaging/compiled.py || true
+	@touch $@
+
+compiled: .venv/runtime
+	@.venv/bin/python packaging/compiled.py
+	@touch .venv/compiled
+
+plain: .venv/runtime
+	@find streamdns -name '*.so' -delete
+	@touch .venv/compiled
+
 lock: .venv/lock
 	@.venv/bin/python packaging/lock.py
 
-run: .venv/runtime
+run: .venv/runtime .venv/compiled
 	@exec sh examples/run.sh
 
 kafka: .venv/tools
 	@exec .venv/bin/python -m tests.harness.kafka_manual $(KAFKA)
 
-run-kafka: .venv/tools
+run-kafka: .venv/tools .venv/compiled
 	@exec .venv/bin/python -m tests.harness.kafka_manual --run $(KAFKA)
 
-run-pulsar: .venv/tools
+run-pulsar: .venv/tools .venv/compiled
 	@exec .venv/bin/python -m tests.harness.pulsar_manual
 
 # Two at a time: most tests wait for servers.
-test: .venv/tools
+test: .venv/tools .venv/compiled
 	@.venv/bin/python -m pytest --quiet -rsR --durations=10 --numprocesses=2 --dist=loadfile
 
 # All of them take hours: MUTANTS='resolver' names a group of modules, MUTANTS='--sample --seconds=85' plays a few.
@@ -103,7 +118,7 @@ lint: .venv/tools
 bench-quick: .venv/tools
 	@.venv/bin/python -m benchmarks.kinds
 
-bench: .venv/tools
+bench: .venv/tools .venv/compiled
 	@.venv/bin/python -m benchmarks.peers
 	@.venv/bin/python -m benchmarks $(BENCH)
 
@@ -125,4 +140,5 @@ repo:
 
 clean:
 	rm -rf .venv var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results
+	find streamdns -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

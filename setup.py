@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import os
 import pathlib
+from typing import Any
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -30,6 +33,24 @@ def console_packages() -> list[str]:
     return ["streamdns_console"] + [f"streamdns_console.{name}" for name in find_packages(str(HERE / "console"))]
 
 
+def extensions() -> list[Extension]:
+    """The modules in Cython, compiled where STREAMDNS_COMPILE=1 is set; without them all is done in Python."""
+    if os.environ.get("STREAMDNS_COMPILE") != "1":
+        return []
+    try:
+        # Only who compiles needs it.
+        build: Any = importlib.import_module("Cython.Build")
+    except ImportError:
+        raise SystemExit("STREAMDNS_COMPILE=1 needs Cython: pip install -r requirements-compile.txt") from None
+    sources = sorted((HERE / "streamdns").rglob("*.pyx"))
+    names = [path.relative_to(HERE).with_suffix("") for path in sources]
+    made: list[Extension] = build.cythonize(
+        [Extension(".".join(name.parts), [str(name.with_suffix(".pyx"))]) for name in names],
+        build_dir="build", language_level=3, quiet=True, force=True,
+    )
+    return made
+
+
 setup(
     name="streamdns",
     version=version(),
@@ -39,6 +60,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(str(HERE), include=["streamdns", "streamdns.*"]) + console_packages(),
     package_dir={"streamdns_console": "console"},
+    ext_modules=extensions(),
     install_requires=requirements("requirements.txt"),
     extras_require={
         "console": requirements("requirements-console.txt"),

@@ -16,9 +16,12 @@ umask 022
 
 say() { echo "packages: $*" >&2; }
 fail() { say "$*"; exit 1; }
-for command in /usr/bin/python3.11 patchelf strip xz gzip dpkg dpkg-deb rpmbuild; do
-    command -v "$command" >/dev/null \
-        || fail "there is no $command: packages are built on Debian 12 with python3 python3-venv patchelf binutils xz-utils dpkg rpm"
+built_with="packages are built on Debian 12 with python3 python3-venv python3-dev gcc libc6-dev patchelf binutils xz-utils dpkg rpm"
+for command in /usr/bin/python3.11 gcc patchelf strip xz gzip dpkg dpkg-deb rpmbuild; do
+    command -v "$command" >/dev/null || fail "there is no $command: $built_with"
+done
+for header in stdio.h python3.11/Python.h; do
+    [ -e "/usr/include/$header" ] || fail "there is no /usr/include/$header: $built_with"
 done
 debian_arch=$(dpkg --print-architecture)
 case $debian_arch in
@@ -41,13 +44,13 @@ wheels=$cache/wheels
 locks=packaging/locks
 mkdir -p "$home/bin" "$site" "$out" "$wheels" "$cache/runtime"
 
-# -- what is built with: pip, which unpacks wheels, and setuptools, which makes ours
+# -- what is built with: pip, which unpacks wheels, setuptools, which makes ours, and Cython, which compiles modules of it
 make_tools() {
-    if ! cmp -s "$locks/build.txt" "$tools/made"; then
-        say "fetching setuptools"
+    if ! cat "$locks"/{build,compile}.txt | cmp -s - "$tools/made"; then
+        say "fetching setuptools and Cython"
         /usr/bin/python3.11 -m venv --clear "$tools" >&2 || fail "Python's venv module is not there: apt install python3-venv"
-        "$tools/bin/pip" install --quiet --require-hashes -r "$locks/build.txt" || fail "cannot fetch setuptools"
-        cp "$locks/build.txt" "$tools/made"
+        "$tools/bin/pip" install --quiet --require-hashes -r "$locks/build.txt" -r "$locks/compile.txt" || fail "cannot fetch setuptools and Cython"
+        cat "$locks"/{build,compile}.txt >"$tools/made"
     fi
 }
 
@@ -105,11 +108,13 @@ unpack() {
 install_wheels() {
     fetch_wheels
     unpack "$wheels"/*.whl
-    # From a copy: what an earlier build left beside the sources must not come along. Compiled modules of ours are built here, too.
+    # From a copy: what an earlier build left beside the sources must not come along.
     mkdir "$work/source"
     cp -r setup.py pyproject.toml MANIFEST.in LICENSE requirements*.txt streamdns console "$work/source/"
-    find "$work/source" -name __pycache__ -prune -exec rm -rf {} +
-    "$tools/bin/pip" wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir "$work/own" "$work/source"
+    find "$work/source" \( -name __pycache__ -o -name '*.so' \) -prune -exec rm -rf {} +
+    # Without debugging information, which names the folder: two builds in two folders would differ.
+    STREAMDNS_COMPILE=1 CFLAGS='-g0 -D_FORTIFY_SOURCE=2' LDFLAGS='-Wl,-z,relro,-z,now' \
+        "$tools/bin/pip" wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir "$work/own" "$work/source"
     unpack "$work"/own/*.whl
 }
 

@@ -23,6 +23,7 @@ OF = {
     "tools": ("requirements-api.txt",),
     "mutants": ("requirements-mutants.txt",),
     "fuzz": ("requirements-fuzz.txt",),
+    "compile": ("requirements-compile.txt",),
     "lock": ("requirements-lock.txt",),
     "sbom": ("requirements-sbom.txt",),
 }

@@ -47,6 +47,7 @@ from streamdns.runtime.open_files import connections_of, open_files, raise_open_
 from streamdns.runtime.sdnotify import Notifier
 from streamdns.runtime.unexpected import into_the_log
 from streamdns.serving.connections import Connections
+from streamdns.serving.datagrams import NOT_COMPILED
 from streamdns.serving.limiter import ResponseLimiter
 from streamdns.serving.listeners import listeners
 from streamdns.serving.statistics import Statistics
@@ -369,6 +370,8 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
 
 def _run(settings: Settings, load: Callable[[], Settings]) -> int:
     _log.info("app.starting", version=__version__, instance=settings.instance_id)
+    if NOT_COMPILED:
+        _log.info("app.not_compiled", reason=NOT_COMPILED)
     for warning in (*settings.warnings, *open_resolver(settings, gateways())):
         _log.warning("settings.warning", warning=warning)
     preload_source(settings)

@@ -9,6 +9,7 @@ then watched: each of its replies counts as one, exactly. Nothing is held back b
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final
@@ -23,6 +24,12 @@ _STRIDES_OF_MANY: Final = 8
 _WATCHED_S: Final = 10.0
 #: A flood that has ended is forgotten after so many seconds less one.
 _DEEPEST_S: Final = 3
+
+
+def network_of(address: bytes) -> int:
+    """Return the /24 of an IPv4 address or the /56 of an IPv6 address (4 or 16 octets) as a number of its own."""
+    octets = address[:3] + b"\0" if len(address) == 4 else address[:7] + b"\1"
+    return int.from_bytes(octets, sys.byteorder)
 
 
 class ResponseRates:

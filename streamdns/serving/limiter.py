@@ -18,11 +18,11 @@ from streamdns.dns import name
 from streamdns.dns.answer import Answerer
 from streamdns.dns.lookup import Snapshot
 from streamdns.dns.reply_kind import ERROR, Kind, kind_of, zone_of
-from streamdns.dns.response_rates import DROP, PASS, ResponseRates
+from streamdns.dns.response_rates import DROP, PASS, ResponseRates, network_of
 from streamdns.dns.unusual import cookie_of, cut_short
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
-from streamdns.serving.mmsg import Datagrams, network_of
+from streamdns.serving.datagrams import Datagrams
 from streamdns.settings import Settings
 
 _log = logs.get("dns")

@@ -14,8 +14,8 @@ from streamdns.dns.lookup import Snapshot
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.listening import InetListener
+from streamdns.serving.datagrams import Datagrams, Peer, datagrams_of
 from streamdns.serving.limiter import ResponseLimiter
-from streamdns.serving.mmsg import Datagrams, Peer
 from streamdns.serving.responder import Responder, TakeSnapshot
 from streamdns.serving.statistics import Statistics
 
@@ -73,7 +73,7 @@ class UdpServer(Service):
         self._stopped.clear()
         self._socket = sock = self._listener.open()
         everywhere = self.address.host in ("0.0.0.0", "::")
-        self._datagrams = Datagrams(sock, self._batch, packet_info=everywhere)
+        self._datagrams = datagrams_of(sock, self._batch, packet_info=everywhere)
         self._answerer.client = self._datagrams.client
         self._answerer.later = self._later
         loop = gevent.get_hub().loop
@@ -135,11 +135,8 @@ class UdpServer(Service):
             return
         kept = self._limiter.late(client, packet, reply, self._answerer)
         refused = 0
-        if kept is not None:
-            try:
-                sock.sendmsg([kept], peer.ancillary, 0, peer.address)
-            except OSError:
-                refused = 1  # passed over, as UDP allows
+        if kept is not None and not peer.send(kept):
+            refused = 1  # passed over, as UDP allows
         self._statistics.count_late(kept, self._answerer, time.perf_counter() - began, tcp=False, refused=refused)
 
     def run(self) -> None:

@@ -17,7 +17,8 @@ from tests.harness.process import ROOT
 #: Of all builds of this checkout: what they fetched.
 CACHE = ROOT / "build" / "packages"
 #: What build.sh looks for, and where Debian has it.
-_NEEDED = ("/usr/bin/python3.11", "patchelf", "strip", "xz", "dpkg-deb", "rpmbuild")
+_NEEDED = ("/usr/bin/python3.11", "gcc", "patchelf", "strip", "xz", "dpkg-deb", "rpmbuild")
+_HEADERS = ("/usr/include/stdio.h", "/usr/include/python3.11/Python.h")
 _EPOCH = "1767225600"
 #: What a build reads of a checkout.
 _SOURCES = ("packaging", "streamdns", "console", "examples", "setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE",
@@ -49,6 +50,7 @@ def checkout(place: Path, version: str | None = None) -> Path:
 def build(tree: Path, out: Path, *, quick: bool = True, without_network: bool = False) -> Packages:
     """Run build.sh of a tree, `quick` compresses little; skips the test where this machine cannot build packages."""
     missing = [name for name in _NEEDED if shutil.which(name) is None]
+    missing += [name for name in _HEADERS if not Path(name).exists()]
     if missing:
         pytest.skip(f"cannot build packages here: no {', '.join(missing)}")
     CACHE.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,12 @@ from tests.harness.process import ELSEWHERE, ROOT, clean_environment, end, free_
 HOST = "127.0.0.1"
 #: Servers under test resolve only where that is what is tested: the Internet is no part of a test.
 NO_RESOLVER = {"DNS_RECURSION_ALLOW": "none"}
+#: `python -c` with this is `python -m streamdns` that finds no compiled modules.
+_IN_PYTHON_ALONE = f"""import runpy, sys
+sys.modules.update(dict.fromkeys({[
+    ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted((ROOT / "streamdns").rglob("*.pyx"))
+]!r}))
+runpy.run_module("streamdns", run_name="__main__", alter_sys=True)"""
 
 
 class ServerDied(AssertionError):
@@ -63,6 +69,8 @@ class Server:
         """A command that starts the server in its own place, such as prlimit with its options."""
         self.inherits: tuple[int, ...] = ()
         """Descriptors that the wrapper is started with."""
+        self.compiled = True
+        """Whether it may take compiled modules, where there are any."""
         self.sink: int | None = None
         """A descriptor that it writes to in place of the file."""
         self.port = self.admin_port = 0
@@ -85,7 +93,8 @@ class Server:
 
     def run_command(self, *arguments: str) -> list[str]:
         """The command line of a command of streamdns."""
-        return [self.python, "-m", "streamdns", *arguments]
+        how = ["-m", "streamdns"] if self.compiled else ["-c", _IN_PYTHON_ALONE]
+        return [self.python, *how, *arguments]
 
     @property
     def pid(self) -> int:

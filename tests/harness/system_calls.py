@@ -18,8 +18,8 @@ _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16
 #: Of each machine: what the kernel calls it, and the numbers of system calls.
 _MACHINES = {
-    "x86_64": (0xC000003E, {"socket": 41, "recvmmsg": 299, "sendmmsg": 307}),
-    "aarch64": (0xC00000B7, {"socket": 198, "recvmmsg": 243, "sendmmsg": 269}),
+    "x86_64": (0xC000003E, {"socket": 41, "sendmsg": 46, "recvmsg": 47, "recvmmsg": 299, "sendmmsg": 307}),
+    "aarch64": (0xC00000B7, {"socket": 198, "sendmsg": 211, "recvmsg": 212, "recvmmsg": 243, "sendmmsg": 269}),
 }
 
 

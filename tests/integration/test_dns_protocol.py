@@ -17,6 +17,7 @@ import dns.rcode
 import dns.rdataclass
 import pytest
 
+from streamdns.serving.datagrams import NOT_COMPILED
 from tests.harness import Server, free_port, wait_until
 from tests.harness.server import HOST
 from tests.integration.clients import BIG, PATIENCE_S, Client
@@ -34,11 +35,17 @@ def has_ipv6() -> bool:
     return True
 
 
-def test_all_addresses_answer_from_the_one_that_was_asked(start: Callable[..., Server]) -> None:
-    """`:port` means every address; a reply from another address than the one asked is thrown away by clients."""
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "in Python alone"])
+def test_all_addresses_answer_from_the_one_that_was_asked(start: Callable[..., Server], compiled: bool) -> None:
+    """`:port` means every address; a reply from another address than the one asked is thrown away by clients.
+
+    It is told once, at the start, where nothing is compiled.
+    """
     port = free_port("0.0.0.0")
     server = start(run=False, DNS_ADDRESS=f":{port}")
+    server.compiled = compiled
     server.start()
+    assert server.written().count("app.not_compiled") == bool(NOT_COMPILED or not compiled)
     asked = [HOST, "127.0.0.2", "127.9.8.7"] + (["::1"] if has_ipv6() else [])
     wire = dns.message.make_query("www.example.org", "A").to_wire()
     for address in asked:
@@ -146,9 +153,12 @@ def test_the_host_name_is_told_to_nobody_who_did_not_ask_for_it_to_be(start: Cal
     assert socket.gethostname() in server.status()["instance"]
 
 
-def test_queries_in_flight_when_it_is_stopped(start: Callable[..., Server]) -> None:
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "in Python alone"])
+def test_queries_in_flight_when_it_is_stopped(start: Callable[..., Server], compiled: bool) -> None:
     """SIGTERM under load: exit 0, and no part of it that has to be given up."""
-    server = start()
+    server = start(run=False)
+    server.compiled = compiled
+    server.start()
     wire = dns.message.make_query("www.example.org", "A").to_wire()
     stop = threading.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
@@ -32,6 +34,7 @@ MUTANTS = [line for line in (ROOT / "requirements-mutants.txt").read_text().spli
 
 FUZZ = [line for line in (ROOT / "requirements-fuzz.txt").read_text().splitlines()
         if line and not line.startswith("-r")]
+COMPILE = [line for line in (ROOT / "requirements-compile.txt").read_text().splitlines() if line]
 SBOM = [line for line in (ROOT / "requirements-sbom.txt").read_text().splitlines() if line]
 
 
@@ -40,7 +43,9 @@ def names(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
-@pytest.mark.parametrize("line", sorted({*RUNTIME, *CONSOLE, *PULSAR, *WEB, *DEV, *API, *MUTANTS, *FUZZ, *SBOM}))
+@pytest.mark.parametrize(
+    "line", sorted({*RUNTIME, *CONSOLE, *PULSAR, *WEB, *DEV, *API, *MUTANTS, *FUZZ, *COMPILE, *SBOM})
+)
 def test_every_requirement_is_pinned(line: str) -> None:
     """One exact version each."""
     assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line)
@@ -50,8 +55,8 @@ def test_every_requirement_is_pinned(line: str) -> None:
     "lines",
     [RUNTIME, RUNTIME + CONSOLE, RUNTIME + PULSAR, RUNTIME + CONSOLE + WEB, RUNTIME + CONSOLE + WEB + DEV,
      RUNTIME + CONSOLE + WEB + DEV + API, RUNTIME + CONSOLE + WEB + DEV + MUTANTS,
-     RUNTIME + CONSOLE + WEB + DEV + FUZZ],
-    ids=["runtime", "console", "pulsar", "web", "dev", "api", "mutants", "fuzz"],
+     RUNTIME + CONSOLE + WEB + DEV + FUZZ, COMPILE],
+    ids=["runtime", "console", "pulsar", "web", "dev", "api", "mutants", "fuzz", "compile"],
 )
 def test_requirements_are_complete(lines: list[str]) -> None:
     """Whatever a requirement needs on this Python is pinned too."""
@@ -89,6 +94,16 @@ def test_the_unit_speaks_of_known_settings() -> None:
     assert set(re.findall(r"^Exec\w+=/usr/bin/streamdns (\w+)", unit, re.MULTILINE)) == {"check", "run"}
 
 
+def script(name: str) -> ModuleType:
+    """A program of packaging/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "packaging" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def copied(folder: Path) -> Path:
     """Copy what a wheel is made of, and the tests; returns the place."""
     tree = folder / "tree"
@@ -97,19 +112,71 @@ def copied(folder: Path) -> Path:
     for name in ("setup.py", "pyproject.toml", "requirements.txt", *extras, "MANIFEST.in", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     for name in ("streamdns", "console", "tests"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     return tree
 
 
-def wheel_of(source: Path, folder: Path) -> Path:
+def source_of(tree: Path, folder: Path) -> Path:
+    """Build a source distribution of a checkout."""
+    subprocess.run([sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", str(folder)], cwd=tree, check=True,
+                   stdin=subprocess.DEVNULL, capture_output=True)
+    (source,) = folder.glob("*.tar.gz")
+    return source
+
+
+def wheel_of(source: Path, folder: Path, *, compiled: bool = False) -> Path:
     """Build a wheel of a checkout or of a source distribution."""
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
          "--disable-pip-version-check", "--wheel-dir", str(folder), str(source)],
-        check=True, stdin=subprocess.DEVNULL,
+        check=True, stdin=subprocess.DEVNULL, env={**os.environ, "STREAMDNS_COMPILE": "1" if compiled else "0"},
     )
     (wheel,) = folder.glob("*.whl")
     return wheel
+
+
+def test_a_compiled_wheel_is_of_this_machine_and_has_the_modules(tmp_path: Path) -> None:
+    """It is built from a source distribution, and its compiled modules work where nothing else of the tree is."""
+    lacking: list[str] = script("compiled").missing()
+    if lacking or importlib.util.find_spec("Cython") is None:
+        pytest.skip(f"cannot compile here: {' and '.join(lacking) or 'no Cython (`make compiled` installs it)'}")
+    wheel = wheel_of(source_of(copied(tmp_path), tmp_path), tmp_path, compiled=True)
+    assert re.fullmatch(rf"streamdns-{re.escape(streamdns.__version__)}-cp3\d+-cp3\d+-linux_\w+\.whl", wheel.name)
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    sources = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "streamdns").rglob("*.pyx")}
+    built = {str(path.relative_to(site)).split(".")[0] for path in site.rglob("*.so")}
+    assert sources == built != set()
+    code = "from streamdns.serving import datagrams; print(datagrams.__file__); print(datagrams.NOT_COMPILED)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=site, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(site / "streamdns" / "serving" / "datagrams.py"), ""]
+
+
+def test_without_a_compiler_all_goes_on_uncompiled(tmp_path: Path) -> None:
+    """The way to a compiler is told, and what was compiled before is gone, for it would go before its source."""
+    old = tmp_path / "streamdns" / "serving" / "old.cpython-311.so"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    (tmp_path / "packaging").mkdir()
+    shutil.copy(ROOT / "packaging" / "compiled.py", tmp_path / "packaging")
+    done = subprocess.run([sys.executable, str(tmp_path / "packaging" / "compiled.py")], capture_output=True, text=True,
+                          env={**os.environ, "CC": "there-is-no-such-compiler -O2"}, check=False)
+    first, second = done.stdout.splitlines()
+    assert first.startswith("Nothing is compiled: there is no C compiler (there-is-no-such-compiler).")
+    assert second == "`make compiled` tries it again (Debian: apt install gcc libc6-dev python3-dev)."
+    assert done.returncode == 1
+    assert not old.exists()
+
+
+def test_what_was_compiled_is_not_older_than_its_source() -> None:
+    """A compiled module goes before its source: changes of that would have no effect, and would not be tested."""
+    for module in (ROOT / "streamdns").rglob("*.so"):
+        beside = module.with_name(module.name.split(".")[0])
+        sources = [path for path in (beside.with_suffix(end) for end in (".py", ".pyx", ".pxd")) if path.exists()]
+        assert sources, f"{module} has no source: `make plain` removes it"
+        newest = max(path.stat().st_mtime for path in sources)
+        assert module.stat().st_mtime >= newest, f"{module.name} is old: `make compiled` makes it anew"
 
 
 def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
@@ -138,11 +205,7 @@ def test_a_wheel_has_both_packages_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_source_distribution_makes_a_wheel_that_can_be_installed(tmp_path: Path) -> None:
     """pip builds the wheel from it, installs that, and both commands run from there."""
-    tree = copied(tmp_path)
-    subprocess.run([sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", str(tmp_path)], cwd=tree, check=True,
-                   stdin=subprocess.DEVNULL, capture_output=True)
-    (source,) = tmp_path.glob("*.tar.gz")
-    wheel = wheel_of(source, tmp_path)
+    wheel = wheel_of(source_of(copied(tmp_path), tmp_path), tmp_path)
     place = tmp_path / "installed"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile",
                     "--disable-pip-version-check", "--target", str(place), str(wheel)], check=True)
@@ -174,12 +237,7 @@ def versions(lines: Iterable[str]) -> set[str]:
 
 def test_locks_have_hashes_of_what_is_pinned_and_of_nothing_else() -> None:
     """`make lock` was run when a requirement changed."""
-    spec = importlib.util.spec_from_file_location("lock", ROOT / "packaging" / "lock.py")
-    assert spec is not None
-    assert spec.loader is not None
-    lock = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(lock)
-    wanted: dict[str, list[str]] = lock.wanted()
+    wanted: dict[str, list[str]] = script("lock").wanted()
     assert wanted.keys() == LOCKS.keys()
     for name, pins in wanted.items():
         text = LOCKS[name].read_text(encoding="utf-8")

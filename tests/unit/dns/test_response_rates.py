@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import socket
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns.dns.response_rates import DROP, PASS, SLIP, ResponseRates
+from streamdns.dns.response_rates import DROP, PASS, SLIP, ResponseRates, network_of
 
 NETWORK, KIND = 7, "a kind"
 
@@ -256,3 +258,16 @@ def test_how_many_go_by_between_two_looks(rate: int, stride: int) -> None:
     made.skip -= 1
     assert made.chosen(1) == [(0, stride)]
     assert (asked, type(asked[0])) == ([2 * stride - 1], int)
+
+
+def test_networks() -> None:
+    """/24 and /56, and never one for both families."""
+    one = [socket.inet_pton(socket.AF_INET6, text) for text in (
+        "2001:db8::1", "2001:db8:0:ff:ffff::1", "2001:db8:0:100::1", "::", "0:0:0:ff00::")]
+    numbers = [network_of(address) for address in one]
+    assert numbers[0] == numbers[1] != numbers[2]
+    assert len({*numbers, network_of(bytes(4)), network_of(b"\0\0\0\1")}) == 5
+    assert network_of(bytes((192, 0, 2, 1))) == network_of(bytes((192, 0, 2, 255))) != network_of(bytes((192, 0, 3, 1)))
+    # As they lie in memory, for that is how a batch of them is read.
+    assert network_of(bytes((192, 0, 2, 1))) == int.from_bytes(bytes((192, 0, 2, 0)), sys.byteorder)
+    assert network_of(one[0]) == int.from_bytes(bytes((0x20, 1, 0x0D, 0xB8, 0, 0, 0, 1)), sys.byteorder)

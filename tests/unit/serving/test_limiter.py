@@ -13,8 +13,8 @@ import pytest
 from streamdns.dns.answer import Answerer
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
+from streamdns.serving.datagrams import datagrams_of
 from streamdns.serving.limiter import ResponseLimiter
-from streamdns.serving.mmsg import Datagrams, network_of
 from streamdns.settings import load
 from tests.unit.dns.answering import EXAMPLE, Memory, answerer, cookies_of
 
@@ -32,7 +32,7 @@ class Limited:
             clock=lambda: self.now_s, gap=lambda most: (most + 1) // 2,
         )
         self.sock = sock
-        self.datagrams = Datagrams(sock, 64, packet_info=False)
+        self.datagrams = datagrams_of(sock, 64, packet_info=False)
         self.answerer: Answerer = answerer(VIEW, cookies=cookies_of(1559731985))
         self.answerer.client = self.datagrams.client
 
@@ -198,27 +198,3 @@ def test_watched_networks_are_counted(v4: socket.socket) -> None:
     made.now_s += 11
     made.limiter.tick()
     assert made.registry.gauge("dns.networks_watched").value == 0
-
-
-def test_the_networks_of_a_batch(sock: socket.socket) -> None:
-    """All at once or one by one they are the same numbers, and no two networks have the same."""
-    made = Datagrams(sock, 8, packet_info=False)
-    hosts = ["127.0.0.1", "127.0.0.250", "127.0.1.1", "127.1.0.1"] if sock.family == socket.AF_INET else ["::1"] * 3
-    for host in hosts:
-        with socket.socket(sock.family, socket.SOCK_DGRAM) as client:
-            client.bind((host, 0))
-            client.sendto(b"x", sock.getsockname()[:2])
-    count = len(made.receive())
-    networks = made.networks(count)
-    assert networks == [network_of(made.client(slot)) for slot in range(count)]
-    assert [networks.index(each) for each in networks] == ([0, 0, 2, 3] if len(hosts) == 4 else [0, 0, 0])
-
-
-def test_networks() -> None:
-    """/24 and /56, and never one for both families."""
-    one = [socket.inet_pton(socket.AF_INET6, text) for text in (
-        "2001:db8::1", "2001:db8:0:ff:ffff::1", "2001:db8:0:100::1", "::", "0:0:0:ff00::")]
-    numbers = [network_of(address) for address in one]
-    assert numbers[0] == numbers[1] != numbers[2]
-    assert len({*numbers, network_of(bytes(4)), network_of(b"\0\0\0\1")}) == 5
-    assert network_of(bytes((192, 0, 2, 1))) == network_of(bytes((192, 0, 2, 255))) != network_of(bytes((192, 0, 3, 1)))
