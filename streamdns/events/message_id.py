@@ -119,3 +119,9 @@ def position_text(topic: str | None, position: int) -> str:
     if topic is None or not is_pulsar(topic) or position <= 0:
         return str(position)
     return str(unpack(position))
+
+
+def topic_text(topic: str) -> str:
+    """Write a topic as Pulsar's own tools take it: without persistent://, and without public/default/ behind that."""
+    prefix = TOPIC_PREFIXES[0]
+    return topic.removeprefix(prefix).removeprefix("public/default/") if topic.startswith(prefix) else topic

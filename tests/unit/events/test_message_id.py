@@ -14,6 +14,7 @@ from streamdns.events.message_id import (
     position_of,
     position_text,
     resume_at,
+    topic_text,
     unpack,
 )
 
@@ -96,3 +97,10 @@ def test_what_is_shown_is_understood(one: MessageId) -> None:
 def test_what_is_no_position_is_refused(text: str, pulsar: bool, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         position_of(text, pulsar=pulsar)
+
+
+def test_a_topic_is_written_as_the_tools_of_pulsar_take_it() -> None:
+    assert topic_text("persistent://public/default/zones") == "zones"
+    assert topic_text("persistent://dns/live/zones") == "dns/live/zones"
+    assert topic_text("non-persistent://public/default/zones") == "non-persistent://public/default/zones"
+    assert topic_text("zones") == "zones"
