@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+from streamdns.admin.schema.places import position_of, position_text
+from streamdns.admin.schema.state import ConsumerPartition, HeldRebuild
 
 from . import calls
 from . import format as fmt
+from .lines import place
 from .model import Node, Role
 from .panes.pane import Host, Key
+
+#: The unit of positions of which only the order counts, as those of Pulsar.
+IDS: Final = "ids"
+
+
+def last_event(row: ConsumerPartition) -> str:
+    """The place to wait for so that a partition is applied up to its end, where the next event will stand."""
+    at = max(0, row.end - 1)
+    text = position_text(row.topic, at)
+    try:
+        position_of(text, pulsar=True)
+    except ValueError:
+        # Where the end is the id of a message that is known already, the number before it is nobody's id.
+        text = str(at)
+    return f"{row.topic}/{row.partition}:{text}"
 
 
 def refusal(node: Node, needed: Role) -> str:
@@ -37,7 +56,7 @@ def rebuild_effect(node: Node) -> str:
     consumer = node.consumer.value if node.consumer is not None else None
     unit = consumer.unit if consumer is not None else ""
     end = sum(max(position.end, position.position) for position in status.positions)
-    if unit:
+    if unit and unit != IDS:
         sentence += f" from {fmt.count(end)} {unit} of the log"
     last = status.view.last_rebuild
     if last is not None and last.seconds:
@@ -62,6 +81,41 @@ def start_rebuild(host: Host) -> None:
         host.reader.refresh()
 
     host.ask_first("rebuild the view", rebuild_effect(node), "rebuild", then)
+
+
+def accept_effect(node: Node, held: HeldRebuild) -> str:
+    """What a held view takes away and brings, in figures."""
+    goes = f"{fmt.count(held.zones)} of {fmt.plural(held.zones_served, 'zone')}"
+    goes += f" and {fmt.count(held.rrsets)} of {fmt.plural(held.rrsets_served, 'RRset')}"
+    return (
+        f"Let the rebuilt view of {node.name} take over: {goes} go away and are not answered any more; "
+        f"{fmt.count(held.added)} come, and {fmt.count(held.changed)} have other records. "
+        "If more would go away by then, nothing is done."
+    )
+
+
+def start_accept(host: Host) -> None:
+    """Ask, and let the held view take over."""
+    node = host.snapshot.node
+    held = held_of(node)
+    if held is None:
+        host.tell("no rebuilt view is held", wrong=True)
+        return
+    if why := refusal(node, Role.ADMIN):
+        host.tell(why, wrong=True)
+        return
+
+    async def then() -> None:
+        await host.reader.ask(calls.accept(held))
+        host.tell("accepted: the rebuilt view takes over within a second")
+        host.reader.refresh()
+
+    host.ask_first("let the held view take over", accept_effect(node, held), "take over", then)
+
+
+def held_of(node: Node) -> HeldRebuild | None:
+    """The rebuilt view that waits because too much would go away by it."""
+    return node.status.value.view.held if node.status is not None else None
 
 
 def flush_effect(node: Node, name: str, *, below: bool) -> str:
@@ -92,7 +146,10 @@ def start_flush(host: Host, name: str, *, below: bool = False) -> None:
 
 def start_wait(host: Host, wanted: Mapping[str, Any], *, seconds: float = 30.0) -> None:
     """Wait until every node has applied something; what came of it is told."""
-    what = " ".join(str(value) for key, value in wanted.items() if key not in ("nodes", "gone"))
+    what = " ".join(str(value) for key, value in wanted.items() if key not in ("nodes", "gone") and value != "")
+    if "offset" in wanted:
+        at = place(wanted["topic"], wanted["partition"], wanted["offset"])
+        what = f"position {at.removeprefix('/')}"
     nodes = host.snapshot.node.nodes
     count = 1 + len(nodes.value.peers) if nodes is not None else 1
 

@@ -73,6 +73,7 @@ class Api:
         options: dict[str, Any] = {"params": parameters(call.parameters), "headers": self._headers()}
         if call.body is not None:
             options["content"] = msgspec.json.encode(call.body)
+            options["headers"]["Content-Type"] = "application/json"
         if call.timeout_s is not None:
             options["timeout"] = httpx.Timeout(call.timeout_s, connect=_CONNECT_S)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from textual import on
@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.driver import Driver
 from textual.events import Resize
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
@@ -19,33 +20,17 @@ from textual.widgets import Input
 from . import themes
 from .api import ApiProblem
 from .bars import SCREENS, Band, Crumbs, Footer, Header, Keys
-from .dialogs import Document, Help, Question, SignIn
-from .lines import printable, shorten
+from .dialogs import EVERYWHERE, Document, Help, Question, SignIn
+from .lines import Span, printable, shorten
 from .model import Link, Snapshot
 from .overview import Drawing, Scales
 from .panes.pane import Key, Pane
 from .prompt import Prompt
 from .reader import Reader
 from .screens import ROOTS, name_pane
+from .widgets.letters import LettersOnly
 from .widgets.sparing import SparingScreen
 
-_EVERYWHERE: Final = (
-    ("1 … 8", "the screens; each is where you left it"),
-    ("⏎", "go in"),
-    ("esc", "go back"),
-    ("↑ ↓ PgUp PgDn g G", "move in a list"),
-    ("← →  s", "choose a column, sort by it; again: the other way"),
-    ("/", "narrow the list as you type, or search"),
-    ("c", "copy (OSC 52: also over SSH, where the terminal allows it)"),
-    ("y", "the same as JSON"),
-    (":", "go to a name, a zone, or do something: :www.example.org A, :zone example.org, :wait …"),
-    ("[ ]", "the node before, the next node, where several are watched"),
-    ("r", "ask again now"),
-    ("T", "light or dark"),
-    ("ctrl+l", "sign in"),
-    ("ctrl+p", "everything there is, by name"),
-    ("q", "quit"),
-)
 #: How often ages are drawn anew where nothing comes.
 _TICK_S: Final = 1.0
 
@@ -101,8 +86,9 @@ class Console(App[None]):
         self._stacks: dict[str, list[Pane]] = {}
         self._screen_name = "overview"
         self._header, self._band, self._crumbs = Header(self), Band(self), Crumbs()
-        self._keys, self._footer, self.prompt = Keys(), Footer(), Prompt()
+        self._keys, self._footer, self.prompt = Keys(self), Footer(), Prompt(self)
         self._asked_to_sign_in = False
+        self._whose = self.snapshot.main, self.snapshot.node.caller
         for each in themes.THEMES:
             self.register_theme(each)
 
@@ -111,6 +97,11 @@ class Console(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What themes that are not ours lack."""
         return dict(themes.DARK.variables)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own; where the font has nothing but letters, all that is drawn keeps to them."""
+        filters = super().get_line_filters()
+        return [*filters, LettersOnly()] if self.drawing.plain else filters
 
     def get_default_screen(self) -> Screen[None]:
         """One that sends little."""
@@ -163,13 +154,26 @@ class Console(App[None]):
         self.snapshot = snapshot
         self._header.repaint()
         self._band.update()
+        self._outdate()
         if (pane := self.pane) is not None and pane.is_mounted:
             pane.show(snapshot)
+            self.retitle()
         link = snapshot.node.connection.link
         if link is Link.SIGNED_OUT and before is not Link.SIGNED_OUT and not self._asked_to_sign_in:
             self.action_sign_in()
         elif link is Link.LIVE:
             self._asked_to_sign_in = False
+
+    def _outdate(self) -> None:
+        """Have what panes fetched asked for anew where it is another node's, or for another caller."""
+        main, caller = self.snapshot.main, self.snapshot.node.caller
+        other_node = main != self._whose[0]
+        if other_node or caller != self._whose[1]:
+            self._whose = main, caller
+            for pane in [pane for stack in self._stacks.values() for pane in stack if pane.is_mounted]:
+                pane.outdate(other_node=other_node)
+            if self.pane is not None and self.pane.is_mounted:
+                self.pane.shown()
 
     def _age(self) -> None:
         # Nothing came, and what is there is a second older: only that is drawn.
@@ -247,11 +251,11 @@ class Console(App[None]):
         """Titles and keys as they are now."""
         stack = self._stacks.get(self._screen_name, [])
         if stack:
-            several = len(self.snapshot.nodes) > 1
-            self._crumbs.at(
-                [printable(pane.title()) for pane in stack],
-                f"node {self.snapshot.main + 1} of {len(self.snapshot.nodes)}" if several else "",
-            )
+            right = stack[-1].age(self.snapshot)
+            if (several := len(self.snapshot.nodes)) > 1:
+                which = Span(f"node {self.snapshot.main + 1} of {several}", "accent")
+                right = [*right, Span("  "), which] if right else [which]
+            self._crumbs.at([printable(pane.title()) for pane in stack], right)
             filtered = stack[-1].narrowed_by()
             keys = stack[-1].key_hints()
             self._keys.say([Key("esc", f"all again (only “{shorten(filtered, 20)}” now)"), *keys] if filtered else keys)
@@ -328,7 +332,9 @@ class Console(App[None]):
                 (key.key, f"{key.what} — not now: {key.refused}" if key.refused else key.what)
                 for key in pane.key_hints()
             ]
-            self.push_screen(Help(pane.title(), pane.help, [*here, ("", ""), *_EVERYWHERE]))
+            self.push_screen(
+                Help(pane.title(), pane.help, [*here, ("", ""), *EVERYWHERE], plain=self.plain_signs())
+            )
 
     def action_filter(self) -> None:
         """Narrow the list while typing."""

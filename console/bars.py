@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from . import format as fmt
+from .glyphs import spelled
 from .lines import Line, Span, apart, clip, fit, printable, rule, shorten, width_of
 from .model import Link, Snapshot
 from .overview import header
@@ -81,33 +82,30 @@ class Crumbs(Canvas):
     def __init__(self) -> None:
         super().__init__()
         self._titles: tuple[str, ...] = ()
-        self._right = ""
+        self._right: Line = []
 
-    def at(self, titles: Sequence[str], right: str = "") -> None:
-        """The way here."""
+    def at(self, titles: Sequence[str], right: Line) -> None:
+        """The way here, and what stands at the other end."""
         self._titles, self._right = tuple(titles), right
         self.repaint()
 
     def paint(self, width: int, height: int) -> list[Line]:
         """The way here, its last part last."""
-        room = width - 6 - (len(self._right) + 3 if self._right else 0)
+        room = width - 6 - (width_of(self._right) + 3 if self._right else 0)
         text = " › ".join(self._titles)
         if len(text) > room and len(self._titles) > 1:
             text = "… › " + self._titles[-1]
-        line = rule(
-            shorten(text, max(4, room), middle=True),
-            width,
-            right=[Span(self._right, "accent")] if self._right else (),
-        )
+        line = rule(shorten(text, max(4, room), middle=True), width, right=self._right)
         # A click goes back, as escape does.
         return [[span._replace(action="app.back") if span.style == "title" else span for span in line]]
 
 
 class Keys(Canvas):
-    """What keys do on this screen, in a rule; a key that may not be pressed is dim."""
+    """What keys do on this screen, in a rule; a key that may not be pressed is dim, and in brackets."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
         super().__init__()
+        self._host = host
         self._keys: tuple[Key, ...] = ()
 
     def say(self, keys: Sequence[Key]) -> None:
@@ -121,10 +119,12 @@ class Keys(Canvas):
         line: Line = [Span("──", "rule")]
         for key in self._keys:
             action = f"app.simulate_key('{key.pressed}')" if key.pressed else ""
+            begin, end = ("(", ")") if key.refused else (" ", " ")
+            name = spelled(key.key) if self._host.plain_signs() else key.key
             more: Line = [
-                Span(" "),
-                Span(key.key, "dim" if key.refused else "key", action),
-                Span(f" {key.what} ", "dim", action),
+                Span(begin, "dim" if key.refused else ""),
+                Span(name, "dim" if key.refused else "key", action),
+                Span(f" {key.what}{end}", "dim", action),
             ]
             if width_of(line) + width_of(more) + 1 > width:
                 break

@@ -21,7 +21,7 @@ from streamdns.admin.schema.edge import Flushed, SignedIn
 from streamdns.admin.schema.peers import Nodes, Waited
 from streamdns.admin.schema.requests import part
 from streamdns.admin.schema.resolver import ServerList, Trace
-from streamdns.admin.schema.state import Consumer, Metrics, NodeStatus, RebuildAsked
+from streamdns.admin.schema.state import Accept, Accepted, Consumer, HeldRebuild, Metrics, NodeStatus, RebuildAsked
 
 T = TypeVar("T")
 
@@ -88,6 +88,26 @@ def flush(name: str, *, below: bool) -> Call[Flushed]:
     return Call(method="POST", path="/v1/resolver/flush", answers=Flushed, parameters={"name": name, "below": below})
 
 
+def zones_that_would_go(cursor: str = "") -> Call[ZonePage]:
+    """A page of the zones that would go away by the rebuilt view that is held."""
+    return Call(path="/v1/rebuild/zones", answers=ZonePage, parameters=_page(cursor, 500))
+
+
+def rrsets_that_would_go(cursor: str = "") -> Call[RRsetPage]:
+    """A page of the RRsets that would go away by the rebuilt view that is held."""
+    return Call(path="/v1/rebuild/rrsets", answers=RRsetPage, parameters=_page(cursor, 500))
+
+
+def accept(held: HeldRebuild) -> Call[Accepted]:
+    """Let the view that is held take over, with so much going away as its document says and no more."""
+    return Call(
+        method="POST",
+        path="/v1/rebuild/accept",
+        answers=Accepted,
+        body=Accept(id=held.id, zones=held.zones, rrsets=held.rrsets),
+    )
+
+
 def rebuild() -> Call[RebuildAsked]:
     """Have the view made anew."""
     return Call(method="POST", path="/v1/rebuild", answers=RebuildAsked)
@@ -136,12 +156,12 @@ def journal(wanted: Mapping[str, Any], cursor: str = "", *, limit: int = 100) ->
     return Call(path="/v1/journal", answers=JournalPage, parameters={**wanted, "limit": limit, "cursor": cursor})
 
 
-def quarantine(cursor: str = "", *, limit: int = 100) -> Call[QuarantinePage]:
+def quarantine(cursor: str = "", *, limit: int = 500) -> Call[QuarantinePage]:
     """A page of refused events, newest first."""
     return Call(path="/v1/quarantine", answers=QuarantinePage, parameters={"limit": limit, "cursor": cursor})
 
 
-def conflicts(cursor: str = "", *, limit: int = 100) -> Call[ConflictPage]:
+def conflicts(cursor: str = "", *, limit: int = 500) -> Call[ConflictPage]:
     """A page of conflicts."""
     return Call(path="/v1/conflicts", answers=ConflictPage, parameters={"limit": limit, "cursor": cursor})
 

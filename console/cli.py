@@ -139,12 +139,14 @@ def _print(watched: _Watched, arguments: argparse.Namespace, *, plain: bool) -> 
     except OSError as error:
         sys.stderr.write(f"streamdns-console: {error}\n")
         return 2
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    unicode = "utf" in encoding
     if arguments.json:
-        sys.stdout.write(once.as_json(snapshot))
+        sys.stdout.write(once.as_json(snapshot, ascii_only=not unicode))
     else:
         width = shutil.get_terminal_size((once.WIDTH, 24)).columns if sys.stdout.isatty() else once.WIDTH
-        encoding = (sys.stdout.encoding or "ascii").lower()
-        sys.stdout.write(once.as_text(snapshot, width=max(40, width), plain=plain or "utf" not in encoding))
+        text = once.as_text(snapshot, width=max(40, width), plain=plain or not unicode)
+        sys.stdout.write(once.in_encoding(text, encoding))
     return once.exit_code(snapshot)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from streamdns.admin.schema.places import position_of
+
 from .actions import start_flush, start_rebuild, start_wait
 from .asking import absolute
 from .bars import SCREENS
@@ -74,11 +76,14 @@ def _search(host: Host, words: list[str]) -> str:
 def _wait(host: Host, words: list[str]) -> str:
     """A partition and offset (0:4711), or name, type and perhaps content."""
     if len(words) == 1 and ":" in words[0]:
-        partition, _, offset = words[0].rpartition(":")
-        topic, _, number = partition.rpartition("/")
-        if not (number.isdigit() and offset.isdigit()):
+        topic, _, rest = words[0].rpartition("/")
+        number, _, offset = rest.partition(":")
+        if not (number.isascii() and number.isdigit() and len(number) < 10 and offset):
             return "wait for what: PARTITION:OFFSET, TOPIC/PARTITION:OFFSET, or NAME TYPE [CONTENT]"
-        start_wait(host, {"topic": topic, "partition": int(number), "offset": int(offset)})
+        try:
+            start_wait(host, {"topic": topic, "partition": int(number), "offset": position_of(offset, pulsar=True)})
+        except ValueError as error:
+            return str(error)
         return ""
     if len(words) < 2 or not is_type(words[1]):
         return "wait for what: PARTITION:OFFSET, TOPIC/PARTITION:OFFSET, or NAME TYPE [CONTENT]"

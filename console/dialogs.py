@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 from textual import on
@@ -14,9 +14,28 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from .api import ApiProblem
+from .glyphs import spelled
 from .panes.pane import Host
 from .tokens import check_token
 
+#: Keys that do the same on every screen.
+EVERYWHERE: Final = (
+    ("1 … 8", "the screens; each is where you left it"),
+    ("⏎", "go in"),
+    ("esc", "go back"),
+    ("↑ ↓ PgUp PgDn g G", "move in a list"),
+    ("← →  s", "choose a column, sort by it; again: the other way"),
+    ("/", "narrow the list as you type, or search"),
+    ("c", "copy (OSC 52: also over SSH, where the terminal allows it)"),
+    ("y", "the same as JSON"),
+    (":", "go to a name, a zone, or do something: :www.example.org A, :zone example.org, :wait …"),
+    ("[ ]", "the node before, the next node, where several are watched"),
+    ("r", "ask again now"),
+    ("T", "light or dark"),
+    ("ctrl+l", "sign in"),
+    ("ctrl+p", "everything there is, by name"),
+    ("q", "quit"),
+)
 _CSS = """
 Dialog { align: center middle; background: $background 60%; }
 Dialog > Vertical {
@@ -51,9 +70,13 @@ class Help(Dialog):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,q,enter", "close", show=False)]
 
-    def __init__(self, title: str, text: str, keys: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, title: str, text: str, keys: Sequence[tuple[str, str]], *, plain: bool = False) -> None:
         super().__init__()
-        self._title, self._text, self._keys = title, text, keys
+        self._title, self._plain = title, plain
+        self._text, self._keys = self._said(text), [(self._said(key), self._said(what)) for key, what in keys]
+
+    def _said(self, text: str) -> str:
+        return spelled(text) if self._plain else text
 
     def compose(self) -> ComposeResult:
         """Text, then keys."""
@@ -122,7 +145,8 @@ class SignIn(Dialog):
                 # A cursor that blinks is sent twice a second.
                 field.cursor_blink = False
                 yield field
-            yield Static("⏎ signs in, esc goes on without; nothing is written to disk", classes="dim")
+            says = "⏎ signs in, esc goes on without; nothing is written to disk"
+            yield Static(spelled(says) if self._host.plain_signs() else says, markup=False, classes="dim")
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from streamdns.admin.schema.places import position_text
+from streamdns.admin.schema.places import position_text, topic_text
 
 ELLIPSIS: Final = "…"
 #: Categories of characters that control, hide or turn around what follows them.
@@ -37,11 +37,17 @@ def printable(text: str) -> str:
     return "".join(f"\\u{{{ord(char):x}}}" if unicodedata.category(char) in _HIDDEN else char for char in text)
 
 
-def place(topic: str | None, partition: int | None, position: int | None) -> str:
-    """Where an event stands in the log; a token of some zones is not told."""
+def place(topic: str | None, partition: int | None, position: int | None, *, short: bool = False) -> str:
+    """Where an event stands in the log, `short` where a column has room for it; a token of some zones is not told."""
     if topic is None or position is None:
         return "–"
-    return f"{printable(topic)}/{partition}:{position_text(topic, position)}"
+    return f"{printable(topic_text(topic) if short else topic)}/{partition}:{position_text(topic, position)}"
+
+
+def position(topic: str, at: int) -> str:
+    """A position in a column of its own: a number with its thousands separated, or a message id of Pulsar."""
+    text = position_text(topic, at)
+    return f"{at:,}" if text == str(at) else text
 
 
 def width_of(line: Iterable[Span]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from . import format as fmt
 from .attention import attention_of
 from .changes import change_line
+from .glyphs import in_ascii
 from .lines import Line, Span, printable, rule, text_of, wrap
 from .model import Node, Part, Snapshot
 from .overview import Drawing, Scales, figures, header
@@ -45,13 +47,7 @@ def as_text(snapshot: Snapshot, *, width: int = WIDTH, plain: bool = False) -> s
             [Span(" "), *change_line(change, width - 1, snapshot)] for change in node.changes.rows[:_SHOWN_CHANGES]
         ]
     text = "\n".join(printable(text_of(line)).rstrip() for line in lines) + "\n"
-    return text.translate(_PLAIN) if plain else text
-
-
-#: For output that is no UTF-8.
-_PLAIN = str.maketrans(
-    {"─": "-", "›": ">", "→": ">", "–": "-", "…": "~", "—": "-", "⟳": " ", "≠": "#", "“": '"', "”": '"'}
-)
+    return in_ascii(text) if plain else text
 
 
 def _without_sparks(line: Line) -> Line:
@@ -71,8 +67,13 @@ def _fleet_line(row: Any, *, plain: bool) -> Line:
     ]
 
 
-def as_json(snapshot: Snapshot) -> str:
-    """All that is known, for programs; moments in seconds since 1970."""
+def in_encoding(text: str, encoding: str) -> str:
+    """The text with escapes for what an output of this encoding cannot have."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def as_json(snapshot: Snapshot, *, ascii_only: bool = False) -> str:
+    """All that is known, for programs; moments in seconds since 1970. With `ascii_only` JSON's escapes for the rest."""
     document = {
         "at": snapshot.at_s,
         "console": snapshot.version,
@@ -81,7 +82,10 @@ def as_json(snapshot: Snapshot) -> str:
         ],
         "nodes": [_node(node) for node in snapshot.nodes],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    encoded = msgspec.json.encode(document)
+    if ascii_only:
+        return json.dumps(msgspec.json.decode(encoded), indent=2) + "\n"
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
 def _node(node: Node) -> dict[str, Any]:

@@ -25,6 +25,8 @@ _MOST_PLOT_LINES: Final = 14
 #: Cells in front of the sparkline, and behind it.
 _BEFORE: Final = 21
 _BEHIND: Final = 43
+#: Of those the cells of figures that there are only where names of others are resolved.
+_OF_RECURSION: Final = 25
 LATENCY: Final = "dns.latency_seconds"
 PROPAGATION: Final = "propagation.committed_seconds"
 #: Five minutes, in bins of two seconds, are shown at the most.
@@ -91,7 +93,7 @@ def header(snapshot: Snapshot, width: int, *, plain: bool = False) -> Line:
         sign(state.meaning, plain=plain),
         Span(f" {state.word}", state.meaning.value),
     ]
-    right = _right(snapshot)
+    right = _right(snapshot, plain=plain)
     if node.status is not None:
         status = node.status.value
         uptime = status.uptime + max(0.0, snapshot.at_s - node.status.at_s if node.live else 0.0)
@@ -111,7 +113,7 @@ def header(snapshot: Snapshot, width: int, *, plain: bool = False) -> Line:
     return apart(left, right, width)
 
 
-def _right(snapshot: Snapshot) -> Line:
+def _right(snapshot: Snapshot, *, plain: bool) -> Line:
     fleet = fleet_of(snapshot.nodes, snapshot.main)
     right: Line = []
     if fleet.total > 1:
@@ -122,12 +124,13 @@ def _right(snapshot: Snapshot) -> Line:
             Span("   "),
         ]
     part = snapshot.node.status
+    turn = "every " if plain else "⟳ "
     if part is None:
-        return [*right, Span("⟳ –  ", "stale")]
+        return [*right, Span("–  " if plain else "⟳ –  ", "stale")]
     gone_s = snapshot.at_s - part.at_s
     if snapshot.stale(part):
-        return [*right, Span(f"⟳ {fmt.age(gone_s)} old ", "stale")]
-    return [*right, Span(f"⟳ {snapshot.interval_s:g} s ", "dim")]
+        return [*right, Span(f"{'' if plain else turn}{fmt.age(gone_s)} old ", "stale")]
+    return [*right, Span(f"{turn}{snapshot.interval_s:g} s ", "dim")]
 
 
 def _uptime(seconds: float) -> str:
@@ -187,10 +190,8 @@ def _summary(node: Node, width: int, drawing: Drawing, *, sparks: bool) -> list[
         rcode: sum(value for labels, value in answers.items() if labels[-1:] == (rcode,)) / total if total else None
         for rcode in ("NXDOMAIN", "SERVFAIL")
     }
-    failing = "alarm" if (shares["SERVFAIL"] or 0.0) > 0.01 else ""
+    failing = "warning" if (shares["SERVFAIL"] or 0.0) > 0.01 else ""
     p50, p99 = history.quantiles(LATENCY, 0.5, 0.99)
-    off = node.status is not None and node.status.value.resolver.get("enabled") is False
-    lookups, hits = sum(history.growth("resolver.queries").values()), sum(history.growth("resolver.hits").values())
     return [
         [
             *_head("answers", fmt.rate(history.rate("dns.queries")), "/s"),
@@ -200,19 +201,26 @@ def _summary(node: Node, width: int, drawing: Drawing, *, sparks: bool) -> list[
             *_pair("NXDOMAIN", fmt.percent(shares["NXDOMAIN"]), 6),
         ],
         [
-            *(
-                _head("recursion", "off", "", style="dim")
-                if off
-                else _head("recursion", fmt.rate(history.rate("resolver.queries")), "/s")
-            ),
-            *_spark(node, "recursion", RECURSION, spark, drawing),
-            *_pair("hit", fmt.percent(hits / lookups if lookups else None), 5),
-            *_pair("out", fmt.UNKNOWN if off else fmt.rate(history.rate("resolver.outgoing")), 5, "/s "),
+            *_recursion(node, spark, drawing),
             Span("SERVFAIL ", failing or "dim"),
             Span(fmt.percent(shares["SERVFAIL"]).rjust(6), failing),
         ],
         _lag_line(node, spark, drawing),
         _data_line(node),
+    ]
+
+
+def _recursion(node: Node, spark: int, drawing: Drawing) -> Line:
+    """What is asked for others' names; where that is off, the room of its figures is left empty."""
+    if node.status is not None and node.status.value.resolver.get("enabled") is False:
+        return [*_head("recursion", "off", "", style="dim"), Span(" " * (spark + 2 + _OF_RECURSION))]
+    history = node.history
+    lookups, hits = sum(history.growth("resolver.queries").values()), sum(history.growth("resolver.hits").values())
+    return [
+        *_head("recursion", fmt.rate(history.rate("resolver.queries")), "/s"),
+        *_spark(node, "recursion", RECURSION, spark, drawing),
+        *_pair("hit", fmt.percent(hits / lookups if lookups else None), 5),
+        *_pair("out", fmt.rate(history.rate("resolver.outgoing")), 5, "/s "),
     ]
 
 

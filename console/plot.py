@@ -1,4 +1,4 @@
-"""Sparklines and plots out of characters: braille where the terminal has it, half blocks where it has not. Pure."""
+"""Sparklines and plots out of characters: braille where the terminal has it, shaded blocks where it has not. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from .lines import Line, Span
 Points = Sequence[float | None]
 
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
-_HALVES: Final = " ▄█"
+#: Fonts of the Linux console have no half blocks: one that is half as high is half as dark.
+_HALVES: Final = " ▒█"
 #: The dots of one braille character, from the top down, in its left and its right column.
 _DOTS: Final = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 _BRAILLE: Final = 0x2800

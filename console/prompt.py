@@ -8,6 +8,9 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from .glyphs import spelled
+from .panes.pane import Host
+
 _HINTS = {
     "/": "what to look for; ⏎ keeps it, esc ends it",
     ":": "a name and type, zone NAME, search TEXT, wait NAME TYPE [CONTENT], flush [NAME], rebuild, quit",
@@ -27,8 +30,9 @@ class Prompt(Horizontal):
     class Left(Message):
         """Escape was pressed."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
         super().__init__()
+        self._host = host
         self.kind = "/"
         self.everywhere = False
 
@@ -46,7 +50,8 @@ class Prompt(Horizontal):
         self.kind, self.everywhere = kind, everywhere
         self.query_one(Static).update(kind)
         field = self.query_one(Input)
-        field.placeholder = "look for a name everywhere" if everywhere else _HINTS[kind]
+        hint = "look for a name everywhere" if everywhere else _HINTS[kind]
+        field.placeholder = spelled(hint) if self._host.plain_signs() else hint
         with field.prevent(Input.Changed):
             field.value = text
         field.cursor_position = len(text)

@@ -28,6 +28,7 @@ HELP = (
 class Cached(Pane):
     """What the cache knows of one name, and how it is resolved now."""
 
+    every_s: ClassVar[float | None] = None
     help: ClassVar[str] = HELP
     narrows = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -76,6 +77,12 @@ class Cached(Pane):
     def again(self) -> None:
         """Ask anew."""
         self.fetch(calls.cached(self.cached_name), self._take, self._failed)
+
+    def forget(self) -> None:
+        """Another node has a cache of its own."""
+        self._found = self._trace = None
+        self._problem, self._tracing = "asking …", ""
+        self._page.again()
 
     def action_trace(self) -> None:
         """Resolve it now, and show how."""

@@ -231,6 +231,11 @@ class Fleet(Pane):
         self._say(self.list.row)
         self.host.retitle()
 
+    def as_of(self, snapshot: Snapshot) -> float | None:
+        """When the nodes came."""
+        part = snapshot.node.nodes
+        return part.at_s if part is not None else None
+
     @on(Rows.Moved)
     def _moved(self, event: Rows.Moved) -> None:
         self._say(event.row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -18,9 +19,7 @@ from ..lines import Line, place, printable
 from ..model import Snapshot
 from ..widgets.columns import Column
 from ..widgets.rows import Rows
-from .pane import Host, Key, Pane
-
-_MOST = 1000
+from .pane import MOST_GATHERED, Host, Key, Pane
 
 
 class Journal(Pane):
@@ -47,7 +46,6 @@ class Journal(Pane):
         self._missed = 0
         self._wanted: dict[str, Any] = {}
         self._looked: list[Change] = []
-        self._next: str | None = None
         self.list = Rows(
             [
                 Column(title="time", cell=lambda row: fmt.clock(row.time / 1000), width=8),
@@ -78,7 +76,7 @@ class Journal(Pane):
                 ),
                 Column(
                     title="position",
-                    cell=lambda row: place(row.topic, row.partition, row.position),
+                    cell=lambda row: place(row.topic, row.partition, row.position, short=True),
                     width=18,
                     optional=4,
                 ),
@@ -97,7 +95,8 @@ class Journal(Pane):
         """What is shown, and how it comes."""
         if self._wanted:
             found = " ".join(f"{key}={value}" for key, value in self._shown_filter().items())
-            return f"changes: {found}" + (f" (the newest {_MOST:,})" if len(self._looked) >= _MOST else "")
+            cut = f" (the newest {MOST_GATHERED:,})" if len(self._looked) >= MOST_GATHERED else ""
+            return f"changes: {found}{cut}"
         changes = self.host.snapshot.node.changes
         if self.paused:
             return f"changes, paused ({fmt.plural(self._missed, 'new one', 'new ones')})"
@@ -106,10 +105,10 @@ class Journal(Pane):
     def key_hints(self) -> list[Key]:
         """What can be done with changes."""
         return [
-            Key("⏎", "record page"),
+            Key("⏎", "record"),
             Key("p", "go on" if self.paused else "pause"),
             Key("/", "filter"),
-            Key("t", "jump to a time"),
+            Key("t", "to a time"),
             Key("←→ s", "sort"),
             Key("c", "copy"),
             Key("y", "JSON"),
@@ -118,16 +117,21 @@ class Journal(Pane):
     def show(self, snapshot: Snapshot) -> None:
         """The changes of now, unless they are held."""
         changes = snapshot.node.changes
-        self.list.nothing = snapshot.node.denied.get("journal", "no changes yet")
         self.list.dim(not snapshot.node.live)
         if self._wanted:
             return
+        self.list.nothing = snapshot.node.denied.get("journal", "no changes yet")
         if self.paused:
             held = {row.id for row in self._held}
             self._missed = sum(row.id not in held for row in changes.rows)
         else:
             self.list.show(changes.rows)
         self.host.retitle()
+
+    def as_of(self, snapshot: Snapshot) -> float | None:
+        """When anything came."""
+        part = snapshot.node.status
+        return part.at_s if part is not None else None
 
     def action_pause(self) -> None:
         """Hold what is shown, or go on."""
@@ -169,22 +173,28 @@ class Journal(Pane):
         self.again()
         return True
 
+    def forget(self) -> None:
+        """Another node applied other changes, or the same ones in another order."""
+        super().forget()
+        self.paused, self._held, self._missed, self._looked = False, (), 0, []
+
     def again(self) -> None:
         """Ask for what is looked for."""
         if self._wanted:
-            self._looked = []
-            self.fetch(self._call(""), self._take)
+            self.gather("journal", functools.partial(calls.journal, self._wanted, limit=200), self._take, self._failed)
 
-    def _call(self, cursor: str) -> calls.Call[JournalPage]:
-        return calls.journal(self._wanted, cursor, limit=200)
+    def _failed(self, sentence: str) -> None:
+        self.list.nothing = sentence
+        self.list.again()
 
-    def _take(self, page: JournalPage) -> None:
-        self._looked += page.changes
-        self.list.nothing = "the journal has no such change"
-        self.list.show(list(self._looked))
+    def _take(self, page: JournalPage, first: bool) -> bool:
+        if not self._wanted:
+            return False
+        self._looked = [*([] if first else self._looked), *page.changes]
+        self.list.nothing = "the journal has no such change" if page.next is None else "looking …"
+        self.list.show(self._looked)
         self.host.retitle()
-        if page.next is not None and len(self._looked) < _MOST and self._wanted:
-            self.fetch(self._call(page.next), self._take)
+        return len(self._looked) < MOST_GATHERED
 
     def _shown_filter(self) -> dict[str, Any]:
         shown = dict(self._wanted)

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from streamdns.admin.schema.places import topic_text
 from streamdns.admin.schema.state import Consumer, ConsumerPartition
 
 from .. import format as fmt
-from ..actions import rebuild_key, start_rebuild
-from ..lines import Line, Span, clip, printable, shorten, wrap
+from ..actions import IDS, held_of, last_event, rebuild_key, start_rebuild
+from ..lines import Line, Span, clip, place, position, printable, shorten, wrap
 from ..model import Meaning, Node, Snapshot
 from ..plot import bar
 from ..signs import sign
@@ -19,6 +20,7 @@ from ..state import state_of
 from ..widgets.canvas import Canvas
 from ..widgets.columns import Column, figure
 from ..widgets.rows import Rows
+from .held import Held, sentence
 from .pane import Host, Key, Pane
 
 _BAR = 12
@@ -26,10 +28,10 @@ _BAR = 12
 _FULL_S = 10.0
 
 
-class _Summary(Canvas):
+class _LogSummary(Canvas):
     """Source, state, progress, rates, alarms."""
 
-    DEFAULT_CSS = "_Summary { height: 5; max-height: 50%; }"
+    DEFAULT_CSS = "_LogSummary { height: 5; max-height: 50%; }"
 
     def __init__(self, host: Host) -> None:
         super().__init__()
@@ -49,7 +51,8 @@ def summary(node: Node, now_s: float, width: int, *, plain: bool = False) -> lis
         return [[Span(f"  {node.denied.get('consumer', 'asking …')}", "dim")]]
     consumer = node.consumer.value
     state = state_of(node)
-    counted = f"  ({printable(consumer.client)}, positions count {consumer.unit})"
+    counts = "positions are message ids" if consumer.unit == IDS else f"positions count {printable(consumer.unit)}"
+    counted = f"  ({printable(consumer.client)}, {counts})"
     source = shorten(printable(consumer.source), max(12, width - 13 - len(counted)), middle=True)
     lines: list[Line] = [
         _pair("source", source + counted),
@@ -101,13 +104,16 @@ def _progress(consumer: Consumer, width: int, *, plain: bool) -> list[Line]:
         return []
     catch_up = consumer.catch_up
     left = "" if catch_up.seconds_left is None else f", {fmt.span(catch_up.seconds_left)} left"
-    size = max(10, min(50, width - 50))
+    label, share = "  progress   ", f" {catch_up.percent:.1f} %"
+    speed = f"  {fmt.short(catch_up.per_second)} {printable(catch_up.unit or consumer.unit)}/s{left}"
+    # The bar gives way to how long it takes.
+    size = max(6, min(50, width - len(label) - len(share) - len(speed)))
     return [
         [
-            Span("  progress   ", "dim"),
+            Span(label, "dim"),
             Span(bar(catch_up.percent / 100, size, plain=plain), "notice"),
-            Span(f" {catch_up.percent:.1f} %", "strong"),
-            Span(f"  {fmt.short(catch_up.per_second)} {consumer.unit}/s{left}", "dim"),
+            Span(share, "strong"),
+            Span(speed, "dim"),
         ]
     ]
 
@@ -121,6 +127,8 @@ def _troubles(node: Node, consumer: Consumer, now_s: float) -> list[tuple[str, s
     for warning in consumer.details.get("warnings", ()) if isinstance(consumer.details.get("warnings"), list) else ():
         found.append((printable(str(warning)), "warning"))
     view = node.status.value.view if node.status is not None else None
+    if view is not None and view.held is not None:
+        found.append((f"{sentence(view.held, now_s)}: h shows what, and asks", "alarm"))
     if view is not None and view.rebuild:
         found.append((f"a second view is filled: {printable(view.rebuild)}; answers go on from the first", "notice"))
     if view is not None and view.last_rebuild is not None:
@@ -158,7 +166,8 @@ class Log(Pane):
         "The log is where all data comes from; the consumer reads it and applies it to the view that answers.\n"
         "Each line is a partition: the position that is applied, the end of the log as of the last look, and what lies "
         "between, in events and in seconds. A bar is full at ten seconds, or at the longest lag. A position counts "
-        "octets of a file log, events of Kafka; rate is how much it grows in a second.\n"
+        "octets of a file log, events of Kafka; rate is how much it grows in a second. One of Pulsar is the id of a "
+        "message: only the order of ids counts, so there is no rate.\n"
         "following: all is applied as it comes. catching-up: the view is filled for the first time. rebuilding: a "
         "second view is filled while the first one answers. held: that one is filled, and waits because too much would "
         "go away by it. reconnecting: the log is out of reach; what is there is "
@@ -167,17 +176,37 @@ class Log(Pane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("R", "rebuild", "rebuild", show=False),
         Binding("w", "wait", "wait", show=False),
+        Binding("h", "held", "what would go", show=False),
     ]
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self.summary = _Summary(host)
+        self.summary = _LogSummary(host)
         self.list = Rows(
             [
-                Column(title="topic", cell=lambda row: printable(row.topic), least=10, order=lambda row: row.topic),
+                Column(
+                    title="topic",
+                    cell=lambda row: printable(topic_text(row.topic)),
+                    least=10,
+                    order=lambda row: row.topic,
+                    middle=True,
+                ),
                 figure("part", lambda row: row.partition, 5, str),
-                figure("position", lambda row: row.position, 14),
-                figure("end", lambda row: row.end, 14, optional=4),
+                Column(
+                    title="position",
+                    cell=lambda row: position(row.topic, row.position),
+                    width=15,
+                    right=True,
+                    order=lambda row: row.position,
+                ),
+                Column(
+                    title="end",
+                    cell=lambda row: position(row.topic, row.end),
+                    width=15,
+                    right=True,
+                    optional=4,
+                    order=lambda row: row.end,
+                ),
                 figure("rate", self._rate, 8, _per_second, optional=6),
                 Column(title="lag", cell=self._bar, width=_BAR, optional=2),
                 figure("events", lambda row: row.lag_events, 6, fmt.short, optional=1),
@@ -201,9 +230,11 @@ class Log(Pane):
 
     def key_hints(self) -> list[Key]:
         """What can be done here."""
+        held = held_of(self.host.snapshot.node) is not None
         return [
+            *([Key("h", "what would go")] if held else []),
             rebuild_key(self.host.snapshot.node),
-            Key("w", "wait for an offset"),
+            Key("w", "wait" if held else "wait for an offset"),
             Key("/", "filter"),
             Key("←→ s", "sort"),
             Key("c", "copy"),
@@ -221,20 +252,30 @@ class Log(Pane):
             self.list.show(consumer.value.partitions)
         self.host.retitle()
 
+    def as_of(self, snapshot: Snapshot) -> float | None:
+        """When the consumer came."""
+        part = snapshot.node.consumer
+        return part.at_s if part is not None else None
+
     def action_rebuild(self) -> None:
         """Have the view made anew."""
         start_rebuild(self.host)
 
+    def action_held(self) -> None:
+        """What a view that is held would take away."""
+        if held_of(self.host.snapshot.node) is not None:
+            self.host.enter(Held(self.host))
+
     def action_wait(self) -> None:
-        """Wait on all nodes for an offset: the end of this partition unless another one is typed."""
+        """Wait on all nodes for an offset: the last event of this partition unless another one is typed."""
         row = self.list.row
         if row is not None:
-            self.host.begin_line(":", f"wait {row.topic}/{row.partition}:{row.end}")
+            self.host.begin_line(":", f"wait {last_event(row)}")
 
     def to_copy(self) -> str:
         """Partition and position."""
         row = self.list.row
-        return f"{row.topic}/{row.partition}:{row.position}" if row is not None else ""
+        return place(row.topic, row.partition, row.position) if row is not None else ""
 
     def to_json(self) -> Any | None:
         """The consumer as the API gives it."""
@@ -242,6 +283,9 @@ class Log(Pane):
         return consumer.value if consumer is not None else None
 
     def _rate(self, row: ConsumerPartition) -> float | None:
+        consumer = self.host.snapshot.node.consumer
+        if consumer is not None and consumer.value.unit == IDS:
+            return None
         return self.host.snapshot.node.speeds.of(row.topic, row.partition)
 
     def _ago(self, at_ms: int) -> str:

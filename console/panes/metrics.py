@@ -181,6 +181,11 @@ class Metrics(Pane):
             self.plot.select(self.list.row)
         self.host.retitle()
 
+    def as_of(self, snapshot: Snapshot) -> float | None:
+        """When the figures came."""
+        part = snapshot.node.metrics
+        return part.at_s if part is not None else None
+
     def on_resize(self) -> None:
         """A low terminal has a low plot."""
         self.plot.styles.height = max(0, min(14, self.size.height // 2 - 2))

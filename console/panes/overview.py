@@ -173,6 +173,10 @@ class Overview(Pane):
         self.last.dim(not snapshot.node.live)
         self.last.show(changes.rows[:_CHANGES])
 
+    def as_of(self, snapshot: Snapshot) -> float | None:
+        """The first line tells it."""
+        return None
+
     def on_resize(self) -> None:
         """A wide terminal has plots, and the lists beside each other."""
         low = self.size.height < _LOW

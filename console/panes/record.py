@@ -31,6 +31,7 @@ _SHOWN_CHANGES = 50
 class NamePage(Pane):
     """One name with all that is known of it; the type that was chosen stands first."""
 
+    every_s: ClassVar[float | None] = None
     help: ClassVar[str] = (
         "Everything about one name. At the top its RRsets as dig prints them, with where each came from: the position "
         "of its event in the log, when it was written and by whom.\n"
@@ -93,16 +94,26 @@ class NamePage(Pane):
         self.soon(self._ask())
         self.fetch(calls.journal({"name": self.name_shown}, limit=_SHOWN_CHANGES), self._take_journal, lambda _: None)
 
+    def forget(self) -> None:
+        """Another node may have something else at this name, or nothing."""
+        self._found = self._journal = self._answer = self._ticks = None
+        self._problem = ""
+        self._again_height()
+
     async def _ask(self) -> None:
+        owner = self.owner
         try:
             found = await find_name(self.host.reader, self.name_shown)
         except ApiProblem as problem:
-            self._failed(str(problem))
+            if owner == self.owner:
+                self._failed(str(problem))
             return
-        self._take(found)
+        if owner == self.owner:
+            self._take(found)
 
     def _take(self, found: NameRecords) -> None:
         self._found, self._problem = found, ""
+        self.came()
         if not self.rdtype and found.rrsets:
             self.rdtype = found.rrsets[0].type
             self.host.retitle()
@@ -121,24 +132,29 @@ class NamePage(Pane):
     async def _ask_now(self) -> None:
         where = resolver_of(self.host.snapshot.node)
         if where is not None and self.rdtype:
-            self._answer = await ask_dns(where, self.name_shown, self.rdtype)
-            self._again_height()
+            owner, answer = self.owner, await ask_dns(where, self.name_shown, self.rdtype)
+            if owner == self.owner:
+                self._answer = answer
+                self._again_height()
 
     async def _ask_nodes(self) -> None:
         row = self._chosen()
         nodes = self.host.snapshot.node.nodes
         if row is None or row.local or not row.records or nodes is None or not nodes.value.peers:
             return
+        owner = self.owner
         try:
             waited = await self.host.reader.ask(
                 calls.wait(
                     {"name": row.name, "type": row.type, "content": row.records[0], "nodes": "all"}, timeout_s=0.2
                 )
             )
-            self._ticks = [(each.node, each.applied, each.error) for each in waited.nodes]
+            ticks = [(each.node, each.applied, each.error) for each in waited.nodes]
         except ApiProblem as problem:
-            self._ticks = [(str(problem), False, "")]
-        self._again_height()
+            ticks = [(str(problem), False, "")]
+        if owner == self.owner:
+            self._ticks = ticks
+            self._again_height()
 
     def _again_height(self) -> None:
         self._page.again()

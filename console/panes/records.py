@@ -29,6 +29,7 @@ MOST_SORTED: Final = 20_000
 class Records(Pane):
     """RRsets in canonical order: of a zone, or those that a search finds."""
 
+    every_s: ClassVar[float | None] = None
     help: ClassVar[str] = (
         "One line for each RRset, in canonical order. origin is where its event stands in the log.\n"
         "shadowed: the RRset is there but not answered, because a CNAME stands at the same name (or it is a CNAME at "
@@ -66,7 +67,13 @@ class Records(Pane):
                     optional=4,
                     order=lambda row: row.producer or "",
                 ),
-                Column(title="origin", cell=origin, width=20, optional=5, order=_origin_order),
+                Column(
+                    title="origin",
+                    cell=lambda row: origin(row, short=True),
+                    width=20,
+                    optional=5,
+                    order=_origin_order,
+                ),
                 figure("written", lambda row: row.timestamp, 10, self._ago, optional=3),
             ],
             key=lambda row: (row.name, row.type, row.local, row.position),
@@ -117,6 +124,10 @@ class Records(Pane):
         self.list.nothing = "asking …"
         self.list.show_source(self._source)
 
+    def forget(self) -> None:
+        """How many RRsets another node has in the zone is not known; the list is made anew with what it has."""
+        self._total = None
+
     def narrow(self, text: str) -> None:
         """The node looks, not the console: with enter."""
         if not text and self._wanted and self.zone:
@@ -153,6 +164,8 @@ class Records(Pane):
         else:
             page = await self.host.reader.ask(calls.records(self.zone, cursor, backwards=backwards))
         self._looked += page.looked_at
+        if not cursor and self.is_mounted:
+            self.came()
         if not page.rrsets and self.is_mounted:
             self.list.nothing = f"looking … {self._looked:,} names looked at"
             self.list.repaint()
@@ -262,9 +275,9 @@ def notes(row: RRset, *, plain: bool = False) -> Line:
     return [Span("local", "dim")] if row.local else []
 
 
-def origin(row: RRset) -> str:
+def origin(row: RRset, *, short: bool = False) -> str:
     """Where its event stands in the log."""
-    return "this node's own" if row.local else place(row.topic, row.partition, row.position)
+    return "this node's own" if row.local else place(row.topic, row.partition, row.position, short=short)
 
 
 def zone_lines(row: RRset) -> list[str]:

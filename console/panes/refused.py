@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, ClassVar
 
@@ -16,14 +17,13 @@ from .. import format as fmt
 from ..api import ApiProblem
 from ..asking import absolute, find_name
 from ..lines import Line, Span, place, printable, rule, shorten, wrap
-from ..model import Snapshot
+from ..model import Meaning, Snapshot
+from ..signs import sign
 from ..widgets.columns import Column
 from ..widgets.page import Page
 from ..widgets.rows import Rows
 from .overview import Title
-from .pane import Host, Key, Pane
-
-_MOST = 1000
+from .pane import MOST_GATHERED, Host, Key, Pane, counted
 
 
 class Refused(Pane):
@@ -33,6 +33,7 @@ class Refused(Pane):
     Refused Title { margin: 0; }
     Refused #conflicts { height: 1fr; max-height: 40%; }
     """
+    every_s: ClassVar[float | None] = None
     help: ClassVar[str] = (
         "Above: events that could not be applied, newest first. They changed nothing: the last good RRset of the same "
         "key is still answered. A good event for the key clears the line. ⏎ shows the payload with the fault marked "
@@ -73,7 +74,7 @@ class Refused(Pane):
                 ),
                 Column(
                     title="position",
-                    cell=lambda row: place(row.topic, row.partition, row.position),
+                    cell=lambda row: place(row.topic, row.partition, row.position, short=True),
                     width=20,
                     optional=1,
                     order=lambda row: row.position or 0,
@@ -132,37 +133,32 @@ class Refused(Pane):
 
     def again(self) -> None:
         """Ask for both."""
-        self.fetch(calls.quarantine(limit=500), self._take_first, self._failed)
-        self.fetch(calls.conflicts(limit=500), self._take_conflicts, lambda text: self._nothing(self.conflicts, text))
-
-    def _failed(self, sentence: str) -> None:
-        self._nothing(self.list, sentence)
+        none, no_other = (functools.partial(self._nothing, rows) for rows in (self.list, self.conflicts))
+        self.gather("quarantine", calls.quarantine, self._take, none)
+        self.gather("conflicts", calls.conflicts, self._take_conflicts, no_other)
 
     @staticmethod
     def _nothing(rows: Rows, text: str) -> None:
         rows.nothing = text
         rows.again()
 
-    def _take_first(self, page: QuarantinePage) -> None:
-        self._refused = []
-        self._take(page)
-
-    def _take(self, page: QuarantinePage) -> None:
-        self._refused += page.quarantined
+    def _take(self, page: QuarantinePage, first: bool) -> bool:
+        self._refused = [*([] if first else self._refused), *page.quarantined]
         self.list.nothing = "no event is refused: every event of the log is applied"
-        self.list.show(list(self._refused))
-        more = page.next is not None and len(self._refused) < _MOST
-        known = len(self._refused) if page.total is None else page.total
-        self._titles[0].name_it(f"refused events ({known:,})", "warning" if known else "title")
-        if more and page.next is not None:
-            self.fetch(calls.quarantine(page.next, limit=500), self._take, self._failed)
+        self.list.show(self._refused)
+        title = counted(
+            "refused events", "the newest", len(self._refused), total=page.total, more=page.next is not None
+        )
+        self._titles[0].name_it(title, "warning" if self._refused else "title")
+        return len(self._refused) < MOST_GATHERED
 
-    def _take_conflicts(self, page: ConflictPage) -> None:
-        self._conflicts = page.conflicts
+    def _take_conflicts(self, page: ConflictPage, first: bool) -> bool:
+        self._conflicts = [*([] if first else self._conflicts), *page.conflicts]
         self.conflicts.nothing = "no conflicts"
-        self.conflicts.show(list(self._conflicts))
-        known = len(self._conflicts) if page.total is None else page.total
-        self._titles[1].name_it(f"conflicts ({known:,})", "notice" if known else "title")
+        self.conflicts.show(self._conflicts)
+        title = counted("conflicts", "the first", len(self._conflicts), total=page.total, more=page.next is not None)
+        self._titles[1].name_it(title, "notice" if self._conflicts else "title")
+        return len(self._conflicts) < MOST_GATHERED
 
     @on(Rows.Edge)
     def _other(self, event: Rows.Edge) -> None:
@@ -190,12 +186,13 @@ class Refused(Pane):
 class RefusedEvent(Pane):
     """One refused event: why, its payload with the fault marked, and what is answered meanwhile."""
 
+    every_s: ClassVar[float | None] = None
     help: ClassVar[str] = Refused.help
     narrows = False
 
     def __init__(self, host: Host, event: Quarantined) -> None:
         super().__init__(host)
-        self._event = event
+        self._event, self._node = event, host.snapshot.node.name
         self._standing: NameRecords | None = None
         self._why_none = "asking …"
         self._page = Page(self.lines)
@@ -231,6 +228,7 @@ class RefusedEvent(Pane):
                 self._why_none = str(problem)
         if self.is_mounted:
             self._page.again()
+            self.came()
 
     def lines(self, width: int) -> list[Line]:
         """The page."""
@@ -238,6 +236,7 @@ class RefusedEvent(Pane):
         lines: list[Line] = [[Span(f"  {text}", "warning")] for text in wrap(printable(event.reason), width - 4)]
         lines += [
             [],
+            [Span("  node      ", "dim"), Span(printable(self._node))],
             [Span("  key       ", "dim"), Span(printable(event.key or "none"))],
             [Span("  position  ", "dim"), Span(place(event.topic, event.partition, event.position))],
             [Span("  written   ", "dim"), Span(fmt.exact(event.timestamp))],
@@ -245,7 +244,7 @@ class RefusedEvent(Pane):
             [],
             rule("payload" + (", the first 4 KiB" if len(event.payload) >= 4096 else ""), width),
         ]
-        lines += payload_lines(event, width)
+        lines += payload_lines(event, width, plain=self.host.plain_signs())
         return [*lines, [], rule("what is answered meanwhile", width), *self._standing_lines(width)]
 
     def _standing_lines(self, width: int) -> list[Line]:
@@ -273,8 +272,9 @@ class RefusedEvent(Pane):
 _QUOTED = re.compile(r"“([^”]+)”|\"([^\"]+)\"|'([^']+)'|\b(name|type|content|ttl|priority)\b|(\S+) is no\b")
 
 
-def payload_lines(event: Quarantined, width: int) -> list[Line]:
+def payload_lines(event: Quarantined, width: int, *, plain: bool = False) -> list[Line]:
     """The payload, indented where it is JSON, with what the reason speaks of marked."""
+    mark = sign(Meaning.ALARM, plain=plain)
     try:
         text = msgspec.json.format(event.payload.encode(), indent=2).decode()
         msgspec.json.decode(text)
@@ -285,13 +285,13 @@ def payload_lines(event: Quarantined, width: int) -> list[Line]:
         broken = min(len(raw), int(at[1])) if at is not None else len(raw)
         lines = [[Span(f"  {piece}")] for piece in wrap(printable(raw[:broken]), width - 4)]
         rest = printable(raw[broken : broken + 200]) or "(the payload ends here)"
-        return [*lines, [Span("  ✖ ", "alarm"), Span(shorten(rest, width - 6), "alarm")]]
+        return [*lines, [Span("  "), mark, Span(" "), Span(shorten(rest, width - 6), "alarm")]]
     words = {next(filter(None, match)) for match in _QUOTED.findall(event.reason)}
     lines = []
     for raw_line in text.splitlines():
         marked = any(word in raw_line for word in words)
-        sign = Span("✖ ", "alarm") if marked else Span("  ")
+        head: Line = [mark, Span(" ")] if marked else [Span("  ")]
         for piece in wrap(printable(raw_line), width - 4):
-            lines.append([sign, Span(piece, "alarm" if marked else "")])
-            sign = Span("  ")
+            lines.append([*head, Span(piece, "alarm" if marked else "")])
+            head = [Span("  ")]
     return lines

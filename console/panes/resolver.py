@@ -24,12 +24,14 @@ from .cached import Cached
 from .pane import Host, Key, Pane
 
 _RTT = "resolver.rtt_seconds"
+#: From this width on there is room for a long bar.
+_ROOMY = 100
 
 
-class _Summary(Canvas):
+class _ResolverSummary(Canvas):
     """Cache and questions."""
 
-    DEFAULT_CSS = "_Summary { height: 6; max-height: 50%; }"
+    DEFAULT_CSS = "_ResolverSummary { height: 6; max-height: 50%; }"
 
     def __init__(self, host: Host) -> None:
         super().__init__()
@@ -58,10 +60,10 @@ def summary(node: Node, width: int, *, plain: bool = False) -> list[Line]:
     return [
         [
             Span("  cache      ", "dim"),
-            Span(bar(share, 20, plain=plain), "accent"),
+            Span(bar(share, 20 if width >= _ROOMY else 8, plain=plain), "accent"),
             Span(f" {fmt.octets(cache.get('bytes'))} of {fmt.octets(cache.get('most_bytes'))}"),
             Span(
-                f"   {fmt.count(cache.get('entries'))} entries, {fmt.count(cache.get('messages'))} ready answers, "
+                f"   {fmt.count(cache.get('entries'))} entries, {fmt.count(cache.get('messages'))} ready, "
                 f"{fmt.count(cache.get('evicted'))} evicted",
                 "dim",
             ),
@@ -120,7 +122,7 @@ class Resolver(Pane):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self.summary = _Summary(host)
+        self.summary = _ResolverSummary(host)
         self.list = Rows(
             [
                 Column(title="server", cell=lambda row: printable(row.address), order=lambda row: row.address),
@@ -152,6 +154,7 @@ class Resolver(Pane):
             Key("/", "name in the cache"),
             Key("F", "flush all", refusal(self.host.snapshot.node, Role.OPERATOR)),
             Key("←→ s", "sort"),
+            Key("c", "copy"),
             Key("y", "JSON"),
         ]
 
@@ -167,6 +170,11 @@ class Resolver(Pane):
             self.list.nothing = snapshot.node.denied["servers"]
         self.list.show(servers.value.servers if servers is not None else ())
         self.host.retitle()
+
+    def as_of(self, snapshot: Snapshot) -> float | None:
+        """When the resolver came."""
+        part = snapshot.node.resolver
+        return part.at_s if part is not None else None
 
     def narrow(self, text: str) -> None:
         """A name is looked up with enter; servers are not narrowed."""
@@ -200,7 +208,7 @@ class Resolver(Pane):
             left = f", left alone for {fmt.span(row.left_alone_seconds)}"
             if row.cpu_owed_seconds > 0 and not row.timeouts_in_a_row:
                 return [sign(Meaning.ALARM, plain=plain), Span(f" costly replies{left}", "alarm")]
-            return [sign(Meaning.ALARM, plain=plain), Span(f" no answer: {timeouts}{left}", "alarm")]
+            return [sign(Meaning.ALARM, plain=plain), Span(f" {timeouts}{left}", "alarm")]
         if row.timeouts_in_a_row:
             return [sign(Meaning.WARNING, plain=plain), Span(f" {timeouts}", "warning")]
         return [sign(Meaning.OK, plain=plain)]

@@ -30,6 +30,7 @@ _AGAIN_S = 60.0
 class Zones(Pane):
     """The list of zones."""
 
+    every_s: ClassVar[float | None] = _AGAIN_S
     help: ClassVar[str] = (
         "All zones of this node. A zone is there when its SOA record is in the log (or it is named in DNS_ZONES).\n"
         "changed is when this node applied the last change, by whom is its producer where the journal still has it. "
@@ -92,6 +93,16 @@ class Zones(Pane):
         super().shown()
         if self.host.snapshot.at_s - self._at_s > _AGAIN_S:
             self.again()
+
+    def outdate(self, *, other_node: bool) -> None:
+        """What is on its way is not waited for."""
+        self._asking = False
+        super().outdate(other_node=other_node)
+
+    def forget(self) -> None:
+        """Of another node everything may be different."""
+        super().forget()
+        self._found, self._at_s, self._whom = [], 0.0, {}
 
     def show(self, snapshot: Snapshot) -> None:
         """Ages go on; the list itself is asked for now and then."""
@@ -181,12 +192,15 @@ class Zones(Pane):
 
     async def _ask_whom(self) -> None:
         """Ask the journal who made the last changes of the zones in sight, one zone after the other."""
+        owner = self.owner
         try:
             told = any(column.title == "by" for column, _ in self.list.columns_shown)
             for row in self.list.in_sight() if told else ():
                 if row is None or (row.name, row.changed) in self._whom or self._by(row):
                     continue
                 page = await self.host.reader.ask(calls.journal({"zone": row.name}, limit=1))
+                if owner != self.owner:
+                    return
                 # Of a change that the journal does not hold any more nobody knows who made it.
                 said = bool(page.changes) and page.changes[0].time >= row.changed
                 whom = page.changes[0].producer or fmt.UNKNOWN if said else ""

@@ -129,14 +129,26 @@ class Rows(ScrollView, Drawn, can_focus=True):
         self.columns_shown: list[tuple[Column[Any], int]] = []
         self._laid_out_for = -1
         self.dimmed = False
+        #: The row that the cursor was on when a list was emptied for one of another node.
+        self._left: Any | None = None
 
     # -- what is shown
 
     def show(self, rows: Sequence[Any]) -> None:
         """Show these rows; the cursor stays on its row while that is among them."""
-        here = self.row
+        here, back = self.row, None
+        if here is None and rows:
+            here, back, self._left = self._left, self._left, None
         self._all = rows
         self._arrange(here)
+        if back is not None:
+            self._keep_in_sight()
+
+    def empty(self, nothing: str) -> None:
+        """Show none until others come, which are not of the same node: the cursor goes back to its row there."""
+        self._left = self.row or self._left
+        self.nothing = nothing
+        self.show(())
 
     def show_sorted(self, rows: Sequence[Any], title: str) -> None:
         """Show rows that came in pages until now, all of them, sorted by a column."""

@@ -372,11 +372,11 @@ class FakeReader:
 
     async def ask(self, call: Call[T]) -> T:
         self.asked.append(call)
-        if self.slow is not None:
-            await self.slow.wait()
         answer = self.answers.get(f"{call.method} {call.path}", self.answers.get(call.path))
         if callable(answer):
             answer = answer(call)
+        if self.slow is not None:
+            await self.slow.wait()
         if answer is None:
             raise Refused(f"{call.path} is not here", status=404, code="not_found")
         if isinstance(answer, ApiProblem):

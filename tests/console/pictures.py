@@ -59,6 +59,29 @@ RECORDS = data.RRsetPage(
     looked_at=46,
     next=None,
 )
+HELD_STATUS = Part(
+    status(
+        view__held=state.HeldRebuild(
+            id="view-000002-1", since=fake.NOW_MS - 3_480_000, reason="3 of 10,312 zones would go away", zones=3,
+            rrsets=1_204, zones_served=10_312, rrsets_served=1_100_000, added=2, changed=1,
+        ),
+        consumer__state="held",
+        consumer__error="3 of 10,312 zones would go away",
+    ),
+    NOW_S,
+)
+HELD = {
+    "/v1/rebuild/zones": data.ZonePage(
+        zones=[fake.zone(f"{name}.example.", rrsets=400) for name in ("shop", "xn--bcher-kva", "web")],
+        total=3,
+        next=None,
+    ),
+    "/v1/rebuild/rrsets": data.RRsetPage(
+        rrsets=[fake.rrset(f"host{number:02}.shop.example.", records=[f"192.0.2.{number}"]) for number in range(40)],
+        looked_at=40,
+        next=None,
+    ),
+}
 CACHED = {
     "name": "www.example.com.",
     "entries": [
@@ -114,6 +137,9 @@ SUBJECTS = {
     "log": Subject(shown=well(consumer=Part(FILLING, NOW_S)), keys=("3",)),
     "log-viewer": Subject(
         shown=snapshot(fake.replace(VIEWER, consumer=Part(fake.consumer(), NOW_S))), keys=("3",)
+    ),
+    "held": Subject(
+        shown=well(status=HELD_STATUS, consumer=Part(fake.consumer(), NOW_S)), keys=("3", "h"), answers=HELD
     ),
     "rebuild": Subject(shown=well(consumer=Part(fake.consumer(), NOW_S)), keys=("3", "R")),
     "refused": Subject(shown=snapshot(REFUSED), keys=("4",), answers=REFUSED_PAGES),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import pkgutil
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import pytest
+import streamdns_console
 from streamdns_console import themes
 from streamdns_console.api import Refused
 from streamdns_console.dialogs import Document, Help, SignIn
 from streamdns_console.model import Changes, Connection, Link, Node, Part
 from textual import _time
+from textual.widget import Widget
 from textual.widgets import Input
 
 from tests.console import fake
@@ -372,3 +376,19 @@ def test_a_sentence_without_room_is_told_to_its_end() -> None:
             assert "…" not in screen_text(app)
 
     run(test)
+
+
+def test_no_two_widgets_have_one_name() -> None:
+    """Styles go by the name of the class: those of the screen that was shown last would be those of both."""
+    for module in pkgutil.walk_packages(streamdns_console.__path__, "streamdns_console."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    ours: list[type[Widget]] = []
+    waiting: list[type[Widget]] = [Widget]
+    while waiting:
+        kinds = waiting.pop().__subclasses__()
+        waiting += kinds
+        ours += [kind for kind in kinds if kind.__module__.startswith("streamdns_console")]
+    names = [kind.__name__ for kind in set(ours)]
+    assert len(names) > 30
+    assert sorted(names) == sorted(set(names))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 from streamdns_console.attention import attention_of
 from streamdns_console.changes import before_after
 from streamdns_console.lines import text_of, width_of
-from streamdns_console.model import Caller, Connection, Link, Meaning, Node, Part
-from streamdns_console.once import as_json, as_text, exit_code
+from streamdns_console.model import Caller, Changes, Connection, Link, Meaning, Node, Part
+from streamdns_console.once import as_json, as_text, exit_code, in_encoding
 from streamdns_console.overview import Drawing, Scales, figures, header
 from streamdns_console.state import fleet_of, state_of
 
@@ -214,6 +215,18 @@ def test_the_figures_stand_in_four_lines_at_80_columns() -> None:
     assert not any("…" in line for line in lines)
 
 
+@pytest.mark.parametrize("width", [40, 80, 100, 119])
+def test_without_recursion_there_are_no_figures_of_it(width: int) -> None:
+    """It is said to be off; what is asked of nobody has no share of hits and no rate, and the rest keeps its place."""
+    on, off = (
+        text_of(figures(snapshot(with_status(resolver={"enabled": enabled})), width, Drawing(Scales()))[1])
+        for enabled in (True, False)
+    )
+    assert off.split()[:2] == ["recursion", "off"]
+    assert [word in off for word in ("hit", "out", "/s", "–", "▁")] == [False] * 5
+    assert off.find("SERVFAIL") == on.find("SERVFAIL")
+
+
 def test_wide_terminals_have_four_plots() -> None:
     """Answers by rcode, latency, lag, propagation."""
     lines = [text_of(line) for line in figures(snapshot(), 160, Drawing(Scales()), plots=9)]
@@ -238,10 +251,22 @@ def test_once_without_unicode_is_ascii() -> None:
     assert as_text(snapshot(NEEDS["refused events"][0]), plain=True).isascii()
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_an_output_cannot_have_is_escaped(encoding: str) -> None:
+    """A name in another script, or half a character, ends nothing with a traceback."""
+    changes = Changes(rows=(fake.change(1, after=['"ü 例え"'], producer="импорт"),), at_s=NOW_S)
+    shown = snapshot(node(changes=changes))
+    text = in_encoding(as_text(shown, plain=True), encoding)
+    assert text.encode(encoding)
+    assert ("импорт" in text) == (encoding == "utf-8")
+    assert "\\u0438\\u043c" in text or encoding == "utf-8"
+    document = as_json(shown, ascii_only=encoding != "utf-8")
+    assert document.encode(encoding)
+    assert msgspec.json.decode(document)["nodes"][0]["changes"][0]["producer"] == "импорт"
+
+
 def test_json_has_the_documents_and_the_figures() -> None:
     """For programs."""
-    import msgspec
-
     document = msgspec.json.decode(as_json(snapshot(NEEDS["refused events"][0])))
     (first,) = document["nodes"]
     assert first["state"] == "serving"

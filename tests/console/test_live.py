@@ -17,9 +17,14 @@ from streamdns_console.asking import find_name
 from streamdns_console.model import Link, Snapshot
 from streamdns_console.reader import LiveReader
 
+from streamdns.admin.schema import state
 from tests.harness import ROOT, Server, wait_until
 from tests.harness.server import HOST
 
+HELD = state.HeldRebuild(
+    id="view-000002-1", since=1, reason="1 of 1 zones would go away", zones=1, rrsets=2, zones_served=1,
+    rrsets_served=2, added=0, changed=0,
+)
 SOA = "ns.example.org. host.example.org. 1 3600 600 604800 60"
 
 
@@ -117,6 +122,9 @@ def test_every_call_is_answered_as_the_console_knows_it(server: Server) -> None:
                 calls.wait({"name": "www.example.org", "type": "A"}, timeout_s=5),
             ):
                 assert await api.ask(call) is not None
+            for held in (calls.zones_that_would_go(), calls.rrsets_that_would_go(), calls.accept(HELD)):
+                with pytest.raises(Refused, match="no rebuilt view is held"):
+                    await api.ask(held)
             with pytest.raises(Refused, match="is not a zone of the view") as refused:
                 await api.ask(calls.zone("example.net"))
             assert refused.value.status == 404

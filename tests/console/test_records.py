@@ -207,7 +207,7 @@ def test_keys_at_the_bottom_can_be_clicked() -> None:
     ("keys", "kind", "line"),
     [
         (("5", "t"), "/", "at="),
-        (("3", "w"), ":", "wait dns/0:1500000"),
+        (("3", "w"), ":", "wait dns/0:1499999"),
         (("colon", *"www.shop.example a", "enter", "w"), ":", "wait www.shop.example. A 192.0.2.99"),
         (("ctrl+p", *"search all", "enter"), ":", "search "),
     ],

@@ -11,6 +11,7 @@ from pathlib import Path
 import dns.exception
 import pytest
 
+from tests.console.test_letters import not_in_font
 from tests.harness import Server, require_tools
 from tests.harness.process import clean_environment
 from tests.harness.server import HOST
@@ -111,6 +112,9 @@ def test_the_log_is_away_and_comes_back_under_the_open_console(
         terminal.waits_for(r"answers +[1-9][\d.]*k?/s")
         terminal.keys("3")
         terminal.waits_for(r"state +. held  for \d")
+        terminal.keys("h")
+        terminal.waits_for(r"zones that would go \(1\) (?s:.*)RRsets that would go \(2\) (?s:.*)www\.example\.org")
+        terminal.keys("Escape")
         away.rename(server.log)
         terminal.waits_for(r"state +● following")
         server.publish("new.example.org", "A", ["192.0.2.1"])
@@ -145,4 +149,5 @@ def test_poor_terminals_keep_all_meaning(server: Server, tmp_path: Path, env: di
     with console(server, tmp_path, (80, 24), **env) as terminal:
         plain = "TERM" in env
         terminal.waits_for(r"\* serving" if plain else "● serving")
-        terminal.waits_for(r"\^ 1 event refused" if plain else "▲ 1 event refused")
+        screen = terminal.waits_for(r"\^ 1 event refused" if plain else "▲ 1 event refused")
+        assert not plain or not not_in_font(screen.splitlines())
