@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the deb and the rpm from one staged tree: packaging/build.sh [DIRECTORY], by default dist/.
+# Builds the debs and the rpms from one staged tree: packaging/build.sh [DIRECTORY], by default dist/.
+# There are two of each: streamdns, and streamdns-pulsar, which has the client library of Pulsar for those who need it (a fifth of everything).
 # What is fetched is kept in build/packages (PACKAGES_CACHE names another place); where all of it is there, no network is needed.
-# The same checkout, cache and SOURCE_DATE_EPOCH give the same two files, bit for bit, in whatever directory.
+# The same checkout, cache and SOURCE_DATE_EPOCH give the same files, bit for bit, in whatever directory.
 # PACKAGES_XZ=0 to 9 says how hard to compress (7): a package that is only tried out is made sooner with 0.
 set -euo pipefail
 out=$(realpath -m "${1:-dist}")
@@ -34,9 +35,11 @@ release=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 stage=$work/stage
+pulsar_stage=$work/pulsar-stage
 home=$stage/usr/lib/streamdns
 library=$home/lib/python3.11
 site=$library/dist-packages
+pulsar_site=$pulsar_stage${site#"$stage"}
 python=$home/bin/python3.11
 share=$stage/usr/share
 tools=$cache/tools
@@ -85,29 +88,40 @@ unpack_runtime() {
 }
 
 # -- the packages of the Python index, by hash
+download_wheels() {
+    "$tools/bin/pip" download --quiet --require-hashes --no-deps --only-binary :all: --implementation cp --python-version 3.11 \
+        --platform "manylinux_2_28_$machine" --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" \
+        --dest "$1" -r "$2" || fail "cannot fetch the packages of the Python index"
+}
+
 fetch_wheels() {
-    if ! cmp -s "$locks/runtime.txt" "$wheels/runtime.txt" || ! cmp -s "$locks/source.txt" "$wheels/source.txt"; then
+    local lock fetched=yes
+    for lock in runtime source pulsar; do cmp -s "$locks/$lock.txt" "$wheels/$lock.txt" || fetched=; done
+    if [ -z "$fetched" ]; then
         say "fetching the packages of the Python index"
         rm -rf "$wheels"
         mkdir -p "$wheels" "$work/pykafka"
-        "$tools/bin/pip" download --quiet --require-hashes --no-deps --only-binary :all: --implementation cp --python-version 3.11 \
-            --platform "manylinux_2_28_$machine" --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" \
-            --dest "$wheels" -r "$locks/runtime.txt" || fail "cannot fetch the packages of the Python index"
+        download_wheels "$wheels" "$locks/runtime.txt"
+        download_wheels "$wheels/pulsar" "$locks/pulsar.txt"
         "$tools/bin/python" -c 'import pathlib, sys; sys.path.insert(0, "packaging"); import pykafka_wheel
 pykafka_wheel.build(pathlib.Path(sys.argv[1]))' "$work/pykafka" || fail "cannot build pykafka"
         mv "$work"/pykafka/*.whl "$wheels/"
-        cp "$locks/runtime.txt" "$locks/source.txt" "$wheels/"
+        cp "$locks"/{runtime,source,pulsar}.txt "$wheels/"
     fi
 }
 
 # pip says that the directory is there already, which it is.
 unpack() {
-    "$tools/bin/pip" install --quiet --no-deps --no-index --no-compile --no-cache-dir --target "$site" "$@" 2> >(grep -v "^WARNING: Target" >&2)
+    local target=$1
+    shift
+    "$tools/bin/pip" install --quiet --no-deps --no-index --no-compile --no-cache-dir --target "$target" "$@" 2> >(grep -v "^WARNING: Target" >&2)
 }
 
 install_wheels() {
     fetch_wheels
-    unpack "$wheels"/*.whl
+    unpack "$site" "$wheels"/*.whl
+    # What else it wants is in the other package, of the same version.
+    unpack "$pulsar_site" "$wheels"/pulsar/pulsar_client-*.whl
     # From a copy: what an earlier build left beside the sources must not come along.
     mkdir "$work/source"
     cp -r setup.py pyproject.toml MANIFEST.in LICENSE requirements*.txt streamdns console "$work/source/"
@@ -115,32 +129,33 @@ install_wheels() {
     # Without debugging information, which names the folder: two builds in two folders would differ.
     STREAMDNS_COMPILE=1 CFLAGS='-g0 -D_FORTIFY_SOURCE=2' LDFLAGS='-Wl,-z,relro,-z,now' \
         "$tools/bin/pip" wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir "$work/own" "$work/source"
-    unpack "$work"/own/*.whl
+    unpack "$site" "$work"/own/*.whl
 }
 
 # What nobody needs at run time: tests, sources of compiled modules, other packages' tools; and what pip writes about the installation.
 trim_wheels() {
     (
-        cd "$site"
+        cd "$1"
         rm -rf bin include share tests setuptools setuptools-*.dist-info _distutils_hack distutils-precedence.pth pkg_resources \
             pip pip-*.dist-info pykafka/cli pykafka/test* pykafka/rdkafka
         # The console shows no source code in colours; a traceback does, of Python.
-        find pygments/lexers -name '*.py' ! -name '_mapping.py' ! -name '__init__.py' ! -name 'python.py' ! -name 'special.py' -delete
+        [ ! -d pygments ] \
+            || find pygments/lexers -name '*.py' ! -name '_mapping.py' ! -name '__init__.py' ! -name 'python.py' ! -name 'special.py' -delete
         find . \( -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.hpp' -o -name '*.pyi' -o -name __pycache__ \
             -o -name tests -o -name testing \) -prune -exec rm -rf {} +
         find . \( -name direct_url.json -o -path '*.dist-info/RECORD' -o -name INSTALLER -o -name REQUESTED \) -delete
         # Says the same everywhere: some build tools write their own version into it.
         find . -name WHEEL -path '*.dist-info/*' -delete
     )
-    # pykafka takes one function of pkg_resources, which setuptools no longer has.
-    install -m644 packaging/files/pkg_resources.py "$site/"
     # Library files are no programs.
-    find "$library" -name '*.py' -exec sed -i '1{/^#!/d}' {} +
-    find "$site" -name '*.so*' -type f -exec strip --strip-unneeded {} +
+    find "$1/.." -name '*.py' -exec sed -i '1{/^#!/d}' {} +
+    find "$1" -name '*.so*' -type f -exec strip --strip-unneeded {} +
 }
 
 entry_points() {
     local command name
+    # pykafka takes one function of pkg_resources, which setuptools no longer has.
+    install -m644 packaging/files/pkg_resources.py "$site/"
     mkdir -p "$stage/usr/bin"
     for command in streamdns:streamdns.__main__ streamdns-console:streamdns_console.cli; do
         name=${command%%:*}
@@ -148,7 +163,10 @@ entry_points() {
         ln -s "../lib/streamdns/bin/$name" "$stage/usr/bin/$name"
     done
     # The service may write nowhere, so bytecode comes along; what it was made from is not looked at again.
-    "$python" -IB -W ignore -m compileall -q -j1 --invalidation-mode unchecked-hash -s "$stage" "$library"
+    local tree
+    for tree in "$stage" "$pulsar_stage"; do
+        "$python" -IB -W ignore -m compileall -q -j1 --invalidation-mode unchecked-hash -s "$tree" "$tree${library#"$stage"}"
+    done
 }
 
 # -- what is not Python
@@ -179,69 +197,92 @@ documents() {
     "${completion[@]}" fish >"$share/fish/vendor_completions.d/streamdns.fish"
     # What came from where, so that it can be told which packages have to be built again when one of these gets a fix.
     (cd "$cache/runtime" && sha256sum ./*_"$debian_arch".deb) | sed 's# \./# #' >"$share/doc/streamdns/runtime.sha256"
-    "$python" -IB packaging/licences.py "$site" "$work/runtime" LICENSE >"$share/doc/streamdns/copyright"
+    "$python" -IB packaging/licences.py LICENSE "$site" "$work/runtime" >"$share/doc/streamdns/copyright"
+    mkdir -p "$pulsar_stage/usr/share/doc/streamdns-pulsar"
+    "$python" -IB packaging/licences.py LICENSE "$pulsar_site" >"$pulsar_stage/usr/share/doc/streamdns-pulsar/copyright"
 }
 
 same_every_time() {
     find "$1" -type d ! -path "$1/etc/streamdns" -exec chmod 755 {} +
     find "$1" -type f ! -path '*/usr/lib/streamdns/bin/*' ! -path "$1/etc/*" ! -path "$1/DEBIAN/*" -exec chmod 644 {} +
-    chmod 755 "$1"/usr/lib/streamdns/bin/*
+    [ ! -d "$1/usr/lib/streamdns/bin" ] || chmod 755 "$1"/usr/lib/streamdns/bin/*
     find "$1" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +
 }
 
-# -- the two packages
+# -- the packages
 pack_deb() {
-    local tree=$work/deb file=streamdns_$version-${release}_$debian_arch.deb script
+    local tree=$work/deb script
     cp -a "$stage" "$tree"
     mkdir -p "$tree/lib/systemd" "$tree/DEBIAN"
     mv "$tree/usr/lib/systemd/system" "$tree/lib/systemd/system"
     rmdir "$tree/usr/lib/systemd"
-    install -Dm644 packaging/files/lintian-overrides "$tree/usr/share/lintian/overrides/streamdns"
-    printf 'streamdns (%s-%s) unstable; urgency=medium\n\n  * Release %s.\n\n -- streamdns contributors <streamdns@example.org>  %s\n' \
-        "$version" "$release" "$version" "$(date -Rd "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$tree/usr/share/doc/streamdns/changelog.Debian.gz"
     for script in preinst postinst prerm postrm; do
         sed "s#@VERSION@#$version-$release#g" "packaging/scripts/deb-$script" >"$tree/DEBIAN/$script"
     done
     chmod 755 "$tree"/DEBIAN/*
     echo /etc/streamdns/streamdns.conf >"$tree/DEBIAN/conffiles"
+    close_deb streamdns "$tree"
+}
+
+pack_pulsar_deb() {
+    local tree=$work/pulsar-deb
+    cp -a "$pulsar_stage" "$tree"
+    mkdir "$tree/DEBIAN"
+    close_deb streamdns-pulsar "$tree"
+}
+
+close_deb() {
+    local package=$1 tree=$2 file=$1_$version-${release}_$debian_arch.deb
+    install -Dm644 "packaging/files/$package.lintian-overrides" "$tree/usr/share/lintian/overrides/$package"
+    printf '%s (%s-%s) unstable; urgency=medium\n\n  * Release %s.\n\n -- streamdns contributors <streamdns@example.org>  %s\n' \
+        "$package" "$version" "$release" "$version" "$(date -Rd "@$SOURCE_DATE_EPOCH")" \
+        | gzip -9n >"$tree/usr/share/doc/$package/changelog.Debian.gz"
     (cd "$tree" && find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\n' | sort | xargs -d '\n' md5sum) >"$tree/DEBIAN/md5sums"
     sed "s#@VERSION@#$version-$release#; s#@ARCH@#$debian_arch#; s#@SIZE@#$(du -sk --apparent-size --exclude=DEBIAN "$tree" | cut -f1)#" \
-        packaging/files/control >"$tree/DEBIAN/control"
-    chmod 644 "$tree"/DEBIAN/{control,conffiles,md5sums}
+        "packaging/files/$package.control" >"$tree/DEBIAN/control"
+    find "$tree/DEBIAN" -type f ! -perm /100 -exec chmod 644 {} +
     same_every_time "$tree"
     dpkg-deb --root-owner-group --uniform-compression -Zxz "-z$level" --threads-max=1 --build "$tree" "$out/$file" >/dev/null
     say "$out/$file: $(stat -c %s "$out/$file") octets"
 }
 
-pack_rpm() {
-    local tree=$work/rpm file=streamdns-$version-$release.$machine.rpm
+pack_rpms() {
+    local tree=$work/rpm file
     cp -a "$stage" "$tree"
     mv "$tree/usr/share/zsh/vendor-completions" "$tree/usr/share/zsh/site-functions"
-    mkdir -p "$tree/usr/share/licenses/streamdns"
+    mkdir -p "$tree"/usr/share/licenses/streamdns{,-pulsar}
     mv "$tree/usr/share/doc/streamdns/copyright" "$tree/usr/share/licenses/streamdns/"
+    cp -a "$pulsar_stage/usr/lib" "$tree/usr/"
+    cp "$pulsar_stage/usr/share/doc/streamdns-pulsar/copyright" "$tree/usr/share/licenses/streamdns-pulsar/"
     same_every_time "$tree"
     rpmbuild -bb --quiet --nodeps --target "$machine" --define "_topdir $work/rpmbuild" --define "_rpmdir $work/rpms" \
         --define "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" --define "_binary_payload w$level.xzdio" \
         --define "our_version $version" --define "our_release $release" --define "tree $tree" --define "scripts $PWD/packaging/scripts" \
         --define "our_date $(date -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y')" packaging/files/streamdns.spec \
         >"$work/rpmbuild.log" 2>&1 || { cat "$work/rpmbuild.log" >&2; fail "rpmbuild failed"; }
-    mv "$work/rpms/$file" "$out/$file"
-    say "$out/$file: $(stat -c %s "$out/$file") octets"
+    for file in "$work"/rpms/*.rpm; do
+        mv "$file" "$out/"
+        file=$out/$(basename "$file")
+        say "$file: $(stat -c %s "$file") octets"
+    done
 }
 
 make_tools
 unpack_runtime
 install_wheels
-trim_wheels
+trim_wheels "$site"
+trim_wheels "$pulsar_site"
 entry_points
 units
 documents
 same_every_time "$stage"
+same_every_time "$pulsar_stage"
 if [ -n "${KEEP_STAGE:-}" ]; then
     rm -rf "$KEEP_STAGE"
     cp -a "$stage" "$KEEP_STAGE"
 fi
 pack_deb &
 deb=$!
-pack_rpm
+pack_pulsar_deb
+pack_rpms
 wait "$deb"

@@ -1,13 +1,14 @@
-"""Writes the copyright file of the packages on standard output: licences.py DIST-PACKAGES RUNTIME LICENSE.
+"""Writes the copyright file of a package on standard output: licences.py LICENSE DIST-PACKAGES [RUNTIME].
 
-DIST-PACKAGES holds the installed packages with their dist-info, RUNTIME the unpacked packages of Debian's Python,
-LICENSE is streamdns' own. Fails where a package comes without any word about its licence.
+DIST-PACKAGES holds the installed packages with their dist-info, RUNTIME the unpacked packages of Debian's Python where
+the package has it, LICENSE is streamdns' own. Fails where a package comes without any word about its licence.
 """
 
 from __future__ import annotations
 
 import email.parser
 import email.policy
+import itertools
 import pathlib
 import re
 import sys
@@ -51,11 +52,11 @@ def _package(info: pathlib.Path) -> str:
 
 def main(arguments: Iterable[str]) -> None:
     """Write it."""
-    site, runtime, own = map(pathlib.Path, arguments)
+    own, site, *runtimes = map(pathlib.Path, arguments)
     stanzas = [f"Format: {_FORMAT}\nUpstream-Name: streamdns",
                "Files: *\nCopyright: 2026 streamdns contributors\nLicense: MIT\n"
                + _indented(own.read_text(encoding="utf-8"))]
-    for name in ("python3.11-minimal", "libexpat1"):
+    for runtime, name in itertools.product(runtimes, ("python3.11-minimal", "libexpat1")):
         text = (runtime / "usr/share/doc" / name / "copyright").read_text(encoding="utf-8")
         stanzas.append(f"Files: usr/lib/streamdns/*\nComment: {name} of Debian\nCopyright: see below\nLicense: {name}\n"
                        + _indented(text))

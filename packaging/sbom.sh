@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Writes what a package consists of, in CycloneDX: packaging/sbom.sh [PACKAGES], by default dist/, a file beside each deb there.
+# That of streamdns-pulsar is of both packages, as they lie on a machine together.
 # Python's packages are listed by CycloneDX's own tool as the packaged Python finds them, the runtime from the package's own list of it.
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
@@ -12,14 +13,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 fail() { echo "sbom: $*" >&2; exit 1; }
-compgen -G "$packages/*.deb" >/dev/null || fail "there are no packages in $packages: make packages"
+compgen -G "$packages/streamdns_*.deb" >/dev/null || fail "there are no packages in $packages: make packages"
 if ! cmp -s "$lock" "$tools/made"; then
     /usr/bin/python3.11 -m venv --clear "$tools" >&2 || fail "Python's venv module is not there: apt install python3-venv"
     "$tools/bin/pip" install --quiet --require-hashes --only-binary :all: -r "$lock" || fail "cannot fetch the tool"
     cp "$lock" "$tools/made"
 fi
-for deb in "$packages"/*.deb; do
+for deb in "$packages"/streamdns*.deb; do
     rm -rf "$work/tree"
+    dpkg-deb -x "${deb/streamdns-pulsar_/streamdns_}" "$work/tree"
     dpkg-deb -x "$deb" "$work/tree"
     # The same package gives the same list: its time is the package's.
     epoch=$(stat -c %Y "$work/tree/usr/lib/streamdns")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -27,10 +28,24 @@ _SOURCES = ("packaging", "streamdns", "console", "examples", "setup.py", "pyproj
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """The two files of one build."""
+    """The files of one build; those of Pulsar's client are packages of their own."""
 
     deb: Path
     rpm: Path
+    pulsar_deb: Path
+    pulsar_rpm: Path
+
+    @classmethod
+    def of(cls, out: Path) -> Self:
+        """Find them in the folder where build.sh has put them, and nothing else."""
+        (deb,), (rpm,) = out.glob("streamdns_*.deb"), out.glob("streamdns-[0-9]*.rpm")
+        (pulsar_deb,), (pulsar_rpm,) = out.glob("streamdns-pulsar_*.deb"), out.glob("streamdns-pulsar-*.rpm")
+        assert len([*out.glob("*.deb"), *out.glob("*.rpm")]) == 4
+        return cls(deb, rpm, pulsar_deb, pulsar_rpm)
+
+    def all(self) -> tuple[Path, ...]:
+        """Each of them."""
+        return self.deb, self.rpm, self.pulsar_deb, self.pulsar_rpm
 
 
 def checkout(place: Path, version: str | None = None) -> Path:
@@ -67,8 +82,7 @@ def build(tree: Path, out: Path, *, quick: bool = True, without_network: bool = 
     if done.returncode != 0 and "cannot fetch" in done.stderr:
         pytest.skip(f"cannot build packages here: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
-    (deb,), (rpm,) = out.glob("*.deb"), out.glob("*.rpm")
-    return Packages(deb, rpm)
+    return Packages.of(out)
 
 
 def _in_memory() -> dict[str, str]:
@@ -90,5 +104,4 @@ def built_once(folder: Path, name: str, *, quick: bool = True, version: str | No
             made = build(checkout(folder / f"{name}.tree", version), out, quick=quick)
             (out / "built").touch()
             return made
-    (deb,), (rpm,) = out.glob("*.deb"), out.glob("*.rpm")
-    return Packages(deb, rpm)
+    return Packages.of(out)

@@ -29,6 +29,16 @@ def packages(builds: Path) -> Packages:
 @pytest.fixture(scope="session")
 def deb_tree(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the deb holds, with its control files in DEBIAN/."""
+    return _extracted(packages.deb, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def pulsar_tree(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the deb of Pulsar's client holds, with its control files in DEBIAN/."""
+    return _extracted(packages.pulsar_deb, tmp_path_factory)
+
+
+def _extracted(deb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("deb") / "tree"
-    subprocess.run(["dpkg-deb", "--raw-extract", str(packages.deb), str(tree)], check=True)
+    subprocess.run(["dpkg-deb", "--raw-extract", str(deb), str(tree)], check=True)
     return tree

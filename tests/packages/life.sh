@@ -1,5 +1,5 @@
 # The life of the deb on a bare Debian without a network: run as root by tests/packages/test_life.py, in a container.
-# /share has first.deb, second.deb (a later version), asker.py and example.org.zone. Ends with a status other than 0 at the first thing that is wrong.
+# /share has first.deb, second.deb and second-pulsar.deb (of a later version), asker.py and example.org.zone. Ends with a status other than 0 at the first thing that is wrong.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 TERM=dumb
 conf=/etc/streamdns/streamdns.conf
@@ -135,8 +135,20 @@ chgrp streamdns /etc/streamdns/two.conf
 must systemctl start streamdns@two
 curl -sf --unix-socket /run/streamdns-two/admin.sock http://localhost/health >/dev/null || fail "the second instance"
 must systemctl stop streamdns@two
-rm /etc/streamdns/two.conf
 ok "a second instance beside it"
+
+printf 'DNS_SOURCE=pulsar\nDNS_PULSAR_ADDRESS=pulsar://127.0.0.1:1\nDNS_PULSAR_TOPIC=persistent://public/default/zones\n' >>/etc/streamdns/two.conf
+if systemctl start streamdns@two 2>/dev/null; then fail "started without the client of Pulsar"; fi
+journalctl -q --no-pager -u streamdns@two | grep -q 'the package streamdns-pulsar' || fail "no sentence about the client of Pulsar"
+must apt-get -qq install -y /tmp/second-pulsar.deb
+systemctl reset-failed streamdns@two
+must systemctl start streamdns@two
+until_true 'journalctl -q --no-pager -u streamdns@two | grep -q "127.0.0.1:1.*connection refused"'
+must systemctl stop streamdns@two
+must apt-get -qq purge -y streamdns-pulsar
+rm /etc/streamdns/two.conf
+answers || fail "no answer after streamdns-pulsar was removed"
+ok "the client of Pulsar comes as a package of its own, and works as the service"
 
 must apt-get -qq remove -y streamdns
 [ -e /var/lib/streamdns/log.jsonl ] || fail "remove took the data"

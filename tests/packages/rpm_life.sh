@@ -1,6 +1,6 @@
 # The life of the rpm, by rpm and by dnf, on a bare Debian's programs with an empty database of rpm: run as root by
 # tests/packages/test_life.py in namespaces of its own. rpm_life.sh TREE FOLDER LATER: FOLDER has first.rpm, second.rpm
-# (the later version), base.rpm, which says what the tree provides, and repository/.
+# and second-pulsar.rpm (the later version), base.rpm, which says what the tree provides, and repository/.
 set -eu
 export LC_ALL=C.UTF-8 TERM=dumb
 tree=$1 folder=$2 later=$3
@@ -57,6 +57,13 @@ in_root streamdns version | grep -q "$later" || fail "the old version is there"
 if $rpm -U "$folder/first.rpm" >"$folder/out" 2>&1; then fail "went back"; fi
 grep -q 'newer than' "$folder/out" || { cat "$folder/out"; fail "another reason"; }
 ok "upgraded with changed settings, and no way back"
+
+must $rpm -U "$folder/second-pulsar.rpm"
+must $rpm -V streamdns streamdns-pulsar
+in_root /usr/lib/streamdns/bin/python3.11 -IB -c 'import pulsar' || fail "the client of Pulsar"
+if $rpm -e streamdns >"$folder/out" 2>&1; then fail "erased although streamdns-pulsar needs it"; fi
+must $rpm -e streamdns-pulsar
+ok "the client of Pulsar is a package of its own"
 
 must $rpm -e streamdns
 [ -e "$conf.rpmsave" ] || fail "the changed settings are gone"

@@ -1,4 +1,4 @@
-"""The deb and the rpm as files: how large, the same from any folder, and what lintian and rpmlint find in them."""
+"""The debs and the rpms as files: how large, the same from any folder, and what lintian and rpmlint find in them."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ def run(*command: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
                           stdin=subprocess.DEVNULL, env=os.environ | {"LC_ALL": "C.UTF-8"} | env)
 
 
-def test_both_packages_are_small(packages: Packages, say: Callable[[str], None]) -> None:
+def test_the_packages_are_small(packages: Packages, say: Callable[[str], None]) -> None:
     """At most 25 MB each, so that they can be carried to machines without a network."""
-    sizes = {path.name: path.stat().st_size for path in (packages.deb, packages.rpm)}
+    sizes = {path.name: path.stat().st_size for path in packages.all()}
     say(", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()))
     assert max(sizes.values()) <= _MOST_BYTES, sizes
 
 
 def test_two_folders_give_the_same_packages_and_no_network_is_needed(tmp_path: Path, packages: Packages) -> None:
-    """Both files are the same, bit for bit; the cache was filled by the build before."""
+    """All files are the same, bit for bit; the cache was filled by the build before."""
     trees = [checkout(tmp_path / name / "tree") for name in ("a", "longer-name")]
     built = [build(tree, tree.with_name("out"), without_network=True) for tree in trees]
     assert built[0].deb.name == packages.deb.name
     assert packages.deb.name.startswith(f"streamdns_{streamdns.__version__}-1_")
-    assert filecmp.cmp(built[0].deb, built[1].deb, shallow=False)
-    assert filecmp.cmp(built[0].rpm, built[1].rpm, shallow=False)
+    for one, two in zip(built[0].all(), built[1].all(), strict=True):
+        assert filecmp.cmp(one, two, shallow=False), one.name
 
 
 def test_lintian_finds_no_error(packages: Packages) -> None:
-    """Debian's checks, without those that packaging/files/lintian-overrides has reasons against."""
+    """Debian's checks, without those that packaging/files/*.lintian-overrides have reasons against."""
     require_tools("lintian")
-    done = run("lintian", "--fail-on", "error", "--allow-root", packages.deb)
+    done = run("lintian", "--fail-on", "error", "--allow-root", packages.deb, packages.pulsar_deb)
     assert done.returncode == 0, done.stdout
     assert "unused-override" not in done.stdout
 
@@ -57,7 +57,7 @@ def test_lintian_finds_no_error(packages: Packages) -> None:
 def test_rpmlint_finds_nothing(packages: Packages) -> None:
     """Without what packaging/rpmlintrc has reasons against."""
     require_tools("rpmlint")
-    done = run("rpmlint", "-r", ROOT / "packaging" / "rpmlintrc", packages.rpm)
+    done = run("rpmlint", "-r", ROOT / "packaging" / "rpmlintrc", packages.rpm, packages.pulsar_rpm)
     assert done.returncode == 0, done.stdout
     assert re.search(r"\b0 errors, 0 warnings", done.stdout), done.stdout
 
@@ -68,34 +68,77 @@ def compiled(tree: Path) -> list[Path]:
             and (path.name == "python3.11" or ".so" in path.suffixes)]
 
 
-def test_the_deb_needs_what_its_programs_and_libraries_need(deb_tree: Path, tmp_path: Path) -> None:
-    """Depends: is what dpkg-shlibdeps finds, no more and no less."""
+@pytest.mark.parametrize("tree", ["deb_tree", "pulsar_tree"])
+def test_a_deb_needs_what_its_programs_and_libraries_need(
+    tree: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Depends: is what dpkg-shlibdeps finds, no more and no less; and Pulsar's client is for this very version."""
     require_tools("dpkg-shlibdeps")
+    unpacked: Path = request.getfixturevalue(tree)
     (tmp_path / "debian").mkdir()
     (tmp_path / "debian" / "control").write_text("Source: streamdns\n\nPackage: streamdns\nArchitecture: any\n")
     # It comes along.
     (tmp_path / "debian" / "shlibs.local").write_text("libexpat 1\n")
     done = subprocess.run(
-        ["dpkg-shlibdeps", "-O", "--ignore-missing-info", *map(str, compiled(deb_tree))], cwd=tmp_path,
+        ["dpkg-shlibdeps", "-O", "--ignore-missing-info", *map(str, compiled(unpacked))], cwd=tmp_path,
         capture_output=True, text=True, check=True,
     )
-    found = done.stdout.strip().removeprefix("shlibs:Depends=")
-    declared = re.search(r"(?m)^Depends: (.*)$", (deb_tree / "DEBIAN" / "control").read_text())
+    found = set(done.stdout.strip().removeprefix("shlibs:Depends=").split(", "))
+    if tree == "pulsar_tree":
+        found.add(f"streamdns (= {streamdns.__version__}-1)")
+    declared = re.search(r"(?m)^Depends: (.*)$", (unpacked / "DEBIAN" / "control").read_text())
     assert declared is not None
-    assert set(declared[1].split(", ")) == set(found.split(", "))
+    assert set(declared[1].split(", ")) == found
+
+
+def libraries_that_are_needed(tree: Path) -> set[str]:
+    """What elfdeps finds, but for the libraries that come along."""
+    finder = "/usr/lib/rpm/elfdeps"
+    require_tools("rpm", finder)
+    names = "".join(f"{path}\n" for path in compiled(tree))
+    done = subprocess.run([finder, "--requires"], input=names, capture_output=True, text=True, check=True)
+    return {line for line in done.stdout.splitlines() if not _PRIVATE.match(line)}
 
 
 def test_the_rpm_needs_what_its_programs_and_libraries_need(packages: Packages, deb_tree: Path) -> None:
-    """The libraries among its Requires are what elfdeps finds, but for those that come along."""
-    finder = "/usr/lib/rpm/elfdeps"
-    require_tools("rpm", finder)
-    names = "".join(f"{path}\n" for path in compiled(deb_tree))
-    done = subprocess.run([finder, "--requires"], input=names, capture_output=True, text=True, check=True)
-    found = {line for line in done.stdout.splitlines() if not _PRIVATE.match(line)}
+    """The libraries among its Requires are what elfdeps finds."""
+    found = libraries_that_are_needed(deb_tree)
     declared = run("rpm", "-qp", "--requires", packages.rpm).stdout.splitlines()
     assert {line for line in declared if ".so" in line} == found
     others = {line.split()[0] for line in declared if ".so" not in line and not line.startswith("rpmlib(")}
     assert others == {"/bin/sh", "/usr/sbin/useradd", "systemd", "config(streamdns)"}
+
+
+def test_the_rpm_of_pulsars_client_needs_what_it_needs(packages: Packages, pulsar_tree: Path) -> None:
+    """The libraries that elfdeps finds, and streamdns of the very same version."""
+    found = libraries_that_are_needed(pulsar_tree)
+    declared = run("rpm", "-qp", "--requires", packages.pulsar_rpm).stdout.splitlines()
+    assert {line for line in declared if ".so" in line} == found
+    others = [line for line in declared if ".so" not in line and not line.startswith("rpmlib(")]
+    assert others == [f"streamdns = {streamdns.__version__}-1"]
+
+
+def test_pulsars_client_is_in_its_own_packages_alone(packages: Packages, deb_tree: Path, pulsar_tree: Path) -> None:
+    """No file is in two packages, the rpm of the client has what the deb has, and it runs beside streamdns."""
+    site = Path("usr/lib/streamdns/lib/python3.11/dist-packages")
+    own, pulsars = ({str(path.relative_to(tree)) for path in tree.rglob("*")
+                     if path.is_file() and "DEBIAN" not in path.parts} for tree in (deb_tree, pulsar_tree))
+    assert not own & pulsars
+    listed = {path: {line.lstrip("/") for line in run("rpm", "-qlp", path).stdout.splitlines()}
+              for path in (packages.rpm, packages.pulsar_rpm)}
+    assert {path for path in pulsars if path.startswith(str(site))} <= listed[packages.pulsar_rpm]
+    assert not any(path.startswith((f"{site}/pulsar", f"{site}/_pulsar")) for path in listed[packages.rpm])
+    python = deb_tree / "usr" / "lib" / "streamdns" / "bin" / "python3.11"
+    beside = f"import sys; sys.path.append({str(pulsar_tree / site)!r})"
+    code = f"{beside}; import pulsar, certifi; print(pulsar.__version__)"
+    done = run(python, "-IB", "-c", code)
+    pinned = (ROOT / "requirements-pulsar.txt").read_text().splitlines()
+    assert f"pulsar-client=={done.stdout.strip()}" in pinned, done.stderr
+    # What else it wants comes with streamdns, so both mean the same.
+    runtime = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-console.txt").read_text()
+    assert {line for line in pinned if not line.startswith("pulsar-client==")} <= set(runtime.splitlines())
+    licences = (pulsar_tree / "usr" / "share" / "doc" / "streamdns-pulsar" / "copyright").read_text()
+    assert f"Comment: pulsar-client {done.stdout.strip()}\n" in licences
 
 
 def test_the_units_are_valid_and_leave_little_open(deb_tree: Path, tmp_path: Path) -> None:

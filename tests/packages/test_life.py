@@ -36,6 +36,7 @@ def test_the_life_of_the_deb(
     share.mkdir()
     shutil.copy(packages.deb, share / "first.deb")
     shutil.copy(later.deb, share / "second.deb")
+    shutil.copy(later.pulsar_deb, share / "second-pulsar.deb")
     for path in (Path(__file__).with_name("asker.py"), ROOT / "examples" / "example.org.zone"):
         shutil.copy(path, share)
     text = Path(__file__).with_name("life.sh").read_text()
@@ -93,6 +94,7 @@ def test_the_life_of_the_rpm(packages: Packages, later: Packages, tmp_path: Path
     tree = debian_tree()
     shutil.copy(packages.rpm, tmp_path / "first.rpm")
     shutil.copy(later.rpm, tmp_path / "second.rpm")
+    shutil.copy(later.pulsar_rpm, tmp_path / "second-pulsar.rpm")
     shutil.copy(base_of(tree, tmp_path), tmp_path / "base.rpm")
     done = subprocess.run(
         ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash",

@@ -83,6 +83,6 @@ def check_installation(config: PulsarConfig) -> None:
     try:
         importlib.import_module("pulsar")
     except ImportError as error:
-        needed = "DNS_SOURCE=pulsar needs pulsar-client (pip install 'streamdns[pulsar]')"
-        raise ConfigError([f"{needed}: {error}"]) from error
+        where = "the package streamdns-pulsar, or pip install 'streamdns[pulsar]'"
+        raise ConfigError([f"DNS_SOURCE=pulsar needs pulsar-client ({where}): {error}"]) from error
     check_files(config if config.tls else config.for_admin())
