@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import dns.edns
 import dns.message
 import dns.rcode
+from siphashc import siphash
 
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
@@ -28,7 +29,8 @@ QUESTION = b"\3www\7example\0\0\1\0\1"
 #: NSID, COOKIE, keepalive, and the errors that we may have to tell.
 KNOWN = (3, 10, 11, 15)
 _view = Memory("example. 300 SOA ns. host. 1 2 3 4 5\nwww.example. 300 A 192.0.2.1\n")
-_cookies = Cookies(bytes(range(16)), lambda: NOW_S)
+_SECRET = bytes(range(16))
+_cookies = Cookies(_SECRET, lambda: NOW_S)
 _others = Cookies(bytes(range(1, 17)), lambda: NOW_S)
 _answerer = Answerer(Policy(instance_id=b"an instance", version=b"v"), cookies=_cookies)
 _answerer.client = lambda slot: ADDRESS
@@ -98,13 +100,18 @@ def check(data: bytes, *, whole: bool) -> None:
 
 
 def _cookie(sent: bytes, back: bytes) -> None:
-    """RFC 9018: our cookie for this client and this address, and never one that somebody else put together."""
+    """RFC 9018: our cookie for this client and this address, and never one that somebody else put together.
+
+    The fuzzer sees what is compared, so it may learn a hash: then other reserved octets, which the hash is of, are good
+    and come back, as they have to (§4.2).
+    """
     assert back[:8] == sent[:8], "another client's cookie"
     assert len(back) == 24
     made = int.from_bytes(back[12:16], "big")
     assert NOW_S - 1800 <= made <= NOW_S + 300, "a cookie of another time"
-    again = Cookies(bytes(range(16)), lambda: float(made)).answer(back[:8], ADDRESS)
-    assert again == back, "a cookie that we did not make"
+    assert back[8] == 1
+    assert back == sent or back[9:12] == bytes(3), "reserved octets that nobody sent"
+    assert back[16:] == siphash(_SECRET, back[:16] + ADDRESS).to_bytes(8, "little"), "a cookie that we did not make"
 
 
 def _parsed(options: bytes) -> dict[int, bytes] | None:
