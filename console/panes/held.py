@@ -19,7 +19,7 @@ from ..model import Meaning, Role, Snapshot
 from ..signs import sign
 from ..unicode_names import shown_name
 from ..widgets.canvas import Canvas
-from ..widgets.columns import Column, figure
+from ..widgets.columns import Column, figure, producer
 from ..widgets.rows import Rows
 from .overview import Title
 from .pane import MOST_GATHERED, Host, Key, Pane, counted
@@ -106,13 +106,7 @@ class Held(Pane):
                 ),
                 Column(title="type", cell=lambda row: row.type, width=7, order=lambda row: row.type),
                 Column(title="records", cell=lambda row: "  ".join(map(printable, row.records)), weight=4, least=20),
-                Column(
-                    title="by",
-                    cell=lambda row: printable(row.producer or ""),
-                    width=10,
-                    optional=1,
-                    order=lambda row: row.producer or "",
-                ),
+                producer(optional=1),
             ],
             key=lambda row: (row.name, row.type),
             nothing="asking …",

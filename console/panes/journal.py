@@ -17,7 +17,7 @@ from .. import format as fmt
 from ..changes import before_after
 from ..lines import Line, place, printable
 from ..model import Snapshot
-from ..widgets.columns import Column
+from ..widgets.columns import Column, producer
 from ..widgets.rows import Rows
 from .pane import MOST_GATHERED, Host, Key, Pane
 
@@ -59,13 +59,7 @@ class Journal(Pane):
                 ),
                 Column(title="type", cell=lambda row: row.type, width=6, order=lambda row: row.type),
                 Column(title="before → after", cell=self._change, weight=3, least=22),
-                Column(
-                    title="by",
-                    cell=lambda row: printable(row.producer or ""),
-                    width=10,
-                    optional=1,
-                    order=lambda row: row.producer or "",
-                ),
+                producer(optional=1),
                 Column(
                     title="took",
                     cell=_took,

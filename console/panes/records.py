@@ -18,7 +18,7 @@ from ..model import Meaning, Snapshot
 from ..paging import PagedRows
 from ..signs import sign
 from ..unicode_names import shown_name
-from ..widgets.columns import Column, figure
+from ..widgets.columns import Column, figure, producer
 from ..widgets.rows import Rows
 from .pane import Host, Key, Pane
 
@@ -60,13 +60,7 @@ class Records(Pane):
                 Column(title="type", cell=lambda row: row.type, width=7, order=lambda row: row.type),
                 Column(title="records", cell=_contents, weight=4, least=20, order=lambda row: row.records),
                 Column(title="notes", cell=self._notes, width=10, optional=1, order=_notes_order),
-                Column(
-                    title="by",
-                    cell=lambda row: printable(row.producer or ""),
-                    width=10,
-                    optional=4,
-                    order=lambda row: row.producer or "",
-                ),
+                producer(optional=4),
                 Column(
                     title="origin",
                     cell=lambda row: origin(row, short=True),

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from .. import format as fmt
-from ..lines import Line, Span, fit, shorten, width_of
+from ..lines import Line, Span, fit, printable, shorten, width_of
 
-R = TypeVar("R")
 GAP: Final = 2
+R = TypeVar("R")
+
+
+class Produced(Protocol):
+    """A row of which it is known who wrote it, or not."""
+
+    @property
+    def producer(self) -> str | None:
+        """The producer's name."""
+
+
+P = TypeVar("P", bound=Produced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +55,15 @@ def figure(
     return Column(
         title=title, cell=lambda row: shown(value(row)), width=width, right=True, optional=optional, order=order
     )
+
+
+def producer(*, optional: int) -> Column[P]:
+    """The column that says who wrote a record."""
+
+    def name(row: P) -> str:
+        return row.producer or ""
+
+    return Column(title="by", cell=lambda row: printable(name(row)), width=10, optional=optional, order=name)
 
 
 def layout(columns: Sequence[Column[Any]], width: int) -> list[tuple[Column[Any], int]]:
