@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import sys
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 
 def _open_missing() -> None:
@@ -35,8 +37,8 @@ def _patch() -> None:
     monkey.patch_all()
 
 
-def main() -> int:
-    """Run the command line; only `run` needs gevent, and patches the standard library before it imports anything."""
+def run() -> int:
+    """Run the command line, and give its exit code; only `run` needs gevent, and patches before it imports anything."""
     _open_missing()
     if "run" in sys.argv[1:]:
         # First of all: until then SIGHUP would end the process.
@@ -50,5 +52,22 @@ def main() -> int:
     return cli.main(sys.argv[1:], before_run=_patch)
 
 
+def main() -> NoReturn:
+    """Run the command line and end the process.
+
+    The interpreter is not taken down: threads of client libraries that came back from C++ meanwhile would be ended in
+    the midst of it, and C++ answers that with an abort of the whole process, after all work was done well.
+    """
+    try:
+        code = run()
+    except SystemExit as asked:  # by argparse, which has said why
+        code = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+    atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing ends its processes
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -48,6 +48,8 @@ def one(name: str, folder: pathlib.Path, *, runs: int, seconds: float, seed: int
         done = subprocess.run(
             [*command, str(folder / name), f"--runs={runs}", f"--seconds={seconds}", f"--seed={seed}"],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False,
+            # A seed stands for the same inputs also where they come from sets.
+            env=os.environ | {"PYTHONHASHSEED": str(seed % (1 << 32))},
         )
     took_s = time.monotonic() - began
     text = log.read_text(encoding="utf-8", errors="replace")

@@ -1,7 +1,8 @@
 """Keeps count of the threads that are inside Pulsar's library, and lets the process end only when none is.
 
 A thread that comes back from C++ after the interpreter has ended is ended by it, in the middle of C++ code that forbids
-that: the process would abort though it was told to stop.
+that: the process would abort though it was told to stop. `streamdns` itself does not take its interpreter down
+(__main__.py); this is for other programs that read with this source.
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ class PulsarSource:
         thread, self._thread = self._thread, None
         wake, self._wake = self._wake, None
         if thread is not None:
-            thread.close(lambda: close_client(client))
+            thread.close(lambda: inside(close_client, client))
         if wake is not None:
             gevent.spawn(_release, self._pools, wake)
         self._ready.set()

@@ -197,8 +197,8 @@ def test_effective_settings_hide_secrets(run: Commands) -> None:
 def test_light_commands_load_neither_gevent_nor_lmdb(command: str) -> None:
     code = (
         f"import sys, contextlib; sys.argv = ['streamdns', *{command.split()!r}]\n"
-        "from streamdns.__main__ import main\n"
-        "with contextlib.suppress(SystemExit): main()\n"
+        "from streamdns.__main__ import run\n"
+        "with contextlib.suppress(SystemExit): run()\n"
         "print('loaded:', *sorted({name.split('.')[0] for name in sys.modules} & {'gevent', 'lmdb', 'dns'}))"
     )
     done = subprocess.run(
