@@ -144,7 +144,7 @@ def next_message(reader: pulsar.Reader, timeout_s: float) -> pulsar.Message | No
     """Give the next message; None where there is none, after asking the broker for the end of the partition."""
     if not reader.has_message_available():
         return None
-    return reader.read_next(timeout_millis=int(timeout_s * 1000))
+    return direct(reader).read_next(int(timeout_s * 1000))
 
 
 def first_at(client: pulsar.Client, topic: str, start: pulsar.MessageId, *, timeout_s: float) -> pulsar.Message | None:

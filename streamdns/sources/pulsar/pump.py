@@ -12,7 +12,9 @@ from _thread import LockType
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from itertools import count
+from operator import methodcaller
+from typing import Final, NamedTuple
 
 import pulsar
 from gevent.monkey import get_original
@@ -20,6 +22,7 @@ from gevent.monkey import get_original
 from streamdns.errors import LogReplaced, ReadAnew, SourceError
 from streamdns.events.batch import Partition, Record
 from streamdns.events.message_id import ledger_of, resume_at, unpack
+from streamdns.sources.pulsar.burst import burst, runs_of
 from streamdns.sources.pulsar.client import (
     EARLIEST,
     LATEST,
@@ -42,6 +45,10 @@ _KEPT_BYTES: Final = 4096
 #: How long a read waits where messages come, and where none came: the second is also how soon a question is answered.
 _MORE_MS: Final = 1
 _IDLE_MS: Final = 20
+_keys_of: Final = methodcaller("partition_key")
+_data_of: Final = methodcaller("data")
+_time_of: Final = methodcaller("event_timestamp")
+_new_record: Final = tuple.__new__  # Half the time of the class's own __new__.
 #: A question waits so long for the end of the partition to come by itself.
 _TAIL_S: Final = 0.05
 #: Of all pumps one at a time makes records: the event loop then waits for one thread, and not for one after the other.
@@ -104,7 +111,7 @@ class Pump:
             self._credits.put(None)
         self._questions: deque[Question] = deque()
         self._reader: pulsar.Reader | None = None
-        self._waiting: tuple[pulsar.Message, int] | None = None
+        self._waiting: list[pulsar.Message] = []
         self._anchored = True
         self._closed = False
         self._position = task.start  # Behind the last message; all that come have a higher one.
@@ -164,9 +171,7 @@ class Pump:
                 message = next_message(reader, task.timeout_s)
                 if message is None:
                     break
-                place = place_of(message)
-                if place >= self._position:
-                    self._take(reader, message, place, fingerprint)
+                self._take(reader, [message], fingerprint)
         finally:
             self._reader = None
             reader.close()
@@ -196,7 +201,7 @@ class Pump:
             reader.close()
             raise cut(task.partition, position, first)
         # Just filled: compaction keeps what retention has taken already, and what comes now is new.
-        self._waiting = None if first is None else (first, place_of(first))
+        self._waiting = [] if first is None else [first]
         self._anchored = False
         return reader
 
@@ -206,21 +211,23 @@ class Pump:
         plain = direct(reader)
         while not self._closed:
             self._answer(reader, hurry=False)
-            found, self._waiting = self._waiting, None
+            begun, self._waiting = self._waiting, []
             try:
-                if found is None:
-                    found = following(plain, self._position, wait_ms)
+                if not begun:
+                    begun = [plain.read_next(wait_ms)]
             except pulsar.Timeout:
                 wait_ms = _IDLE_MS
                 if told != self._position and self._is_at_end(reader):
                     told = self._position
                     self._send([], at_end=True)
                 continue
-            message, place = found
+            place = place_of(begun[0])
+            if place < self._position:
+                continue  # The library has connected anew, and begins with the last one once more.
             if self._position and self._anchored and ledger_of(place) != ledger_of(self._position):
                 self._expect_last()
             self._anchored = True
-            self._take(reader, message, place, None)
+            self._take(reader, begun, None)
             wait_ms = _MORE_MS
 
     def _is_at_end(self, reader: pulsar.Reader) -> bool:
@@ -237,51 +244,58 @@ class Pump:
         """
         check_place(self._client, self._task.partition, self._task.topic, self._position, self._task.timeout_s)
 
-    def _take(
-        self, reader: pulsar.Reader, message: pulsar.Message, place: int, fingerprint: Fingerprint | None
-    ) -> None:
-        """Deliver a message and those that are there already, as one chunk; one of another ledger waits."""
+    def _take(self, reader: pulsar.Reader, begun: list[pulsar.Message], fingerprint: Fingerprint | None) -> None:
+        """Deliver messages and those that are there already, as one chunk; what is of another ledger waits."""
         records: list[Record] = []
-        size = fillers = without_key = 0
-        topic, number = self._task.partition
-        plain = direct(reader)
+        fillers = without_key = 0
         with _turn:
-            for left in range(_CHUNK_MESSAGES - 1, -1, -1):
-                key, value = key_of(message), message.data()
-                if key:
-                    timestamp = message.event_timestamp() or message.publish_timestamp()
-                    records.append(Record(topic, number, place, timestamp, key.encode(), value or None))
-                    size += len(value)
-                elif key is None:
-                    records.append(self._without_text(message, place, value))
-                elif value:
-                    without_key += 1
-                else:
-                    fillers += 1
-                self._position = place + 1
-                last = message
-                if not left or size >= _CHUNK_BYTES or self._closed:
+            messages, lengths = burst(direct(reader), begun, most=_CHUNK_MESSAGES, most_bytes=_CHUNK_BYTES)
+            last: pulsar.Message | None = None
+            for begin, end, place in runs_of(messages):
+                # What was read already comes again where the library has connected anew.
+                again = max(0, self._position - place)
+                begin, place = begin + again, place + again
+                if begin >= end:
+                    continue
+                if fingerprint is not None:
+                    fingerprint.add(place, lengths[begin:end])
+                elif last is not None and ledger_of(place) != ledger_of(self._position):
+                    self._waiting = messages[begin:]
                     break
-                try:
-                    message, following_place = following(plain, place + 1, _MORE_MS)
-                except pulsar.Timeout:
-                    break
-                if fingerprint is None and ledger_of(following_place) != ledger_of(place):
-                    self._waiting = message, following_place
-                    break
-                place = following_place
+                empty = self._make(records, messages[begin:end], place)
+                fillers += empty[0]
+                without_key += empty[1]
+                self._position, last = place + end - begin, messages[end - 1]
+            if last is None:
+                return
             self._published_ms = last.publish_timestamp()
-            if fingerprint is not None:
-                fingerprint.add([record.position for record in records])
         self._wait_for_credit(reader)
         if not self._closed:
-            self._send(records, size=size, fillers=fillers, without_key=without_key)
+            self._send(records, size=sum(lengths), fillers=fillers, without_key=without_key)
 
-    def _without_text(self, message: pulsar.Message, place: int, value: bytes) -> Record:
-        """Give the record of a message whose key is no text, which is no event."""
+    def _make(self, records: list[Record], messages: list[pulsar.Message], place: int) -> tuple[int, int]:
+        """Make the records of messages that follow one another; gives how many are fillers, and have no key."""
         topic, number = self._task.partition
-        timestamp = message.event_timestamp() or message.publish_timestamp()
-        return Record(topic, number, place, timestamp, None, value[:_KEPT_BYTES], "the key is not UTF-8")
+        fillers = without_key = 0
+        try:
+            keys: list[str | None] = list(map(_keys_of, messages))
+        except UnicodeDecodeError:
+            keys = list(map(key_of, messages))
+        found = zip(count(place), keys, map(_data_of, messages), map(_time_of, messages), messages, strict=False)
+        for at, key, value, timestamp, message in found:
+            if key:
+                records.append(_new_record(Record, (
+                    topic, number, at, timestamp or message.publish_timestamp(), key.encode(), value or None, None,
+                    "entry",
+                )))
+            elif key is None:
+                records.append(Record(topic, number, at, timestamp or message.publish_timestamp(), None,
+                                      value[:_KEPT_BYTES], "the key is not UTF-8"))
+            elif value:
+                without_key += 1
+            else:
+                fillers += 1
+        return fillers, without_key
 
     def _wait_for_credit(self, reader: pulsar.Reader) -> None:
         while not self._closed:
@@ -314,19 +328,6 @@ class Pump:
             self._task.partition, records, self._position, self._whole, at_end, size, self._published_ms, fillers,
             without_key, failure, answered,
         ))
-
-
-def following(reader: Any, position: int, timeout_ms: int) -> tuple[pulsar.Message, int]:
-    """Give the next message at a position or behind it, and where it is; `reader` is one of direct().
-
-    Raises pulsar.Timeout. A reader that includes its first message repeats the last one when the library has connected
-    anew.
-    """
-    while True:
-        message = reader.read_next(timeout_ms)
-        place = place_of(message)
-        if place >= position:
-            return message, place
 
 
 def check_place(client: pulsar.Client, partition: Partition, topic: str, position: int, timeout_s: float) -> None:
