@@ -35,6 +35,7 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
     """Print the notes; raises ConfigError with all problems of the settings and of what they name."""
     problems: list[str] = []
     notes: list[str] = []
+    unwise: list[str] = []
     try:
         settings = load()
     except ConfigError as err:
@@ -45,16 +46,16 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
     _check_names(settings, problems)
     holder = _check_view(settings.pathdb, problems, notes)
     if settings.source == "kafka":
-        _check_kafka(settings, problems, notes)
+        unwise = _check_kafka(settings, problems, notes)
     elif settings.source == "pulsar":
-        _check_pulsar(settings, problems, notes)
+        unwise = _check_pulsar(settings, problems, notes)
     else:
         _check_log(settings.file_log, problems, notes)
     if not args.no_bind:
         _check_listeners(settings, problems, notes, held=holder is not None)
     _check_admin(settings, problems, notes)
     _check_open_files(settings, notes)
-    warnings = [*settings.warnings, *open_resolver(settings, gateways())]
+    warnings = [*settings.warnings, *open_resolver(settings, gateways()), *unwise]
     if args.json:
         print_json({"problems": problems, "warnings": warnings, "notes": notes, "view_held_by": holder})
         return 78 if problems else 0
@@ -142,8 +143,11 @@ def _check_log(path: str, problems: list[str], notes: list[str]) -> None:
             problems.append(f"DNS_FILE_LOG={path}: this user may not read {file}")
 
 
-def _check_kafka(settings: Settings, problems: list[str], notes: list[str]) -> None:
-    """Check certificate files, and ask the brokers for a moment; brokers that are away are a note and no problem."""
+def _check_kafka(settings: Settings, problems: list[str], notes: list[str]) -> list[str]:
+    """Check certificate files, and ask the brokers for a moment; gives what is unwise about the topics.
+
+    Brokers that are away are a note and no problem.
+    """
     from streamdns.sources.kafka.config import from_settings
     from streamdns.sources.kafka.source import reachable
     from streamdns.sources.tls import check_files
@@ -153,12 +157,15 @@ def _check_kafka(settings: Settings, problems: list[str], notes: list[str]) -> N
         check_files(config)
     except ConfigError as err:
         problems += err.problems
-        return
-    _reach(lambda: reachable(config, within_s=_BROKERS_S), notes)
+        return []
+    return _reach(lambda: reachable(config, within_s=_BROKERS_S), notes)
 
 
-def _check_pulsar(settings: Settings, problems: list[str], notes: list[str]) -> None:
-    """Check the library and the certificate files, and ask for the topic; what is away is a note and no problem."""
+def _check_pulsar(settings: Settings, problems: list[str], notes: list[str]) -> list[str]:
+    """Check the library and the certificate files, and ask for the topic; gives what is unwise about it.
+
+    What is away is a note and no problem.
+    """
     from streamdns.sources.pulsar.config import check_installation, from_settings
 
     config = from_settings(settings)
@@ -166,19 +173,20 @@ def _check_pulsar(settings: Settings, problems: list[str], notes: list[str]) -> 
         check_installation(config)
     except ConfigError as err:
         problems += err.problems
-        return
+        return []
     if not config.url or not config.topic:
-        return
+        return []
     from streamdns.sources.pulsar.source import reachable
 
-    _reach(lambda: reachable(config, within_s=_BROKERS_S), notes)
+    return _reach(lambda: reachable(config, within_s=_BROKERS_S), notes)
 
 
-def _reach(reach: Callable[[], None], notes: list[str]) -> None:
+def _reach(reach: Callable[[], list[str]], notes: list[str]) -> list[str]:
     try:
-        reach()
+        return reach()
     except SourceError as err:
         notes.append(f"the log cannot be read now: {err}; the server tries again")
+        return []
 
 
 def _check_listeners(settings: Settings, problems: list[str], notes: list[str], *, held: bool) -> None:

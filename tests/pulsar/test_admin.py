@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -16,7 +17,7 @@ from streamdns.sources.pulsar.admin import policies_of
 from streamdns.sources.pulsar.config import PulsarConfig
 from streamdns.sources.pulsar.source import WHOLE, PulsarSource
 from streamdns.sources.pulsar.token import Token
-from tests.harness import wait_until
+from tests.harness import Server, wait_until
 from tests.harness.kafka_topics import DEADLINE_S, Event, Seen, read_to_end, read_until
 from tests.harness.pulsar import ANYBODY, Broker, ClosedBroker, missing, token
 from tests.harness.pulsar_topics import Topic
@@ -125,6 +126,23 @@ def test_reading_goes_on_where_it_does_not_tell(broker: Broker, changes: dict[st
         assert source.details()["entries_behind"] == 0
     finally:
         source.close()
+
+
+def test_check_says_what_is_unwise(broker: Broker, serve: Callable[..., Server]) -> None:
+    """Before the start, with figures; what the admin API does not tell is no reason to say that the log is away."""
+    namespace = broker.namespace("day", retention=(1440, -1))
+    topic = Topic(broker, namespace=namespace, partitions=2)
+    server = serve(start=False, **topic.settings(DNS_PULSAR_ADMIN_ADDRESS=broker.admin_url))
+    found = json.loads(server.command("check", "--json").stdout)
+    assert found["problems"] == []
+    assert not [each for each in found["notes"] if "cannot be read" in each]
+    assert [each for each in found["warnings"] if "retention is 1440 minutes (1 days)" in each]
+    assert [each for each in found["warnings"] if "no compaction threshold is set" in each]
+    server = serve(start=False, **topic.settings(DNS_PULSAR_ADMIN_ADDRESS="http://127.0.0.1:1"))
+    done = server.command("check")
+    assert done.returncode == 0, done.stderr
+    assert "warning: the admin API of Pulsar at http://127.0.0.1:1: connection refused" in done.stderr
+    assert "cannot be read" not in done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -57,14 +57,36 @@ def preload(config: KafkaConfig) -> None:
             pass
 
 
-def reachable(config: KafkaConfig, *, within_s: float) -> None:
-    """Ask the brokers for our topics, once; raises SourceError where they cannot be read now."""
+def reachable(config: KafkaConfig, *, within_s: float) -> list[str]:
+    """Ask the brokers for our topics, once, and say what is unwise about them.
+
+    Raises SourceError where they cannot be read now.
+    """
     cluster = Cluster(config)
     try:
         with gevent.Timeout(within_s, SourceError(f"no broker answers within {within_s:g} s")):
             _identify(config.topics, cluster.look())
+            return _check_topics(config, cluster)[1]
     finally:
         cluster.close()
+
+
+def _check_topics(config: KafkaConfig, cluster: Cluster) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Give the settings of each topic that shows them, and what is unwise; raises Refused where data would be lost."""
+    found: dict[str, dict[str, str]] = {}
+    unwise: list[str] = []
+    seen = cluster.look()
+    for name, (error, values) in cluster.topic_settings().items():
+        if error:
+            unwise.append(f"topic {name}: its settings cannot be looked at: {error_codes.error_text(error)}")
+            continue
+        found[name] = values
+        findings = check(seen.topics[name], values, fetch_max_bytes=config.fetch_max_bytes)
+        unwise += findings.warnings
+        if findings.refusals and not config.allow_lossy_topic:
+            raise Refused(findings.refusals[0])
+        unwise += findings.refusals
+    return found, unwise
 
 
 def _identify(topics: Iterable[str], seen: Metadata) -> dict[Partition, str]:
@@ -173,7 +195,7 @@ class KafkaSource:
             known = fingerprints.get(partition)
             if known and known != self._prints[partition]:
                 raise LogReplaced(_replaced(partition, known, self._prints[partition]))
-        settings = self._check_topics(cluster)
+        settings, self.warnings = _check_topics(self._config, cluster)
         self.retention_s = keeps_deletes_s(settings.get(name) for name in self._config.topics)
         self.client, self.client_reason = choose_client(self._config)
         asked_s = self._clock()
@@ -187,23 +209,6 @@ class KafkaSource:
         # Where a log does not begin at 0, the first batch says so: else all before it would count as lag.
         self._new = {partition: at for partition, at in self._positions.items() if partition not in positions and at}
         self._client.start(self._positions)
-
-    def _check_topics(self, cluster: Cluster) -> dict[str, dict[str, str]]:
-        """Check each topic's settings, and give those that may be seen; raises SourceError where data would be lost."""
-        found: dict[str, dict[str, str]] = {}
-        self.warnings = []
-        seen = cluster.look()
-        for name, (error, values) in cluster.topic_settings().items():
-            if error:
-                self.warnings.append(f"topic {name}: its settings cannot be looked at: {error_codes.error_text(error)}")
-                continue
-            found[name] = values
-            findings = check(seen.topics[name], values, fetch_max_bytes=self._config.fetch_max_bytes)
-            self.warnings += findings.warnings
-            if findings.refusals and not self._config.allow_lossy_topic:
-                raise Refused(findings.refusals[0])
-            self.warnings += findings.refusals
-        return found
 
     def _check_client(self, client: KafkaClient, cluster: Cluster, ends: Mapping[Partition, int]) -> None:
         """Change to the other client where this one should not read; `ends` are of partitions that are not empty."""

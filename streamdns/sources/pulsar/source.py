@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import gevent
@@ -338,14 +339,22 @@ def _release(pools: list[ThreadPool], wake: Any) -> None:
     wake.close()
 
 
-def reachable(config: PulsarConfig, *, within_s: float) -> None:
-    """Ask for the topic, once; raises SourceError where it cannot be read now."""
-    source = PulsarSource(config)
+def reachable(config: PulsarConfig, *, within_s: float) -> list[str]:
+    """Ask for the topic, once, and say what is unwise about it, where the admin API is known.
+
+    Raises SourceError where it cannot be read now.
+    """
+    source = PulsarSource(replace(config, admin=""))
     try:
         with gevent.Timeout(within_s, SourceError(f"no broker answers within {within_s:g} s")):
             source.connect({}, {})
+            partitions = len(source.ends())
     finally:
         source.close()
+    warnings, fault = source.warnings, f"the admin API of Pulsar at {config.admin}: no answer within {within_s:g} s"
+    with gevent.Timeout(within_s, False):
+        warnings, fault = policies_of(config, Token(config), partitions)
+    return [*filter(None, [fault]), *warnings]
 
 
 def _text(partition: Partition) -> str:
