@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streamdns.admin.schema.state import Consumer
+
 from . import format as fmt
 from .model import Link, Meaning, Node
 
@@ -49,11 +51,21 @@ def state_of(node: Node) -> State:
 
 def progress_of(node: Node) -> str:
     """How far a fill of the view is and how long it may take: 43 %, 1 min 10 s left."""
-    if node.consumer is None or node.consumer.value.catch_up is None:
+    if node.consumer is None:
         return ""
+    if node.consumer.value.catch_up is None:
+        return events_read(node.consumer.value)
     catch_up = node.consumer.value.catch_up
     left = catch_up.seconds_left
     return f"{catch_up.percent:.0f} %" + ("" if left is None else f", {fmt.span(left)} left")
+
+
+def events_read(consumer: Consumer) -> str:
+    """How much a fill has read of a log of which nobody knows how long it is; "" where there is no fill."""
+    read = consumer.details.get("events_read")
+    if consumer.state not in ("catching-up", "rebuilding") or not isinstance(read, int):
+        return ""
+    return f"{fmt.short(float(read))} events so far"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from .api import Api, ApiProblem, NotUnderstood, Refused
 from .calls import Call
 from .follow import Follower
 from .model import Caller, Changes, Connection, Link, Node, Part
+from .state import progress_of
 from .tokens import caller_of
 
 T = TypeVar("T")
@@ -171,7 +172,7 @@ class NodeWatch:
         filling = status is not None and status.consumer.state in ("catching-up", "rebuilding")
         if filling or "consumer" in self.wanted:
             others.append(self._consumer())
-        elif self.node.consumer is not None and self.node.consumer.value.catch_up is not None:
+        elif self.node.consumer is not None and progress_of(self.node):
             self.node = replace(self.node, consumer=None)
         if "resolver" in self.wanted:
             others.append(self._part("resolver", calls.resolver()))

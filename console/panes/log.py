@@ -16,7 +16,7 @@ from ..lines import Line, Span, clip, place, position, printable, shorten, wrap
 from ..model import Meaning, Node, Snapshot
 from ..plot import bar
 from ..signs import sign
-from ..state import state_of
+from ..state import events_read, state_of
 from ..widgets.canvas import Canvas
 from ..widgets.columns import Column, figure
 from ..widgets.rows import Rows
@@ -101,7 +101,9 @@ def _total(node: Node, name: str) -> float | None:
 
 def _progress(consumer: Consumer, width: int, *, plain: bool) -> list[Line]:
     if consumer.catch_up is None:
-        return []
+        read = events_read(consumer)
+        line = [Span("  progress   ", "dim"), Span(read), Span(", of how many is not known", "dim")]
+        return [line] if read else []
     catch_up = consumer.catch_up
     left = "" if catch_up.seconds_left is None else f", {fmt.span(catch_up.seconds_left)} left"
     label, share = "  progress   ", f" {catch_up.percent:.1f} %"

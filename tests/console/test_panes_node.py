@@ -38,6 +38,28 @@ def test_the_log_shows_every_partition_and_progress() -> None:
     run(test)
 
 
+def test_a_fill_of_a_log_of_unknown_length_shows_what_was_read() -> None:
+    """As long as it lasts, on the first screen and on that of the log."""
+
+    async def shown(state_: str) -> tuple[str, str]:
+        consumer = fake.consumer(state=state_, unit="ids", client="pulsar", details={"events_read": 18_400})
+        reader = FakeReader(snapshot(node(
+            status=Part(fake.status(consumer__state=state_), NOW_S), consumer=Part(consumer, NOW_S),
+        )))
+        async with console(reader, size=(160, 30)) as (app, pilot):
+            first = screen_text(app)
+            await press(pilot, "3")
+            return first, screen_text(app)
+
+    async def test() -> None:
+        first, log = await shown("catching-up")
+        assert "18.4k events so far" in first
+        assert "18.4k events so far, of how many is not known" in log
+        assert "so far" not in "".join(await shown("following"))
+
+    run(test)
+
+
 RESOLVER = {
     "enabled": True,
     "roots": ["198.41.0.4"],

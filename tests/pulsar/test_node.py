@@ -73,7 +73,7 @@ def test_a_node_that_is_killed_over_and_over(broker: Broker, serve: Callable[...
 
 
 def test_a_node_that_is_killed_in_its_first_fill(broker: Broker, serve: Callable[..., Server]) -> None:
-    """SIGKILL before the view is complete: the fill begins anew, and comes to what the log says."""
+    """SIGKILL before the view is complete: the fill goes on, and comes to what the log says."""
     topic = filled(broker, partitions=2)
     server = serve(start=False, **topic.settings())
     for turn in range(3):

@@ -35,7 +35,7 @@ from streamdns.sources.pulsar.client import (
     open_reader,
     place_of,
 )
-from streamdns.sources.pulsar.first_fill import Fingerprint, same_again
+from streamdns.sources.pulsar.first_fill import Fingerprint, same_again, stored
 
 #: Chunks that may wait for the event loop.
 CREDITS: Final = 6
@@ -59,7 +59,8 @@ _turn: Final[LockType] = get_original("_thread", "allocate_lock")()
 class Task:
     """What a pump has to read: a partition, from the position `start` on; 0: all of it.
 
-    `queue` is how many entries the library may read ahead, `timeout_s` how long an answer may take.
+    `filled` is the fingerprint of what lies before it, where the first fill was broken off there. `queue` is how many
+    entries the library may read ahead, `timeout_s` how long an answer may take.
     """
 
     partition: Partition
@@ -67,6 +68,12 @@ class Task:
     start: int
     queue: int
     timeout_s: float
+    filled: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its first fill is done."""
+        return self.start > 0 and not self.filled
 
 
 @dataclass(slots=True)
@@ -84,8 +91,8 @@ class Question:
 class Chunk(NamedTuple):
     """Records of one partition and its next position, the answer to a question, or the failure that ended the reading.
 
-    `whole` is true once nothing of the first fill is open, `at_end` when a read at the end returned nothing. `fillers`
-    and `without_key` count messages that stand for no event.
+    `whole` is true once nothing of the first fill is open, before that `filling` is what is stored of it; `at_end` is
+    true when a read at the end returned nothing. `fillers` and `without_key` count messages that stand for no event.
     """
 
     partition: Partition
@@ -99,6 +106,7 @@ class Chunk(NamedTuple):
     without_key: int = 0
     failure: SourceError | None = None
     answered: Question | None = None
+    filling: str = ""
 
 
 class Pump:
@@ -116,7 +124,7 @@ class Pump:
         self._closed = False
         self._position = task.start  # Behind the last message; all that come have a higher one.
         self._published_ms = 0
-        self._whole = task.start > 0
+        self._whole = task.is_whole
 
     @property
     def connected(self) -> bool:
@@ -154,7 +162,7 @@ class Pump:
             self._send([], failure=failure)
 
     def _read_all(self) -> None:
-        if not self._task.start:
+        if not self._whole:
             self._fill()
             if self._closed:
                 return
@@ -163,9 +171,10 @@ class Pump:
 
     def _fill(self) -> None:
         """Read the compacted partition to its end, and again, to see that no compaction changed it meanwhile."""
-        fingerprint = Fingerprint()
         task = self._task
-        reader = self._reader = open_reader(self._client, task.topic, EARLIEST, queue=task.queue, compacted=True)
+        fingerprint = Fingerprint.of(task.filled)
+        start = library_id(task.partition[1], resume_at(task.start)) if task.start else EARLIEST
+        reader = self._reader = open_reader(self._client, task.topic, start, queue=task.queue, compacted=True)
         try:
             while not self._closed:
                 message = next_message(reader, task.timeout_s)
@@ -197,7 +206,7 @@ class Pump:
         if first is not None and place_of(first) == position - 1:
             self._published_ms = first.publish_timestamp()
             return reader
-        if task.start and (first is None or place_of(first) != position):
+        if task.is_whole and (first is None or place_of(first) != position):
             reader.close()
             raise cut(task.partition, position, first)
         # Just filled: compaction keeps what retention has taken already, and what comes now is new.
@@ -271,7 +280,8 @@ class Pump:
             self._published_ms = last.publish_timestamp()
         self._wait_for_credit(reader)
         if not self._closed:
-            self._send(records, size=sum(lengths), fillers=fillers, without_key=without_key)
+            filling = "" if fingerprint is None else stored(self._position, fingerprint)
+            self._send(records, size=sum(lengths), fillers=fillers, without_key=without_key, filling=filling)
 
     def _make(self, records: list[Record], messages: list[pulsar.Message], place: int) -> tuple[int, int]:
         """Make the records of messages that follow one another; gives how many are fillers, and have no key."""
@@ -322,11 +332,11 @@ class Pump:
 
     def _send(
         self, records: list[Record], *, at_end: bool = False, size: int = 0, fillers: int = 0, without_key: int = 0,
-        failure: SourceError | None = None, answered: Question | None = None,
+        failure: SourceError | None = None, answered: Question | None = None, filling: str = "",
     ) -> None:
         self._deliver(Chunk(
             self._task.partition, records, self._position, self._whole, at_end, size, self._published_ms, fillers,
-            without_key, failure, answered,
+            without_key, failure, answered, filling,
         ))
 
 

@@ -20,6 +20,7 @@ from streamdns.sources.pulsar.admin import Admin, policies_of
 from streamdns.sources.pulsar.client import NoTopic, close_client, open_client, partition_topics
 from streamdns.sources.pulsar.config import PulsarConfig
 from streamdns.sources.pulsar.extent import Extent
+from streamdns.sources.pulsar.first_fill import FILLING, resumed
 from streamdns.sources.pulsar.inside import inside
 from streamdns.sources.pulsar.pump import Chunk, Pump, Question, Task, check_place
 from streamdns.sources.pulsar.token import Token
@@ -31,9 +32,8 @@ _AWAY_LOOKS: Final = 3
 _READ_BYTES: Final = 4 << 20
 #: How long is waited for where all partitions end; who asks goes on without.
 _ENDS_S: Final = 3.0
-#: The fingerprints of partitions: of one whose first fill was checked, and of one before that.
+#: The fingerprint of a partition whose first fill was checked; before that it is what is stored of the fill.
 WHOLE: Final = "whole"
-FILLING: Final = "first fill"
 
 
 class PulsarSource:
@@ -72,6 +72,7 @@ class PulsarSource:
         self._at_end: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._whole: set[Partition] = set()
+        self._filling: dict[Partition, str] = {}
         self._read_ms: dict[Partition, int] = {}
         self._end_ms: dict[Partition, int] = {}
         self._extents: dict[Partition, Extent] = {}
@@ -100,22 +101,22 @@ class PulsarSource:
         for partition in positions:
             if partition not in found:
                 raise LogReplaced(f"the positions are of {_text(partition)}, which is not read or not there now")
-            if fingerprints.get(partition) == FILLING:
-                raise ReadAnew(f"{_text(partition)}: the process ended while it was read for the first time")
+        filled = _filled(positions, fingerprints)
         self.warnings, self._admin_fault = policies_of(self._config, self._token, len(found))
         self._wake = gevent.get_hub().loop.async_()
         self._wake.start(self._awake)
         for partition, topic in found.items():
-            self._start(partition, topic, positions.get(partition))
+            self._start(partition, topic, positions.get(partition), filled.get(partition, ""))
 
     def _partitions(self, thread: LibraryThread) -> dict[Partition, str]:
         topics: dict[int, str] = thread.run(inside, partition_topics, self._client, self._config.topic)
         return {(self._config.topic, number): name for number, name in sorted(topics.items())}
 
-    def _start(self, partition: Partition, topic: str, position: int | None) -> None:
-        task = Task(partition, topic, position or 0, self._config.receiver_queue, self._config.timeout_s)
+    def _start(self, partition: Partition, topic: str, position: int | None, filled: str = "") -> None:
+        task = Task(partition, topic, position or 0, self._config.receiver_queue, self._config.timeout_s, filled)
         if position:
             self._positions[partition] = self._told[partition] = position
+        if task.is_whole:
             self._whole.add(partition)
         pump = self._pumps[partition] = Pump(self._client, task, self._deliver)
         self._topics[partition] = topic
@@ -135,8 +136,8 @@ class PulsarSource:
         self._answered.set()
 
     def fingerprints(self) -> dict[Partition, str]:
-        """As Source.fingerprints; they say whether the first fill of a partition is behind it."""
-        return {each: WHOLE if each in self._whole else FILLING for each in self._pumps}
+        """As Source.fingerprints; they say whether the first fill of a partition is behind it, or what it has read."""
+        return {each: WHOLE if each in self._whole else self._filling.get(each, FILLING) for each in self._pumps}
 
     def read(self, *, max_records: int, timeout_s: float) -> Batch:
         """As Source.read; raises LogReplaced where the stored message is not there any more."""
@@ -174,6 +175,8 @@ class PulsarSource:
         if chunk.whole and partition not in self._whole:
             self._whole.add(partition)
             self._told.pop(partition, None)  # Stored once more, with the other fingerprint.
+        if chunk.filling:
+            self._filling[partition] = chunk.filling
         moved[partition] = chunk.position
         self._read_ms[partition] = chunk.published_ms
         self._events += len(chunk.records)
@@ -322,9 +325,12 @@ class PulsarSource:
                 self._extents[partition] = extent
 
     def _expect_last(self, partition: Partition) -> None:
-        """Raise LogReplaced unless the last message that was read is still there: the connection was lost meanwhile."""
+        """Raise LogReplaced unless the last message that was read is still there: the connection was lost meanwhile.
+
+        A first fill is looked through once more when it is done.
+        """
         position, thread = self._positions.get(partition, 0), self._thread
-        if not position or thread is None:
+        if partition not in self._whole or not position or thread is None:
             return
         thread.run(
             inside, check_place, self._client, partition, self._topics[partition], position, self._config.timeout_s
@@ -355,6 +361,19 @@ def reachable(config: PulsarConfig, *, within_s: float) -> list[str]:
     with gevent.Timeout(within_s, False):
         warnings, fault = policies_of(config, Token(config), partitions)
     return [*filter(None, [fault]), *warnings]
+
+
+def _filled(positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> dict[Partition, str]:
+    """Give what was read of partitions whose first fill was broken off; raises ReadAnew where that is not known."""
+    filled = {}
+    for partition, position in positions.items():
+        text = fingerprints.get(partition, WHOLE)
+        if text.startswith(FILLING):
+            found = resumed(text, position)
+            if found is None:
+                raise ReadAnew(f"{_text(partition)}: the process ended while it was read for the first time")
+            filled[partition] = found
+    return filled
 
 
 def _text(partition: Partition) -> str:

@@ -11,7 +11,6 @@ import pytest
 from streamdns.errors import SourceError
 from streamdns.events.message_id import MessageId, pack
 from streamdns.sources.pulsar.burst import burst, runs_of
-from streamdns.sources.pulsar.first_fill import Fingerprint
 
 
 class Message:
@@ -111,27 +110,3 @@ def test_a_burst_ends_by_number_by_size_and_where_nothing_comes() -> None:
     assert taken(most=100, most_bytes=75) == 8
     assert taken(most=100, most_bytes=1) == 1
     assert taken(most=100, most_bytes=1000) == 20
-
-
-@pytest.mark.parametrize("seed", range(50))
-def test_the_fingerprint_is_of_the_messages_and_not_of_the_pieces_they_come_in(seed: int) -> None:
-    rng = random.Random(seed)
-    log = [(pack(*at), rng.choice((0, 5, 5, 5, 5))) for at in log_of(rng, entries=20)]
-
-    def value(messages: list[tuple[int, int]]) -> bytes:
-        fingerprint = Fingerprint()
-        at = 0
-        while at < len(messages):
-            end = at + 1
-            while end < len(messages) and messages[end][0] == messages[end - 1][0] + 1 and rng.random() < 0.8:
-                end += 1
-            fingerprint.add(messages[at][0], [length for _, length in messages[at:end]])
-            at = end
-        return fingerprint.value()
-
-    assert value(log) == value(log)
-    assert value(log) == value([each for each in log if each[1]]), "what has no value does not count"
-    kept = [number for number, (_, length) in enumerate(log) if length]
-    gone = rng.choice(kept)
-    assert value(log) != value(log[:gone] + log[gone + 1 :])
-    assert value(log) != value([*log[:gone], (log[gone][0], 0), *log[gone + 1 :]])
