@@ -17,8 +17,10 @@ import pulsar
 from streamdns.errors import SourceError
 from streamdns.events.message_id import pack
 
-#: How long is waited for another message, and for how long a burst goes on waiting: who comes first must not be late.
+#: How long is waited for another message where this many came at once, and for how long a burst goes on with that: what
+#: comes alone, or first, must not be late.
 _MORE_MS: Final = 1
+_SEVERAL: Final = 4
 _LONGEST_S: Final = 0.003
 
 _Id = tuple[int, int, int]
@@ -46,7 +48,7 @@ def burst(
     until_s = clock() + _LONGEST_S
     while left_bytes > 0 and len(messages) < most:
         try:
-            message = read(_MORE_MS if clock() < until_s else 0)
+            message = read(_MORE_MS if len(messages) >= _SEVERAL and clock() < until_s else 0)
         except pulsar.Timeout:
             break
         length = message.length()
