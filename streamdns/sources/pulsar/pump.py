@@ -319,7 +319,7 @@ class Pump:
         """Answer questions: at the end with what was read last, else after a moment by asking for the last message."""
         while self._questions:
             question = self._questions[0]
-            if not hurry and self._is_at_end(reader):
+            if not hurry and not self._waiting and self._is_at_end(reader):
                 question.end, question.published_ms = self._position, self._published_ms
             elif not hurry and time.monotonic() - question.asked_s < _TAIL_S:
                 return
