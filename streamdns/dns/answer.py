@@ -145,7 +145,7 @@ class Answerer(ReadyAnswers):
         depth = len(labels)
         labels.reverse()
         key = b"\0".join(labels) + b"\0"
-        if not self._simple or key.count(b"\0") != depth or b"\1" in key:
+        if not self._simple or key.count(b"\0") != depth or 1 in key:
             return self.resolve(packet, end, limit, opt)
         qtype = packet[at + 1] << 8 | packet[at + 2]
         care = _CARE.get(qtype)

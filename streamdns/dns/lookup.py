@@ -83,7 +83,7 @@ class Question:
         offsets.append(at)
         labels.reverse()
         joined = b"\0".join(labels) + b"\0"
-        if b"\1" in joined or joined.count(b"\0") != (len(labels) or 1):
+        if 1 in joined or joined.count(b"\0") != (len(labels) or 1):
             labels = [label.replace(b"\1", b"\1\2").replace(b"\0", b"\1\1") for label in labels]
             joined = b"\0".join(labels) + b"\0"
         self.wire, self.qtype, self.offsets, self.labels, self.key = wire, qtype, offsets, labels, joined

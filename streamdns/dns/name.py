@@ -181,7 +181,7 @@ def key(wire: bytes) -> bytes:
     labels.reverse()
     joined = b"\0".join(labels)[1:] + b"\0" if at else b""
     # A plain name holds no 00 but the ends of its labels, and no 01 at all.
-    if b"\1" in joined or joined.count(b"\0") != len(labels) - 1:
+    if 1 in joined or joined.count(b"\0") != len(labels) - 1:
         return b"".join([_escape_label(label) for label in labels[1:]])
     return joined
 
@@ -195,7 +195,7 @@ def from_key(key: bytes) -> bytes:
     if not key:
         return b"\0"
     labels = key.split(b"\0")
-    if b"\1" in key:
+    if 1 in key:
         labels = [label.replace(b"\1\1", b"\0").replace(b"\1\2", b"\1") for label in labels]
     labels.reverse()
     # The split leaves an empty piece after the last end of label: reversed, it is first, and the root goes last.

@@ -73,7 +73,7 @@ def follow(
         length = record[end]
     labels.reverse()
     target = (b"\0".join(labels) + b"\0").lower() if labels else b""
-    if target.count(b"\0") != len(labels) or b"\1" in target or not (target or length):
+    if target.count(b"\0") != len(labels) or 1 in target or not (target or length):
         return None
     its_places = [where + each for each in own]
     if length:
@@ -259,7 +259,7 @@ class ReadyAnswers(ZoneAnswers):
             length = records[place]
             behind = place + length + 1
             label = records[place + 1 : behind]
-            if 0 < length < 64 <= records[behind] and b"\0" not in label and b"\1" not in label and (
+            if 0 < length < 64 <= records[behind] and 0 not in label and 1 not in label and (
                 to := (records[behind] & 63) << 8 | records[behind + 1]
             ) < end:
                 # By far the commonest: one label below a name that is in the question.
@@ -317,6 +317,6 @@ def target_of(records: bytes, place: int, end: int, key: bytes, at: int) -> byte
         return above
     labels.reverse()
     below = b"\0".join(labels) + b"\0"
-    if below.count(b"\0") != len(labels) or b"\1" in below:
+    if below.count(b"\0") != len(labels) or 1 in below:
         return None
     return above + below.lower()

@@ -102,7 +102,7 @@ def _key(lower: bytes) -> bytes:
         at += length
     labels.reverse()
     key = b"\0".join(labels) + b"\0"
-    return _NO_KEY if b"\1" in key or key.count(b"\0") != (len(labels) or 1) else key
+    return _NO_KEY if 1 in key or key.count(b"\0") != (len(labels) or 1) else key
 
 
 def _record_end(reply: bytes, at: int) -> int:

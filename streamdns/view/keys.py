@@ -32,7 +32,7 @@ def node_key(owner: bytes) -> bytes:
             _above.clear()
         above = _above[owner[end:]] = name.key(owner[end:])
     label = owner[1:end]
-    if b"\0" in label or b"\1" in label:
+    if 0 in label or 1 in label:
         return name.key(owner)
     return above + label + b"\0"
 

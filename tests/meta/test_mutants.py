@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.harness import ROOT
-from tests.mutants.groups import GROUPS, equivalent
+from tests.mutants.groups import GROUPS, equivalent, is_equivalent, split_place
 
 
 def test_each_equivalent_mutant_has_a_change_and_a_reason() -> None:
@@ -22,7 +22,21 @@ def test_each_equivalent_mutant_has_a_change_and_a_reason() -> None:
         module = next(path for path in [ROOT / f"{'/'.join(function.split('.')[:cut])}.py" for cut in range(2, 7)]
                       if path.is_file())
         text = " ".join(module.read_text(encoding="utf-8").split())
-        assert " ".join(old.split()).split(" -> ", maxsplit=1)[0] in text, change
+        line = " ".join(old.split()).split(" -> ", maxsplit=1)[0]
+        assert line in text, change
+        _, place = split_place(lines)
+        if place:
+            which, count = map(int, re.findall(r"\d+", place))
+            assert 1 <= which <= count <= text.count(line), change
+
+
+def test_of_equal_lines_one_can_be_equivalent_alone() -> None:
+    known = {"m.f: a -> b (2 of 3)": "why.", "m.g: a -> b": "why."}
+    said = {(function, place): is_equivalent(function, f"a -> b{place}", known)
+            for function in ("m.f", "m.g") for place in ("", " (1 of 3)", " (2 of 3)")}
+    assert [each for each, equal in said.items() if equal] == [
+        ("m.f", " (2 of 3)"), ("m.g", ""), ("m.g", " (1 of 3)"), ("m.g", " (2 of 3)"),
+    ]
 
 
 def mutated(room: str) -> set[str]:

@@ -7,6 +7,7 @@ import importlib.abc
 import importlib.util
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -87,6 +88,18 @@ def _what(old: Sequence[str], new: Sequence[str]) -> str:
     return " -> ".join(sides)
 
 
+def _numbered(changes: Sequence[Change]) -> list[Change]:
+    """Say which one it is where a function has the same line at several places."""
+    alike = Counter(map(str, changes))
+    seen: Counter[str] = Counter()
+    result = []
+    for change in changes:
+        seen[str(change)] += 1
+        which = f" ({seen[str(change)]} of {alike[str(change)]})" if alike[str(change)] > 1 else ""
+        result.append(change._replace(what=change.what + which))
+    return result
+
+
 class Mutated(SourceFileLoader):
     """Loads a module with all of its changes in it, none of which counts yet."""
 
@@ -109,7 +122,7 @@ class Mutated(SourceFileLoader):
             old, new = ([line.replace(f"def {each}(", f"def {name}(") for line in texts[each]]
                         for each in (f"{mangled}{_CHANGED}orig", key))
             result.append(Change(function, key, _what(old, new)))
-        return result
+        return _numbered(result)
 
 
 class Finder(importlib.abc.MetaPathFinder):

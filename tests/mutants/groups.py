@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -72,15 +73,25 @@ EQUIVALENT: Final = Path(__file__).with_name("equivalent.txt")
 
 
 def equivalent() -> dict[str, str]:
-    """Changes that make no difference to anybody, as "function: old -> new", and why."""
+    """Changes that make no difference to anybody, as "function: old -> new", and why.
+
+    Of a line that its function has at several places one alone is meant with " (2 of 3)" behind, otherwise all are.
+    """
     lines = EQUIVALENT.read_text(encoding="utf-8").splitlines()
     pairs = zip(lines[::2], lines[1::2], strict=True)
     return {change: reason.strip() for change, reason in pairs}
 
 
+def split_place(what: str) -> tuple[str, str]:
+    """Take " (2 of 3)" off the end of a change; "" where it is not there."""
+    found = re.search(r" \(\d+ of \d+\)$", what)
+    return (what, "") if found is None else (what[: found.start()], found[0])
+
+
 def is_equivalent(function: str, what: str, known: Mapping[str, str]) -> bool:
     """Whether a change, as "old -> new", makes no difference; `known` is what equivalent() gives."""
-    if f"{function}: {what}" in known:
+    what, place = split_place(what)
+    if not known.keys().isdisjoint((f"{function}: {what}", f"{function}: {what}{place}")):
         return True
     old, _, new = what.rpartition(" -> ") if what.count(" -> ") == 1 else ("", "", "")
     pieces = ((before, after, old.split(before)) for before, after, _ in SAME if before in old)
