@@ -59,7 +59,7 @@ from streamdns.settings.table import BY_NAME
 from streamdns.sources.base import Source
 from streamdns.view.apexes import fence_of, zone_keys
 from streamdns.view.delete_guard import DeleteGuard
-from streamdns.view.reader import snapshot
+from streamdns.view.reader import kept_snapshot
 from streamdns.view.view import View
 from streamdns.view.writer import LocalRRset
 
@@ -206,7 +206,7 @@ class App:
         return consumer
 
     def _snapshot(self) -> Snapshot:
-        return snapshot(self.view.store)
+        return kept_snapshot(self.view.store)
 
     def _admin(self, listener: InetListener | UnixListener) -> AdminServer:
         """Make the admin API, and with DNS_PEERS set also the services that compare other nodes with this one."""
@@ -302,10 +302,11 @@ class App:
         return servers
 
     def tick(self) -> None:
-        """Mark answers as stale when the log has been out of reach for too long, and log what rate limiting held back;
-        called once a second.
+        """Mark answers as stale when the log has been out of reach for too long, log what rate limiting held back, and
+        let go of an old state of the view that nobody asked since; called once a second.
         """
         self._limiter.tick()
+        self.view.store.let_go(outdated_alone=True)
         stale = self.consumer.progress.stale
         for answerer in self._answerers:
             answerer.stale = stale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import lmdb
 
@@ -35,6 +35,7 @@ from streamdns.view.zones import ZoneRow, decode_zone
 #: Of the RRsets of a name that are not served, because they are too many, a page shows so many.
 MOST_BEYOND = 100
 ALL = 1 << 16
+_S = TypeVar("_S", bound="ViewSnapshot")
 
 
 class ViewSnapshot:
@@ -73,6 +74,24 @@ class ViewSnapshot:
     def close(self) -> None:
         """End the read transaction."""
         self._txn.abort()
+
+
+class KeptSnapshot(ViewSnapshot):
+    """A snapshot that its store keeps: who is done with it closes it as any other, and it stays for the next one."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, store: Store) -> None:
+        # What is written from here on is seen, and a newer one made once more.
+        self.written = store.written
+        super().__init__(store)
+
+    def close(self) -> None:
+        """Leave it open."""
+
+    def end(self) -> None:
+        """End the read transaction."""
+        super().close()
 
 
 class Entry(NamedTuple):
@@ -256,12 +275,32 @@ class Inspector:
 
 def snapshot(store: Store) -> ViewSnapshot:
     """Take a snapshot for answers; raises ViewError."""
+    return _taken(ViewSnapshot, store)
+
+
+def kept_snapshot(store: Store) -> ViewSnapshot:
+    """Take a snapshot for answers, or give the last one where nothing was written since; raises ViewError.
+
+    To begin and end one takes as long as an answer, which matters where each query comes alone. For one thread only. A
+    view that another process writes is read anew each time.
+    """
+    kept = store.kept
+    if isinstance(kept, KeptSnapshot) and kept.written == store.written:
+        return kept
+    store.let_go()
+    if store.readonly:
+        return snapshot(store)
+    store.kept = made = _taken(KeptSnapshot, store)
+    return made
+
+
+def _taken(kind: type[_S], store: Store) -> _S:
     try:
-        return ViewSnapshot(store)
+        return kind(store)
     except lmdb.Error as err:
         with reported(store.path):
             raise err
         raise AssertionError from err
 
 
-__all__ = ["Entry", "Inspector", "ViewSnapshot", "node_key", "snapshot"]
+__all__ = ["Entry", "Inspector", "ViewSnapshot", "kept_snapshot", "node_key", "snapshot"]

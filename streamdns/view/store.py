@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import lmdb
 import msgspec
@@ -32,6 +32,15 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _MAX_READERS = 1024
 #: What LMDB needs for its table of so many readers, rounded up; a larger file means room for more readers.
 _LOCK_BYTES = 64 * _MAX_READERS + 4096
+
+
+class Kept(Protocol):
+    """A snapshot that is used for more than one batch of queries: as long as `written` is that of its store."""
+
+    written: int
+
+    def end(self) -> None:
+        """End its transaction."""
 
 
 class MapFull(ViewFull):
@@ -92,6 +101,7 @@ class Store:
 
     A new one is `unsynced` until `make_durable`: its commits do not wait for the disk, because should the machine go
     down meanwhile, it is given up and filled anew. A file beside it holds the id of the boot in which it was begun.
+    `written` counts what this process wrote; `kept` is the snapshot for answers since then (`kept_snapshot`).
     """
 
     def __init__(
@@ -102,7 +112,9 @@ class Store:
         self.max_bytes = max_bytes
         self.outdated = False
         self._writing = False
-        self._readonly = readonly
+        self.readonly = readonly
+        self.written = 0
+        self.kept: Kept | None = None
         self.unsynced = False
         if not readonly:
             _reserve_lock_file(path)
@@ -114,7 +126,7 @@ class Store:
         self._open(0 if readonly else self._initial_map(path, first_map_bytes))
 
     def _open(self, map_bytes: int) -> None:
-        path, readonly = self.path, self._readonly
+        path, readonly = self.path, self.readonly
         try:
             self.env = lmdb.open(
                 path,
@@ -193,6 +205,17 @@ class Store:
                 yield
         finally:
             self._writing = False
+            self.written += 1
+
+    def let_go(self, *, outdated_alone: bool = False) -> None:
+        """End the snapshot that is kept: it holds pages that could be used again, and the map must stay as it is.
+
+        `outdated_alone`: only where something was written since.
+        """
+        kept = self.kept
+        if kept is not None and not (outdated_alone and kept.written == self.written):
+            self.kept = None
+            kept.end()
 
     def check_readers(self) -> None:
         """Clear readers whose processes died: their snapshots would keep old pages from being used again."""
@@ -211,6 +234,7 @@ class Store:
         """
         if not self.unsynced:
             return
+        self.let_go()
         self.flush()
         map_bytes = self.map_bytes()
         try:
@@ -240,6 +264,7 @@ class Store:
         size = self.map_bytes()
         if size >= self.max_bytes:
             return False
+        self.let_go()
         self.env.set_mapsize(min(2 * size, self.max_bytes))
         return True
 
@@ -258,6 +283,7 @@ class Store:
         While a native thread still writes it stays open: the thread would write into memory that is gone. Nothing is
         lost, for LMDB holds what was committed, and the process that does this is about to end.
         """
+        self.let_go()
         if not self._writing:
             self.env.close()
 

@@ -7,10 +7,12 @@ import pathlib
 import subprocess
 import sys
 
+import lmdb
 import pytest
 
 from streamdns.errors import ViewError
-from streamdns.view.reader import Inspector, snapshot
+from streamdns.view.keys import node_key
+from streamdns.view.reader import Inspector, KeptSnapshot, kept_snapshot, snapshot
 from streamdns.view.store import MapFull
 from streamdns.view.view import open_readonly
 from tests.harness import ROOT, viewing
@@ -91,5 +93,73 @@ def test_reading_without_a_view_says_so(tmp_path: pathlib.Path) -> None:
         assert view.state.records == 0
     found = snapshot(store)
     assert (found.ready, found.node(b"org\0")) == (False, None)
+    found.close()
+    store.close()
+
+
+# -- the snapshot that is kept between batches of queries
+
+
+def test_a_snapshot_is_kept_until_something_is_written(tmp_path: pathlib.Path) -> None:
+    view = view_of(tmp_path)
+    write, key = viewing.writer(view.store), node_key(b"\2n1\7example\3org\0")
+    viewing.apply(write, [event(0)])
+    first = kept_snapshot(view.store)
+    first.close()
+    assert kept_snapshot(view.store) is first
+    assert first.node(key) is None
+    viewing.apply(write, [event(0), event(1)])
+    second = kept_snapshot(view.store)
+    assert second is not first
+    assert second.node(key)
+    assert kept_snapshot(view.store) is second
+    with pytest.raises(lmdb.Error):
+        first.node(key)  # its transaction was ended, so that its pages can be used again
+    view.close()
+
+
+def test_what_is_kept_is_let_go_where_something_was_written_since(tmp_path: pathlib.Path) -> None:
+    view = view_of(tmp_path)
+    write = viewing.writer(view.store)
+    viewing.apply(write, [event(0)])
+    first = kept_snapshot(view.store)
+    view.store.let_go(outdated_alone=True)
+    assert kept_snapshot(view.store) is first
+    viewing.apply(write, [event(0), event(1)])
+    view.store.let_go(outdated_alone=True)
+    assert view.store.kept is None
+    view.close()
+
+
+def test_a_snapshot_that_is_kept_hinders_nothing(tmp_path: pathlib.Path) -> None:
+    """The map grows, the environment is opened anew, swapped and closed, as if none were there."""
+    view = view_of(tmp_path, max_bytes=BIG)
+    reading, write = viewing.Reading(), viewing.writer(view.store)
+    write.apply(reading.batch([event(0)]), {}, 1)
+    before = view.store.map_bytes()
+    for step in (view.store.grow, view.store.make_durable):
+        kept = kept_snapshot(view.store)
+        assert kept.ready is False
+        step()
+        assert view.store.kept is None, step
+    assert view.store.map_bytes() == 2 * before
+    write = viewing.writer(view.store)
+    write.apply(reading.batch([event(1)]), {}, 2)
+    served = view.store
+    kept_snapshot(served)
+    view.begin_rebuild("tried")
+    view.swap()
+    assert served.kept is None
+    assert kept_snapshot(view.store).node(node_key(b"\2n1\7example\3org\0")) is None
+    view.close()
+    assert view.store.kept is None
+
+
+def test_a_view_that_another_process_writes_is_read_anew_each_time(tmp_path: pathlib.Path) -> None:
+    view_of(tmp_path).close()
+    store = open_readonly(str(tmp_path))
+    found = kept_snapshot(store)
+    assert not isinstance(found, KeptSnapshot)
+    assert store.kept is None
     found.close()
     store.close()
