@@ -79,12 +79,17 @@ class ViewSnapshot:
 class KeptSnapshot(ViewSnapshot):
     """A snapshot that its store keeps: who is done with it closes it as any other, and it stays for the next one."""
 
-    __slots__ = ("written",)
+    __slots__ = ("_version", "written")
 
     def __init__(self, store: Store) -> None:
         # What is written from here on is seen, and a newer one made once more.
         self.written = store.written
         super().__init__(store)
+        self._version = super().version()
+
+    def version(self) -> int:
+        """As ViewSnapshot.version, which is asked for each batch."""
+        return self._version
 
     def close(self) -> None:
         """Leave it open."""
