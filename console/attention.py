@@ -85,6 +85,11 @@ def _status(node: Node, status: NodeStatus, snapshot: Snapshot) -> Iterator[Atte
             why = f": {printable(service.error)}" if service.error else ""
             meaning = Meaning.ALARM if service.essential else Meaning.WARNING
             yield Attention(f"service {service.name}", meaning, f"{service.name} is {service.state}{why}", "log")
+    for worker in status.workers:
+        if worker.state != "answering":
+            why = f": {printable(worker.error)}" if worker.error else ""
+            text = f"worker {worker.number} is {worker.state}{why}"
+            yield Attention(f"worker {worker.number}", Meaning.WARNING, text, "log")
 
 
 def _data(node: Node, status: NodeStatus, snapshot: Snapshot) -> Iterator[Attention]:

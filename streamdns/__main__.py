@@ -37,9 +37,20 @@ def _patch() -> None:
     monkey.patch_all()
 
 
+def _worker(arguments: list[str]) -> int:
+    """Be a worker of a server (DNS_WORKERS), which starts it with this word in the place of a command."""
+    _patch()
+    from streamdns.workers import process
+
+    descriptor, parent, resolves = arguments
+    return process.main(int(descriptor), int(parent), resolves=resolves == "resolves")
+
+
 def run() -> int:
     """Run the command line, and give its exit code; only `run` needs gevent, and patches before it imports anything."""
     _open_missing()
+    if sys.argv[1:2] == ["_worker"]:
+        return _worker(sys.argv[2:])
     if "run" in sys.argv[1:]:
         # First of all: until then SIGHUP would end the process.
         from streamdns.runtime import early_signals

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +13,6 @@ from typing import TYPE_CHECKING
 import gevent
 
 from streamdns import __version__
-from streamdns.addresses import Within
 from streamdns.admin.commits import Commits
 from streamdns.admin.fleet.auditor import Auditor
 from streamdns.admin.fleet.client import Client
@@ -28,10 +25,7 @@ from streamdns.admin.service import AdminServer
 from streamdns.admin.status import Status
 from streamdns.consumer import local_records
 from streamdns.consumer.consumer import Consumer
-from streamdns.dns.answer import Answerer
-from streamdns.dns.cookies import Cookies
-from streamdns.dns.lookup import Policy, Snapshot
-from streamdns.errors import StreamDNSError
+from streamdns.errors import ConfigError, StreamDNSError
 from streamdns.metrics import process
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
@@ -43,17 +37,13 @@ from streamdns.runtime.gateways import gateways
 from streamdns.runtime.kept_sockets import KeptSockets
 from streamdns.runtime.lifecycle import EXIT_FAILED, Service, Supervisor
 from streamdns.runtime.listening import InetListener, UnixListener
-from streamdns.runtime.open_files import connections_of, open_files, raise_open_files
+from streamdns.runtime.open_files import raise_open_files
 from streamdns.runtime.sdnotify import Notifier
 from streamdns.runtime.unexpected import into_the_log
-from streamdns.serving.connections import Connections
+from streamdns.serving.answering import Answering, policy_of
 from streamdns.serving.datagrams import NOT_COMPILED
-from streamdns.serving.limiter import ResponseLimiter
 from streamdns.serving.listeners import listeners
-from streamdns.serving.statistics import Statistics
-from streamdns.serving.tcp import TcpServer
-from streamdns.serving.udp import UdpServer
-from streamdns.settings import Settings, changed
+from streamdns.settings import Settings, changed, environment_of_workers
 from streamdns.settings.open_resolver import open_resolver
 from streamdns.settings.table import BY_NAME
 from streamdns.sources.base import Source
@@ -64,7 +54,7 @@ from streamdns.view.view import View
 from streamdns.view.writer import LocalRRset
 
 if TYPE_CHECKING:
-    from streamdns.resolver.service.recursor import Recursor
+    from streamdns.workers.crew import Crew
 
 _log = logs.get("app")
 
@@ -72,21 +62,6 @@ _SWITCH_S = 0.0005
 #: When Python looks for garbage in cycles. Each time it holds the event loop for as long as there are objects to look
 #: at, 15 ms for 20,000 new ones: so for few at a time, and no oftener than before at those that survived that.
 _GARBAGE = (2_000, 500, 50)
-
-
-def policy_of(settings: Settings) -> Policy:
-    """Make the policy of answers from the settings; raises ConfigError."""
-    return Policy(
-        zones=zone_keys(settings.zones),
-        # The host name, which it is by default, is told to nobody who was not meant to know it.
-        instance_id=settings.instance_id.encode()[:255] if "DNS_INSTANCE_ID" in settings.given else b"",
-        version=f"streamdns {__version__}".encode() if settings.version else None,
-        edns_size=settings.edns_size_bytes,
-        no_cookie_size=settings.no_cookie_size_bytes,
-        flatten_apex_cname=settings.apex_cname == "flatten",
-        rotate=settings.rotate,
-        keepalive_s=int(settings.tcp_idle_timeout_s),
-    )
 
 
 def preload_source(settings: Settings) -> None:
@@ -146,21 +121,11 @@ class App:
         self.registry = Registry()
         process.register(self.registry, started_s=time.monotonic())
         local = local_records.parse(settings.local_records, settings.default_ttl)
-        policy = policy_of(settings)
         holder = f"streamdns {settings.instance_id} (pid {os.getpid()})"
         self.view = View(settings.pathdb, max_bytes=settings.view_max_bytes, holder=holder)
         self.consumer = self._consumer(local)
-        self.statistics = Statistics(self.registry, self.consumer.progress.propagation)
-        self._answerers: list[Answerer] = []
-        self._connections = Connections(
-            connections_of(settings.tcp_connections, open_files()), settings.tcp_client_connections, self.statistics
-        )
-        self._tcp_servers: list[TcpServer] = []
-        self._policy = policy
-        secret = settings.cookie_secret or secrets.token_bytes(16)
-        self._limiter = ResponseLimiter(settings, self.registry)
-        self._cookies = Cookies(secret, time.time) if settings.cookies else None
-        self.recursor = self._recursor()
+        self.crew = self._answer_elsewhere() if settings.workers else None
+        self.answering = None if settings.workers else self._answer_here()
         self.status = Status(settings, self.view, self.consumer.progress, self.registry)
         # In order of start; stopped in reverse, so /ready is there to say no for as long as queries are answered.
         self.services: list[Service] = [*self._metrics(), self.consumer]
@@ -168,10 +133,16 @@ class App:
         self.admin = None if self._listeners.admin is None else self._admin(self._listeners.admin)
         if self.admin is not None:
             self.services += [self.admin, *self._comparing]
-        if self.recursor is not None:
-            self.status.resolver = ResolverAdmin(self.recursor)
-            self.services.append(self.recursor)
-        self.services += self._dns_servers()
+        if self.answering is not None:
+            self.status.resolver = ResolverAdmin(self.answering.recursor)
+            self.services += self.answering.services
+        if self.crew is not None:
+            self.status.workers = self.crew.states
+            if settings.recursion_allow:
+                from streamdns.workers.resolver import WorkersResolver
+
+                self.status.resolver = WorkersResolver(self.crew)
+            self.services.append(self.crew)
         self.services.append(HubLateness(self.registry))
         self.supervisor = Supervisor(
             self.services,
@@ -204,9 +175,6 @@ class App:
         )
         consumer.progress.stale_after_s = settings.stale_after_s
         return consumer
-
-    def _snapshot(self) -> Snapshot:
-        return kept_snapshot(self.view.store)
 
     def _admin(self, listener: InetListener | UnixListener) -> AdminServer:
         """Make the admin API, and with DNS_PEERS set also the services that compare other nodes with this one."""
@@ -245,71 +213,51 @@ class App:
         )
         return metrics_services(self._listeners.metrics, sending, self.registry)
 
-    def _recursor(self) -> Recursor | None:
-        """Make the resolver, None where no client may use it."""
-        if not self.settings.recursion_allow:
-            return None
-        # Off, its code is not even loaded: a start is mostly that.
-        from streamdns.resolver.service.answering import OwnZones
-        from streamdns.resolver.service.flattening import OwnAnswerer
-        from streamdns.resolver.service.from_settings import recursor_of
+    def _answer_here(self) -> Answering:
+        """Make what answers queries within this process."""
+        return Answering(
+            self.settings, self._listeners.dns, take_snapshot=lambda: kept_snapshot(self.view.store),
+            registry=self.registry, propagation=self.consumer.progress.propagation,
+        )
 
-        answerer = OwnAnswerer(self._policy, cookies=None)
-        self._answerers.append(answerer)
-        own = OwnZones(answerer, self._snapshot)
-        self._allowed = Within(self.settings.recursion_allow)
-        return recursor_of(self.settings, registry=self.registry, local=own)
+    def _answer_elsewhere(self) -> Crew:
+        """Make what keeps the processes that answer queries (DNS_WORKERS); raises ConfigError."""
+        from streamdns.workers.crew import Crew
 
-    def _answerer(self) -> Answerer:
-        if self.recursor is None:
-            answerer = Answerer(self._policy, cookies=self._cookies)
-        else:
-            from streamdns.resolver.service.answering import RecursiveAnswerer
+        settings, served = self.settings, [self.view.store.path]
+        missing = set(settings.worker_cpus) - os.sched_getaffinity(0)
+        if missing:
+            cpus = ", ".join(str(cpu) for cpu in sorted(missing))
+            raise ConfigError([f"DNS_WORKER_CPUS: this process may not use CPU {cpus}"])
+        policy_of(settings)
+        if settings.recursion_allow:
+            # What is wrong with the settings of the resolver is found here, once.
+            from streamdns.resolver.service.from_settings import knowledge_of
 
-            answerer = RecursiveAnswerer(
-                self._policy, cookies=self._cookies, recursor=self.recursor, allowed=self._allowed
-            )
-        self._answerers.append(answerer)
-        return answerer
+            knowledge_of(settings, lambda qname, qtype: None)
+        crew = Crew(
+            settings, self._listeners.dns, registry=self.registry, environment=environment_of_workers(),
+            on_change=lambda: self.supervisor.look(), on_death=lambda: self.view.store.check_readers(),
+        )
 
-    def _dns_servers(self) -> list[Service]:
-        settings = self.settings
-        servers: list[Service] = []
-        for listener in self._listeners.dns:
-            if listener.kind == socket.SOCK_DGRAM:
-                servers.append(
-                    UdpServer(
-                        listener,
-                        answerer=self._answerer(),
-                        take_snapshot=self._snapshot,
-                        statistics=self.statistics,
-                        batch=settings.udp_batch,
-                        limiter=self._limiter,
-                    )
-                )
-                continue
-            server = TcpServer(
-                listener,
-                answerer=self._answerer(),
-                take_snapshot=self._snapshot,
-                statistics=self.statistics,
-                connections=self._connections,
-                idle_timeout_s=settings.tcp_idle_timeout_s,
-                message_timeout_s=settings.tcp_message_timeout_s,
-            )
-            self._tcp_servers.append(server)
-            servers.append(server)
-        return servers
+        def look() -> None:
+            if self.view.store.path != served[0]:
+                served[0] = self.view.store.path
+                crew.follow()
+
+        self.consumer.progress.on_commit(look)
+        return crew
 
     def tick(self) -> None:
         """Mark answers as stale when the log has been out of reach for too long, log what rate limiting held back, and
         let go of an old state of the view that nobody asked since; called once a second.
         """
-        self._limiter.tick()
         self.view.store.let_go(outdated_alone=True)
         stale = self.consumer.progress.stale
-        for answerer in self._answerers:
-            answerer.stale = stale
+        if self.answering is not None:
+            self.answering.tick(stale=stale)
+        if self.crew is not None:
+            self.crew.mark_stale(stale)
 
     def drain(self) -> None:
         """Answer /ready with no, and wait so that load balancers see it before the sockets close (DNS_DRAIN)."""
@@ -322,7 +270,7 @@ class App:
         Raises ConfigError.
         """
         new = self._load()
-        policy = policy_of(new)
+        policy_of(new)
         applied, restart = changed(self.settings, new)
         if self.admin is not None:
             self.admin.reload(new)
@@ -331,16 +279,13 @@ class App:
         self.consumer.progress.stale_after_s = new.stale_after_s
         self.consumer.set_swap_guard(new.swap_guard)
         self.consumer.delete_guard.share = new.delete_guard
-        self._connections.most = connections_of(new.tcp_connections, open_files())
         self.consumer.expect(zone_keys(new.zones) or ())
-        self._connections.most_of_client = new.tcp_client_connections
-        for server in self._tcp_servers:
-            server.idle_timeout_s, server.message_timeout_s = new.tcp_idle_timeout_s, new.tcp_message_timeout_s
-        self._limiter.configure(new)
-        for answerer in self._answerers:
-            answerer.configure(replace(policy, instance_id=answerer.policy.instance_id))
+        if self.answering is not None:
+            self.answering.reload(new)
         taken_over = {BY_NAME[name].attribute: getattr(new, BY_NAME[name].attribute) for name in applied}
         self.settings = replace(self.settings, **taken_over)
+        if self.crew is not None:
+            self.crew.reload(self.settings)
         _log.info("app.reloaded", applied=" ".join(applied), restart=" ".join(restart))
 
     def run(self) -> int:

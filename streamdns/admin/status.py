@@ -19,6 +19,7 @@ from streamdns.admin.schema.state import (
     RebuildRefusal,
     ServiceState,
     ViewStatus,
+    WorkerState,
 )
 from streamdns.consumer.progress import Progress
 from streamdns.metrics.registry import Registry
@@ -38,6 +39,7 @@ class Status:
         self.resolver = ResolverAdmin(None)
         self.divergence: Callable[[], list[str]] = list
         """One sentence for each node whose data are not what this node's are."""
+        self.workers: Callable[[], list[WorkerState]] = list
         registry.callback("view.zones", lambda: progress.view.zones)
         registry.callback("view.nodes", lambda: progress.view.nodes)
         registry.callback("view.rrsets", lambda: progress.view.rrsets)
@@ -123,6 +125,7 @@ class Status:
             divergence=self.divergence(),
             dns_addresses=[str(address) for address in self._settings.address],
             resolver=self.resolver.summary(),
+            workers=self.workers(),
             services=[
                 ServiceState(
                     name=service.name, state=service.state, essential=service.essential, ready=service.ready,

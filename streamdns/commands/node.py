@@ -68,6 +68,9 @@ def status(args: argparse.Namespace, client: Client) -> int:
         *(("divergence", sentence) for sentence in found["divergence"]),
         *(("service", f"{each['name']} is {each['state']}" + _behind(each["error"]))
           for each in found["services"] if not each["ready"]),
+        *(("worker", f"{each['number']} is {each['state']} since {_second(each['since'])}, {each['queries']} queries, "
+                     f"replaced {each['restarts']} times" + _behind(each["error"]))
+          for each in found.get("workers", ())),
     ])
     return 0 if found["ready"] else 1
 

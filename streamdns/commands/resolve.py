@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from streamdns import app
 from streamdns.commands import CommandError
 from streamdns.commands.output import note
 from streamdns.commands.view_reader import owner_from_text
@@ -22,6 +21,7 @@ from streamdns.resolver.service.drive import RCODES, Drive, records
 from streamdns.resolver.service.flattening import OwnAnswerer
 from streamdns.resolver.service.from_settings import WithoutPrivate, knowledge_of
 from streamdns.resolver.transport.transport import Transport
+from streamdns.serving.answering import policy_of
 from streamdns.settings import Settings
 from streamdns.view.reader import snapshot
 from streamdns.view.view import open_readonly
@@ -63,7 +63,7 @@ def _own_zones(settings: Settings) -> Iterator[Local]:
         yield lambda qname, qtype: None
         return
     try:
-        yield OwnZones(OwnAnswerer(app.policy_of(settings), cookies=None), lambda: snapshot(store))
+        yield OwnZones(OwnAnswerer(policy_of(settings), cookies=None), lambda: snapshot(store))
     finally:
         store.close()
 

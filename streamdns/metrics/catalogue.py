@@ -95,7 +95,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("propagation.committed_seconds", "histogram", "Time from an event's timestamp until it was in the view that "
            "serves. What fills a view that does not serve yet is not counted.", ("source",), "seconds", _PROPAGATION),
     Metric("propagation.answered_seconds", "histogram", "Time from an event's timestamp until the first answer that "
-           "could show it; of more than 4096 events between two answers the last are counted.", ("source",), "seconds",
+           "could show it; of more than 4096 events between two answers the last are counted. Not measured with "
+           "DNS_WORKERS.", ("source",), "seconds",
            _PROPAGATION),
     Metric("propagation.skewed", "counter", "Events whose timestamp was later than their commit: the clock of their "
            "producer or broker is ahead of this one's. They are in no histogram.", ("source",)),
@@ -157,6 +158,15 @@ METRICS: tuple[Metric, ...] = (
     Metric("process.hub_late_max_seconds", "gauge", "The longest delay of the event loop within the last minute.", (),
            "seconds"),
     Metric("process.ready", "gauge", "Whether this node should get queries, as /ready says: 1 or 0."),
+    Metric("workers.up", "gauge", "Whether a worker (DNS_WORKERS) answers queries: 1 or 0. What workers count, such as "
+           "dns.queries, is in the metrics of those names, a fifth of a second later.", ("worker",)),
+    Metric("workers.restarts", "counter", "Times that a worker was replaced.", ("worker",)),
+    Metric("workers.queries", "counter", "Queries that a worker answered.", ("worker",)),
+    Metric("workers.cpu_seconds", "counter", "CPU time of a worker, user and system.", ("worker",), "seconds"),
+    Metric("workers.resident_bytes", "gauge", "Resident memory of a worker, the view's mapped pages included.",
+           ("worker",), "bytes"),
+    Metric("workers.hub_late_max_seconds", "gauge", "The longest delay of a worker's event loop within the last "
+           "minute.", ("worker",), "seconds"),
     Metric("metrics.sent", "counter", "Figures that an output has taken.", ("output",)),
     Metric("metrics.lost", "counter", "Figures that were lost because their output was slow or down.", ("output",)),
     Metric("metrics.output_up", "gauge", "Whether an output took the last flush: 1 or 0.", ("output",)),

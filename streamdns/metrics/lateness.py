@@ -48,8 +48,8 @@ class HubLateness(Service):
         self._late = registry.histogram("process.hub_late_seconds")
         self._clock = clock
         self._stopping = False
-        self._recent = Recent()
-        registry.callback("process.hub_late_max_seconds", self._recent.most)
+        self.recent = Recent()
+        registry.callback("process.hub_late_max_seconds", self.recent.most)
 
     def start(self) -> None:
         """Acquire nothing."""
@@ -65,7 +65,7 @@ class HubLateness(Service):
             now_s = clock()
             late_s = max(0.0, now_s - began_s - _EVERY_S)
             observe(late_s)
-            self._recent.add(late_s, now_s=now_s)
+            self.recent.add(late_s, now_s=now_s)
 
     def stop(self) -> None:
         """Make run() return after its current sleep."""

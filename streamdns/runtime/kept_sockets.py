@@ -64,7 +64,8 @@ class KeptSockets:
 
 def _name(listener: InetListener) -> str:
     """A name as systemd allows it: no colons (sd_notify(3), FDNAME=)."""
-    return f"{listener.setting} {listener.where}".replace(":", "_")
+    shared = f" {listener.share}" if listener.share else ""
+    return f"{listener.setting} {listener.where}{shared}".replace(":", "_")
 
 
 def _belongs(sock: socket.socket, listener: InetListener) -> bool:
@@ -73,6 +74,9 @@ def _belongs(sock: socket.socket, listener: InetListener) -> bool:
     if sock.family != family or sock.type != listener.kind:
         return False
     if listener.kind == socket.SOCK_STREAM and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return False
+    if bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)) != bool(listener.share):
+        # One that is alone keeps the others away, and one that shares lets them in.
         return False
     host, port = sock.getsockname()[:2]
     return bool(port == listener.address.port and ip_address(host) == ip_address(listener.address.host))

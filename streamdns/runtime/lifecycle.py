@@ -90,7 +90,8 @@ class Supervisor:
     """Runs services until a signal, stop(), or the death of an essential one.
 
     Hooks: `not_ready` is called first when the process stops; `reload` at SIGHUP; `tick` about every second from the
-    main loop (keep it short); `status` gives the line for `systemctl status`.
+    main loop (keep it short); `status` gives the line for `systemctl status`. `on_ready` is told that the services run
+    in place of systemd and the log, which for one process of several is for another one to say.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Supervisor:
         reload: Callable[[], None] | None = None,
         tick: Callable[[], None] | None = None,
         status: Callable[[], str] | None = None,
+        on_ready: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = gevent.sleep,
     ) -> None:
@@ -113,6 +115,7 @@ class Supervisor:
         self._tick_s = _TICK_S if watchdog_s is None else min(_TICK_S, watchdog_s / 2)
         self._watchdog = watchdog_s is not None
         self._not_ready, self._reload, self._tick, self._status = not_ready, reload, tick, status
+        self._on_ready = on_ready
         self._wake = Event()
         self._stop_asked = self._reload_asked = self._stopping = False
         self._cause = ""
@@ -197,11 +200,20 @@ class Supervisor:
     def _tell_ready(self) -> None:
         """READY, once: as soon as one of the services that the process is there for runs."""
         essential = [watched for watched in self._watched if watched.service.essential]
-        if self._told_ready or (essential and not any(watched.state == "running" for watched in essential)):
+        if self._told_ready or (essential and not any(
+            watched.state == "running" and watched.service.ready() for watched in essential
+        )):
             return
         self._told_ready = True
+        if self._on_ready is not None:
+            self._on_ready()
+            return
         self._notifier.ready()
         _log.info("app.ready")
+
+    def look(self) -> None:
+        """Have the main loop look at everything now, because a service has become ready, say."""
+        self._wake.set()
 
     def _main_loop(self) -> None:
         while not self._stop_asked and self._dead is None:
@@ -284,13 +296,15 @@ class Supervisor:
         return True
 
     def _stop(self) -> None:
-        _log.info("app.stopping", cause=self._cause)
+        if self._on_ready is None:
+            _log.info("app.stopping", cause=self._cause)
         self._notifier.stopping()
         if self._not_ready is not None:
             _call_hook("not_ready", self._not_ready)
         self._stop_services(self._watched)
         logs.flush(at_end=True)
-        _log.info("app.stopped")
+        if self._on_ready is None:
+            _log.info("app.stopped")
 
     def _stop_services(self, watched: Sequence[_Watched]) -> None:
         """Stop services in reverse order, each before those it depends on, with one deadline for all."""

@@ -52,14 +52,15 @@ class InetListener:
     """An IP address and port; `prepare` sets options before it is bound.
 
     Where sockets outlive the process (kept_sockets.py), `returned` is the one that the process before had, and `keep`
-    is called with the one that is opened.
+    is called with the one that is opened. `share` is the number, from 1, of one of several sockets at the same address
+    and port (SO_REUSEPORT), of which the kernel gives each client to one; 0 is one that is alone there.
     """
 
     def __init__(
-        self, setting: str, address: Address, kind: socket.SocketKind, *, backlog: int = _BACKLOG,
+        self, setting: str, address: Address, kind: socket.SocketKind, *, backlog: int = _BACKLOG, share: int = 0,
         prepare: Callable[[socket.socket], None] = lambda sock: None,
     ) -> None:
-        self.setting, self.address, self.kind = setting, address, kind
+        self.setting, self.address, self.kind, self.share = setting, address, kind, share
         self._backlog, self._prepare = backlog, prepare
         self.missing = False
         """Whether the address was not there when it was bound."""
@@ -75,14 +76,21 @@ class InetListener:
         it works from the moment when it comes.
 
         A UDP port that another process has bound is an error although SO_REUSEADDR would share it silently: that is not
-        set.
+        set. So it is where sockets share an address: the first of them looks whether it could have it alone.
         """
+        if self.share == 1:
+            self._bound(alone=True).close()
+        return self._bound(alone=not self.share)
+
+    def _bound(self, *, alone: bool) -> socket.socket:
         family = socket.AF_INET6 if self.address.is_ipv6 else socket.AF_INET
         try:
             sock = socket.socket(family, self.kind)
         except OSError as err:
             raise self._unusable(err) from err
         try:
+            if not alone:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if self.kind == socket.SOCK_STREAM:

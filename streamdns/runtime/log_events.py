@@ -60,6 +60,22 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("service.stop_timeout", "warning", "A service did not stop before the deadline; the process ends without "
              "waiting for it.",
              "If it happens again, raise DNS_STOP_TIMEOUT and look at what the service was waiting for."),
+    LogEvent("workers.answers", "info", "A worker (DNS_WORKERS) answers queries; `restarts` is how often it was "
+             "replaced so far."),
+    LogEvent("workers.died", "error", "A worker has ended or was killed because it gave no sign of life. Another "
+             "process takes its place after `retry_s` seconds, and answers what waits in its sockets meanwhile.",
+             "Read the error in the fields. If it happens again: SIGKILL is often the kernel's, for want of memory "
+             "(`journalctl -k`); no sign of life is a machine that is overloaded, or a fault of streamdns."),
+    LogEvent("workers.start_failed", "error", "A process that shall be a worker could not be started, or ended while "
+             "it was loading; another one is started after `retry_s` seconds.",
+             "Read the error in the fields: the limit of processes or the memory of the machine or the unit, or an "
+             "installation that was changed while the server runs: restart it."),
+    LogEvent("workers.killed", "warning", "Workers did not stop in time and were killed (`pids`).",
+             "If it happens again, raise DNS_STOP_TIMEOUT."),
+    LogEvent("workers.cpu_missing", "warning", "A worker cannot be bound to its CPU of DNS_WORKER_CPUS, and runs on "
+             "any.",
+             "Look which CPUs the unit or the container may use, and correct DNS_WORKER_CPUS."),
+    LogEvent("workers.view_followed", "debug", "A worker answers from the view that was swapped in."),
     LogEvent("consumer.connected", "info", "The log is being read; the source and its partitions are in the fields."),
     LogEvent("consumer.reconnecting", "warning", "The log cannot be read now; the consumer tries again after `retry_s` "
              "seconds, and queries are answered from the last good view meanwhile.",

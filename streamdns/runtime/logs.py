@@ -10,7 +10,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -108,6 +108,7 @@ class _Setup:
         self.clock: Callable[[], float] = time.monotonic
         # An event that is not in the table is a fault: tests and debugging see it, production logs the line.
         self.strict = True
+        self.fields: Mapping[str, object] = {}
         self.lines: LogLines | None = None
 
 
@@ -194,12 +195,13 @@ def setup(
     format: str,  # noqa: A002 - the setting is called so
     *,
     fd: int = _STDERR_FD,
+    fields: Mapping[str, object] | None = None,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> None:
     """Set up logging to a file descriptor; call it again to change it.
 
-    level: debug, info, warning or error. format: json or plain.
+    level: debug, info, warning or error. format: json or plain. `fields` are in every line of this process.
     """
     # Who logs is told by its component; finding out thread and process would cost time and register foreign threads.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -222,7 +224,7 @@ def setup(
     root.setLevel(max(_LEVELS[level], logging.WARNING))
     logging.getLogger(_ROOT).setLevel(_LEVELS[level])
     logging.raiseExceptions = False
-    _setup.clock = clock
+    _setup.clock, _setup.fields = clock, fields or {}
     _setup.strict = level == "debug"
 
 
@@ -263,7 +265,7 @@ def _emit(component: str, level: int, event: str, fields: dict[str, Any]) -> Non
 
 def _record(component: str, level: int, event: str, fields: dict[str, Any]) -> logging.LogRecord:
     record = logging.LogRecord(_logger(component).name, level, "", 0, event, None, None)
-    record.streamdns_fields = fields
+    record.streamdns_fields = {**_setup.fields, **fields}
     record.streamdns_component = component
     return record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from streamdns.addresses import Address, UnixAddress
@@ -22,6 +22,8 @@ _UNIX_MODE = 0o660
 class Listeners(NamedTuple):
     """All listeners of one node. Addresses that were `left_out` are of a family that this machine does not have, and
     nobody asked for them by themselves.
+
+    With DNS_WORKERS `dns` has a set for each worker, one set after the other.
     """
 
     metrics: InetListener | None
@@ -47,15 +49,8 @@ class Listeners(NamedTuple):
 def listeners(settings: Settings) -> Listeners:
     """What these settings want, as far as the families exist."""
     addresses, left_out = wanted(settings.address)
-    dns: list[InetListener] = []
-    for address in addresses:
-        if settings.udp:
-            prepare = functools.partial(
-                _prepare_udp, address=address, receive_buffer_bytes=settings.udp_receive_buffer_bytes
-            )
-            dns.append(InetListener("DNS_ADDRESS", address, socket.SOCK_DGRAM, prepare=prepare))
-        if settings.tcp:
-            dns.append(InetListener("DNS_ADDRESS", address, socket.SOCK_STREAM, backlog=_TCP_BACKLOG))
+    shares = range(1, settings.workers + 1) if settings.workers else (0,)
+    dns = [listener for share in shares for listener in _dns_listeners(settings, addresses, share)]
     admin: InetListener | UnixListener | None = None
     if isinstance(settings.admin_address, UnixAddress):
         admin = UnixListener("DNS_ADMIN_ADDRESS", settings.admin_address, mode=_UNIX_MODE)
@@ -65,6 +60,17 @@ def listeners(settings: Settings) -> Listeners:
     if settings.metrics_address is not None:
         metrics = InetListener("DNS_METRICS_ADDRESS", settings.metrics_address, socket.SOCK_STREAM)
     return Listeners(metrics, admin, tuple(dns), left_out)
+
+
+def _dns_listeners(settings: Settings, addresses: Sequence[Address], share: int) -> Iterator[InetListener]:
+    for address in addresses:
+        if settings.udp:
+            prepare = functools.partial(
+                _prepare_udp, address=address, receive_buffer_bytes=settings.udp_receive_buffer_bytes
+            )
+            yield InetListener("DNS_ADDRESS", address, socket.SOCK_DGRAM, share=share, prepare=prepare)
+        if settings.tcp:
+            yield InetListener("DNS_ADDRESS", address, socket.SOCK_STREAM, share=share, backlog=_TCP_BACKLOG)
 
 
 def _prepare_udp(sock: socket.socket, *, address: Address, receive_buffer_bytes: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from streamdns.addresses import Address, UnixAddress
 from streamdns.errors import ConfigError
 from streamdns.named_files import open_named
-from streamdns.settings import admin, kafka, listening, metrics, parsers, peers, pulsar, resolver
+from streamdns.settings import admin, kafka, listening, metrics, parsers, peers, pulsar, resolver, workers
 from streamdns.settings.admin import KeyFile, Proxies
 from streamdns.settings.parsers import TopicZones
 from streamdns.settings.resolver import ForwardZone, Network
@@ -46,6 +46,9 @@ class Settings:
     address: tuple[Address, ...]
     udp: bool
     tcp: bool
+    workers: int
+    worker_cpus: tuple[int, ...]
+    worker_timeout_s: float
     zones: tuple[str, ...]
     zones_allow: tuple[str, ...]
     topic_zones: tuple[TopicZones, ...]
@@ -194,6 +197,16 @@ def from_process(env_file: str | None = None) -> Settings:
     return load(os.environ, env_file)
 
 
+def environment_of_workers() -> dict[str, str]:
+    """Return the environment for processes of our own: without settings, which they are told in another way, and
+    without what systemd tells the main process alone.
+    """
+    return {
+        name: value for name, value in os.environ.items()
+        if not name.startswith(("DNS_", "STREAMDNS_", "LISTEN_", "WATCHDOG_")) and name != "NOTIFY_SOCKET"
+    }
+
+
 def load(
     environ: Mapping[str, str],
     env_file: str | None = None,
@@ -316,6 +329,7 @@ def _settle(values: dict[str, Any], *, given: set[str], problems: list[str], war
     pulsar.settle(values, problems=problems, warnings=warnings)
     resolver.settle(values, problems=problems, warnings=warnings, given=given)
     metrics.settle(values, problems=problems, warnings=warnings)
+    workers.settle(values, problems=problems, warnings=warnings)
     if values.get("udp") is False and values.get("tcp") is False:
         warnings.append("DNS_UDP and DNS_TCP are both false: no query will be answered")
 

@@ -13,6 +13,7 @@ from streamdns.settings.pulsar import PULSAR
 from streamdns.settings.rate_limit import RATE_LIMIT
 from streamdns.settings.resolver import RESOLVER
 from streamdns.settings.row import Setting, bool_row, integer_row, seconds_row, share_row
+from streamdns.settings.workers import WORKERS
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -23,6 +24,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     bool_row("DNS_UDP", "udp", "true", "Answer queries over UDP."),
     bool_row("DNS_TCP", "tcp", "true", "Answer queries over TCP (RFC 7766)."),
+    *WORKERS,
     Setting(
         name="DNS_ZONES", attribute="zones", parse=parsers.parse_zones, default="", unset=(),
         unset_means="every zone whose SOA is in the log",

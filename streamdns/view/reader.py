@@ -28,7 +28,7 @@ from streamdns.view.keys import (
     subtree,
 )
 from streamdns.view.quarantine import Quarantined, decode_quarantined
-from streamdns.view.store import Position, Store, decode_position, reported
+from streamdns.view.store import Position, Store, Transaction, decode_position, reported
 from streamdns.view.transaction import Conflict, decode_conflict
 from streamdns.view.zones import ZoneRow, decode_zone
 
@@ -46,8 +46,11 @@ class ViewSnapshot:
     node: Callable[[bytes], bytes | None]
     cut: Callable[[bytes], bytes | None]
 
-    def __init__(self, store: Store) -> None:
-        self._txn = txn = store.begin()
+    def __init__(self, store: Store, txn: Transaction | None = None) -> None:
+        """Take it, of the state that a transaction sees where one is given."""
+        if txn is None:
+            txn = store.begin()
+        self._txn = txn
         self._serial = store.serial
         raw = txn.get(b"depths", b"\0", db=store.meta)
         self.ready = raw[0] == 1

@@ -105,8 +105,9 @@ class Store:
     """
 
     def __init__(
-        self, path: str, *, max_bytes: int, readonly: bool = False, first_map_bytes: int = _FIRST_MAP_BYTES
+        self, path: str, *, max_bytes: int, readonly: bool = False, first_map_bytes: int | None = None
     ) -> None:
+        """Open it; a map that is read-only is as large as the writer's unless `first_map_bytes` says more."""
         self.path = path
         self.serial = next(_serials)
         self.max_bytes = max_bytes
@@ -115,6 +116,8 @@ class Store:
         self.readonly = readonly
         self.written = 0
         self.kept: Kept | None = None
+        self.pinned = 0
+        """How many transactions read the map that must not be moved: another process's growth waits for them."""
         self.unsynced = False
         if not readonly:
             _reserve_lock_file(path)
@@ -123,7 +126,10 @@ class Store:
             check_whole(path)
         except OSError as err:
             raise disk_failure(path, err) from err
-        self._open(0 if readonly else self._initial_map(path, first_map_bytes))
+        if readonly:
+            self._open(first_map_bytes or 0)
+        else:
+            self._open(self._initial_map(path, first_map_bytes or _FIRST_MAP_BYTES))
 
     def _open(self, map_bytes: int) -> None:
         path, readonly = self.path, self.readonly
@@ -189,10 +195,15 @@ class Store:
         self.outdated = schema < SCHEMA
 
     def begin(self, *, write: bool = False) -> Transaction:
-        """Begin a transaction, after adopting the map's new size if another process has grown it."""
+        """Begin a transaction, after adopting the map's new size if another process has grown it.
+
+        Raises lmdb.MapResizedError where that cannot be: a transaction that is open would read memory that is gone.
+        """
         try:
             return self.env.begin(write=write)
         except lmdb.MapResizedError:
+            if self.pinned:
+                raise
             self.env.set_mapsize(0)
             return self.env.begin(write=write)
 

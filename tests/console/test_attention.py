@@ -141,6 +141,18 @@ NEEDS = {
         "peers is waiting: boom",
         "log",
     ),
+    "worker": (
+        with_status(
+            workers=[
+                state.WorkerState(number=1, pid=7, state="answering", since=1, restarts=0, queries=9, error=""),
+                state.WorkerState(
+                    number=2, pid=None, state="waiting", since=1, restarts=3, queries=9, error="ended by SIGSEGV"
+                ),
+            ]
+        ),
+        "worker 2 is waiting: ended by SIGSEGV",
+        "log",
+    ),
     "peer behind": (
         node(nodes=Part(peers.Nodes(node=fake.report("ns1"), peers=[fake.peer("ns4", lag_seconds=41.0)]), NOW_S)),
         "ns4 is 41 s behind",

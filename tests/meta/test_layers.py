@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("view", "sources", "metrics"),
     ("consumer", "resolver"),
     ("serving", "admin"),
+    ("workers",),
     ("app",),
     ("commands",),
     ("cli",),

@@ -52,6 +52,10 @@ ALARMS: dict[str, Alarm] = {
     "StreamdnsDown": Alarm({"up": "0+0x90"}, {"up": "1+0x90"}),
     "StreamdnsNotReady": Alarm({"process_ready": "0+0x90"}, {"process_ready": "1+0x90"}),
     "StreamdnsRestarts": Alarm({_UPTIME: "0 60 0 60 0 60 0+60x60"}, {_UPTIME: "0+60x90"}),
+    "StreamdnsWorkersDie": Alarm(
+        {'workers_restarts_total{worker="2"}': "0+1x90"}, {'workers_restarts_total{worker="2"}': "5+0x90"},
+        {"worker": "2"},
+    ),
     "StreamdnsFaults": Alarm({"dns_exceptions_total": "0+0x20 1+0x60"}, {"dns_exceptions_total": "1+0x90"}),
     "StreamdnsServfail": Alarm(
         {_SERVFAIL: "0+60x90", _NOERROR: "0+600x90"}, {_SERVFAIL: "0+6x90", _NOERROR: "0+600x90"}

@@ -127,8 +127,27 @@ class ServiceState(msgspec.Struct, kw_only=True):
     error: str
 
 
+class WorkerState(msgspec.Struct, kw_only=True):
+    """One of the processes that answer queries (DNS_WORKERS), since when (s) it is in its `state`, and what it did.
+
+    `state` is starting, answering, waiting (to be replaced) or stopped; `error` is what ended the process before. The
+    queries are those of all its processes.
+    """
+
+    number: int
+    pid: int | None
+    state: str
+    since: int
+    restarts: int
+    queries: int
+    error: str
+
+
 class NodeStatus(msgspec.Struct, kw_only=True):
-    """The state of a node: version, readiness, consumer, view, counts and services; `dns_addresses` is DNS_ADDRESS."""
+    """The state of a node: version, readiness, consumer, view, counts and services; `dns_addresses` is DNS_ADDRESS.
+
+    `workers` is empty where one process does everything.
+    """
 
     version: str
     instance: str
@@ -150,6 +169,7 @@ class NodeStatus(msgspec.Struct, kw_only=True):
     resolver: dict[str, Any]
     services: list[ServiceState]
     dns_addresses: list[str] = []
+    workers: list[WorkerState] = []
 
 
 class ConsumerPartition(msgspec.Struct, kw_only=True):

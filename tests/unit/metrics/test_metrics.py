@@ -16,7 +16,8 @@ from streamdns.metrics.prometheus import render
 from streamdns.metrics.registry import Registry
 from tests.harness.metrics_formats import every_metric, samples
 
-COMPONENTS = {"dns", "consumer", "propagation", "resolver", "view", "process", "metrics", "admin", "nodes"}
+COMPONENTS = {"dns", "consumer", "propagation", "resolver", "view", "process", "metrics", "admin", "nodes",
+              "workers"}
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_the_conventions_of_the_catalogue(metric: Metric) -> None:

@@ -108,6 +108,32 @@ def test_what_is_opened_is_left_with_systemd(stack: ExitStack, kind: socket.Sock
     stack.enter_context(listener.returned)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_sockets_that_share_a_port_are_kept_each_and_never_taken_for_one_that_is_alone(
+    stack: ExitStack, kind: socket.SocketKind
+) -> None:
+    """A socket that was left over would get its part of the clients, and nobody would answer them."""
+    with socket.socket(socket.AF_INET, kind) as free:
+        free.bind(("127.0.0.1", 0))
+        address = Address(*free.getsockname())
+    shared = [InetListener("DNS_ADDRESS", address, kind, share=share) for share in (1, 2, 3)]
+    handed = [(listener.bind().detach(), f"{listener.share}") for listener in shared]
+    before = [identity(number) for number, _ in handed]
+    again = [InetListener("DNS_ADDRESS", address, kind, share=share) for share in (1, 2)]
+    KeptSockets(Notifier(None), handed).share_out(again)
+    made = [stack.enter_context(listener.open()) for listener in again]
+    assert [identity(sock.fileno()) for sock in made] == before[:2]
+    for listener, sock in zip(again, made, strict=True):
+        assert listener.returned is not None
+        listener.returned.close()
+        handed[listener.share - 1] = (sock.detach(), "a")
+    # Of a server that has one process from now on: all of them are closed, and it binds one of its own.
+    alone = InetListener("DNS_ADDRESS", address, kind)
+    KeptSockets(Notifier(None), handed[:2]).share_out([alone])
+    assert alone.returned is None
+    stack.enter_context(alone.open())
+
+
 def test_without_systemd_nothing_is_kept() -> None:
     with bound(socket.SOCK_DGRAM) as free:
         listener = listener_of(free)

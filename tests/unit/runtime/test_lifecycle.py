@@ -89,6 +89,24 @@ def test_started_in_order_and_stopped_in_reverse() -> None:
     assert supervisor.overdue == ()
 
 
+def test_the_services_run_when_an_essential_one_is_ready_and_another_may_be_told() -> None:
+    """Which may be later than its start: it says so by look()."""
+    journal: list[str] = []
+    service = Recorded("workers", journal, essential=True)
+    ready = False
+    service.ready = lambda: ready  # type: ignore[method-assign]
+    supervisor = Supervisor([service], on_ready=lambda: journal.append("told"), tick=lambda: journal.append("tick"))
+    greenlet = in_greenlet(supervisor)
+    until(lambda: "tick" in journal, "a turn of the main loop")
+    assert "told" not in journal
+    ready = True
+    supervisor.look()
+    until(lambda: "told" in journal, "told")
+    supervisor.stop()
+    assert result(greenlet) == EXIT_OK
+    assert journal.count("told") == 1
+
+
 def test_a_failed_start_stops_what_was_started_and_raises() -> None:
     journal: list[str] = []
     services = [Recorded(name, journal) for name in ("view", "dns", "admin")]

@@ -43,6 +43,24 @@ def test_a_port_that_is_taken_may_become_free(stack: ExitStack, kind: socket.Soc
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_sockets_that_share_a_port_share_it_with_nobody_else(stack: ExitStack, kind: socket.SocketKind) -> None:
+    """Also not with a process of the same user that would share it, and whose clients we would take."""
+    taken = stack.enter_context(socket.socket(socket.AF_INET, kind))
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    taken.bind(("127.0.0.1", 0))
+    if kind == socket.SOCK_STREAM:
+        taken.listen()
+    listeners = [InetListener("DNS_ADDRESS", Address(*taken.getsockname()), kind, share=share) for share in (1, 2, 3)]
+    with pytest.raises(NotYet, match="is in use by another process"):
+        listeners[0].bind()
+    taken.close()
+    made = [stack.enter_context(listener.bind()) for listener in listeners]
+    assert {sock.getsockname() for sock in made} == {made[0].getsockname()}
+    with pytest.raises(NotYet, match="is in use by another process"):
+        InetListener("DNS_ADDRESS", listeners[0].address, kind).bind()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_address_that_is_not_there_is_bound_for_when_it_comes(stack: ExitStack, kind: socket.SocketKind) -> None:
     listener = InetListener("DNS_ADDRESS", NOWHERE, kind)
     made = stack.enter_context(listener.bind())

@@ -74,6 +74,22 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
     os.close(captured.writer)
 
 
+
+def test_fields_of_the_process_are_in_every_line(capture: Capture) -> None:
+    """Also in those that stand for repeats; of one process of several they say which."""
+    logs.setup("info", "json", fd=capture.writer, fields={"worker": 2}, clock=capture.clock, now=lambda: NOW_S)
+    log = logs.get("dns")
+    for _ in range(20):
+        log.info("dns.listening", transport="udp", address="a")
+    logs.flush(at_end=True)
+    lines = capture.lines()
+    assert len(lines) == 11
+    assert {line["worker"] for line in lines} == {2}
+    capture.setup("info", "json")
+    log.info("dns.listening", transport="udp", address="a")
+    assert "worker" not in capture.lines()[0]
+
+
 def test_json(capture: Capture) -> None:
     capture.setup("info", "json")
     logs.get("view").info("view.opened", path="/a b", zones=3, ratio=0.5, ok=True, none=None,

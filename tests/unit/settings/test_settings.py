@@ -25,6 +25,7 @@ from tests.unit.settings import (
     examples_peers,
     examples_rate_limit,
     examples_resolver,
+    examples_workers,
 )
 
 # A value that is allowed and is not the default, and what it becomes.
@@ -72,6 +73,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "DNS_DRAIN": ("0", 0.0),
     "DNS_STOP_TIMEOUT": ("0.5", 0.5),
 } | examples.GOOD | examples_admin.GOOD | examples_logs.GOOD | examples_peers.GOOD | examples_rate_limit.GOOD
+GOOD |= examples_workers.GOOD
 GOOD |= examples_resolver.GOOD
 BAD = {
     "DNS_ADDRESS": ["localhost:53", "192.0.2.1", "192.0.2.1:65536", "::1:53", "[::1]", "[192.0.2.1]:53", ",", "1.2.3:5",
@@ -114,7 +116,7 @@ BAD = {
     "DNS_DRAIN": ["-1", "4000"],
     "DNS_STOP_TIMEOUT": ["0", "4000"],
 } | examples.BAD | examples_admin.BAD | examples_logs.BAD | examples_peers.BAD | examples_rate_limit.BAD
-BAD |= examples_resolver.BAD
+BAD |= examples_resolver.BAD | examples_workers.BAD
 
 
 def problems_of(environ: dict[str, str], env_file: str | None = None) -> tuple[str, ...]:

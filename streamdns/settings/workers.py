@@ -1,0 +1,73 @@
+"""Settings of the processes that answer queries beside the main process; rows of the table, and what must hold."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Final
+
+from streamdns.settings.row import Setting, seconds_row
+
+MOST_WORKERS: Final = 64
+_MOST_CPU: Final = 1023
+_RANGE = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
+
+
+def parse_workers(text: str) -> int:
+    """Parse a number of processes; `auto` is as many as there are CPUs that this process may use."""
+    if text.lower() == "auto":
+        return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    if not (text.isascii() and text.isdigit()) or len(text) > 4:
+        raise ValueError("is neither a whole number nor auto")
+    if int(text) > MOST_WORKERS:
+        raise ValueError("is out of range")
+    return int(text)
+
+
+def parse_cpus(text: str) -> tuple[int, ...]:
+    """Parse numbers of CPUs and ranges of them, as taskset(1) takes them; the order is kept."""
+    found: list[int] = []
+    for word in text.replace(",", " ").split():
+        match = _RANGE.fullmatch(word)
+        if match is None:
+            raise ValueError(f"has {word}, which is neither a number nor a range")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last > _MOST_CPU or last < first:
+            raise ValueError(f"has {word}, which is out of range")
+        found += range(first, last + 1)
+    if not found:
+        raise ValueError("is an empty list")
+    return tuple(dict.fromkeys(found))
+
+
+WORKERS: Final[tuple[Setting, ...]] = (
+    Setting(
+        name="DNS_WORKERS", attribute="workers", parse=parse_workers, default="0",
+        description="The number of processes that answer queries beside the main process, which then only reads the "
+                    "log, writes the view and has the admin API. auto: one for each CPU that this process may use. 0: "
+                    "one process does everything. Limits on queries, connections and the resolver's cache are divided "
+                    "among them.",
+        allowed=f"a whole number from 0 to {MOST_WORKERS}, or auto",
+    ),
+    Setting(
+        name="DNS_WORKER_CPUS", attribute="worker_cpus", parse=parse_cpus, default="", unset=(),
+        unset_means="every worker may run on every CPU",
+        description="The CPUs that the workers are bound to: the first worker to the first of them, and so on, from "
+                    "the beginning again where there are more workers.",
+        allowed="numbers of CPUs and ranges of them, such as 0-3,8, separated by space or comma",
+    ),
+    seconds_row("DNS_WORKER_TIMEOUT", "worker_timeout_s", (0.5, 3600), "5",
+                "How long a worker may give no sign of life before it is killed and replaced.", reload=True),
+)
+
+
+def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
+    """Find what several processes cannot do."""
+    if not values.get("workers"):
+        if values.get("worker_cpus"):
+            warnings.append("DNS_WORKER_CPUS has no effect without DNS_WORKERS")
+        return
+    for address in values.get("address") or ():
+        if address.port == 0:
+            problems.append(f"DNS_ADDRESS={address} leaves the port to the kernel, which would give each worker "
+                            "another one; allowed: a port, or DNS_WORKERS=0")

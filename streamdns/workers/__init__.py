@@ -1,0 +1,1 @@
+"""Processes that answer queries beside the main process: how they are started, fed, watched and replaced."""

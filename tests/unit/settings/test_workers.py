@@ -1,0 +1,38 @@
+"""What several processes need of the settings, and the environment that they are started with."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from streamdns.errors import ConfigError
+from streamdns.settings import environment_of_workers, load
+
+
+def test_auto_is_one_for_each_cpu_that_may_be_used() -> None:
+    assert load({"DNS_WORKERS": "AUTO"}).workers == len(os.sched_getaffinity(0))
+    assert load({}).workers == 0
+
+
+def test_a_port_that_the_kernel_chooses_cannot_be_shared() -> None:
+    address = {"DNS_ADDRESS": "127.0.0.1:0 127.0.0.1:5353"}
+    assert load(address).workers == 0
+    with pytest.raises(ConfigError) as caught:
+        load(address | {"DNS_WORKERS": "2"})
+    (problem,) = caught.value.problems
+    assert problem.startswith("DNS_ADDRESS=127.0.0.1:0 leaves the port to the kernel")
+
+
+def test_cpus_without_workers_are_warned_of() -> None:
+    assert load({"DNS_WORKER_CPUS": "0"}).warnings == ("DNS_WORKER_CPUS has no effect without DNS_WORKERS",)
+    assert not load({"DNS_WORKER_CPUS": "0", "DNS_WORKERS": "1"}).warnings
+
+
+def test_secrets_and_what_systemd_tells_one_process_are_not_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DNS_COOKIE_SECRET", "STREAMDNS_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("ANYTHING_ELSE", "y")
+    handed = environment_of_workers()
+    assert handed["ANYTHING_ELSE"] == "y"
+    assert "x" not in handed.values()
