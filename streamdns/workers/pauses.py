@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-STEADY_S: Final = 10.0
+STEADY_S: Final = 2.0
 """What lived for so long did not die at once."""
 FIRST_S: Final = 0.25
 LAST_S: Final = 10.0
