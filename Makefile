@@ -21,8 +21,8 @@ help:
 	@echo 'make run-pulsar the same through a topic of Pulsar'
 	@echo 'make kafka   start a Kafka broker with a topic, to play with (KAFKA=3.9.2 or 4.4.0)'
 	@echo 'make test    run every test that this machine can run'
-	@echo 'make compiled  compile the modules in Cython, as run and test do where they can: Debian needs gcc libc6-dev python3-dev'
-	@echo 'make plain   remove what that made: all runs in Python alone again'
+	@echo 'make compiled  compile what every answer goes through, for run and bench: Debian needs gcc libc6-dev python3-dev'
+	@echo 'make plain   remove what is compiled: all runs in Python alone again'
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make mutants change the code in small ways and see that a test fails each time; takes hours'
 	@echo 'make fuzz    mutated packets, replies, events and requests for a minute; FUZZ="--runs=10000000" for more'
@@ -71,17 +71,19 @@ help:
 	@$(INSTALL) -r $(LOCKS)/lock.txt
 	@touch $@
 
-# requirements-compile.txt has Cython, which only this needs. Where nothing can be compiled, all goes on in Python alone.
+# requirements-compile.txt has Cython and mypyc, which only this needs. Where nothing can be compiled, all goes on in
+# Python alone. This compiles the modules in Cython, in seconds; `make compiled` all that is compiled in a package.
 .venv/compiled: .venv/runtime $(wildcard streamdns/*/*.pyx) packaging/compiled.py $(LOCKS)/compile.txt
 	@.venv/bin/python packaging/compiled.py || true
 	@touch $@
 
 compiled: .venv/runtime
-	@.venv/bin/python packaging/compiled.py
+	@.venv/bin/python packaging/compiled.py --all
 	@touch .venv/compiled
 
 plain: .venv/runtime
 	@find streamdns -name '*.so' -delete
+	@rm -rf build/compiled
 	@touch .venv/compiled
 
 lock: .venv/lock
@@ -118,7 +120,9 @@ lint: .venv/tools
 bench-quick: .venv/tools
 	@.venv/bin/python -m benchmarks.kinds
 
+# What packages have is measured, where it can be compiled.
 bench: .venv/tools .venv/compiled
+	@.venv/bin/python packaging/compiled.py --fits || .venv/bin/python packaging/compiled.py --all || true
 	@.venv/bin/python -m benchmarks.peers
 	@.venv/bin/python -m benchmarks $(BENCH)
 

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -95,11 +96,18 @@ def _arguments() -> argparse.Namespace:
 def _options(arguments: argparse.Namespace, work: pathlib.Path) -> Options:
     server_core, load_cores = cores()
     options = Options(
-        python=arguments.python, work=work, quick=arguments.quick, server_core=server_core, load_cores=load_cores
+        python=arguments.python, work=work, installed=_compiled(arguments.python), quick=arguments.quick,
+        server_core=server_core, load_cores=load_cores,
     )
     fields = {field.name for field in dataclasses.fields(Options)} - {"python", "work", "quick"}
     given = {name: value for name, value in vars(arguments).items() if name in fields and value is not None}
     return dataclasses.replace(options, **((_QUICK if arguments.quick else {}) | given))
+
+
+def _compiled(python: str) -> str | None:
+    """The tree that `make compiled` made, where it is of the sources as they are; None else."""
+    fits = subprocess.run([python, str(ROOT / "packaging" / "compiled.py"), "--fits"], check=False).returncode == 0
+    return str(ROOT / "build" / "compiled") if fits else None
 
 
 def main() -> int:
@@ -116,9 +124,10 @@ def main() -> int:
 
 
 def _measure(arguments: argparse.Namespace, options: Options) -> int:
-    facts = machine.describe(options.python)
+    facts = machine.describe(options.python) | {"compiled": options.installed is not None}
     print(f"{facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}, Python {facts['python']} "
           f"({facts['python_path']}, {facts['python_build']})")
+    print("streamdns is compiled" if options.installed else "streamdns is in Python: `make compiled` compiles it")
     if options.server_core in options.load_cores:
         print("there is one core: the load runs on that of the server, so only CPU times mean something")
     if facts["load_average"] > 0.5:

@@ -21,6 +21,8 @@ class Options:
 
     python: str
     work: pathlib.Path
+    installed: str | None = None
+    """The compiled tree that streamdns runs from, None for the checkout, in which answers are made in Python."""
     runs: int = 5
     quick: bool = False
     zone_names: int = 100_000

@@ -51,12 +51,13 @@ class Streamdns(Server):
         super().__init__(folder, DNS_FILE_LOG=str(log), LOG_LEVEL="warning", **settings)
         self.log = log
         self._options = options
+        self.python, self.installed = options.python, options.installed
 
     def launch(self) -> None:
         """Start the process on the server's core and return at once."""
         self._choose_ports(again=False)
         with self.output.open("ab") as output, machine.on_cores([self._options.server_core]):
-            self.process = spawn([self._options.python, "-m", "streamdns", "run"], env=self.environment, output=output)
+            self.process = spawn(self.run_command("run"), env=self.environment, output=output)
 
     def wait_loaded(self) -> None:
         """Return when every event that is in the log is in the view."""

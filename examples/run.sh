@@ -4,6 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 streamdns=.venv/bin/streamdns
+# What `make compiled` made goes before the sources, as long as these are the same.
+if .venv/bin/python packaging/compiled.py --fits; then export PYTHONPATH="$PWD/build/compiled"; fi
 
 export DNS_SOURCE="${DNS_SOURCE:-file}"
 export DNS_FILE_LOG="${DNS_FILE_LOG:-./var/log.jsonl}"

@@ -47,12 +47,12 @@ wheels=$cache/wheels
 locks=packaging/locks
 mkdir -p "$home/bin" "$site" "$out" "$wheels" "$cache/runtime"
 
-# -- what is built with: pip, which unpacks wheels, setuptools, which makes ours, and Cython, which compiles modules of it
+# -- what is built with: pip, which unpacks wheels, setuptools, which makes ours, Cython and mypyc, which compile modules of it
 make_tools() {
     if ! cat "$locks"/{build,compile}.txt | cmp -s - "$tools/made"; then
-        say "fetching setuptools and Cython"
+        say "fetching setuptools, Cython and mypyc"
         /usr/bin/python3.11 -m venv --clear "$tools" >&2 || fail "Python's venv module is not there: apt install python3-venv"
-        "$tools/bin/pip" install --quiet --require-hashes -r "$locks/build.txt" -r "$locks/compile.txt" || fail "cannot fetch setuptools and Cython"
+        "$tools/bin/pip" install --quiet --require-hashes -r "$locks/build.txt" -r "$locks/compile.txt" || fail "cannot fetch setuptools, Cython and mypyc"
         cat "$locks"/{build,compile}.txt >"$tools/made"
     fi
 }

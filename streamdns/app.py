@@ -41,7 +41,7 @@ from streamdns.runtime.open_files import raise_open_files
 from streamdns.runtime.sdnotify import Notifier
 from streamdns.runtime.unexpected import into_the_log
 from streamdns.serving.answering import Answering, policy_of
-from streamdns.serving.datagrams import NOT_COMPILED
+from streamdns.serving.compiled import not_compiled
 from streamdns.serving.listeners import listeners
 from streamdns.settings import Settings, changed, environment_of_workers
 from streamdns.settings.open_resolver import open_resolver
@@ -316,8 +316,8 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
 
 def _run(settings: Settings, load: Callable[[], Settings]) -> int:
     _log.info("app.starting", version=__version__, instance=settings.instance_id)
-    if NOT_COMPILED:
-        _log.info("app.not_compiled", reason=NOT_COMPILED)
+    if reason := not_compiled():
+        _log.info("app.not_compiled", reason=reason)
     for warning in (*settings.warnings, *open_resolver(settings, gateways())):
         _log.warning("settings.warning", warning=warning)
     preload_source(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import signal
@@ -23,6 +24,15 @@ _SAID = "said"
 # A run in the background of a shell's script ignores Ctrl-C, and all that it starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure() -> None:
+    """Tests of a compiled tree would pass as well with the sources, if these came first on the path."""
+    installed = os.environ.get("STREAMDNS_TEST_COMPILED")
+    if installed:
+        module = importlib.import_module("streamdns.serving.compiled")
+        if not (module.__file__ or "").startswith(installed) or module.not_compiled():
+            raise pytest.UsageError(f"{module.__file__} is not of {installed}, or not all is compiled there")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

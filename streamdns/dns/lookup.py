@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from streamdns.dns import name
 from streamdns.dns.node import SOA, pack_records
 
-ROOT = b"\0"
+ROOT: Final = b"\0"
 
 
 class Snapshot(Protocol):

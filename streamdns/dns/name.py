@@ -7,9 +7,10 @@ octet, with the two lowest octets escaped so that plain byte order of keys is th
 from __future__ import annotations
 
 import re
+from typing import Final
 
-MAX_LABEL_OCTETS = 63
-MAX_NAME_OCTETS = 255
+MAX_LABEL_OCTETS: Final = 63
+MAX_NAME_OCTETS: Final = 255
 
 # Hosts, services and wildcards: nearly every name there is, and no character that needs a second look.
 _plain = re.compile(r"(?:[A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?").fullmatch

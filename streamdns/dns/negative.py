@@ -7,10 +7,12 @@ the question; so are the others where these names are below the apex, else `ends
 
 from __future__ import annotations
 
+from typing import Final
+
 from streamdns.dns.wire import name_end
 
 #: Beside the flags of dns/node.py in the first octet of what the view has for an apex: a template follows.
-HAS_TEMPLATE = 16
+HAS_TEMPLATE: Final = 16
 
 _HEAD = 12
 #: Where the names do not end in a pointer to the apex: MNAME is in full, so is RNAME, or RNAME ends in a part of MNAME.

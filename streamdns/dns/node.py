@@ -14,27 +14,31 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streamdns.dns.compression import COMPRESSIBLE, compressed, expanded
 
 # Node flags: which special types the node holds that change how a name is answered (HAS_CNAME: see node_flags).
-HAS_CNAME = 1
-HAS_NS = 2
-HAS_DNAME = 4
-HAS_SOA = 8
+HAS_CNAME: Final = 1
+HAS_NS: Final = 2
+HAS_DNAME: Final = 4
+HAS_SOA: Final = 8
 
 # Marks of a node, beside its flags: of what it does not hold itself (view/aside.py).
-BEYOND = 1  # RRsets that are not served
-APART = 2  # metadatas of some of its RRsets, which have MARK_OF_APART
-MARK_OF_APART = b"\xff"  # no JSON begins so
+BEYOND: Final = 1  # RRsets that are not served
+APART: Final = 2  # metadatas of some of its RRsets, which have MARK_OF_APART
+MARK_OF_APART: Final = b"\xff"  # no JSON begins so
 
 # RRset flags.
-REJECTED = 1  # the newest event of some partition was rejected: served, marked, not in the digest
-CONTESTED = 2  # candidate rows exist beside the node (see view/candidates.py)
-LOCAL = 4  # one of this instance's own records
+REJECTED: Final = 1  # the newest event of some partition was rejected: served, marked, not in the digest
+CONTESTED: Final = 2  # candidate rows exist beside the node (see view/candidates.py)
+LOCAL: Final = 4  # one of this instance's own records
 
-NS, CNAME, SOA, DNAME, DS = 2, 5, 6, 39, 43
+NS: Final = 2
+CNAME: Final = 5
+SOA: Final = 6
+DNAME: Final = 39
+DS: Final = 43
 _NODE_FLAG = {NS: HAS_NS, CNAME: HAS_CNAME, SOA: HAS_SOA, DNAME: HAS_DNAME}
 
 _HEAD = struct.Struct(">BBH")
@@ -45,12 +49,12 @@ _SINGLE = struct.Struct(">BxHHBxIII")
 _TYPE_ALONE = struct.Struct(">BHHH")
 _PARTITION = struct.Struct(">HI")
 
-HEAD_SIZE = 4
-ENTRY_SIZE = 16
-RECORD_HEAD_SIZE = 12
+HEAD_SIZE: Final = 4
+ENTRY_SIZE: Final = 16
+RECORD_HEAD_SIZE: Final = 12
 _SINGLE_START = HEAD_SIZE + ENTRY_SIZE
-CLASS_IN = 1
-POINTER_TO_QUESTION = 0xC00C
+CLASS_IN: Final = 1
+POINTER_TO_QUESTION: Final = 0xC00C
 #: In a directory of more entries a type is found by bisection.
 _MANY_RRSETS = 8
 

@@ -3,41 +3,88 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.node import RECORD_HEAD_SIZE
 
-HEADER_SIZE = 12
-MAX_UDP_PLAIN = 512
-MAX_MESSAGE = 65535
+HEADER_SIZE: Final = 12
+MAX_UDP_PLAIN: Final = 512
+MAX_MESSAGE: Final = 65535
 #: The four counts of a header: one question, and nothing else or one additional record.
-NO_RECORDS = b"\0\1\0\0\0\0\0\0"
-ONLY_OPT = b"\0\1\0\0\0\0\0\1"
-OPT_HEAD = b"\0\0\x29"  # the root's name and the type: how an OPT record begins
+NO_RECORDS: Final = b"\0\1\0\0\0\0\0\0"
+ONLY_OPT: Final = b"\0\1\0\0\0\0\0\1"
+OPT_HEAD: Final = b"\0\0\x29"  # the root's name and the type: how an OPT record begins
 
-NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN, NOTAUTH = 0, 1, 2, 3, 4, 5, 6, 9
-BADVERS, BADCOOKIE = 16, 23
+NOERROR: Final = 0
+FORMERR: Final = 1
+SERVFAIL: Final = 2
+NXDOMAIN: Final = 3
+NOTIMP: Final = 4
+REFUSED: Final = 5
+YXDOMAIN: Final = 6
+NOTAUTH: Final = 9
+BADVERS: Final = 16
+BADCOOKIE: Final = 23
 
-QUERY, IQUERY, STATUS, NOTIFY, UPDATE = 0, 1, 2, 4, 5
+QUERY: Final = 0
+IQUERY: Final = 1
+STATUS: Final = 2
+NOTIFY: Final = 4
+UPDATE: Final = 5
 
-A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, NAPTR, DNAME, OPT, DS = 1, 2, 5, 6, 12, 15, 16, 28, 33, 35, 39, 41, 43
-SVCB, HTTPS, IXFR, AXFR, MAILB, MAILA, ANY = 64, 65, 251, 252, 253, 254, 255
-SIG, RRSIG, NSEC, TKEY, TSIG = 24, 46, 47, 249, 250
-CLASS_IN, CLASS_CH, CLASS_ANY = 1, 3, 255
+A: Final = 1
+NS: Final = 2
+CNAME: Final = 5
+SOA: Final = 6
+PTR: Final = 12
+MX: Final = 15
+TXT: Final = 16
+AAAA: Final = 28
+SRV: Final = 33
+NAPTR: Final = 35
+DNAME: Final = 39
+OPT: Final = 41
+DS: Final = 43
+SVCB: Final = 64
+HTTPS: Final = 65
+IXFR: Final = 251
+AXFR: Final = 252
+MAILB: Final = 253
+MAILA: Final = 254
+ANY: Final = 255
+SIG: Final = 24
+RRSIG: Final = 46
+NSEC: Final = 47
+TKEY: Final = 249
+TSIG: Final = 250
+CLASS_IN: Final = 1
+CLASS_CH: Final = 3
+CLASS_ANY: Final = 255
 
 # Flag bits in octets 2 and 3 of the header. CD is never set in a reply of ours (RFC 4035 §3.1.6).
-QR, AA, TC, RD = 0x80, 0x04, 0x02, 0x01
-RA = 0x80
+QR: Final = 0x80
+AA: Final = 0x04
+TC: Final = 0x02
+RD: Final = 0x01
+RA: Final = 0x80
 
 # EDNS options (RFC 6891 §6.1.2 and the RFCs of each).
-OPT_NSID, OPT_COOKIE, OPT_KEEPALIVE, OPT_EDE = 3, 10, 11, 15
+OPT_NSID: Final = 3
+OPT_COOKIE: Final = 10
+OPT_KEEPALIVE: Final = 11
+OPT_EDE: Final = 15
 
 #: The end of an OPT record's head and the head of its only option: a COOKIE of 8 octets, or 24 with the server's half.
-CLIENT_COOKIE_HEAD, COOKIE_HEAD = b"\0\x0c\0\x0a\0\x08", b"\0\x1c\0\x0a\0\x18"
+CLIENT_COOKIE_HEAD: Final = b"\0\x0c\0\x0a\0\x08"
+COOKIE_HEAD: Final = b"\0\x1c\0\x0a\0\x18"
 
 # Extended errors (RFC 8914 §4).
-EDE_OTHER, EDE_STALE, EDE_NOT_READY, EDE_NOT_AUTHORITATIVE, EDE_NOT_SUPPORTED = 0, 3, 14, 20, 21
+EDE_OTHER: Final = 0
+EDE_STALE: Final = 3
+EDE_NOT_READY: Final = 14
+EDE_NOT_AUTHORITATIVE: Final = 20
+EDE_NOT_SUPPORTED: Final = 21
 
 #: Offset of the name in RDATA whose addresses go into the additional section.
 ADDITIONAL_FOR: dict[int, int] = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
@@ -86,9 +133,9 @@ def record_end(packet: bytes, at: int) -> int:
 
 
 #: Records behind the question that a query may have: OPT, and a signature.
-MOST_ADDITIONAL = 3
+MOST_ADDITIONAL: Final = 3
 #: EDNS options of a query: clients send two or three, and every name server answers where a tool tries a hundred.
-MOST_OPTIONS = 128
+MOST_OPTIONS: Final = 128
 
 
 def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
@@ -176,7 +223,7 @@ def name_end(data: bytes, at: int) -> int:
 
 _DEEPEST = 8 << 14
 #: From here on it pays to look whether all records of an RRset are of one length.
-LONG_OCTETS = 256
+LONG_OCTETS: Final = 256
 
 
 def even_length(records: bytes) -> int:

@@ -17,10 +17,11 @@ class LogEvent(NamedTuple):
 
 LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("app.starting", "info", "The process starts; version and instance are in the fields."),
-    LogEvent("app.not_compiled", "info", "The compiled modules for this Python and machine are not there (`reason`): "
-             "everything runs in Python alone, which answers the same and takes more CPU for each query.",
-             "Nothing, where that is fast enough. Otherwise take the deb or the rpm, which have them; in a checkout "
-             "install a C compiler and `make compiled` (Debian: `gcc libc6-dev python3-dev`)."),
+    LogEvent("app.not_compiled", "info", "What queries go through is not all compiled for this Python and machine "
+             "(`reason`): it runs in Python, which answers the same and takes more CPU for each query.",
+             "Nothing, where that is fast enough. Otherwise take the deb, the rpm or a compiled wheel "
+             "(docs/install.md); in a checkout install a C compiler (Debian: `gcc libc6-dev python3-dev`), then "
+             "`make compiled`."),
     LogEvent("app.ready", "info", "Every service has started and queries are answered."),
     LogEvent("app.stopping", "info", "A signal asked the process to stop, or an essential service has died."),
     LogEvent("app.stopped", "info", "Every service has stopped; the process ends."),

@@ -6,6 +6,7 @@ import fcntl
 import functools
 import http.client
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from tests.harness.process import ELSEWHERE, ROOT, clean_environment, end, free_
 HOST = "127.0.0.1"
 #: Servers under test resolve only where that is what is tested: the Internet is no part of a test.
 NO_RESOLVER = {"DNS_RECURSION_ALLOW": "none"}
+#: A tree as it is installed, which servers run from in place of the checkout: with it the tests try what is compiled.
+_INSTALLED = os.environ.get("STREAMDNS_TEST_COMPILED")
 #: `python -c` with this is `python -m streamdns` that finds no compiled modules.
 _IN_PYTHON_ALONE = f"""import runpy, sys
 sys.modules.update(dict.fromkeys({[
@@ -71,6 +74,8 @@ class Server:
         """Descriptors that the wrapper is started with."""
         self.compiled = True
         """Whether it may take compiled modules, where there are any."""
+        self.installed = _INSTALLED
+        """The tree that it runs from, None for the checkout."""
         self.sink: int | None = None
         """A descriptor that it writes to in place of the file."""
         self.port = self.admin_port = 0
@@ -87,13 +92,17 @@ class Server:
     @property
     def environment(self) -> dict[str, str]:
         """What the server runs with: give it to a command that shall work beside it."""
-        return clean_environment(self.settings)
+        first = {"PYTHONPATH": self.installed} if self.installed and self.compiled else {}
+        return clean_environment(self.settings) | first
 
     python = sys.executable
 
     def run_command(self, *arguments: str) -> list[str]:
         """The command line of a command of streamdns."""
-        how = ["-m", "streamdns"] if self.compiled else ["-c", _IN_PYTHON_ALONE]
+        # With -P the folder that it is started in is no place for modules.
+        how = ["-P", "-m", "streamdns"] if self.installed else ["-m", "streamdns"]
+        if not self.compiled:
+            how = ["-c", _IN_PYTHON_ALONE]
         return [self.python, *how, *arguments]
 
     @property

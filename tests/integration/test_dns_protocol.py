@@ -17,7 +17,7 @@ import dns.rcode
 import dns.rdataclass
 import pytest
 
-from streamdns.serving.datagrams import NOT_COMPILED
+from streamdns.serving.compiled import not_compiled
 from tests.harness import Server, free_port, wait_until
 from tests.harness.server import HOST
 from tests.integration.clients import BIG, PATIENCE_S, Client
@@ -39,13 +39,13 @@ def has_ipv6() -> bool:
 def test_all_addresses_answer_from_the_one_that_was_asked(start: Callable[..., Server], compiled: bool) -> None:
     """`:port` means every address; a reply from another address than the one asked is thrown away by clients.
 
-    It is told once, at the start, where nothing is compiled.
+    It is told once, at the start, what of it is not compiled.
     """
     port = free_port("0.0.0.0")
     server = start(run=False, DNS_ADDRESS=f":{port}")
     server.compiled = compiled
     server.start()
-    assert server.written().count("app.not_compiled") == bool(NOT_COMPILED or not compiled)
+    assert server.written().count("app.not_compiled") == bool(not_compiled() or not compiled)
     asked = [HOST, "127.0.0.2", "127.9.8.7"] + (["::1"] if has_ipv6() else [])
     wire = dns.message.make_query("www.example.org", "A").to_wire()
     for address in asked:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import re
 import shutil
@@ -12,7 +11,6 @@ import sys
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
@@ -21,6 +19,7 @@ from packaging.utils import canonicalize_name
 import streamdns
 from streamdns.settings.table import BY_NAME
 from tests.harness import ROOT
+from tests.harness.wheels import copied, script, source_of, wheel_of
 from tests.meta.source import imports, modules, within
 
 RUNTIME = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line]
@@ -94,70 +93,13 @@ def test_the_unit_speaks_of_known_settings() -> None:
     assert set(re.findall(r"^Exec\w+=/usr/bin/streamdns (\w+)", unit, re.MULTILINE)) == {"check", "run"}
 
 
-def script(name: str) -> ModuleType:
-    """A program of packaging/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "packaging" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def copied(folder: Path) -> Path:
-    """Copy what a wheel is made of, and the tests; returns the place."""
-    tree = folder / "tree"
-    tree.mkdir()
-    extras = [f"requirements-{extra}.txt" for extra in ("console", "pulsar", "web")]
-    for name in ("setup.py", "pyproject.toml", "requirements.txt", *extras, "MANIFEST.in", "LICENSE"):
-        shutil.copy(ROOT / name, tree)
-    for name in ("streamdns", "console", "tests"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-    return tree
-
-
-def source_of(tree: Path, folder: Path) -> Path:
-    """Build a source distribution of a checkout."""
-    subprocess.run([sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", str(folder)], cwd=tree, check=True,
-                   stdin=subprocess.DEVNULL, capture_output=True)
-    (source,) = folder.glob("*.tar.gz")
-    return source
-
-
-def wheel_of(source: Path, folder: Path, *, compiled: bool = False) -> Path:
-    """Build a wheel of a checkout or of a source distribution."""
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
-         "--disable-pip-version-check", "--wheel-dir", str(folder), str(source)],
-        check=True, stdin=subprocess.DEVNULL, env={**os.environ, "STREAMDNS_COMPILE": "1" if compiled else "0"},
-    )
-    (wheel,) = folder.glob("*.whl")
-    return wheel
-
-
-def test_a_compiled_wheel_is_of_this_machine_and_has_the_modules(tmp_path: Path) -> None:
-    """It is built from a source distribution, and its compiled modules work where nothing else of the tree is."""
-    lacking: list[str] = script("compiled").missing()
-    if lacking or importlib.util.find_spec("Cython") is None:
-        pytest.skip(f"cannot compile here: {' and '.join(lacking) or 'no Cython (`make compiled` installs it)'}")
-    wheel = wheel_of(source_of(copied(tmp_path), tmp_path), tmp_path, compiled=True)
-    assert re.fullmatch(rf"streamdns-{re.escape(streamdns.__version__)}-cp3\d+-cp3\d+-linux_\w+\.whl", wheel.name)
-    site = tmp_path / "site"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    sources = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "streamdns").rglob("*.pyx")}
-    built = {str(path.relative_to(site)).split(".")[0] for path in site.rglob("*.so")}
-    assert sources == built != set()
-    code = "from streamdns.serving import datagrams; print(datagrams.__file__); print(datagrams.NOT_COMPILED)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=site, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [str(site / "streamdns" / "serving" / "datagrams.py"), ""]
-
-
 def test_without_a_compiler_all_goes_on_uncompiled(tmp_path: Path) -> None:
     """The way to a compiler is told, and what was compiled before is gone, for it would go before its source."""
     old = tmp_path / "streamdns" / "serving" / "old.cpython-311.so"
     old.parent.mkdir(parents=True)
     old.touch()
+    tree = tmp_path / "build" / "compiled" / "streamdns"
+    tree.mkdir(parents=True)
     (tmp_path / "packaging").mkdir()
     shutil.copy(ROOT / "packaging" / "compiled.py", tmp_path / "packaging")
     done = subprocess.run([sys.executable, str(tmp_path / "packaging" / "compiled.py")], capture_output=True, text=True,
@@ -167,6 +109,7 @@ def test_without_a_compiler_all_goes_on_uncompiled(tmp_path: Path) -> None:
     assert second == "`make compiled` tries it again (Debian: apt install gcc libc6-dev python3-dev)."
     assert done.returncode == 1
     assert not old.exists()
+    assert not tree.exists()
 
 
 def test_what_was_compiled_is_not_older_than_its_source() -> None:
@@ -175,6 +118,7 @@ def test_what_was_compiled_is_not_older_than_its_source() -> None:
         beside = module.with_name(module.name.split(".")[0])
         sources = [path for path in (beside.with_suffix(end) for end in (".py", ".pyx", ".pxd")) if path.exists()]
         assert sources, f"{module} has no source: `make plain` removes it"
+        assert sources[0].suffix != ".py", f"{module} goes before {sources[0].name}: `make plain` removes it"
         newest = max(path.stat().st_mtime for path in sources)
         assert module.stat().st_mtime >= newest, f"{module.name} is old: `make compiled` makes it anew"
 

@@ -214,6 +214,6 @@ def test_the_packaged_programs_run_where_they_lie(deb_tree: Path) -> None:
         assert done.stdout.strip() == f"{word} {streamdns.__version__}", done.stderr
     code = ("import sys, textual, pykafka, confluent_kafka, cryptography, lmdb, gevent, ssl, xml.parsers.expat\n"
             "import streamdns_console.app, rich.traceback\n"
-            "from streamdns.serving.datagrams import NOT_COMPILED\n"
-            "print([path for path in sys.path if not path.startswith(sys.prefix)], NOT_COMPILED)")
+            "from streamdns.serving.compiled import not_compiled\n"
+            "print([path for path in sys.path if not path.startswith(sys.prefix)], not_compiled())")
     assert run(python, "-IB", "-W", "ignore", "-c", code).stdout.strip() == "[]"

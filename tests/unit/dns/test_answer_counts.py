@@ -41,7 +41,7 @@ def test_every_reply_is_counted_once(
     owner: str, rdtype: str, options: dict[str, object], counted: tuple[int, int]
 ) -> None:
     """By type and RCODE."""
-    made = answerer(ZONE, version="streamdns 1")
+    made = answerer(ZONE, version=b"streamdns 1")
     for times in (1, 2):
         ask(made, owner, rdtype, **options)
         assert dict(made.tally) == {counted[0] << 8 | counted[1]: times}

@@ -15,6 +15,8 @@ from streamdns.dns.lookup import Policy, Question, Zone
 from streamdns.dns.wire import Reply
 from tests.unit.dns.answering import EXAMPLE, Memory, answerer, cookies_of, reply_to
 
+pytestmark = pytest.mark.plain
+
 TEXT = EXAMPLE + """
 www.example. 60 A 192.0.2.1
 out.example. 60 CNAME mail.elsewhere.invalid.

@@ -118,6 +118,7 @@ def test_both_ways_say_the_same(seed: int, is_outdated: bool) -> None:
             assert quick_counted == general_counted, (name, rdtype)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("options", [{}, {"use_edns": 0}, {"use_edns": 0, "payload": 512, "want_dnssec": True}])
 @pytest.mark.parametrize("listed", [None, zones("example", "other", "third", "deep.listed.other")])
 def test_the_common_kinds_do_not_take_the_general_way(
