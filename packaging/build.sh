@@ -197,7 +197,7 @@ documents() {
     "${completion[@]}" fish >"$share/fish/vendor_completions.d/streamdns.fish"
     # What came from where, so that it can be told which packages have to be built again when one of these gets a fix.
     (cd "$cache/runtime" && sha256sum ./*_"$debian_arch".deb) | sed 's# \./# #' >"$share/doc/streamdns/runtime.sha256"
-    "$python" -IB packaging/licences.py LICENSE "$site" "$work/runtime" >"$share/doc/streamdns/copyright"
+    "$python" -IB packaging/licences.py LICENSE "$site" "$work/runtime" "$tools"/lib/python3.11/site-packages/mypy-[0-9]*.dist-info >"$share/doc/streamdns/copyright"
     mkdir -p "$pulsar_stage/usr/share/doc/streamdns-pulsar"
     "$python" -IB packaging/licences.py LICENSE "$pulsar_site" >"$pulsar_stage/usr/share/doc/streamdns-pulsar/copyright"
 }

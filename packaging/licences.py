@@ -1,7 +1,8 @@
-"""Writes the copyright file of a package on standard output: licences.py LICENSE DIST-PACKAGES [RUNTIME].
+"""Writes the copyright file of a package on standard output: licences.py LICENSE DIST-PACKAGES [RUNTIME MYPY].
 
 DIST-PACKAGES holds the installed packages with their dist-info, RUNTIME the unpacked packages of Debian's Python where
-the package has it, LICENSE is streamdns' own. Fails where a package comes without any word about its licence.
+the package has it, MYPY is the dist-info of the compiler, of which a part goes into what it compiles, LICENSE is
+streamdns' own. Fails where a package comes without any word about its licence.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def _package(info: pathlib.Path) -> str:
 
 def main(arguments: Iterable[str]) -> None:
     """Write it."""
-    own, site, *runtimes = map(pathlib.Path, arguments)
+    own, site, *others = map(pathlib.Path, arguments)
+    runtimes, compilers = others[:1], others[1:]
     stanzas = [f"Format: {_FORMAT}\nUpstream-Name: streamdns",
                "Files: *\nCopyright: 2026 streamdns contributors\nLicense: MIT\n"
                + _indented(own.read_text(encoding="utf-8"))]
@@ -63,7 +65,7 @@ def main(arguments: Iterable[str]) -> None:
     infos = sorted(site.glob("*.dist-info"), key=lambda path: path.name.lower())
     if not infos:
         raise SystemExit(f"no packages in {site}")
-    stanzas += [_package(info) for info in infos if not info.name.startswith("streamdns-")]
+    stanzas += [_package(info) for info in (*infos, *compilers) if not info.name.startswith("streamdns-")]
     print("\n\n".join(stanzas))
 
 

@@ -194,6 +194,8 @@ def test_what_is_in_a_package_belongs_there(deb_tree: Path) -> None:
         if name != "streamdns":
             wanted = rf"(?im)^Comment: {re.sub('[-_.]', '[-_.]', name)} {re.escape(version)}$"
             assert re.search(wanted, licences), name
+    # A part of the compiler is in what it made.
+    assert re.search(r"(?m)^Comment: mypy \d", licences)
     for module in site.parent.rglob("*.py"):
         assert (module.parent / "__pycache__" / f"{module.stem}.cpython-311.pyc").is_file(), module
     assert "setuptools" not in {path.name for path in site.iterdir()}
