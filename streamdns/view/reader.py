@@ -289,14 +289,15 @@ def snapshot(store: Store) -> ViewSnapshot:
 def kept_snapshot(store: Store) -> ViewSnapshot:
     """Take a snapshot for answers, or give the last one where nothing was written since; raises ViewError.
 
-    To begin and end one takes as long as an answer, which matters where each query comes alone. For one thread only. A
-    view that another process writes is read anew each time.
+    To begin and end one takes as long as an answer, which matters where each query comes alone. For one thread only.
+    While something is written, and of a view that another process writes, each is taken anew: who has seen a commit
+    by other ways, and asks then, has to find it in the answer.
     """
     kept = store.kept
-    if isinstance(kept, KeptSnapshot) and kept.written == store.written:
+    if isinstance(kept, KeptSnapshot) and kept.written == store.begun == store.written:
         return kept
     store.let_go()
-    if store.readonly:
+    if store.readonly or store.writes:
         return snapshot(store)
     store.kept = made = _taken(KeptSnapshot, store)
     return made

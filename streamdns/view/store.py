@@ -101,7 +101,8 @@ class Store:
 
     A new one is `unsynced` until `make_durable`: its commits do not wait for the disk, because should the machine go
     down meanwhile, it is given up and filled anew. A file beside it holds the id of the boot in which it was begun.
-    `written` counts what this process wrote; `kept` is the snapshot for answers since then (`kept_snapshot`).
+    `begun` and `written` count what this process began to write and has written; `kept` is the snapshot for answers
+    since then (`kept_snapshot`).
     """
 
     def __init__(
@@ -112,9 +113,8 @@ class Store:
         self.serial = next(_serials)
         self.max_bytes = max_bytes
         self.outdated = False
-        self._writing = False
         self.readonly = readonly
-        self.written = 0
+        self.begun = self.written = 0
         self.kept: Kept | None = None
         self.pinned = 0
         """How many transactions read the map that must not be moved: another process's growth waits for them."""
@@ -207,15 +207,19 @@ class Store:
             self.env.set_mapsize(0)
             return self.env.begin(write=write)
 
+    @property
+    def writes(self) -> bool:
+        """Whether a thread is writing: at any moment of this its commit may be there for new snapshots, or not yet."""
+        return self.begun != self.written
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Surround all use of a write transaction: LMDB's errors become ViewError and its subclasses."""
-        self._writing = True
+        self.begun += 1
         try:
             with reported(self.path):
                 yield
         finally:
-            self._writing = False
             self.written += 1
 
     def let_go(self, *, outdated_alone: bool = False) -> None:
@@ -295,7 +299,7 @@ class Store:
         lost, for LMDB holds what was committed, and the process that does this is about to end.
         """
         self.let_go()
-        if not self._writing:
+        if not self.writes:
             self.env.close()
 
 

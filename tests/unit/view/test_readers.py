@@ -118,6 +118,24 @@ def test_a_snapshot_is_kept_until_something_is_written(tmp_path: pathlib.Path) -
     view.close()
 
 
+def test_a_commit_is_seen_before_the_writing_thread_goes_on(tmp_path: pathlib.Path) -> None:
+    """Others see the commit at once, so whoever was told of it and asks then must not get the old answer."""
+    view = view_of(tmp_path)
+    store, key = view.store, node_key(b"\2n0\7example\3org\0")
+    first = kept_snapshot(store)
+    assert first.node(key) is None
+    with store.writing():
+        with store.begin(write=True) as txn:
+            assert kept_snapshot(store).node(key) is None
+            txn.put(key, b"a node", db=store.nodes)
+        for _ in range(2):
+            inside = kept_snapshot(store)
+            assert inside.node(key) == b"a node"
+            inside.close()
+    assert kept_snapshot(store).node(key) == b"a node"
+    view.close()
+
+
 def test_what_is_kept_is_let_go_where_something_was_written_since(tmp_path: pathlib.Path) -> None:
     view = view_of(tmp_path)
     write = viewing.writer(view.store)
