@@ -5,7 +5,6 @@ Where one process does everything, that is the main process; with DNS_WORKERS ea
 
 from __future__ import annotations
 
-import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -72,9 +71,8 @@ class Answering:
             connections_of(settings.tcp_connections, open_files()), settings.tcp_client_connections, self._statistics
         )
         self._tcp_servers: list[TcpServer] = []
-        secret = settings.cookie_secret or secrets.token_bytes(16)
         self._limiter = ResponseLimiter(settings, registry)
-        self._cookies = Cookies(secret, time.time) if settings.cookies else None
+        self._cookies = Cookies(settings.cookie_secret, time.time) if settings.cookies else None
         self.recursor = self._recursor()
         self.services: list[Service] = [] if self.recursor is None else [self.recursor]
         self.services += [self._server(listener) for listener in listeners]

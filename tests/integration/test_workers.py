@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+import dns.edns
 import dns.message
 import dns.rcode
 import pytest
@@ -43,6 +44,18 @@ def asked(server: Server, message: dns.message.Message) -> dns.message.Message:
             with contextlib.suppress(TimeoutError):
                 return dns.message.from_wire(client.recv(65535))
         raise AssertionError(f"no answer within {_PATIENCE_S} s")
+
+
+def with_cookie(cookie: bytes) -> dns.message.Message:
+    """A query with these octets in its COOKIE option: those of the client alone, or with the server's."""
+    option = dns.edns.CookieOption(cookie[:8], cookie[8:])
+    return dns.message.make_query("www.example.org.", "A", use_edns=0, options=[option])
+
+
+def cookie_of(reply: dns.message.Message) -> bytes:
+    (option,) = reply.options
+    assert isinstance(option, dns.edns.CookieOption)
+    return bytes(option.client + option.server)
 
 
 def texts(reply: dns.message.Message) -> list[str]:
@@ -102,6 +115,20 @@ def two(start: Callable[..., Server]) -> Callable[..., Server]:
         # Where nothing hangs, nobody is taken for one that does because the machine is busy.
         server = start(run=False, **{"DNS_WORKERS": "2", "DNS_WORKER_TIMEOUT": "120"} | env)
         return server.start(timeout_s=_PATIENCE_S) if run else server
+
+    return make
+
+
+@pytest.fixture
+def from_file(two: Callable[..., Server], tmp_path: pathlib.Path) -> Callable[[str], tuple[Server, pathlib.Path]]:
+    """A function that starts such a server with these lines as its environment file, and gives both."""
+
+    def make(lines: str) -> tuple[Server, pathlib.Path]:
+        file = tmp_path / "settings"
+        file.write_text(lines)
+        server = two(run=False)
+        server.arguments = ("--env-file", str(file))
+        return server.start(timeout_s=_PATIENCE_S), file
 
     return make
 
@@ -229,13 +256,9 @@ def test_signals_to_all_processes_are_for_the_main_one(two: Callable[..., Server
     assert pids(server) == before
 
 
-def test_events_and_a_map_that_grows_reach_all(two: Callable[..., Server], tmp_path: pathlib.Path) -> None:
+def test_events_and_a_map_that_grows_reach_all(from_file: Callable[[str], tuple[Server, pathlib.Path]]) -> None:
     """The map begins with 1 MiB and grows past what the workers mapped, while they answer."""
-    file = tmp_path / "settings"
-    file.write_text("DNS_VIEW_MAX_BYTES=1M\n")
-    server = two(run=False)
-    server.arguments = ("--env-file", str(file))
-    server.start(timeout_s=_PATIENCE_S)
+    server, file = from_file("DNS_VIEW_MAX_BYTES=1M\n")
     before = pids(server)
     with Load(server) as load:
         load.more(50)
@@ -269,17 +292,23 @@ def test_a_view_that_is_swapped_in_reaches_all(two: Callable[..., Server]) -> No
     assert pids(server) == before, server.written()
 
 
-def test_reload_reaches_all_and_those_that_come_later(two: Callable[..., Server], tmp_path: pathlib.Path) -> None:
-    file = tmp_path / "settings"
-    file.write_text("")
-    server = two(run=False)
-    server.arguments = ("--env-file", str(file))
-    server.start(timeout_s=_PATIENCE_S)
+def test_reload_reaches_all_and_those_that_come_later(
+    from_file: Callable[[str], tuple[Server, pathlib.Path]]
+) -> None:
+    """What all have in common and nobody set, the secret of cookies, stays what it was, also for those."""
+    server, file = from_file("")
+    cookie = cookie_of(asked(server, with_cookie(bytes(range(8)))))
     version = dns.message.make_query("version.bind", "TXT", "CH")
 
     def tell(answered: bool) -> bool:
         return all(bool(asked(server, version).answer) == answered for _ in range(CLIENTS))
 
+    def keep() -> bool:
+        """Whether every worker gives a good cookie back; one with another secret would give another one."""
+        return all(cookie_of(asked(server, with_cookie(cookie))) == cookie for _ in range(CLIENTS))
+
+    assert len(cookie) == 24
+    assert keep()
     assert tell(answered=False)
     file.write_text("DNS_VERSION=true\nDNS_WORKER_TIMEOUT=30\n")
     server.signal(signal.SIGHUP)
@@ -288,6 +317,7 @@ def test_reload_reaches_all_and_those_that_come_later(two: Callable[..., Server]
     os.kill(before[1], signal.SIGKILL)
     wait_until(lambda: replaced(server, before, 1), "replaced", timeout_s=_PATIENCE_S)
     assert tell(answered=True)
+    assert keep()
 
 
 def test_the_resolvers_of_all_are_one_for_the_admin_api(two: Callable[..., Server]) -> None:
