@@ -16,7 +16,7 @@ from streamdns.dns.name import key as lookup_key
 from streamdns.events.batch import Batch, Partition, Record
 from streamdns.view.keys import owner_of
 from streamdns.view.reader import Inspector
-from streamdns.view.store import Store
+from streamdns.view.store import MapFull, Store
 from streamdns.view.verify import differences
 from streamdns.view.writer import Applied, LocalRRset, Writer
 from tests.harness.model import DEFAULT_TTL, Data, Event, Expected, Name
@@ -75,6 +75,18 @@ def apply(to: Writer, events: Sequence[Event], *, size: int = 1000, reading: Rea
     while applied is None or applied.more:
         applied = to.apply(Batch([], {}, False), {}, 1)
     return applied
+
+
+def apply_growing(to: Writer, batch: Batch) -> list[int]:
+    """Apply one batch and let the map grow as often as that needs; the sizes that it grew to, in octets."""
+    grown: list[int] = []
+    while True:
+        try:
+            to.apply(batch, {}, 1)
+            return grown
+        except MapFull:
+            assert to.store.grow()
+            grown.append(to.store.map_bytes())
 
 
 def local(rrsets: Sequence[tuple[Name, Data]]) -> list[LocalRRset]:

@@ -19,7 +19,6 @@ _MIB = 1 << 20
 # Another process: the same LMDB environment may be opened once only in each.
 _WRITER = """
 import json, sys
-from streamdns.view.store import MapFull
 from streamdns.view.view import View
 from tests.harness import viewing
 from tests.harness.model import Event
@@ -30,13 +29,7 @@ def fill(store, names):
         Event(0, 1, f"{name}|TXT", json.dumps([{"name": name, "type": "TXT", "content": '"' + "x" * 200 + '"'}]))
         for name in names
     ], caught_up=True)
-    to = viewing.writer(store)
-    while True:
-        try:
-            to.apply(batch, {}, 1)
-            return
-        except MapFull:
-            assert store.grow()
+    viewing.apply_growing(viewing.writer(store), batch)
 for line in sys.stdin:
     word, *names = json.loads(line)
     if word == "fill":

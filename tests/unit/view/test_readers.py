@@ -13,7 +13,6 @@ import pytest
 from streamdns.errors import ViewError
 from streamdns.view.keys import node_key
 from streamdns.view.reader import Inspector, KeptSnapshot, kept_snapshot, snapshot
-from streamdns.view.store import MapFull
 from streamdns.view.view import open_readonly
 from tests.harness import ROOT, viewing
 from tests.harness.process import clean_environment
@@ -50,13 +49,7 @@ def test_another_process_reads_on_while_the_writer_makes_the_map_larger(tmp_path
         assert look() == [1, 1, 1 << 20]
         view.set_max_bytes(BIG)
         for number in range(1, 40):
-            batch = reading.batch([event(number, size=200)])
-            while True:
-                try:
-                    to.apply(batch, {}, 1)
-                    break
-                except MapFull:
-                    assert view.store.grow()
+            viewing.apply_growing(to, reading.batch([event(number, size=200)]))
             assert look() == [1 + 200 * number, number + 1, view.store.map_bytes()]
         assert view.store.map_bytes() >= 2 << 20
     finally:

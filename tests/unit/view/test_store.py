@@ -41,16 +41,9 @@ def test_the_map_grows_from_a_small_one_and_nothing_is_lost(tmp_path: pathlib.Pa
     events = [event(number, size=50) for number in range(100)]
     with viewing.opened(tmp_path / "v", max_bytes=BIG, first_map_bytes=64 << 10) as store:
         to, reading = viewing.writer(store), viewing.Reading()
-        grown = []
+        grown: list[int] = []
         for at in range(0, len(events), 10):
-            batch = reading.batch(events[at : at + 10])
-            while True:
-                try:
-                    to.apply(batch, {}, 1)
-                    break
-                except MapFull:
-                    assert store.grow()
-                    grown.append(store.map_bytes())
+            grown += viewing.apply_growing(to, reading.batch(events[at : at + 10]))
         assert grown == [128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20][: len(grown)]
         assert len(grown) >= 4
         assert store.used_bytes() <= store.map_bytes()
@@ -95,12 +88,7 @@ def test_a_batch_that_does_not_fit_is_applied_whole_or_not_at_all(tmp_path: path
         viewing.check(store, fold(first))
         with Inspector(store) as view:
             assert {position.next for position in view.positions().values()} == {1}
-        while True:
-            try:
-                to.apply(batch, {}, 1)
-                break
-            except MapFull:
-                assert store.grow()
+        viewing.apply_growing(to, batch)
         viewing.check(store, fold(first + second))
 
 

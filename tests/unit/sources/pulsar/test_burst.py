@@ -11,6 +11,7 @@ import pytest
 from streamdns.errors import SourceError
 from streamdns.events.message_id import MessageId, pack
 from streamdns.sources.pulsar.burst import burst, runs_of
+from tests.unit.sources.pulsar.test_pump import Reader
 
 
 class Message:
@@ -30,18 +31,6 @@ class Message:
 
     def topic_name(self) -> str:
         return "persistent://public/default/zones"
-
-
-class Reader:
-    """Gives these messages, and then none."""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self._left = list(messages)
-
-    def read_next(self, timeout_ms: int) -> Message:
-        if not self._left:
-            raise pulsar.Timeout("nothing came")
-        return self._left.pop(0)
 
 
 def log_of(rng: random.Random, *, entries: int) -> list[MessageId]:

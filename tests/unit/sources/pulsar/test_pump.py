@@ -42,10 +42,10 @@ class Message:
 class Reader:
     """Gives these messages, and then none."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[Any]) -> None:
         self._left = list(messages)
 
-    def read_next(self, timeout_ms: int) -> Message:
+    def read_next(self, timeout_ms: int) -> Any:
         if not self._left:
             raise pulsar.Timeout("nothing came")
         return self._left.pop(0)
