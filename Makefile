@@ -101,9 +101,10 @@ run-kafka: .venv/tools .venv/compiled
 run-pulsar: .venv/tools .venv/compiled
 	@exec .venv/bin/python -m tests.harness.pulsar_manual
 
-# Two at a time: most tests wait for servers.
+# More than there are processors: most tests wait for servers. JOBS=2 where brokers and networks run beside them.
+JOBS ?= 3
 test: .venv/tools .venv/compiled
-	@.venv/bin/python -m pytest --quiet -rsR --durations=10 --numprocesses=2 --dist=loadfile
+	@.venv/bin/python -m pytest --quiet -rsR --durations=10 --numprocesses=$(JOBS) --dist=loadfile
 
 # All of them take hours: MUTANTS='resolver' names a group of modules, MUTANTS='--sample --seconds=85' plays a few.
 mutants: .venv/mutants

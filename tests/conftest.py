@@ -7,7 +7,7 @@ import os
 import pathlib
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -78,17 +78,14 @@ def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]
     return lambda text: record_property(_SAID, text)
 
 
-@pytest.fixture
-def serve(tmp_path: pathlib.Path) -> Iterator[Callable[..., Server]]:
-    """A function that makes and starts servers: serve(partitions=2, DNS_ZONES="example.org.").
-
-    At the end every one that still runs must stop with 0 and none may have written a traceback.
-    """
+@contextmanager
+def _serving(folder: pathlib.Path) -> Iterator[Callable[..., Server]]:
+    """A function that makes servers below a folder; at the end they stop."""
     servers: list[Server] = []
     stack = ExitStack()
 
     def make(*, partitions: int | None = None, start: bool = True, **env: str) -> Server:
-        server = Server(tmp_path / f"server{len(servers)}", partitions=partitions, **env)
+        server = Server(folder / f"server{len(servers)}", partitions=partitions, **env)
         servers.append(server)
         stack.callback(server.kill)
         return server.start() if start else server
@@ -99,6 +96,23 @@ def serve(tmp_path: pathlib.Path) -> Iterator[Callable[..., Server]]:
     written = "".join(server.written() for server in servers)
     assert not any(codes), f"exit codes {codes}\n{written}"
     assert "Traceback" not in written, written
+
+
+@pytest.fixture
+def serve(tmp_path: pathlib.Path) -> Iterator[Callable[..., Server]]:
+    """A function that makes and starts servers: serve(partitions=2, DNS_ZONES="example.org.").
+
+    At the end every one that still runs must stop with 0 and none may have written a traceback.
+    """
+    with _serving(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def serve_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """The same for servers that all tests of a file ask and none changes."""
+    with _serving(tmp_path_factory.mktemp("all")) as make:
+        yield make
 
 
 @pytest.fixture

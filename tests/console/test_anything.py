@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from streamdns_console.attention import attention_of
@@ -70,6 +71,7 @@ def test_any_payload_is_shown(seed: int, width: int) -> None:
     harmless(lines, width)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(SEEDS, st.integers(40, 300), st.integers(10, 100))
 def test_the_console_shows_any_snapshot_on_every_screen(seed: int, width: int, height: int) -> None:

@@ -35,6 +35,7 @@ async def back_to(pane: Any, app: Console, pilot: Pilot[None]) -> None:
     raise AssertionError(f"esc does not lead back: {screen_text(app)}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCREENS)
 def test_every_key_that_a_screen_names_does_something(name: str) -> None:
     """Something is seen, asked for, or copied."""
@@ -60,6 +61,7 @@ def test_every_key_that_a_screen_names_does_something(name: str) -> None:
     run(test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plain", [False, True], ids=["unicode", "Linux console"])
 @pytest.mark.parametrize("name", SCREENS)
 def test_no_key_is_cut_off_in_80_columns(name: str, plain: bool) -> None:

@@ -51,6 +51,7 @@ def answers() -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_every_screen_at_sizes_that_nobody_has() -> None:
     """What does not fit is cut off; with room again all of it is there again."""
 

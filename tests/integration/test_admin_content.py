@@ -56,14 +56,25 @@ def pages(server: Server, path: str, rows: str, **parameters: Any) -> Iterator[l
             return
 
 
-@pytest.fixture
-def filled(serve: Callable[..., Server]) -> Server:
+def started(serve: Callable[..., Server]) -> Server:
     """A server with the zones above."""
     server = serve(start=False)
     fill(server)
     server.start()
     server.wait_applied()
     return server
+
+
+@pytest.fixture(scope="module")
+def filled(serve_all: Callable[..., Server]) -> Server:
+    """A server with the zones above, which all tests ask and none changes."""
+    return started(serve_all)
+
+
+@pytest.fixture
+def own(serve: Callable[..., Server]) -> Server:
+    """The same for one test, which may change it."""
+    return started(serve)
 
 
 def test_zones_have_their_soa_counts_and_digests(filled: Server) -> None:
@@ -111,16 +122,16 @@ def test_records_of_a_zone_are_those_that_it_answers(filled: Server) -> None:
     assert [rrset["name"] for rrset in sub] == ["sub.example.org."] * 2 + ["ns.sub.example.org."]
 
 
-def test_a_record_says_where_it_came_from(filled: Server) -> None:
+def test_a_record_says_where_it_came_from(own: Server) -> None:
     line = event_line("www.example.org.|A", [
         {"name": "www.example.org.", "type": "A", "content": "192.0.2.1", "metadatas": {"producer": "deployd"}},
     ], 1234)
-    position = filled.ends()[0]
-    filled.append(line)
-    filled.publish("www.example.org", "CNAME", ["example.net."], timestamp=5)
-    filled.append(event_line("www.example.org.|A", "[no json", 1235))
-    filled.wait_applied()
-    found = ask(filled, "/v1/zones/example.org/records/www.example.org")
+    position = own.ends()[0]
+    own.append(line)
+    own.publish("www.example.org", "CNAME", ["example.net."], timestamp=5)
+    own.append(event_line("www.example.org.|A", "[no json", 1235))
+    own.wait_applied()
+    found = ask(own, "/v1/zones/example.org/records/www.example.org")
     assert (found["name"], found["zone"]) == ("www.example.org.", "example.org.")
     address, alias = found["rrsets"]
     assert address == {
@@ -129,17 +140,17 @@ def test_a_record_says_where_it_came_from(filled: Server) -> None:
         "metadatas": {"producer": "deployd"}, "shadowed": True, "rejected": True, "local": False,
     }
     assert (alias["type"], alias["shadowed"], alias["records"]) == ("CNAME", False, ["example.net."])
-    only = ask(filled, "/v1/zones/example.org/records/www.example.org", type="cname")["rrsets"]
+    only = ask(own, "/v1/zones/example.org/records/www.example.org", type="cname")["rrsets"]
     assert only == [alias]
-    assert ask(filled, "/v1/zones/example.org/records/none.example.org")["rrsets"] == []
-    assert refused(filled, "/v1/zones/example.org/records/www.example.net") == (404, "not_found")
-    assert refused(filled, "/v1/zones/example.org/records/www.example.org", type="NONSENSE") == (400, "bad_type")
+    assert ask(own, "/v1/zones/example.org/records/none.example.org")["rrsets"] == []
+    assert refused(own, "/v1/zones/example.org/records/www.example.net") == (404, "not_found")
+    assert refused(own, "/v1/zones/example.org/records/www.example.org", type="NONSENSE") == (400, "bad_type")
 
 
-def test_a_name_with_a_slash_is_found(filled: Server) -> None:
-    filled.publish("0/25.example.org", "A", ["192.0.2.1"])
-    filled.wait_applied()
-    found = ask(filled, f"/v1/zones/example.org/records/{quote('0/25.example.org.', safe='')}")
+def test_a_name_with_a_slash_is_found(own: Server) -> None:
+    own.publish("0/25.example.org", "A", ["192.0.2.1"])
+    own.wait_applied()
+    found = ask(own, f"/v1/zones/example.org/records/{quote('0/25.example.org.', safe='')}")
     assert [rrset["records"] for rrset in found["rrsets"]] == [["192.0.2.1"]]
 
 
@@ -161,16 +172,16 @@ def test_search_finds(filled: Server, parameters: dict[str, str], names: list[st
         assert [rrset["name"].split(".")[0] for rrset in found] == names
 
 
-def test_the_search_of_the_first_version(filled: Server) -> None:
+def test_the_search_of_the_first_version(own: Server) -> None:
     """Lists of records with the names of fields and the order that scripts for it expect."""
-    filled.append(event_line("mail.host1.example.org.|MX", [
+    own.append(event_line("mail.host1.example.org.|MX", [
         {"name": "mail.host1.example.org.", "type": "MX", "content": "a.example.org.", "priority": 10, "ttl": 60,
          "metadatas": {"createdAt": 1579024540, "producer": "deployd"}},
         {"name": "mail.host1.example.org.", "type": "MX", "content": "20 b.example.org.", "ttl": 60,
          "metadatas": {"producer": "other"}},
     ], 1))
-    filled.wait_applied()
-    found = ask(filled, "/search", pattern="host1")
+    own.wait_applied()
+    found = ask(own, "/search", pattern="host1")
     names = [f"host{number}.example.org." for number in range(10, 20)]
     assert [[record["Name"] for record in rrset] for rrset in found] == [
         *([name] for name in names), ["mail.host1.example.org."] * 2,
@@ -184,8 +195,8 @@ def test_the_search_of_the_first_version(filled: Server) -> None:
     assert (second["Content"], second["Priority"], second["Metadatas"]) == (
         "b.example.org.", 20, nothing | {"Producer": "other"},
     )
-    assert ask(filled, "/search", pattern="nothing-at-all") == []
-    assert refused(filled, "/search") == refused(filled, "/search", pattern="") == (400, "bad_request")
+    assert ask(own, "/search", pattern="nothing-at-all") == []
+    assert refused(own, "/search") == refused(own, "/search", pattern="") == (400, "bad_request")
 
 @pytest.mark.parametrize(("path", "rows", "parameters"), [
     ("/v1/zones", "zones", {}),
@@ -199,18 +210,18 @@ def test_the_search_of_the_first_version(filled: Server) -> None:
     ("/v1/journal", "changes", {"zone": "sub.example.org"}),
 ])
 def test_every_list_comes_from_its_end_too(
-    filled: Server, path: str, rows: str, parameters: dict[str, str]
+    own: Server, path: str, rows: str, parameters: dict[str, str]
 ) -> None:
     for number in range(5):
-        filled.append(event_line(f"bad{number}.example.org.|A", "[", 7))
-        filled.publish(f"host0{number}.example.org", "CNAME", ["host09.example.org."])
-    filled.wait_applied()
-    whole = [each for page in pages(filled, path, rows, limit=500, **parameters) for each in page]
+        own.append(event_line(f"bad{number}.example.org.|A", "[", 7))
+        own.publish(f"host0{number}.example.org", "CNAME", ["host09.example.org."])
+    own.wait_applied()
+    whole = [each for page in pages(own, path, rows, limit=500, **parameters) for each in page]
     for limit in (1, 2, 3, 500):
-        paged = pages(filled, path, rows, limit=limit, backwards="true", **parameters)
+        paged = pages(own, path, rows, limit=limit, backwards="true", **parameters)
         assert [each for page in paged for each in page] == whole[::-1]
-    first = ask(filled, path, limit=1, **parameters)
-    back = ask(filled, path, backwards="true", cursor=first["next"], **parameters)
+    first = ask(own, path, limit=1, **parameters)
+    back = ask(own, path, backwards="true", cursor=first["next"], **parameters)
     assert back[rows] == first[rows][::-1]
     assert back["next"] is None
 
@@ -246,46 +257,46 @@ def test_the_consumer(filled: Server) -> None:
     assert found["lag"]["events"] == 0
 
 
-def test_quarantine_and_conflicts(filled: Server) -> None:
+def test_quarantine_and_conflicts(own: Server) -> None:
     for number in range(5):
-        filled.append(event_line(f"bad{number}.example.org.|A", "[", 7))
-    filled.publish("host01.example.org", "CNAME", ["host02.example.org."])
-    filled.wait_applied()
-    found = [each for page in pages(filled, "/v1/quarantine", "quarantined", limit=2) for each in page]
+        own.append(event_line(f"bad{number}.example.org.|A", "[", 7))
+    own.publish("host01.example.org", "CNAME", ["host02.example.org."])
+    own.wait_applied()
+    found = [each for page in pages(own, "/v1/quarantine", "quarantined", limit=2) for each in page]
     assert [entry["key"] for entry in found] == [f"bad{number}.example.org.|A" for number in (4, 3, 2, 1, 0)]
-    assert ask(filled, "/v1/quarantine")["total"] == 5
+    assert ask(own, "/v1/quarantine")["total"] == 5
     assert found[0]["payload"] == "["
     assert found[0]["reason"]
-    (conflict,) = ask(filled, "/v1/conflicts")["conflicts"]
+    (conflict,) = ask(own, "/v1/conflicts")["conflicts"]
     assert (conflict["kind"], conflict["name"]) == ("cname", "host01.example.org.")
 
 
-def test_the_journal_has_before_and_after(filled: Server) -> None:
-    filled.publish("host01.example.org", "A", ["192.0.2.99"], ttl=5)
-    filled.publish("host01.example.org", "A", None)
-    filled.append(event_line("by.example.org.|A", [
+def test_the_journal_has_before_and_after(own: Server) -> None:
+    own.publish("host01.example.org", "A", ["192.0.2.99"], ttl=5)
+    own.publish("host01.example.org", "A", None)
+    own.append(event_line("by.example.org.|A", [
         {"name": "by.example.org.", "type": "A", "content": "192.0.2.1", "metadatas": {"producer": "deployd"}},
     ], 1234))
-    filled.wait_applied()
-    whole = [each for page in pages(filled, "/v1/journal", "changes", limit=7) for each in page]
+    own.wait_applied()
+    whole = [each for page in pages(own, "/v1/journal", "changes", limit=7) for each in page]
     assert [change["id"] for change in whole] == list(range(len(whole) - 1, -1, -1))
     gone, changed, first = [change for change in whole if change["name"] == "host01.example.org."]
     assert first["before"] is None
     assert (first["after"]["ttl"], first["after"]["records"]) == (61, ["192.0.2.1"])
     assert (changed["before"], changed["after"]["records"]) == (first["after"], ["192.0.2.99"])
     assert (gone["before"], gone["after"]) == (changed["after"], None)
-    assert ask(filled, "/v1/journal", name="host01.example.org")["changes"] == [gone, changed, first]
-    (by,) = ask(filled, "/v1/journal", producer="deployd")["changes"]
+    assert ask(own, "/v1/journal", name="host01.example.org")["changes"] == [gone, changed, first]
+    (by,) = ask(own, "/v1/journal", producer="deployd")["changes"]
     assert by["name"] == "by.example.org."
-    sub = ask(filled, "/v1/journal", zone="sub.example.org")["changes"]
+    sub = ask(own, "/v1/journal", zone="sub.example.org")["changes"]
     assert {change["name"] for change in sub} == {"sub.example.org.", "ns.sub.example.org."}
     newest = whole[0]["time"]
-    assert ask(filled, "/v1/journal", since=newest + 1)["changes"] == []
-    assert whole[0] in ask(filled, "/v1/journal", since=newest)["changes"]
+    assert ask(own, "/v1/journal", since=newest + 1)["changes"] == []
+    assert whole[0] in ask(own, "/v1/journal", since=newest)["changes"]
 
 
-def test_the_stream_of_changes_goes_on_where_it_ended(filled: Server) -> None:
-    client = Client(f"http://{HOST}:{filled.admin_port}")
+def test_the_stream_of_changes_goes_on_where_it_ended(own: Server) -> None:
+    client = Client(f"http://{HOST}:{own.admin_port}")
     seen: list[tuple[str, str]] = []
     began = threading.Event()
 
@@ -299,15 +310,15 @@ def test_the_stream_of_changes_goes_on_where_it_ended(filled: Server) -> None:
             if len(seen) >= most:
                 return
 
-    before = ask(filled, "/v1/journal")["end"]
+    before = ask(own, "/v1/journal")["end"]
     listener = threading.Thread(target=listen, args=("", 2), daemon=True)
     listener.start()
     wait_until(began.is_set, "the stream is asked for")
     number = 0
     while listener.is_alive():
-        filled.publish(f"new{number}.example.org", "A", ["192.0.2.1"])
-        filled.publish(f"new{number}.example.net", "A", ["192.0.2.1"])
-        filled.wait_applied()
+        own.publish(f"new{number}.example.org", "A", ["192.0.2.1"])
+        own.publish(f"new{number}.example.net", "A", ["192.0.2.1"])
+        own.wait_applied()
         number += 1
         listener.join(0.05)
     assert len(seen) == 2
@@ -343,10 +354,10 @@ def test_digest_settings_and_metrics(serve: Callable[..., Server]) -> None:
     assert commits["count"] == commits["buckets"]["+Inf"] > 0
 
 
-def test_a_rebuild_is_asked_for(filled: Server) -> None:
-    asked = Client(f"http://{HOST}:{filled.admin_port}").post("/v1/rebuild")
+def test_a_rebuild_is_asked_for(own: Server) -> None:
+    asked = Client(f"http://{HOST}:{own.admin_port}").post("/v1/rebuild")
     wait_until(
-        lambda: (filled.status()["view"]["last_rebuild"] or {}).get("request") == asked["id"], "the rebuild serves",
+        lambda: (own.status()["view"]["last_rebuild"] or {}).get("request") == asked["id"], "the rebuild serves",
         timeout_s=60,
     )
-    assert len(ask(filled, "/v1/zones")["zones"]) == 3
+    assert len(ask(own, "/v1/zones")["zones"]) == 3

@@ -16,6 +16,7 @@ import pytest
 
 from tests.harness import Server, event_line, wait_until
 from tests.integration.admin_calls import SECRET, call, token
+from tests.integration.clients import ZONE
 from tests.integration.malformed import HOST
 from tests.integration.test_admin_edge import exchange, judged
 from tests.integration.test_admin_listening import make_certificate
@@ -29,10 +30,13 @@ SPELLINGS = (
 )
 
 
-@pytest.fixture
-def guarded(start: Callable[..., Server], tmp_path: pathlib.Path) -> Server:
+@pytest.fixture(scope="module")
+def guarded(serve_all: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
     """A node that wants tokens."""
-    return start(DNS_ADMIN_JWTSECRET=SECRET, DNS_ADMIN_REVOKED=str(tmp_path / "revoked.json"))
+    revoked = tmp_path_factory.mktemp("revoked") / "revoked.json"
+    server = serve_all(start=False, DNS_ADMIN_JWTSECRET=SECRET, DNS_ADMIN_REVOKED=str(revoked))
+    server.append(ZONE)
+    return server.start()
 
 
 def raw(server: Server, method: str, target: str, *headers: str) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.harness import Server
 from tests.integration.admin_calls import SECRET, call, tampered, token, unsigned
+from tests.integration.clients import ZONE
 
 ROLES = ("viewer", "operator", "admin")
 NOW_S = int(time.time())
@@ -55,11 +56,24 @@ class Operation(NamedTuple):
         return self.path.replace("{zone}", zone).replace("{name}", f"www.{zone}")
 
 
-@pytest.fixture
-def server(start: Callable[..., Server], tmp_path: Path) -> Server:
+def started(serve: Callable[..., Server], folder: Path) -> Server:
     """A node that wants tokens."""
-    return start(DNS_ADMIN_JWTSECRET=SECRET, DNS_ADMIN_REVOKED=str(tmp_path / "revoked.json"),
-                 DNS_RECURSION_ALLOW="192.0.2.0/24")
+    server = serve(start=False, DNS_ADMIN_JWTSECRET=SECRET, DNS_ADMIN_REVOKED=str(folder / "revoked.json"),
+                   DNS_RECURSION_ALLOW="192.0.2.0/24")
+    server.append(ZONE)
+    return server.start()
+
+
+@pytest.fixture(scope="module")
+def server(serve_all: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """A node that wants tokens, and refuses what all tests here ask of it."""
+    return started(serve_all, tmp_path_factory.mktemp("revoked"))
+
+
+@pytest.fixture
+def own(serve: Callable[..., Server], tmp_path: Path) -> Server:
+    """The same for one test, which may change it."""
+    return started(serve, tmp_path)
 
 
 def operations(server: Server) -> list[Operation]:
@@ -99,16 +113,16 @@ def test_with_a_token_that_is_not_good(server: Server, kind: str) -> None:
         assert "Traceback" not in answer.body.decode() + cookie.body.decode()
 
 
-def test_with_a_revoked_token(server: Server) -> None:
-    """Revoked by the command, beside the running server."""
+def test_with_a_revoked_token(own: Server) -> None:
+    """Revoked by the command, beside the running own."""
     good = token("admin", jti="to-be-revoked")
-    assert call(server, "GET", "/v1/status", token=good).status == 200
-    done = server.command("token", "revoke", "to-be-revoked")
+    assert call(own, "GET", "/v1/status", token=good).status == 200
+    done = own.command("token", "revoke", "to-be-revoked")
     assert done.returncode == 0, done.stderr
-    for row in guarded(server):
-        answer = call(server, row.method, row.target(), token=good)
+    for row in guarded(own):
+        answer = call(own, row.method, row.target(), token=good)
         assert (answer.status, answer.code) == (401, "unauthorized"), row
-    assert call(server, "GET", "/v1/status", token=token("admin", jti="another")).status == 200
+    assert call(own, "GET", "/v1/status", token=token("admin", jti="another")).status == 200
 
 
 def test_with_a_role_too_small(server: Server) -> None:
@@ -126,12 +140,12 @@ def test_every_write_needs_its_role(server: Server) -> None:
         assert row.role in ("operator", "admin") or row.path == "/signout", row
 
 
-def test_with_the_right_role_every_route_answers(server: Server) -> None:
+def test_with_the_right_role_every_route_answers(own: Server) -> None:
     """What the tests above refuse would have been served."""
-    for number, row in enumerate(guarded(server)):
+    for number, row in enumerate(guarded(own)):
         if row.streams:
             continue
-        answer = call(server, row.method, row.target(), token=token(row.role, jti=f"id{number}"))
+        answer = call(own, row.method, row.target(), token=token(row.role, jti=f"id{number}"))
         assert answer.status in (200, 400, 404, 415), (row, answer)  # 415: it wants a body
         absent = any(what in answer.body.decode() for what in ("resolver", "not_held"))
         assert answer.status != 404 or absent, (row, answer)
@@ -171,20 +185,20 @@ def test_names_beside_a_zone_are_out_of_its_scope(server: Server) -> None:
     assert call(server, "GET", "/v1/zones/example.org.", token=token("viewer", zones=[])).status == 403
 
 
-def test_with_the_cookie_alone_nothing_is_changed(server: Server) -> None:
+def test_with_the_cookie_alone_nothing_is_changed(own: Server) -> None:
     """Each write wants the header beside the cookie, and the right value in it."""
     good = token("admin", csrf="the value")
-    for row in guarded(server):
+    for row in guarded(own):
         if row.method == "GET":
             continue
         for given in ({}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "another value"}):
-            answer = call(server, row.method, row.target(), headers={"Cookie": f"token={good}", **given})
+            answer = call(own, row.method, row.target(), headers={"Cookie": f"token={good}", **given})
             assert (answer.status, answer.code) == (403, "csrf"), (row, given)
         without = token("admin")
-        answer = call(server, row.method, row.target(), headers={"Cookie": f"token={without}", "X-CSRF-Token": ""})
+        answer = call(own, row.method, row.target(), headers={"Cookie": f"token={without}", "X-CSRF-Token": ""})
         assert (answer.status, answer.code) == (403, "csrf"), row
     beside = {"Cookie": f"x=y; token={good}", "X-CSRF-Token": "the value"}
-    assert call(server, "POST", "/v1/resolver/flush", headers=beside).status == 200
+    assert call(own, "POST", "/v1/resolver/flush", headers=beside).status == 200
 
 
 def test_what_everybody_may_ask(server: Server) -> None:

@@ -118,6 +118,7 @@ def test_a_wrong_password_and_an_unknown_user_are_alike(server: Server) -> None:
     assert "hunter2" not in written
 
 
+@pytest.mark.slow
 def test_after_wrong_passwords_everybody_waits_and_longer_each_time(server: Server) -> None:
     """How long, the answer says; then the right password is looked at again."""
     refused: Answer | None = None
@@ -172,6 +173,7 @@ def test_without_users_there_is_nobody_to_sign_in_as(start: Callable[..., Server
     assert call(server, "GET", "/v1/status").status == 200
 
 
+@pytest.mark.slow
 def test_behind_a_proxy_nobody_locks_others_out(start: Callable[..., Server], tmp_path: Path) -> None:
     """Neither who signs in from elsewhere, as the trusted proxy says, nor who has signed in from there before."""
     server = start(DNS_ADMIN_PASSWORD=PASSWORD, DNS_ADMIN_TRUSTED_PROXIES="127.0.0.1")
@@ -193,6 +195,7 @@ def test_behind_a_proxy_nobody_locks_others_out(start: Callable[..., Server], tm
     assert (answer.status, cookies(answer)["token"]["secure"]) == (200, True)
 
 
+@pytest.mark.slow
 def test_nobody_else_says_from_where_he_comes(server: Server) -> None:
     def attempt(number: int) -> int:
         body = {"username": f"user{number}", "password": "wrong password"}

@@ -189,6 +189,7 @@ def _too_early(answer: str) -> str:
     return answer if " 429 " in answer else ""
 
 
+@pytest.mark.slow
 def test_each_line_about_who_may_does_what_is_shown(guarded: Server, tmp_path: Path) -> None:
     csrf = token = ""
     for shown in commands():

@@ -26,8 +26,7 @@ from tests.harness.server import HOST
 SOA = "ns.example.org. host.example.org. 7 2 3 4 5"
 
 
-@pytest.fixture
-def node(serve: Callable[..., Server]) -> Server:
+def started(serve: Callable[..., Server]) -> Server:
     """A server with a zone."""
     server = serve(start=False)
     server.publish("example.org", "SOA", [SOA], timestamp=1)
@@ -37,6 +36,18 @@ def node(serve: Callable[..., Server]) -> Server:
     server.start()
     server.wait_applied()
     return server
+
+
+@pytest.fixture(scope="module")
+def node(serve_all: Callable[..., Server]) -> Server:
+    """A server with a zone, which all tests ask and none changes."""
+    return started(serve_all)
+
+
+@pytest.fixture
+def own(serve: Callable[..., Server]) -> Server:
+    """A server with a zone for one test, which may change it."""
+    return started(serve)
 
 
 def out(server: Server, *arguments: str, code: int = 0) -> str:
@@ -91,23 +102,23 @@ def on_terminal(server: Server, *arguments: str, columns: int = 80) -> list[str]
     return written.decode().splitlines()
 
 
-def test_tables_fit_on_a_terminal(node: Server) -> None:
+def test_tables_fit_on_a_terminal(own: Server) -> None:
     """Eighty columns: no line is longer, every head stands in one line, and nothing of a record is lost."""
     long = " ".join(f'"{number:03d} {"x" * 60}"' for number in range(5))
-    node.publish("a-name-of-some-length.and-then-some-more.example.org", "TXT", [long])
-    node.append(event_line("worse.example.org.|A", [{"name": "worse.example.org.", "type": "A", "content": "x" * 90}]))
-    node.wait_applied()
-    other = f"{HOST}:{node.admin_port}"
+    own.publish("a-name-of-some-length.and-then-some-more.example.org", "TXT", [long])
+    own.append(event_line("worse.example.org.|A", [{"name": "worse.example.org.", "type": "A", "content": "x" * 90}]))
+    own.wait_applied()
+    other = f"{HOST}:{own.admin_port}"
     for arguments, head in (
         (("status",), "node "), (("zones",), "ZONE  "), (("zones", "example.org"), "zone "),
         (("records", "example.org"), "NAME  "), (("search", "www"), "NAME  "), (("consumer",), "source  "),
         (("journal",), "TIME  "), (("nodes",), "NODE  "), (("quarantine", "--node", other), "WHERE  "),
         (("quarantine", "--node", other, "--payload"), "KEY  "),
     ):
-        lines = on_terminal(node, *arguments)
+        lines = on_terminal(own, *arguments)
         assert lines[0].startswith(head), (arguments, lines[:3])
         assert max(map(len, lines)) <= 80, (arguments, max(lines, key=len))
-    shown = "".join(line.rsplit("  ", 1)[-1].strip() for line in on_terminal(node, "search", "some-length"))
+    shown = "".join(line.rsplit("  ", 1)[-1].strip() for line in on_terminal(own, "search", "some-length"))
     assert [piece for piece in ("000 xxx", "004 xxx") if piece in shown] == ["000 xxx", "004 xxx"]
     assert shown.count("x") >= 5 * 60
 
@@ -190,76 +201,76 @@ def test_tokens_go_along(serve: Callable[..., Server], tmp_path: pathlib.Path) -
     assert ask("example.org", "--node", node, STREAMDNS_TOKEN=scoped).returncode == 1
 
 
-def test_publish_waits_until_it_is_answered(node: Server) -> None:
+def test_publish_waits_until_it_is_answered(own: Server) -> None:
     for number in range(3):
-        done = out(node, "publish", f"new{number}.example.org", "A", "192.0.2.9", "--wait")
-        assert node.answers(f"new{number}.example.org") == ["192.0.2.9"]
+        done = out(own, "publish", f"new{number}.example.org", "A", "192.0.2.9", "--wait")
+        assert own.answers(f"new{number}.example.org") == ["192.0.2.9"]
         assert "applied after" in done
     record = {"type": "A", "content": "192.0.2.9"}
     names = [f"many{number}.example.org." for number in range(9)]
     lines = "".join(event_line(f"{name}|A", [record | {"name": name}]).decode() for name in names)
-    done = node.command("publish", "--json", "-", "--wait", stdin=lines)
+    done = own.command("publish", "--json", "-", "--wait", stdin=lines)
     assert done.returncode == 0, done
-    assert node.answers("many8.example.org") == ["192.0.2.9"]
+    assert own.answers("many8.example.org") == ["192.0.2.9"]
 
 
-def test_import_and_delete_zone_wait_until_it_is_answered(node: Server, tmp_path: pathlib.Path) -> None:
+def test_import_and_delete_zone_wait_until_it_is_answered(own: Server, tmp_path: pathlib.Path) -> None:
     """What is asked right behind the command has the new state, for the zone as a whole."""
     file = tmp_path / "zone"
     for number in range(3):
         file.write_text("@ 60 IN SOA ns1 hostmaster 1 2 3 4 5\n@ 60 IN NS ns1\nns1 60 IN A 192.0.2.1\n"
                         + "".join(f"h{each} 60 IN A 192.0.2.{number}\n" for each in range(1200)))
-        done = out(node, "import", str(file), "--origin", "waited.example", "--wait")
-        assert node.answers("h1199.waited.example") == [f"192.0.2.{number}"]
+        done = out(own, "import", str(file), "--origin", "waited.example", "--wait")
+        assert own.answers("h1199.waited.example") == [f"192.0.2.{number}"]
         assert "applied after" in done
-    assert "applied after" not in out(node, "import", str(file), "--origin", "waited.example", "--wait"), "no change"
-    assert "applied after" in out(node, "delete-zone", "waited.example", "--yes", "--wait")
-    assert node.ask("h0.waited.example").rcode() == dns.rcode.REFUSED
+    assert "applied after" not in out(own, "import", str(file), "--origin", "waited.example", "--wait"), "no change"
+    assert "applied after" in out(own, "delete-zone", "waited.example", "--yes", "--wait")
+    assert own.ask("h0.waited.example").rcode() == dns.rcode.REFUSED
 
 
-def test_publish_says_when_it_was_not_applied_in_time(node: Server) -> None:
-    node.signal(signal.SIGSTOP)
+def test_publish_says_when_it_was_not_applied_in_time(own: Server) -> None:
+    own.signal(signal.SIGSTOP)
     try:
-        done = node.command("publish", "late.example.org", "A", "192.0.2.9", "--node", f"{HOST}:1", "--wait")
+        done = own.command("publish", "late.example.org", "A", "192.0.2.9", "--node", f"{HOST}:1", "--wait")
     finally:
-        node.signal(signal.SIGCONT)
+        own.signal(signal.SIGCONT)
     assert done.returncode == 1
     assert done.stdout.startswith("late.example.org.|A: partition 0, position ")
     assert done.stderr.startswith("streamdns: published, but http://")
 
 
-def test_wait_for_what_comes_and_goes(node: Server) -> None:
+def test_wait_for_what_comes_and_goes(own: Server) -> None:
     done: list[subprocess.CompletedProcess[str]] = []
     waiter = threading.Thread(
-        target=lambda: done.append(node.command("wait", "www.example.org", "TXT", "here", "--timeout", "60")),
+        target=lambda: done.append(own.command("wait", "www.example.org", "TXT", "here", "--timeout", "60")),
     )
     waiter.start()
-    node.publish("www.example.org", "TXT", ['"here"'])
+    own.publish("www.example.org", "TXT", ['"here"'])
     waiter.join(90)
     assert done[0].returncode == 0, done
-    node.publish("www.example.org", "TXT", None)
-    assert out(node, "wait", "www.example.org", "TXT", "--gone").startswith("applied after")
+    own.publish("www.example.org", "TXT", None)
+    assert out(own, "wait", "www.example.org", "TXT", "--gone").startswith("applied after")
 
 
-def test_the_journal_is_followed_beyond_a_restart(node: Server, tmp_path: pathlib.Path) -> None:
+def test_the_journal_is_followed_beyond_a_restart(own: Server, tmp_path: pathlib.Path) -> None:
     output = tmp_path / "followed"
     with output.open("wb") as file:
         follower = subprocess.Popen(
-            [sys.executable, "-m", "streamdns", "journal", "--follow", "--json"], env=node.environment, cwd=ROOT,
+            [sys.executable, "-m", "streamdns", "journal", "--follow", "--json"], env=own.environment, cwd=ROOT,
             stdout=file, stderr=subprocess.STDOUT,
         )
     counted = iter(range(1000))
 
     def shown(least: int) -> bool:
-        node.publish(f"f{next(counted)}.example.org", "A", ["192.0.2.1"])
-        node.wait_applied()
+        own.publish(f"f{next(counted)}.example.org", "A", ["192.0.2.1"])
+        own.wait_applied()
         return output.read_bytes().count(b"{") > least
 
     try:
         wait_until(lambda: shown(0), "a change is shown", interval_s=0.2)
-        node.stop()
-        node.publish("missed.example.org", "A", ["192.0.2.1"])
-        node.start()
+        own.stop()
+        own.publish("missed.example.org", "A", ["192.0.2.1"])
+        own.start()
         wait_until(lambda: b"missed.example.org." in output.read_bytes(), "what came meanwhile is shown")
         lines = [line for line in output.read_text().splitlines() if line.startswith("{")]
         changes = [json.loads(line) for line in lines]

@@ -140,6 +140,7 @@ def test_every_section_is_run_here() -> None:
     assert [page for page in sorted(pages) if f'"{page}"' not in text] == []
 
 
+@pytest.mark.slow
 def test_run(world: World) -> None:
     (each,) = section("docs/cli.md", "streamdns run")
     world.write("streamdns.env", "DNS_ADMIN_ADDRESS=off\nDNS_ADDRESS=127.0.0.1:0\nLOG_FORMAT=plain\n")
@@ -154,6 +155,7 @@ def test_run(world: World) -> None:
         assert end(process) == 0
 
 
+@pytest.mark.slow
 def test_check_and_settings(world: World) -> None:
     world.start()
     in_order(world, "streamdns check", 0, 78)
@@ -161,6 +163,7 @@ def test_check_and_settings(world: World) -> None:
     in_order(world, "streamdns settings", 0)
 
 
+@pytest.mark.slow
 def test_publish(world: World) -> None:
     world.start()
     first, second, third, delete, bad, skipping, failing = section("docs/cli.md", "streamdns publish")
@@ -173,6 +176,7 @@ def test_publish(world: World) -> None:
     assert failing.command == bad.command, "what is in the log when brokers fail: tests/kafka/test_producing.py"
 
 
+@pytest.mark.slow
 def test_import_and_export(world: World) -> None:
     first, second, third, skipping, guarding = section("docs/cli.md", "streamdns import")
     check(world, first)
@@ -195,6 +199,7 @@ def test_import_and_export(world: World) -> None:
     in_order(world, "streamdns export", 0)
 
 
+@pytest.mark.slow
 def test_delete_zone(world: World) -> None:
     world.start()
     for owner, rdtype, content in (
@@ -206,6 +211,7 @@ def test_delete_zone(world: World) -> None:
     in_order(world, "streamdns delete-zone", 0)
 
 
+@pytest.mark.slow
 def test_looking_at_the_view(world: World) -> None:
     world.start()
     (first,) = (each for each in section("docs/cli.md", "streamdns publish") if "--producer deployd" in each.command)
@@ -221,6 +227,7 @@ def test_looking_at_the_view(world: World) -> None:
     in_order(world, "streamdns conflicts", 0)
 
 
+@pytest.mark.slow
 def test_rebuild(world: World) -> None:
     world.start()
     with_server, without, _ = section("docs/cli.md", "streamdns rebuild")  # a full disk: test_rebuild_command.py
@@ -229,6 +236,7 @@ def test_rebuild(world: World) -> None:
     check(world, without)
 
 
+@pytest.mark.slow
 def test_accept(world: World) -> None:
     """Another zone is lost with another log."""
     zone = (
@@ -247,6 +255,7 @@ def test_accept(world: World) -> None:
     in_order(world, "streamdns rebuild --accept", 0, 0)
 
 
+@pytest.mark.slow
 def test_undo(world: World) -> None:
     world.start()
     began = datetime.now(UTC).isoformat()
@@ -258,12 +267,14 @@ def test_undo(world: World) -> None:
     wait_until(lambda: world.node.answers("mail.example.org"), "it is back")
 
 
+@pytest.mark.slow
 @pytest.mark.peers("nsd", "knotd")
 def test_resolve(world: World, tree: Tree) -> None:
     world.extra = tree.settings() | {"DNS_PATHDB": str(world.folder / "nowhere")}
     in_order(world, "streamdns resolve", 0, 1)
 
 
+@pytest.mark.slow
 def test_asking_a_node(world: World) -> None:
     world.start()
     done = world.run("streamdns publish _acme-challenge.www.example.org TXT abc123 --ttl 60 --producer acme")
@@ -277,12 +288,14 @@ def test_asking_a_node(world: World) -> None:
     in_order(world, "streamdns wait", 0, 1)
 
 
+@pytest.mark.slow
 def test_completion_and_version(world: World) -> None:
     in_order(world, "streamdns completion", 0)
     assert "complete" in (world.folder / "streamdns").read_text()
     in_order(world, "streamdns version", 0)
 
 
+@pytest.mark.slow
 def test_users_and_tokens(world: World) -> None:
     world.extra = {"DNS_ADMIN_USERS": str(world.folder / "users"), "DNS_ADMIN_JWTSECRET": "a secret of " + "x" * 32}
     add, listing = section("docs/cli.md", "streamdns user")
@@ -323,12 +336,14 @@ def _typed(world: World, command: str, answers: list[str]) -> str:
     return written.decode()
 
 
+@pytest.mark.slow
 def test_the_first_look_at_a_node(world: World) -> None:
     world.start()
     for each in section("docs/operations.md", "Operations"):
         check(world, each)
 
 
+@pytest.mark.slow
 def test_the_console_in_scripts(world: World) -> None:
     world.start()
     for each in section("docs/console.md", "In scripts, and in a browser"):
