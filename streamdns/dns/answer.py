@@ -25,6 +25,7 @@ from streamdns.dns.wire import (
     COOKIE_HEAD,
     DNAME,
     DS,
+    EDE_NOT_AUTHORITATIVE,
     EDE_STALE,
     MAX_MESSAGE,
     MAX_UDP_PLAIN,
@@ -38,6 +39,7 @@ from streamdns.dns.wire import (
     QR,
     RA,
     RD,
+    REFUSED,
     RRSIG,
     Reply,
     opt_record,
@@ -58,9 +60,12 @@ _HEADS = {rd | ra: bytes((QR | AA | rd, ra, 0, 1)) for rd in (0, RD) for ra in (
 #: Of a header: no authority records, and no additional record or the OPT record alone.
 _NO_MORE, _ONE_MORE = b"\0\0\0\0", b"\0\0\0\1"
 
+_NOT_AUTHORITATIVE = EDE_NOT_AUTHORITATIVE.to_bytes(2, "big")
 _pointer = struct.Struct(">H").pack
 _place = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
 
+#: A question ends before it.
+_LONG = 512
 #: What the OPT record of a query has that holds a cookie and nothing else, by its octets: beginning, version, rest.
 _COOKIE_ALONE = {23: OPT_HEAD + b"\0" + CLIENT_COOKIE_HEAD, 39: OPT_HEAD + b"\0" + COOKIE_HEAD}
 
@@ -89,6 +94,7 @@ class Answerer(ReadyAnswers):
         self._edns_size = min(policy.edns_size, policy.no_cookie_size)
         self.opt_plain = opt_record(policy.edns_size, False)
         self.opt_do = opt_record(policy.edns_size, True)
+        self._refusals = {opt: with_option(opt, OPT_EDE, _NOT_AUTHORITATIVE) for opt in (self.opt_plain, self.opt_do)}
 
     def bind(self, snapshot: Snapshot) -> None:
         """Answer from this snapshot from now on."""
@@ -106,7 +112,8 @@ class Answerer(ReadyAnswers):
         size = len(packet)
         if size < 17 or packet[2] & 0xF8 or (counts != NO_RECORDS and counts != ONLY_OPT):
             return unusual.reply(self, packet, tcp, slot)
-        lower = packet.lower()
+        # Of a message of 64 KB, which may come over TCP, the question alone.
+        lower = packet.lower() if size <= _LONG else packet[:_LONG].lower()
         labels: list[bytes] = []
         starts: list[int] = []
         at = 12
@@ -143,6 +150,8 @@ class Answerer(ReadyAnswers):
             with_options = unusual.options(self, packet, end, tcp, slot)
             if with_options is None:
                 return unusual.reply(self, packet, tcp, slot)
+            if isinstance(with_options, bytes):
+                return with_options
             limit, opt = with_options
         if packet[at + 3] or packet[at + 4] != 1 or at > 266:
             return unusual.reply(self, packet, tcp, slot)
@@ -306,8 +315,19 @@ class Answerer(ReadyAnswers):
         return False
 
     def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
-        """The reply to a query for a name (`labels` from the top) that is in no zone of the log."""
-        return self.resolve(packet, end, limit, opt)
+        """The reply to a query for a name (`labels` from the top) that is in no zone of the log: REFUSED.
+
+        Unless a listed zone has it.
+        """
+        qtype = packet[end - 4] << 8 | packet[end - 3]
+        explained = opt
+        if opt:
+            explained = self._refusals.get(opt) or with_option(opt, OPT_EDE, _NOT_AUTHORITATIVE)
+        if self.listed is not None or qtype in unusual.NO_DATA_TYPES or end + len(explained) > limit:
+            return self.resolve(packet, end, limit, opt)
+        self.tally[qtype << 8 | REFUSED] += 1
+        flags = bytes((QR | packet[2] & RD, REFUSED | self.ra))
+        return b"".join((packet[:2], flags, ONLY_OPT if opt else NO_RECORDS, packet[12:end], explained))
 
     def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
         """The reply to a well-formed query of class IN whose question ends at `end`; `opt` is b"" without EDNS.

@@ -55,7 +55,6 @@ from streamdns.dns.wire import (
     TXT,
     Edns,
     FormatError,
-    Reply,
     opt_record,
     option,
     parse_edns,
@@ -119,10 +118,10 @@ def reply(answerer: Responder, packet: bytes, tcp: bool, slot: int) -> bytes | N
     return by_class_and_type(answerer, packet, end, limit, opt)
 
 
-def options(answerer: Responder, packet: bytes, end: int, tcp: bool, slot: int) -> tuple[int, bytes] | None:
+def options(answerer: Responder, packet: bytes, end: int, tcp: bool, slot: int) -> tuple[int, bytes] | bytes | None:
     """How long the reply may be, and its OPT record, for a query that has one, with options, behind its question.
 
-    None where it has something else there, another version, or options that are malformed.
+    Where the options are malformed, the reply that says so; None where something else is there, or another version.
     """
     start = end + 11
     if packet[end : end + 3] != OPT_HEAD or len(packet) < start or packet[end + 6]:
@@ -130,14 +129,14 @@ def options(answerer: Responder, packet: bytes, end: int, tcp: bool, slot: int) 
     size = len(packet)
     if size - start != packet[end + 9] << 8 | packet[end + 10]:
         return None
+    edns: Edns | None = None
     try:
-        edns = Edns(
-            packet[end + 3] << 8 | packet[end + 4], 0, bool(packet[end + 7] & 0x80), parse_options(packet, start, size)
-        )
+        found = parse_options(packet, start, size)
+        edns = Edns(packet[end + 3] << 8 | packet[end + 4], 0, bool(packet[end + 7] & 0x80), found)
         limit = reply_limit(answerer, edns, tcp, slot)
-        return limit, answer_edns(answerer, edns, tcp, slot, room=limit - end)
+        return limit, answer_edns(answerer, edns, tcp, slot, room=limit - end) if found else plain_opt(answerer, edns)
     except FormatError:
-        return None
+        return header_only(answerer, packet, FORMERR, plain_opt(answerer, edns))
 
 
 def opt_of_refusal(answerer: Responder, packet: bytes) -> bytes:
@@ -195,7 +194,7 @@ def reply_limit(answerer: Responder, edns: Edns | None, tcp: bool, slot: int) ->
 
 def has_good_cookie(answerer: Responder, edns: Edns, slot: int) -> bool:
     """Whether the first COOKIE option has a server cookie that was made here for this client."""
-    data = next((data for code, data in edns.options if code == OPT_COOKIE), b"")
+    data = edns.options.get(OPT_COOKIE, b"")
     return answerer.cookies is not None and answerer.cookies.is_good(data, answerer.client(slot))
 
 
@@ -219,9 +218,7 @@ def answer_edns(answerer: Responder, edns: Edns, tcp: bool, slot: int, *, room: 
     """
     policy = answerer.policy
     options: dict[int, bytes] = {}
-    for code, data in edns.options:
-        if code in options:
-            continue
+    for code, data in edns.options.items():
         if code == OPT_NSID and 0 < len(policy.instance_id) < room - _OTHER_OPTIONS:
             options[code] = policy.instance_id
         elif code == OPT_COOKIE and answerer.cookies is not None:
@@ -266,7 +263,7 @@ def cookie_of(packet: bytes) -> bytes:
         edns = parse_edns(packet, question_end(packet), packet[10] << 8 | packet[11])
     except FormatError:
         return b""
-    return next((data for code, data in edns.options if code == OPT_COOKIE), b"") if edns is not None else b""
+    return edns.options.get(OPT_COOKIE, b"") if edns is not None else b""
 
 
 def header_only(answerer: Responder, packet: bytes, rcode: int, opt: bytes = b"") -> bytes:
@@ -290,8 +287,8 @@ def with_question(
     count(answerer, packet[end - 4] << 8 | packet[end - 3], rcode)
     if opt and ede is not None:
         opt = with_option(opt, OPT_EDE, ede.to_bytes(2, "big"))
-    made = Reply(packet, end, MAX_MESSAGE)
-    return made.finish(QR | packet[2] & (0x78 | RD), rcode & 15, opt)
+    head = packet[:2] + bytes((QR | packet[2] & (0x78 | RD), rcode & 15))
+    return b"".join((head, ONLY_OPT if opt else NO_RECORDS, packet[HEADER_SIZE:end], opt))
 
 
 def count(answerer: Responder, qtype: int, rcode: int) -> None:

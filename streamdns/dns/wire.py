@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Final, NamedTuple
 
 from streamdns.dns.compression import COMPRESSIBLE
@@ -90,16 +89,13 @@ EDE_NOT_SUPPORTED: Final = 21
 ADDITIONAL_FOR: dict[int, int] = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
 
 
-_OPTION_HEAD = struct.Struct(">HH").unpack_from
-
-
 class Edns(NamedTuple):
-    """What the OPT record of a query says (RFC 6891 §6.1.2)."""
+    """What the OPT record of a query says (RFC 6891 §6.1.2); of its options those that are answered here."""
 
     size: int
     version: int
     do: bool
-    options: tuple[tuple[int, bytes], ...]
+    options: dict[int, bytes]
 
 
 class FormatError(Exception):
@@ -136,6 +132,8 @@ def record_end(packet: bytes, at: int) -> int:
 MOST_ADDITIONAL: Final = 3
 #: EDNS options of a query: clients send two or three, and every name server answers where a tool tries a hundred.
 MOST_OPTIONS: Final = 128
+#: The options that are answered; the codes of all of them are below 256.
+_ANSWERED: Final = frozenset((OPT_NSID, OPT_COOKIE, OPT_KEEPALIVE))
 
 
 def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
@@ -175,19 +173,26 @@ def parse_edns(packet: bytes, at: int, additional: int) -> Edns | None:
     return edns
 
 
-def parse_options(packet: bytes, at: int, end: int) -> tuple[tuple[int, bytes], ...]:
-    """The options of an OPT record in order; raises FormatError."""
-    options: list[tuple[int, bytes]] = []
-    while at + 4 <= end:
-        code, length = _OPTION_HEAD(packet, at)
-        start = at + 4
-        at = start + length
-        options.append((code, packet[start:at]))
-        if len(options) > MOST_OPTIONS:
-            raise FormatError
+def parse_options(packet: bytes, at: int, end: int) -> dict[int, bytes]:
+    """The options of an OPT record that are answered here, the first of each code, in order; raises FormatError.
+
+    All others are stepped over: a query may be full of them, and nothing is made for one.
+    """
+    found: dict[int, bytes] = {}
+    try:
+        for _ in range(MOST_OPTIONS):
+            if at >= end:
+                break
+            start = at + 4
+            length = packet[at + 2] << 8 | packet[at + 3]
+            if not packet[at] and packet[at + 1] in _ANSWERED and packet[at + 1] not in found:
+                found[packet[at + 1]] = packet[start : start + length]
+            at = start + length
+    except IndexError:
+        raise FormatError from None
     if at != end:
         raise FormatError
-    return tuple(options)
+    return found
 
 
 def option(code: int, data: bytes) -> bytes:

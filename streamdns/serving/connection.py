@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import _socket
+import socket
 from collections import OrderedDict
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Final
 
 #: What is read at once; a query is rarely longer than 100 octets.
@@ -14,6 +14,8 @@ _READ_OCTETS: Final = 16_384
 MOST_UNSENT: Final = 4096
 #: Queries of a connection that may wait for the resolver at a time.
 MOST_WAITING: Final = 128
+#: Missing octets of a message that the kernel may gather before it wakes us: they lie with it, and are not counted.
+_MOST_GATHERED: Final = 4096
 #: Messages that are looked for in what has come before other connections have their turn.
 MOST_MESSAGES: Final = 16
 
@@ -35,6 +37,11 @@ class Client:
         """Connections that go on when others of the client have let go of some octets."""
 
 
+def address_of(peer: str, family: int) -> bytes:
+    """Return the octets of a peer's address as the kernel tells it, 4 or 16, without the scope of a link's."""
+    return socket.inet_pton(family, peer.partition("%")[0] if family == socket.AF_INET6 else peer)
+
+
 def client_key(address: bytes) -> bytes:
     """Return the octets that tell clients apart: a whole IPv4 address, the first 64 bits of IPv6."""
     return address if len(address) == 4 else address[:8]
@@ -43,27 +50,28 @@ def client_key(address: bytes) -> bytes:
 class Connection:
     """Buffers of one connection. It neither waits nor knows the event loop.
 
-    `waiting` counts queries that the resolver will answer later. `ended` is set when the client sends no more.
-    `heard_s` is when it last asked something, `began_s` when the message that is not whole yet began. `sent_octets`
-    counts all that was sent; when it reaches `due_octets`, what is unsent gets new time.
+    `address` has the octets of the peer's. `lacks` is how many octets are missing until there is something to do: 0
+    where a whole message waits. `waiting` counts queries that the resolver will answer later. `ended` is set when the
+    client sends no more. `watched` says whether the kernel tells of it. `heard_s` is when it last asked something,
+    `began_s` when the message that is not whole yet began. `sent_octets` counts all that was sent; when it reaches
+    `due_octets`, what is unsent gets new time.
     """
 
     __slots__ = (
-        "address", "began_s", "buffer", "client", "closed", "due_octets", "ended", "heard_s", "out", "queued",
-        "sent_octets", "sock", "waiting",
+        "address", "began_s", "buffer", "client", "closed", "due_octets", "ended", "fd", "gathers", "heard_s", "lacks",
+        "out", "queued", "sent_octets", "sock", "waiting", "watched",
     )
 
-    def __init__(self, sock: _socket.socket, peer: str, now_s: float) -> None:
-        self.sock = sock
+    def __init__(self, sock: _socket.socket, address: bytes, client: Client, now_s: float) -> None:
+        self.sock, self.fd = sock, sock.fileno()
         self.heard_s = now_s
-        self.address = ip_address(peer.partition("%")[0]).packed
-        self.client = Client(b"")
+        self.address, self.client = address, client
         self.buffer = bytearray()
         self.out = bytearray()
         self.began_s: float | None = None
-        self.waiting = 0
-        self.ended = self.closed = self.queued = False
-        self.sent_octets = self.due_octets = 0
+        self.lacks = self.gathers = 1
+        self.waiting = self.sent_octets = self.due_octets = 0
+        self.ended = self.closed = self.queued = self.watched = False
 
     def octets(self) -> int:
         """Return how many octets lie in its buffers."""
@@ -92,29 +100,45 @@ class Connection:
             at = end
         return messages, ends
 
-    def has_message(self) -> bool:
-        """Return whether a whole message waits."""
-        buffer = self.buffer
-        return len(buffer) >= 2 and len(buffer) >= 2 + (buffer[0] << 8 | buffer[1])
-
-    def read(self) -> None:
+    def read(self, now_s: float) -> None:
         """Read what has arrived; raises OSError where the connection is broken."""
         try:
             data = self.sock.recv(_READ_OCTETS)
         except BlockingIOError:
             return
-        if data:
-            self.buffer += data
-        else:
+        if not data:
             self.ended = True
+            return
+        self.buffer += data
+        self._count()
+        if self.lacks and self.began_s is None:
+            self.began_s = now_s
+
+    def _count(self) -> None:
+        """Find out what is missing."""
+        buffer = self.buffer
+        size = len(buffer)
+        if size < 2:
+            self.lacks = 1
+        else:
+            missing = 2 + (buffer[0] << 8 | buffer[1]) - size
+            self.lacks = missing if missing > 0 else 0
+
+    def gather(self) -> None:
+        """Have the kernel say nothing of octets that come before the message in the buffer may be whole.
+
+        Else whoever sends an octet at a time would wake us for each (SO_RCVLOWAT, socket(7)).
+        """
+        gathers = min(self.lacks, _MOST_GATHERED) if self.buffer else 1
+        if gathers != self.gathers and gathers:
+            self.gathers = gathers
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, gathers)
 
     def taken(self, octets: int, now_s: float) -> None:
         """Drop octets that are answered; what is left may be the start of a message."""
         del self.buffer[:octets]
-        if not self.buffer or self.has_message():
-            self.began_s = None
-        elif octets or self.began_s is None:
-            self.began_s = now_s
+        self._count()
+        self.began_s = now_s if self.buffer and self.lacks else None
 
     def put(self, replies: Sequence[bytes | None]) -> None:
         """Add answers to be sent, each behind its length (RFC 1035 §4.2.2)."""
@@ -133,4 +157,4 @@ class Connection:
 
     def finished(self) -> bool:
         """Return whether nothing will come any more in either direction."""
-        return self.ended and not self.out and not self.waiting and not self.has_message()
+        return self.ended and self.lacks > 0 and not self.out and not self.waiting

@@ -19,7 +19,7 @@ import gevent
 from gevent.monkey import get_original
 
 from streamdns.runtime import logs
-from streamdns.serving.connection import MOST_UNSENT, Client, Connection, client_key
+from streamdns.serving.connection import MOST_UNSENT, Client, Connection, address_of, client_key
 from streamdns.serving.statistics import Statistics
 
 _log = logs.get("dns")
@@ -92,6 +92,10 @@ class Connections:
         """Accept connections of this socket for a server."""
         if self._poller is None:
             self._begin()
+        # Connections have from the socket that they came by what is set here, so it need not be said for each.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # What the client does not take stays with us, where it is counted, and not in the kernel.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_UNSENT)
         listener = _Listener(sock, server)
         self._by_fd[sock.fileno()] = listener
         self._poller.register(sock.fileno(), EPOLLIN | EPOLLONESHOT)
@@ -184,11 +188,11 @@ class Connections:
             return
         held = found.octets()
         try:
-            found.send()
-            if not found.has_message() and found.may_read():
-                found.read()
-                found.taken(0, time.monotonic())
-            if found.has_message() and len(found.out) < MOST_UNSENT and not self._holds_much(found):
+            if found.out:
+                found.send()
+            if found.lacks and found.may_read():
+                found.read(time.monotonic())
+            if not found.lacks and len(found.out) < MOST_UNSENT and not self._holds_much(found):
                 self._open[found].converse(found, ends_s)
                 self._heard(found)
                 found.send()
@@ -224,7 +228,7 @@ class Connections:
             return
         self._time(connection)
         blocked = len(connection.out) >= MOST_UNSENT or connection in client.held
-        if connection.has_message() and not blocked:
+        if not connection.lacks and not blocked:
             self._queue(connection)
             return
         events = EPOLLONESHOT
@@ -232,7 +236,16 @@ class Connections:
             events |= EPOLLOUT
         if not blocked and connection.may_read():
             events |= EPOLLIN
-        self._poller.modify(connection.sock.fileno(), events)
+        try:
+            connection.gather()
+            if connection.watched:
+                self._poller.modify(connection.fd, events)
+            else:
+                self._poller.register(connection.fd, events)
+                connection.watched = True
+        except OSError:
+            # The kernel has no room to watch one more.
+            self.close(connection)
 
     def _queue(self, connection: Connection) -> None:
         if not connection.queued and not connection.closed:
@@ -277,7 +290,8 @@ class Connections:
                 self._pause(listener)
                 return
             sock = _socket.socket(listener.sock.family, listener.sock.type, 0, fd)
-            self._add(sock, str(peer[0]), listener.server)
+            sock.setblocking(False)
+            self._begins(self._add(sock, peer[0], listener.server))
             if time.perf_counter() >= ends_s:
                 break
         self._poller.modify(listener.sock.fileno(), EPOLLIN | EPOLLONESHOT)
@@ -295,10 +309,10 @@ class Connections:
         self._pauses.append(timer)
         timer.start(again)
 
-    def _add(self, sock: _socket.socket, peer: str, server: Server) -> None:
+    def _add(self, sock: _socket.socket, peer: str, server: Server) -> Connection:
         """Add a new connection; past a limit, close the one that has been silent the longest."""
-        connection = Connection(sock, peer, time.monotonic())
-        key = client_key(connection.address)
+        address = address_of(peer, sock.family)
+        key = client_key(address)
         client = self._clients.get(key)
         if client is not None and len(client.connections) >= self.most_of_client:
             _log.warning("tcp.client_limit_reached", client=peer, limit=self.most_of_client)
@@ -306,21 +320,24 @@ class Connections:
         while len(self._open) >= self.most:
             _log.warning("tcp.limit_reached", limit=self.most)
             self._make_room(next(iter(self._open)))
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # What the client does not take stays with us, where it is counted, and not in the kernel.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_UNSENT)
-            self._poller.register(sock.fileno(), EPOLLIN | EPOLLONESHOT)
-        except OSError:
-            sock.close()
-            return
-        connection.client = client = self._clients.setdefault(key, Client(key))
+        if client is None or not client.connections:    # It may have lost its last one just now.
+            client = self._clients[key] = Client(key)
+        connection = Connection(sock, address, client, time.monotonic())
         client.connections[connection] = None
-        self._by_fd[sock.fileno()] = connection
+        self._by_fd[connection.fd] = connection
         self._open[connection] = server
         self._statistics.tcp_accepted.add()
         self._statistics.tcp_connections.set(len(self._open))
+        return connection
+
+    def _begins(self, connection: Connection) -> None:
+        """Read what has come with a new connection: a query, or its end. Then nobody has to wait for its descriptor."""
+        try:
+            connection.read(connection.heard_s)
+        except OSError:
+            self.close(connection, 0)
+        else:
+            self._settle(connection, 0)
 
     def _make_room(self, victim: Connection) -> None:
         self._statistics.tcp_refused.add()
@@ -336,7 +353,7 @@ class Connections:
         client.connections.pop(connection, None)
         if not client.connections:
             self._clients.pop(client.key, None)
-        self._by_fd.pop(connection.sock.fileno(), None)
+        del self._by_fd[connection.fd]
         for order in (self._open, self._begun, self._unsent):
             order.pop(connection, None)
         connection.sock.close()
@@ -356,12 +373,14 @@ class Connections:
         """Note since when a message is not whole, and since when answers have not been taken."""
         began_s = connection.began_s
         if began_s is None:
-            self._begun.pop(connection, None)
+            if self._begun:
+                self._begun.pop(connection, None)
         elif self._begun.get(connection) != began_s:
             self._begun[connection] = began_s
             self._begun.move_to_end(connection)
         if not connection.out:
-            self._unsent.pop(connection, None)
+            if self._unsent:
+                self._unsent.pop(connection, None)
         elif connection not in self._unsent or connection.sent_octets >= connection.due_octets:
             connection.due_octets = connection.sent_octets + len(connection.out)
             self._unsent[connection] = time.monotonic()

@@ -42,6 +42,7 @@ class Elsewhere(Answerer):
 
     def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
         self.labels.append(labels)
+        self.resolved.append((packet[12:end], end, limit, opt))
         return super().foreign(packet, end, limit, opt, labels)
 
     def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:

@@ -17,6 +17,9 @@ from streamdns.dns.node import pack_records
 from streamdns.dns.wire import (
     COMPRESSIBLE,
     MOST_OPTIONS,
+    OPT_COOKIE,
+    OPT_KEEPALIVE,
+    OPT_NSID,
     Edns,
     FormatError,
     Reply,
@@ -43,14 +46,22 @@ def message(name: bytes, rdtype: int = 1) -> bytes:
     return b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + name + rdtype.to_bytes(2, "big") + b"\0\1"
 
 
-OPTIONS = st.lists(st.tuples(st.integers(100, 65535), st.binary(max_size=20)), max_size=MOST_OPTIONS)
+ANSWERED = (OPT_NSID, OPT_COOKIE, OPT_KEEPALIVE)
+# dnspython looks at the data of cookies, and of other codes below 100.
+CODES = st.integers(100, 65535) | st.sampled_from((OPT_NSID, OPT_KEEPALIVE))
+OPTIONS = st.lists(st.tuples(CODES, st.binary(max_size=20)), max_size=MOST_OPTIONS)
+
+
+def answered(options: list[tuple[int, bytes]]) -> dict[int, bytes]:
+    """Of these options those that are read: the first of each code that is answered."""
+    return {code: data for code, data in reversed(options) if code in ANSWERED}
 
 
 @given(st.integers(0, 65535), st.booleans(), OPTIONS)
 def test_an_opt_record_is_read_as_it_was_written(size: int, do: bool, options: list[tuple[int, bytes]]) -> None:
     """opt_record(), option() and parse_edns() are inverse; dnspython reads the same."""
     written = opt_record(size, do, b"".join([option(code, data) for code, data in options]))
-    assert parse_edns(written, 0, 1) == Edns(size, 0, do, tuple(options))
+    assert parse_edns(written, 0, 1) == Edns(size, 0, do, answered(options))
     packet = message(b"\1a\0")
     read = dns.message.from_wire(packet[:11] + b"\1" + packet[12:] + written)
     assert (read.payload, len(read.options), bool(read.ednsflags & 0x8000)) == (size, len(options), do)
@@ -62,6 +73,17 @@ def test_the_extended_rcode_is_split() -> None:
     packet = message(b"\1a\0")
     packet = packet[:2] + b"\x80\0" + packet[4:11] + b"\1" + packet[12:] + opt_record(1232, False, b"", 16)
     assert dns.message.from_wire(packet).rcode() == 16
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.binary(max_size=9)), max_size=12), st.binary(max_size=5))
+def test_the_options_that_are_answered_are_read_wherever_they_stand(
+    options: list[tuple[int, bytes]], behind: bytes
+) -> None:
+    """The first of each code, in the order of the query; what stands behind the record is not looked at."""
+    wire = b"".join([option(code, data) for code, data in options])
+    read = parse_options(b"before" + wire + behind, 6, 6 + len(wire))
+    assert read == answered(options)
+    assert list(read) == [code for code in dict.fromkeys(code for code, _ in options) if code in ANSWERED]
 
 
 @given(st.binary(max_size=60), st.integers(0, 5))
@@ -78,7 +100,7 @@ def test_garbage_is_a_format_error_or_nothing(data: bytes, count: int) -> None:
     except FormatError:
         pass
     else:
-        assert b"".join([option(code, each) for code, each in options]) == data
+        assert all(option(code, each) in data for code, each in options.items())
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ def test_the_fields_of_an_opt_record(options: bytes, read: tuple[int, int, bool]
     """Size, version and DO, wherever it stands (RFC 6891 §6.1.3)."""
     edns = parse_edns(before + options, len(before), 1)
     assert edns is not None
-    assert (edns.size, edns.version, edns.do, edns.options) == (*read, ())
+    assert (edns.size, edns.version, edns.do, edns.options) == (*read, {})
 
 
 def test_a_pointer_at_the_very_end_of_a_message() -> None:
