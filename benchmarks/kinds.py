@@ -26,6 +26,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 
+from benchmarks import hostile_kinds
 from benchmarks.report import Result
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
@@ -175,8 +176,8 @@ def queries(kind: Kind) -> list[bytes]:
     ]
 
 
-def cost(answerer: Answerer, packets: list[bytes]) -> Cost:
-    """Count what the replies to these messages take, a reply."""
+def _counters() -> tuple[dict[str, int], Callable[..., Any], Callable[..., None]]:
+    """What is counted, and the functions for sys.settrace() and sys.setprofile() that count it."""
     counts = {"opcode": 0, "c_call": 0}
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
@@ -189,6 +190,27 @@ def cost(answerer: Answerer, packets: list[bytes]) -> Cost:
         if event == "c_call":
             counts[event] += 1
 
+    return counts, trace, profile
+
+
+@contextmanager
+def counting(counts: list[Cost]) -> Iterator[None]:
+    """Add to a list what is done inside, and what belongs to counting itself."""
+    found, trace, profile = _counters()
+    before = sys.gettrace(), sys.getprofile()
+    sys.setprofile(profile)
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before[0])
+        sys.setprofile(before[1])
+        counts.append(Cost(found["opcode"], found["c_call"]))
+
+
+def cost(answerer: Answerer, packets: list[bytes]) -> Cost:
+    """Count what the replies to these messages take, a reply."""
+    counts, trace, profile = _counters()
     before = sys.gettrace(), sys.getprofile()
     reply = answerer.reply
     # What the collector calls comes at any time, and is not of these replies.
@@ -206,6 +228,13 @@ def cost(answerer: Answerer, packets: list[bytes]) -> Cost:
             gc.enable()
     # The call that ends the count is counted, too.
     return Cost(counts["opcode"] / len(packets), (counts["c_call"] - 1) / len(packets))
+
+
+def counted_kinds() -> dict[str, list[bytes]]:
+    """The messages of every kind by its name, those of hostile clients last."""
+    return {kind.name: queries(kind) for kind in KINDS} | {
+        kind.name: kind.packets for kind in hostile_kinds.messages(ORIGIN)
+    }
 
 
 def microseconds(answerer: Answerer, kinds: dict[str, list[bytes]], *, rounds: int = 60) -> dict[str, float]:
@@ -232,6 +261,11 @@ def measure(answerer: Answerer) -> dict[str, Cost]:
             assert reply is not None
             assert kind.is_right(dns.message.from_wire(reply)), f"{kind.name}: {dns.message.from_wire(reply)}"
         found[kind.name] = cost(answerer, packets)
+    for hostile in hostile_kinds.messages(ORIGIN):
+        for packet in hostile.packets:
+            made = answerer.reply(packet, False, 0)
+            assert hostile.is_right(made), f"{hostile.name}: {made!r} to {packet!r}"
+        found[hostile.name] = cost(answerer, hostile.packets)
     answerer.tally.clear()
     found[MIX] = _mixed(found)
     return found
@@ -300,7 +334,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     with answering() as answerer:
         found = measure(answerer)
-        us = microseconds(answerer, {kind.name: queries(kind) for kind in KINDS}) if asked.time else {}
+        us = microseconds(answerer, counted_kinds()) if asked.time else {}
     if us:
         us[MIX] = sum(us[kind.name] * kind.weight / 100 for kind in KINDS)
     if asked.write:

@@ -13,9 +13,10 @@ from streamdns.dns import unusual
 from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import ROOT, Policy, Question, Snapshot
-from streamdns.dns.node import HAS_CNAME, HAS_DNAME, HAS_SOA, REJECTED, find
+from streamdns.dns.node import HAS_CNAME, HAS_DNAME, HAS_SOA, REJECTED, any_type, find
 from streamdns.dns.outcome import MAX_CHAIN
 from streamdns.dns.ready import ReadyAnswers, follow, owned
+from streamdns.dns.served import BESIDE_CNAME
 from streamdns.dns.wire import (
     AA,
     ADDITIONAL_FOR,
@@ -31,7 +32,6 @@ from streamdns.dns.wire import (
     MAX_UDP_PLAIN,
     NO_RECORDS,
     NOERROR,
-    NSEC,
     NXDOMAIN,
     ONLY_OPT,
     OPT_EDE,
@@ -40,7 +40,6 @@ from streamdns.dns.wire import (
     RA,
     RD,
     REFUSED,
-    RRSIG,
     Reply,
     opt_record,
     with_option,
@@ -49,11 +48,12 @@ from streamdns.dns.wire import (
 #: Sends a reply that took its time; never raises, never waits.
 Deliver = Callable[[bytes], None]
 
-# Types with names in their RDATA, the one that belongs above a cut (RFC 4035 §3.1.4.1), and those for the general way.
-_NAMES, _ABOVE, _RARE = "names", "above", "rare"
+# Types with names in their RDATA, the one that belongs above a cut (RFC 4035 §3.1.4.1), those that an alias does not
+# hide, or not alone, and those for the general way.
+_NAMES, _ABOVE, _BESIDE, _RARE = "names", "above", "beside", "rare"
 _CARE = dict.fromkeys((*COMPRESSIBLE, *ADDITIONAL_FOR), _NAMES) | {DS: _ABOVE} | dict.fromkeys(
-    (*unusual.NO_DATA_TYPES, ANY, DNAME, NSEC, RRSIG), _RARE
-)
+    (ANY, *BESIDE_CNAME), _BESIDE
+) | dict.fromkeys((*unusual.NO_DATA_TYPES, DNAME), _RARE)
 
 #: Of a header: the flags of an answer to a query with RD or without, from who resolves (RA) or not, and one question.
 _HEADS = {rd | ra: bytes((QR | AA | rd, ra, 0, 1)) for rd in (0, RD) for ra in (0, RA)}
@@ -64,8 +64,6 @@ _NOT_AUTHORITATIVE = EDE_NOT_AUTHORITATIVE.to_bytes(2, "big")
 _pointer = struct.Struct(">H").pack
 _place = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
 
-#: A question ends before it.
-_LONG = 512
 #: What the OPT record of a query has that holds a cookie and nothing else, by its octets: beginning, version, rest.
 _COOKIE_ALONE = {23: OPT_HEAD + b"\0" + CLIENT_COOKIE_HEAD, 39: OPT_HEAD + b"\0" + COOKIE_HEAD}
 
@@ -112,8 +110,7 @@ class Answerer(ReadyAnswers):
         size = len(packet)
         if size < 17 or packet[2] & 0xF8 or (counts != NO_RECORDS and counts != ONLY_OPT):
             return unusual.reply(self, packet, tcp, slot)
-        # Of a message of 64 KB, which may come over TCP, the question alone.
-        lower = packet.lower() if size <= _LONG else packet[:_LONG].lower()
+        lower = packet.lower()
         labels: list[bytes] = []
         starts: list[int] = []
         at = 12
@@ -216,7 +213,7 @@ class Answerer(ReadyAnswers):
                     rcode = NXDOMAIN
             else:
                 if node[0] & HAS_CNAME:
-                    if d == depth or node[0] & HAS_SOA:
+                    if d == depth or care is _BESIDE or node[0] & HAS_SOA:
                         return self.resolve(packet, end, limit, opt)
                     if qtype != CNAME:
                         link = follow(
@@ -234,6 +231,11 @@ class Answerer(ReadyAnswers):
                         continue
                 if node[4:6] == packet[end - 4 : end - 2]:
                     place = _place(node, 6)
+                elif care is _BESIDE and qtype == ANY:
+                    lowest = any_type(node, hide_cname=True)
+                    if lowest in _CARE:
+                        return self.resolve(packet, end, limit, opt)
+                    place = find(node, lowest)
                 else:
                     place = find(node, qtype)
             if place is None:
@@ -252,7 +254,7 @@ class Answerer(ReadyAnswers):
                 chain += owned(records, count, _pointer(0xC000 | places[0]))
                 made = self.chained(packet, end, limit, opt, chain=chain, count=len(seen) + count)
                 break
-            if care is not None:
+            if care is not None and care is not _BESIDE:
                 if qtype == CNAME and not node[0] & HAS_CNAME:
                     return self.resolve(packet, end, limit, opt)
                 made = self.with_names(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import select
 import socket
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -10,14 +11,17 @@ from typing import NamedTuple
 import gevent
 import pytest
 
+from benchmarks.kinds import Cost, counting
 from streamdns.consumer.propagation import Propagation
 from streamdns.metrics.registry import Registry
 from streamdns.runtime.turns import give_way
+from streamdns.serving import connections
 from streamdns.serving.connection import Client, Connection, address_of
 from streamdns.serving.connections import Connections
 from streamdns.serving.statistics import Statistics
 
 _PATIENCE_S = 20.0
+_MANY = 64
 _REPLY = b"read"
 
 
@@ -189,6 +193,29 @@ def test_a_message_that_has_begun_keeps_its_beginning(serving: _Serving) -> None
         until(lambda: serving.server.heard)
         assert serving.server.heard == [b"abc"]
         assert connection.began_s == 1.0    # of the next one, whose first octet came with it
+
+
+@pytest.mark.parametrize(("sent", "most"), [(b"", 650.0), (b"\0\x20abc", 900.0)])
+def test_a_connection_that_comes_and_goes_takes_little(
+    serving: _Serving, monkeypatch: pytest.MonkeyPatch, sent: bytes, most: float
+) -> None:
+    """Instructions of Python from the moment when it is accepted to its end: it was a thousand and more for each."""
+    monkeypatch.setattr(connections, "_BUDGET_S", 1e9)
+    accepted = serving.statistics.tcp_accepted
+    for _ in range(2):      # The first ones find caches of the interpreter cold.
+        before, counts = accepted.value, list[Cost]()
+        for _ in range(_MANY):
+            with serving.connect() as client:
+                client.sendall(sent)
+        while accepted.value < before + _MANY or serving.statistics.tcp_connections.value:
+            if not serving.connections._ready:
+                select.select([serving.connections._poller], [], [], _PATIENCE_S)
+            with counting(counts):
+                serving.connections._turn()
+    total = Cost(0, 0)
+    for each in counts:
+        total += each
+    assert total.instructions / _MANY <= most, total
 
 
 def test_a_client_is_counted_with_what_it_holds() -> None:
