@@ -96,7 +96,7 @@ def _arguments() -> argparse.Namespace:
 def _options(arguments: argparse.Namespace, work: pathlib.Path) -> Options:
     server_core, load_cores = cores()
     options = Options(
-        python=arguments.python, work=work, installed=_compiled(arguments.python), quick=arguments.quick,
+        python=arguments.python, work=work, installed=compiled(arguments.python), quick=arguments.quick,
         server_core=server_core, load_cores=load_cores,
     )
     fields = {field.name for field in dataclasses.fields(Options)} - {"python", "work", "quick"}
@@ -104,7 +104,7 @@ def _options(arguments: argparse.Namespace, work: pathlib.Path) -> Options:
     return dataclasses.replace(options, **((_QUICK if arguments.quick else {}) | given))
 
 
-def _compiled(python: str) -> str | None:
+def compiled(python: str) -> str | None:
     """The tree that `make compiled` made, where it is of the sources as they are; None else."""
     fits = subprocess.run([python, str(ROOT / "packaging" / "compiled.py"), "--fits"], check=False).returncode == 0
     return str(ROOT / "build" / "compiled") if fits else None

@@ -154,12 +154,13 @@ def _attack(options: Options, result: Result, name: str, subject: AnyServer, pro
     arguments = [f"--port={subject.port}"]
     if isinstance(subject, Streamdns):
         arguments += [f"--admin-port={subject.admin_port}", f"--log={subject.log}"]
-    began_s = machine.cpu_s(pid)
+    cpu_before_s, began_s = machine.cpu_s(pid), time.monotonic()
     with Running(name, *arguments, seconds=options.attack_seconds) as attack:
         ends_s = time.monotonic() + options.attack_seconds
         seen = probe.look(most=1 << 30, until_s=ends_s, pause_s=_PAUSE_S, lost_s=_LOST_S)
     row = _row(name, subject.name, alone, seen) | {
-        "cpu_s": machine.cpu_s(pid) - began_s, "counted": _said(attack.counted), "sent": attack.counted.get("sent", 0),
+        "began_s": began_s, "cpu_s": machine.cpu_s(pid) - cpu_before_s, "counted": _said(attack.counted),
+        "sent": attack.counted.get("sent", 0),
     }
     result.rows.append(row)
     return row

@@ -38,7 +38,9 @@ def tables(document: dict[str, Any]) -> str:
     machine = document["machine"]
     commit = document["commit"][:12] + (" with changes" if document["modified"] else "")
     seconds = document["results"]["hardening"]["parameters"]["seconds"]
-    where = f"Python {machine['python']}, {machine['cpu']}, each server with one core, {seconds:g} s for each attack"
+    how = "compiled" if machine.get("compiled") else "not compiled"
+    where = (f"Python {machine['python']}, streamdns {how}, {machine['cpu']}, each server with one core, "
+             f"{seconds:g} s for each attack")
     lines = [f"One run, one commit: {commit}, {where}; load average at the start {machine['load_average']:.1f}.", ""]
     worst: list[Worst] = []
     for heading, names in _GROUPS:
@@ -121,13 +123,18 @@ def main() -> int:
     if not arguments.write:
         print(made)
         return 0
+    return put(made, BEGIN, END)
+
+
+def put(made: str, begin: str, end: str) -> int:
+    """Write what was made into the document, between two marks; 1 where these are not there."""
     text = DOCUMENT.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        print(f"{DOCUMENT} has no place for them: {BEGIN}", file=sys.stderr)
+    before, found, rest = text.partition(begin)
+    _, last, after = rest.partition(end)
+    if not found or not last:
+        print(f"{DOCUMENT} has no place for them: {begin}", file=sys.stderr)
         return 1
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}")
+    DOCUMENT.write_text(f"{before}{begin}\n\n{made}\n\n{end}{after}")
     return 0
 
 

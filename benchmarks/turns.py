@@ -1,5 +1,7 @@
 """`python -m benchmarks.turns ATTACK ...`: the processor time that turns of the event loop take beside attacks.
 
+Without a name it is all of them; `--write` puts the table into docs/hardening.md.
+
 A datagram waits for one turn at the most, so the longest turn is the bound that no client can notice more than. The
 server runs with a probe: what the loop's thread takes between two looks at its sockets, and where it was when a turn
 took more than a millisecond (a profiling signal samples that). The signals disturb little: one a millisecond.
@@ -17,13 +19,15 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _LONG_S: Final = 0.001
 _SAMPLE_S: Final = 0.001
 _DEPTH: Final = 5
 _SHOWN: Final = 3
+BEGIN, END = "<!-- turns of one run: begin -->", "<!-- turns of one run: end -->"
 
 
 class Probe:
@@ -57,7 +61,8 @@ class Probe:
             taken_s = time.thread_time() - self._began_s
             if taken_s > _LONG_S:
                 where = max(set(self._seen), key=self._seen.count, default="")
-                self._out.write(f"{taken_s * 1000:.2f} {self._garbage_s * 1000:.2f} {where}\n")
+                now_s = time.monotonic()
+                self._out.write(f"{now_s:.3f} {taken_s * 1000:.2f} {self._garbage_s * 1000:.2f} {where}\n")
 
     def _collects(self, phase: str, _: dict[str, int]) -> None:
         if phase == "start":
@@ -75,26 +80,59 @@ class Probe:
 
 def serve(path: str, words: list[str]) -> None:
     """Be `python -m streamdns ...` with a probe that begins with the service."""
+    if "-P" in words:
+        # From the compiled tree, which PYTHONPATH names, not from the checkout that this module is of.
+        sys.path.append(sys.path.pop(0))
     from streamdns import app
 
     run = app.run
-
     def probed(*arguments: Any) -> int:
         Probe(path).start()
         return run(*arguments)
 
     app.run = probed
-    sys.argv = words[1:]  # without -m
-    runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    sys.argv = words[words.index("-m") + 1 :]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
-def measure(names: list[str], seconds: float) -> None:
+class Turns(NamedTuple):
+    """What was seen beside one attack: the long turns, the longest first, each with its garbage and its places."""
+
+    attack: str
+    long: list[tuple[float, float, str]]
+
+    def row(self) -> str:
+        """It as a line of the table in the document."""
+        longest, garbage, where = self.long[0] if self.long else (0.0, 0.0, "")
+        if not self.long:
+            return f"| `{self.attack}` | 0 | | | |"
+        place = where.partition(" < ")[0]
+        return f"| `{self.attack}` | {len(self.long)} | {longest:.1f} | {garbage:.1f} | {place and f'`{place}`'} |"
+
+
+def table(found: list[Turns], facts: Mapping[str, Any], seconds: float) -> str:
+    """What was measured, in Markdown."""
+    how = "compiled" if facts["compiled"] else "in Python"
+    where = f"{facts['commit'][:12]}, Python {facts['python']}, {how}, {facts['cpu']}"
+    return "\n".join([
+        f"One run, {seconds:g} s of each attack: {where}.", "",
+        "| attack | turns of more than 1 ms | the longest, ms | of which garbage | where |",
+        "| --- | --- | --- | --- | --- |",
+        *(each.row() for each in found),
+    ])
+
+
+def measure(names: list[str], seconds: float) -> tuple[list[Turns], dict[str, Any]]:
     """Run the attacks one after the other and print what the turns took."""
-    from benchmarks import hardening
+    from benchmarks import hardening, machine
+    from benchmarks.__main__ import compiled
     from benchmarks.options import Options, cores
 
     server_core, load_cores = cores()
     hardening.missing = lambda *_: "left out"  # type: ignore[assignment]  # other servers
+    installed = compiled(sys.executable)
+    facts = machine.describe(sys.executable) | machine.commit() | {"compiled": installed is not None}
+    measured = []
     os.sched_setaffinity(0, load_cores)
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
@@ -103,16 +141,22 @@ def measure(names: list[str], seconds: float) -> None:
             python.write_text(f'#!/bin/sh\nexec {sys.executable} -m benchmarks.turns --serve {found} "$@"\n')
             python.chmod(0o755)
             options = dataclasses.replace(
-                Options(python=str(python), work=work, server_core=server_core, load_cores=load_cores),
+                Options(python=str(python), work=work, installed=installed, server_core=server_core,
+                        load_cores=load_cores),
                 attacks=(name,), attack_seconds=seconds,
             )
-            hardening.run(options)
-            lines = sorted(found.read_text().splitlines(), key=lambda line: -float(line.split()[0]))
-            longest = float(lines[0].split()[0]) if lines else 0.0
-            print(f"{name}: {len(lines)} turns of more than {_LONG_S * 1000:g} ms, the longest {longest:.2f} ms")
-            for line in lines[:_SHOWN]:
-                taken, garbage, *where = line.split(" ", 2)
-                print(f"    {taken} ms, of which garbage {garbage}: {' '.join(where)}")
+            rows = hardening.run(options).rows
+            # What it did before, at its start for instance, is not of the attack.
+            began_s = rows[0]["began_s"] if rows else 0.0
+            lines = [line.split(" ", 3) for line in found.read_text().splitlines()]
+            turns = Turns(name, sorted(((float(taken), float(garbage), where) for at_s, taken, garbage, where in lines
+                                        if float(at_s) >= began_s), reverse=True))
+            longest = turns.long[0][0] if turns.long else 0.0
+            print(f"{name}: {len(turns.long)} turns of more than {_LONG_S * 1000:g} ms, the longest {longest:.2f} ms")
+            for taken, garbage, where in turns.long[:_SHOWN]:
+                print(f"    {taken:.2f} ms, of which garbage {garbage:.2f}: {where}")
+            measured.append(turns)
+    return measured, facts
 
 
 def main() -> int:
@@ -120,11 +164,20 @@ def main() -> int:
     from tests.attacks import NAMES
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.turns", description="How long turns of the loop take.")
-    parser.add_argument("names", nargs="+", choices=NAMES, metavar="ATTACK", help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", metavar="ATTACK", help=f"all, or some of {', '.join(NAMES)}")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/hardening.md")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each attack goes on (4)")
     arguments = parser.parse_args()
-    measure(arguments.names, arguments.seconds)
-    return 0
+    if unknown := sorted(set(arguments.names) - set(NAMES)):
+        parser.error(f"no attack: {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    found, facts = measure(arguments.names or list(NAMES), arguments.seconds)
+    made = table(found, facts, arguments.seconds)
+    if not arguments.write:
+        print(made)
+        return 0
+    from benchmarks.hardening_table import put
+
+    return put(made, BEGIN, END)
 
 
 if __name__ == "__main__":
