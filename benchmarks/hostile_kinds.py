@@ -18,6 +18,11 @@ _TSIG: Final = b"\3key\0\0\xfa\0\xff\0\0\0\0\0\x19\3alg\0\0\0\0\0\0\0\1\x2c\0\4a
 #: Where replies differ from one message of a kind to the next, and where there are none.
 ANY_RCODE: Final = -1
 NONE: Final = -2
+#: Messages of hundreds of octets, of which each is looked at.
+LONG: Final = frozenset(("128 options", "128 options, not empty", "129 options", "64 KB of options",
+                         "120 labels, REFUSED"))
+#: How many times what a hit takes these may take, that are answered in full or in the general way; others 1.25.
+MOST_TIMES: Final = {"cookie of a stranger": 1.6, "BADVERS": 1.8, "TSIG": 4.0, "zero octet in a label": 5.0}
 
 
 class Hostile(NamedTuple):

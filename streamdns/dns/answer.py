@@ -322,11 +322,10 @@ class Answerer(ReadyAnswers):
         Unless a listed zone has it.
         """
         qtype = packet[end - 4] << 8 | packet[end - 3]
-        explained = opt
-        if opt:
-            explained = self._refusals.get(opt) or with_option(opt, OPT_EDE, _NOT_AUTHORITATIVE)
-        if self.listed is not None or qtype in unusual.NO_DATA_TYPES or end + len(explained) > limit:
+        if self.listed is not None or qtype in unusual.NO_DATA_TYPES:
             return self.resolve(packet, end, limit, opt)
+        # Beside the longest name and all that is answered to options there is room for it.
+        explained = opt and (self._refusals.get(opt) or with_option(opt, OPT_EDE, _NOT_AUTHORITATIVE))
         self.tally[qtype << 8 | REFUSED] += 1
         flags = bytes((QR | packet[2] & RD, REFUSED | self.ra))
         return b"".join((packet[:2], flags, ONLY_OPT if opt else NO_RECORDS, packet[12:end], explained))

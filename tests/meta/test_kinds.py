@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import kinds
+from benchmarks import hostile_kinds, kinds
 from benchmarks.kinds import KINDS, MIX, TOLERANCE, Cost
 
-_NAMES = {kind.name for kind in KINDS} | {MIX}
+_NAMES = {*kinds.counted_kinds(), MIX}
 
 
 def test_a_kind_that_takes_more_than_is_kept_is_named() -> None:
@@ -30,7 +30,18 @@ def test_figures_are_kept_for_every_kind() -> None:
 
 def test_what_is_counted_is_the_same_each_time() -> None:
     with kinds.answering() as answerer:
-        for kind in KINDS:
-            packets = kinds.queries(kind)[:5]
-            assert all(answerer.reply(packet, False, 0) for packet in packets)
-            assert kinds.cost(answerer, packets) == kinds.cost(answerer, packets), kind.name
+        for name, packets in kinds.counted_kinds().items():
+            for packet in packets[:5]:
+                answerer.reply(packet, False, 0)
+            assert kinds.cost(answerer, packets[:5]) == kinds.cost(answerer, packets[:5]), name
+
+
+def test_what_is_refused_takes_no_more_than_a_hit() -> None:
+    """By the figures that are kept: a client who means no good gets nothing dear for a query of common length."""
+    figures = kinds.kept_figures()
+    if figures is None:
+        pytest.skip(f"no figures of Python {kinds.version()} are kept")
+    short = {kind.name for kind in hostile_kinds.messages(kinds.ORIGIN)} - hostile_kinds.LONG
+    refused = {name: figures[name][0] / figures["hit"][0] for name in short}
+    assert not {name: times for name, times in refused.items() if times > hostile_kinds.MOST_TIMES.get(name, 1.25)}
+    assert {name for name in hostile_kinds.LONG if figures[name][0] > 10 * figures["hit"][0]} == set()

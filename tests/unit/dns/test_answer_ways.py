@@ -6,8 +6,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import dns.edns
 import dns.flags
 import dns.message
+import dns.rcode
 import pytest
 
 from streamdns.dns import unusual
@@ -15,7 +17,8 @@ from streamdns.dns.answer import Answerer
 from tests.unit.dns.answering import Memory, answerer, zones
 
 _LABELS = ("a", "b", "www", "*", r"x\000y", r"q\.r", "ns", "A-Long-Label-Of-Thirty-Six-Octets-ok")
-_TYPES = ("A", "AAAA", "MX", "NS", "SOA", "TXT", "SRV", "CNAME", "PTR", "HTTPS", "DNAME", "DS", "ANY", "RRSIG", "SPF")
+_TYPES = ("A", "AAAA", "MX", "NS", "SOA", "TXT", "SRV", "CNAME", "PTR", "HTTPS", "DNAME", "DS", "ANY", "RRSIG",
+          "NSEC", "SPF")
 _OPTIONS: tuple[dict[str, Any], ...] = (
     {"use_edns": 0, "payload": 1232}, {"use_edns": 0, "payload": 512, "want_dnssec": True}, {},
 )
@@ -61,7 +64,9 @@ class _Zones:
                 yield f"{name} 300 CNAME {self._target()}"
                 if rng.random() < 0.8:
                     continue
-            for rdtype in rng.sample(("A", "A", "AAAA", "MX", "TXT", "SRV", "PTR", "HTTPS"), rng.randrange(4)):
+            for rdtype in rng.sample(
+                ("A", "A", "AAAA", "MX", "TXT", "SRV", "PTR", "HTTPS", "RRSIG", "NSEC"), rng.randrange(4)
+            ):
                 for number in range(rng.choice((1, 1, 2, 5))):
                     yield f"{name} 300 {rdtype} {self._content(rdtype, number)}"
         for name in rng.sample(self.names, 3):
@@ -72,7 +77,8 @@ class _Zones:
         return {
             "A": f"192.0.2.{number}", "AAAA": f"2001:db8::{number}", "MX": f"{number} {self._target()}",
             "TXT": f'"text {number}"', "SRV": f"{number} 1 53 {self._target()}", "PTR": self._target(),
-            "HTTPS": f"{number + 1} {self._target()}",
+            "HTTPS": f"{number + 1} {self._target()}", "NSEC": f"{self._target()} A TYPE{number + 1000}",
+            "RRSIG": f"A 8 2 300 20300101000000 20290101000000 {number} example. AAAA",
         }[rdtype]
 
 
@@ -160,9 +166,35 @@ def test_the_common_kinds_do_not_take_the_general_way(
         ("nothing.example.", "HTTPS", 3, 0), ("down.example.", "SRV", 0, 0), ("x.other.", "A", 3, 0),
         ("to.other.", "AAAA", 0, 3), ("x.third.", "A", 3, 0), ("alias.example.", "CNAME", 0, 1),
         ("SUB.example.", "DS", 0, 0), ("mail.example.", "DS", 0, 0),
+        ("mail.example.", "ANY", 0, 1), ("down.example.", "ANY", 0, 0), ("nothing.example.", "ANY", 3, 0),
+        ("mail.example.", "RRSIG", 0, 0), ("mail.example.", "NSEC", 0, 0), ("www.sub.example.", "RRSIG", 0, 0),
+        *([("elsewhere.", "A", 5, 0), ("a.elsewhere.", "ANY", 5, 0)] if listed is None else []),
     ):
         wire = made.reply(dns.message.make_query(name, rdtype, **options).to_wire(), False, 0)
         assert wire is not None
         reply = dns.message.from_wire(wire)
         assert (reply.rcode(), sum(map(len, reply.answer))) == (rcode, answers), (name, rdtype)
-        assert bool(reply.flags & dns.flags.AA) == ("sub" not in name)
+        assert bool(reply.flags & dns.flags.AA) == ("sub" not in name and rcode != 5)
+
+
+@pytest.mark.parametrize("length", [0, 1, 199, 255])
+@pytest.mark.parametrize("listed", [None, zones("example")])
+def test_whoever_is_refused_is_told_why_in_both_ways(length: int, listed: frozenset[bytes] | None) -> None:
+    """However long the name is, and what else is answered: AA is not set, and EDE 20 is there with EDNS."""
+    made = answerer(Memory("example. 60 SOA a. b. 1 2 3 4 60"), zones=listed, instance_id=b"x" * length)
+    options = [dns.edns.GenericOption(3, b""), dns.edns.GenericOption(10, b"8 octets"), dns.edns.GenericOption(11, b"")]
+    for labels in (1, 60, 119):
+        for number in range(4):
+            for tcp in (False, True):
+                query = dns.message.make_query(
+                    "a." * labels + "invalid.", "A", use_edns=0 if number else -1, payload=512,
+                    want_dnssec=number == 2, options=options[: max(number - 1, 0)],
+                )
+                quick, general, quick_counted, general_counted = _both(made, query.to_wire(), tcp=tcp)
+                assert quick == general
+                assert quick_counted == general_counted == ({1 << 8 | 5: 1}, 0)
+                reply = dns.message.from_wire(quick)
+                assert reply.rcode() == dns.rcode.REFUSED
+                assert not reply.flags & dns.flags.AA
+                assert bool(reply.options) is bool(number)
+                assert all(option.code == 20 for option in reply.options if isinstance(option, dns.edns.EDEOption))
