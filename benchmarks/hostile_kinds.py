@@ -20,7 +20,7 @@ ANY_RCODE: Final = -1
 NONE: Final = -2
 #: Messages of hundreds of octets, of which each is looked at.
 LONG: Final = frozenset(("128 options", "128 options, not empty", "129 options", "64 KB of options",
-                         "120 labels, REFUSED"))
+                         "120 labels, REFUSED", "100 labels, NXDOMAIN", "100 labels, wildcard"))
 #: How many times what a hit takes these may take, that are answered in full or in the general way; others 1.25.
 MOST_TIMES: Final = {"cookie of a stranger": 1.6, "BADVERS": 1.8, "TSIG": 4.0, "zero octet in a label": 5.0}
 
@@ -91,5 +91,7 @@ def messages(origin: str) -> list[Hostile]:
         Hostile("MAILB", _asked(f"h{{}}.{origin}", "MAILB"), 4),
         Hostile("class CH", _asked(f"h{{}}.{origin}", "TXT", "CH"), 5),
         Hostile("120 labels, REFUSED", _asked("a." * 119 + "h{}.invalid."), 5),
+        Hostile("100 labels, NXDOMAIN", _asked("a." * 99 + f"x{{}}.{origin}"), 3),
+        Hostile("100 labels, wildcard", _asked("a." * 99 + f"x{{}}.wild.{origin}"), 0),
         Hostile("zero octet in a label", _asked(f"x\\000{{}}.{origin}"), 3),
     ]

@@ -291,11 +291,12 @@ class Answerer(ReadyAnswers):
         encloser = key[: at - apex_at]
         if below > 1:  # else the closest encloser can only be the apex
             before = self.view.before(key) or b""
-            for start in starts[1:below]:
+            # From the apex down, for below a name that does not exist none does, however many labels were asked for.
+            for start in starts[below - 1 : 0 : -1]:
                 prefix = key[: at - start]
-                if after.startswith(prefix) or before.startswith(prefix):
-                    encloser = prefix
+                if not after.startswith(prefix) and not before.startswith(prefix):
                     break
+                encloser = prefix
         source = encloser + b"*\0"
         found = self._after(source) or b""
         if found.startswith(source):

@@ -170,11 +170,11 @@ class ZoneAnswers:
             return None
         before = self.view.before(key) or b""
         encloser = question.prefix(zone.apex)
-        for depth in range(len(question.labels) - 1, zone.apex, -1):
+        for depth in range(zone.apex + 1, len(question.labels)):
             prefix = question.prefix(depth)
-            if behind.startswith(prefix) or before.startswith(prefix):
-                encloser = prefix
+            if not behind.startswith(prefix) and not before.startswith(prefix):
                 break
+            encloser = prefix
         source = b"*\0" if encloser == b"\0" else encloser + b"*\0"
         node = self._node(source)
         if node is not None:
