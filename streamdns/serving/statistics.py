@@ -6,13 +6,15 @@ from bisect import bisect_left
 
 from streamdns.consumer.propagation import Propagation
 from streamdns.dns.answer import Answerer
-from streamdns.dns.rdata import type_to_text
+from streamdns.dns.rdata import type_from_text
+from streamdns.metrics.catalogue import LABEL_VALUES, OTHER
 from streamdns.metrics.registry import Counter, Registry
 
 _RCODES = {
     0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN",
     9: "NOTAUTH", 16: "BADVERS", 23: "BADCOOKIE",
 }
+_NAMED = {type_from_text(qtype): qtype for qtype in LABEL_VALUES["qtype"]}
 
 
 class _Transport:
@@ -35,22 +37,31 @@ class _Transport:
         for kind, count in tally.items():
             counter = self.queries.get(kind)
             if counter is None:
-                counter = self.queries[kind] = self._counter(kind)
+                counter = self._counter(kind)
             counter.add(count)
         tally.clear()
         if answerer.truncated:
             self.truncated.add(answerer.truncated)
             answerer.truncated = 0
-        if len(self.queries) > 4096:
-            self.queries.clear()
         self.latency.counts[bisect_left(self.latency.bounds, elapsed_s)] += len(answered)
         self.latency.sum += elapsed_s * len(answered)
         return len(packets) - len(answered)
 
     def _counter(self, kind: int) -> Counter:
-        qtype = type_to_text(kind >> 8) if kind >> 8 else "none"
-        rcode = _RCODES.get(kind & 255, "other")
-        return self.registry.counter("dns.queries", transport=self.transport, qtype=qtype, rcode=rcode)
+        """The counter of a type and an RCODE; types that have no name in the metrics share one of each RCODE.
+
+        So whoever asks for types at random makes nothing new.
+        """
+        qtype = _NAMED.get(kind >> 8)
+        place = kind & 255 if qtype is None else kind
+        counter = self.queries.get(place)
+        if counter is None:
+            rcode = _RCODES.get(kind & 255, "other")
+            counter = self.registry.counter(
+                "dns.queries", transport=self.transport, qtype=qtype or OTHER, rcode=rcode
+            )
+            self.queries[place] = counter
+        return counter
 
 
 class Statistics:
