@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -34,14 +34,22 @@ class Within(dict[bytes, bool]):
 
     def __init__(self, networks: Sequence[IPv4Network | IPv6Network]) -> None:
         super().__init__()
-        self._networks = tuple(networks)
+        # As numbers, for a flood may have each datagram come from another address.
+        self._networks: dict[int, list[tuple[int, int]]] = {4: [], 16: []}
+        for network in networks:
+            octets = network.network_address.packed
+            self._networks[len(octets)].append((int(network.netmask), int.from_bytes(octets, "big")))
 
     def __missing__(self, client: bytes) -> bool:
         if len(self) >= _CLIENTS_KEPT:
             self.clear()
-        address = ip_address(client) if client else None
-        found = self[client] = address is not None and any(address in network for network in self._networks)
-        return found
+        address = int.from_bytes(client, "big")
+        for mask, network in self._networks.get(len(client), ()):
+            if address & mask == network:
+                self[client] = True
+                return True
+        self[client] = False
+        return False
 
 
 class Address(NamedTuple):
