@@ -5,33 +5,14 @@ from __future__ import annotations
 import os
 from typing import Final
 
-import lmdb
-
 from streamdns.errors import ViewError
-from streamdns.view.reader import ViewSnapshot
-from streamdns.view.store import Store, reported
+from streamdns.view.reader import ViewSnapshot, kept_snapshot
+from streamdns.view.store import Store
 from streamdns.view.view import current_generation
 
 #: Memory is not taken by the size of a map, only addresses; the kernel has 128 TiB of them for a process.
 _MOST_MAP_BYTES: Final = 1 << 44
 _ATTEMPTS: Final = 3
-
-
-class _Pinning(ViewSnapshot):
-    """A snapshot that keeps the map in its place while it is open; within an outer one it shares its transaction."""
-
-    __slots__ = ("_shares", "_store")
-
-    def __init__(self, store: Store, outer: _Pinning | None) -> None:
-        super().__init__(store, None if outer is None else outer._txn)  # noqa: SLF001 - one of its own class
-        self._store, self._shares = store, outer is not None
-        store.pinned += 1
-
-    def close(self) -> None:
-        """End the read transaction, or leave it to the outer one."""
-        self._store.pinned -= 1
-        if not self._shares:
-            super().close()
 
 
 class FollowedView:
@@ -45,7 +26,6 @@ class FollowedView:
         self._path = path
         self._map_bytes = min(2 * max_bytes, _MOST_MAP_BYTES)
         self._store = self._open()
-        self._outer: _Pinning | None = None
 
     @property
     def generation(self) -> str:
@@ -70,16 +50,17 @@ class FollowedView:
     def snapshot(self) -> ViewSnapshot:
         """Take a snapshot for one batch of queries, or for what is looked up meanwhile; raises ViewError.
 
-        Where the map has grown since the batch began, that sees the view as the batch does.
+        It is kept for the next batch as long as nothing is committed. Where the map has grown since a batch began, what
+        is looked up meanwhile sees the view as the batch does.
         """
-        store, outer = self._store, self._outer
-        if not store.pinned or outer is None:
-            self._outer = made = _take(store, None)
-            return made
-        try:
-            return _take(store, None)
-        except ViewError:
-            return _take(store, outer)
+        return kept_snapshot(self._store)
+
+    def let_go(self) -> None:
+        """Let go of an old state of the view, for which nobody has asked since: the writer could use its pages again.
+
+        To be called now and then, in a callback of the event loop.
+        """
+        self._store.let_go(outdated_alone=True)
 
     def follow(self) -> bool:
         """Answer from another generation from now on, where another one is served; False where there is none.
@@ -87,7 +68,10 @@ class FollowedView:
         To be called while no snapshot is open: between two batches. Raises ViewError, and then nothing has changed.
         """
         name = current_generation(self._path)
-        if name is None or os.path.join(self._path, name) == self._store.path or self._store.pinned:
+        if name is None or os.path.join(self._path, name) == self._store.path:
+            return False
+        self._store.let_go()
+        if self._store.pinned:
             return False
         old, self._store = self._store, self._open()
         old.close()
@@ -96,12 +80,3 @@ class FollowedView:
     def close(self) -> None:
         """Close what is open."""
         self._store.close()
-
-
-def _take(store: Store, outer: _Pinning | None) -> _Pinning:
-    try:
-        return _Pinning(store, outer)
-    except lmdb.Error as err:
-        with reported(store.path):
-            raise err
-        raise AssertionError from err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
 import lmdb
 
@@ -35,7 +35,6 @@ from streamdns.view.zones import ZoneRow, decode_zone
 #: Of the RRsets of a name that are not served, because they are too many, a page shows so many.
 MOST_BEYOND = 100
 ALL = 1 << 16
-_S = TypeVar("_S", bound="ViewSnapshot")
 
 
 class ViewSnapshot:
@@ -80,25 +79,40 @@ class ViewSnapshot:
 
 
 class KeptSnapshot(ViewSnapshot):
-    """A snapshot that its store keeps: who is done with it closes it as any other, and it stays for the next one."""
+    """A snapshot that its store keeps: who is done with it closes it as any other, and it stays for the next one.
 
-    __slots__ = ("_version", "written")
+    `commit` is the number of the commit that it shows, `users` how many have taken it and not closed it yet.
+    """
+
+    __slots__ = ("_ended", "_store", "_version", "commit", "users")
 
     def __init__(self, store: Store) -> None:
-        # What is written from here on is seen, and a newer one made once more.
-        self.written = store.written
         super().__init__(store)
         self._version = super().version()
+        self.commit = int(self._txn.id())
+        self.users = 1
+        self._ended = False
+        self._store = store
+        store.pinned += 1
 
     def version(self) -> int:
         """As ViewSnapshot.version, which is asked for each batch."""
         return self._version
 
     def close(self) -> None:
-        """Leave it open."""
+        """Leave it open, unless its store has let go of it and nobody else uses it."""
+        self.users -= 1
+        if self._ended and not self.users:
+            self._finish()
 
     def end(self) -> None:
-        """End the read transaction."""
+        """End the read transaction as soon as nobody uses it."""
+        self._ended = True
+        if not self.users:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._store.pinned -= 1
         super().close()
 
 
@@ -281,31 +295,39 @@ class Inspector:
         return self.rows("cuts")
 
 
-def snapshot(store: Store) -> ViewSnapshot:
-    """Take a snapshot for answers; raises ViewError."""
-    return _taken(ViewSnapshot, store)
-
-
 def kept_snapshot(store: Store) -> ViewSnapshot:
-    """Take a snapshot for answers, or give the last one where nothing was written since; raises ViewError.
+    """Take a snapshot for answers, or give the last one where nothing was committed since; raises ViewError.
 
     To begin and end one takes as long as an answer, which matters where each query comes alone. For one thread only.
-    While something is written, and of a view that another process writes, each is taken anew: who has seen a commit
-    by other ways, and asks then, has to find it in the answer.
+    Who has seen a commit, by whatever way, and asks then, finds it in the answer (`last_commit_of`). Where another
+    process has grown the map while a snapshot is in use, that one is given again: its memory must stay in its place.
     """
     kept = store.kept
-    if isinstance(kept, KeptSnapshot) and kept.written == store.begun == store.written:
-        return kept
+    if isinstance(kept, KeptSnapshot):
+        if kept.commit == store.last_commit():
+            kept.users += 1
+            return kept
+        if store.pinned == 1 and not kept.users:
+            store.let_go()
+            kept = None
+    try:
+        made = KeptSnapshot(store)
+    except lmdb.Error as err:
+        if isinstance(err, lmdb.MapResizedError) and isinstance(kept, KeptSnapshot):
+            kept.users += 1
+            return kept
+        with reported(store.path):
+            raise err
+        raise AssertionError from err
     store.let_go()
-    if store.readonly or store.writes:
-        return snapshot(store)
-    store.kept = made = _taken(KeptSnapshot, store)
+    store.kept = made
     return made
 
 
-def _taken(kind: type[_S], store: Store) -> _S:
+def snapshot(store: Store) -> ViewSnapshot:
+    """Take a snapshot for answers; raises ViewError."""
     try:
-        return kind(store)
+        return ViewSnapshot(store)
     except lmdb.Error as err:
         with reported(store.path):
             raise err

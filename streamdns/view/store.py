@@ -15,6 +15,7 @@ import msgspec
 
 from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
 from streamdns.runtime.durable import sync_directory
+from streamdns.view.commits import last_commit_of
 from streamdns.view.file_length import check_whole
 
 #: Values are bytes, copied out of the map: none outlives its transaction as a view into it.
@@ -35,12 +36,12 @@ _LOCK_BYTES = 64 * _MAX_READERS + 4096
 
 
 class Kept(Protocol):
-    """A snapshot that is used for more than one batch of queries: as long as `written` is that of its store."""
+    """A snapshot that is used for more than one batch of queries: as long as its `commit` is the last one."""
 
-    written: int
+    commit: int
 
     def end(self) -> None:
-        """End its transaction."""
+        """End its transaction as soon as nobody uses it."""
 
 
 class MapFull(ViewFull):
@@ -101,7 +102,7 @@ class Store:
 
     A new one is `unsynced` until `make_durable`: its commits do not wait for the disk, because should the machine go
     down meanwhile, it is given up and filled anew. A file beside it holds the id of the boot in which it was begun.
-    `begun` and `written` count what this process began to write and has written; `kept` is the snapshot for answers
+    `last_commit` gives the number of the last commit, whichever process made it; `kept` is the snapshot for answers
     since then (`kept_snapshot`).
     """
 
@@ -114,7 +115,7 @@ class Store:
         self.max_bytes = max_bytes
         self.outdated = False
         self.readonly = readonly
-        self.begun = self.written = 0
+        self._writing = 0
         self.kept: Kept | None = None
         self.pinned = 0
         """How many transactions read the map that must not be moved: another process's growth waits for them."""
@@ -155,8 +156,11 @@ class Store:
         try:
             with reported(path):
                 self._open_tables(readonly)
-        except BaseException:
+                self.last_commit = last_commit_of(path, int(self.env.stat()["psize"]))
+        except BaseException as err:
             self.env.close()
+            if isinstance(err, OSError):
+                raise disk_failure(path, err) from err
             raise
 
     def _initial_map(self, path: str, first_map_bytes: int) -> int:
@@ -209,26 +213,26 @@ class Store:
 
     @property
     def writes(self) -> bool:
-        """Whether a thread is writing: at any moment of this its commit may be there for new snapshots, or not yet."""
-        return self.begun != self.written
+        """Whether a thread is writing."""
+        return self._writing > 0
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Surround all use of a write transaction: LMDB's errors become ViewError and its subclasses."""
-        self.begun += 1
+        self._writing += 1
         try:
             with reported(self.path):
                 yield
         finally:
-            self.written += 1
+            self._writing -= 1
 
     def let_go(self, *, outdated_alone: bool = False) -> None:
-        """End the snapshot that is kept: it holds pages that could be used again, and the map must stay as it is.
+        """Keep the snapshot no longer: it holds pages that could be used again, and the map must stay as it is.
 
-        `outdated_alone`: only where something was written since.
+        `outdated_alone`: only where something was committed since.
         """
         kept = self.kept
-        if kept is not None and not (outdated_alone and kept.written == self.written):
+        if kept is not None and not (outdated_alone and kept.commit == self.last_commit()):
             self.kept = None
             kept.end()
 

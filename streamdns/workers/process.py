@@ -192,6 +192,9 @@ class _Worker:
             _log.error("dns.view_unreadable", error=str(err))
 
     def _report(self) -> None:
+        """Called a few times a second."""
+        if self._view is not None:
+            self._view.let_go()
         self._say(self._reporter.take())
 
     def _say(self, message: FromWorker) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import lmdb
 import pytest
 
 from streamdns.dns.name import from_text, key
@@ -100,6 +101,36 @@ def test_what_is_committed_is_there_at_once(other: Other, view: FollowedView) ->
     assert not has(view, "second.example.")
     other.does("fill", "second.example.")
     assert has(view, "second.example.")
+
+
+def test_a_snapshot_is_kept_until_the_other_process_commits(other: Other, view: FollowedView) -> None:
+    first = view.snapshot()
+    first.close()
+    again = view.snapshot()
+    assert again is first
+    other.does("fill", "second.example.")
+    assert again.node(lookup_key("second.example.")) is None
+    after = view.snapshot()
+    assert after is not first
+    assert after.node(lookup_key("second.example.")) is not None
+    for each in (after, again):
+        each.close()
+    second = view.snapshot()
+    assert second is after
+    second.close()
+
+
+def test_an_old_state_is_let_go_though_nobody_asks(other: Other, view: FollowedView) -> None:
+    """Its pages could not be used again, and the file would grow with each commit."""
+    kept = view.snapshot()
+    view.let_go()
+    assert kept.node(lookup_key("first.example.")) is not None, "it is in use"
+    kept.close()
+    view.let_go()
+    other.does("fill", "second.example.")
+    view.let_go()
+    with pytest.raises(lmdb.Error):
+        kept.node(lookup_key("first.example."))
 
 
 def test_a_map_that_grew_beyond_this_one_is_taken_over(other: Other, view: FollowedView) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from streamdns.errors import ViewError
 from streamdns.view.keys import node_key
-from streamdns.view.reader import Inspector, KeptSnapshot, kept_snapshot, snapshot
+from streamdns.view.reader import Inspector, kept_snapshot, snapshot
 from streamdns.view.view import open_readonly
 from tests.harness import ROOT, viewing
 from tests.harness.process import clean_environment
@@ -101,31 +101,87 @@ def test_a_snapshot_is_kept_until_something_is_written(tmp_path: pathlib.Path) -
     first.close()
     assert kept_snapshot(view.store) is first
     assert first.node(key) is None
+    first.close()
     viewing.apply(write, [event(0), event(1)])
     second = kept_snapshot(view.store)
     assert second is not first
     assert second.node(key)
+    second.close()
     assert kept_snapshot(view.store) is second
+    second.close()
     with pytest.raises(lmdb.Error):
         first.node(key)  # its transaction was ended, so that its pages can be used again
     view.close()
+
+
+def test_a_snapshot_that_is_in_use_outlives_a_commit(tmp_path: pathlib.Path) -> None:
+    """A batch of queries is answered while the writing thread commits, and what is looked up for it meanwhile is new."""
+    view = view_of(tmp_path)
+    write, key = viewing.writer(view.store), node_key(b"\2n1\7example\3org\0")
+    viewing.apply(write, [event(0)])
+    batch = kept_snapshot(view.store)
+    viewing.apply(write, [event(0), event(1)])
+    for _ in range(2):
+        inside = kept_snapshot(view.store)
+        assert inside is not batch
+        assert inside.node(key)
+        assert batch.node(key) is None
+        inside.close()
+    assert batch.node(node_key(b"\2n0\7example\3org\0"))
+    batch.close()
+    with pytest.raises(lmdb.Error):
+        batch.node(key)
+    view.close()
+    assert view.store.pinned == 0
 
 
 def test_a_commit_is_seen_before_the_writing_thread_goes_on(tmp_path: pathlib.Path) -> None:
     """Others see the commit at once, so whoever was told of it and asks then must not get the old answer."""
     view = view_of(tmp_path)
     store, key = view.store, node_key(b"\2n0\7example\3org\0")
-    first = kept_snapshot(store)
-    assert first.node(key) is None
+
+    def found() -> bytes | None:
+        taken = kept_snapshot(store)
+        try:
+            return taken.node(key)
+        finally:
+            taken.close()
+
+    assert found() is None
     with store.writing():
         with store.begin(write=True) as txn:
-            assert kept_snapshot(store).node(key) is None
+            assert found() is None
             txn.put(key, b"a node", db=store.nodes)
-        for _ in range(2):
-            inside = kept_snapshot(store)
-            assert inside.node(key) == b"a node"
-            inside.close()
-    assert kept_snapshot(store).node(key) == b"a node"
+            assert found() is None
+        assert found() == b"a node"
+    assert found() == b"a node"
+    view.close()
+
+
+def test_a_snapshot_taken_in_the_moment_of_a_commit_is_not_taken_for_the_newest(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LMDB writes the number of a commit first and lets others begin with it a moment later."""
+    view = view_of(tmp_path)
+    store, number = view.store, view.store.last_commit()
+    monkeypatch.setattr(store, "last_commit", lambda: number + 1)
+    first = kept_snapshot(store)
+    first.close()
+    second = kept_snapshot(store)
+    assert second is not first
+    second.close()
+    view.close()
+
+
+def test_the_number_of_the_last_commit_is_that_of_lmdb(tmp_path: pathlib.Path) -> None:
+    view = view_of(tmp_path)
+    write, reading = viewing.writer(view.store), viewing.Reading()
+    seen = set()
+    for number in range(5):
+        write.apply(reading.batch([event(number)]), {}, 1)
+        assert view.store.last_commit() == view.store.env.info()["last_txnid"]
+        seen.add(view.store.last_commit())
+    assert len(seen) == 5
     view.close()
 
 
@@ -134,8 +190,10 @@ def test_what_is_kept_is_let_go_where_something_was_written_since(tmp_path: path
     write = viewing.writer(view.store)
     viewing.apply(write, [event(0)])
     first = kept_snapshot(view.store)
+    first.close()
     view.store.let_go(outdated_alone=True)
     assert kept_snapshot(view.store) is first
+    first.close()
     viewing.apply(write, [event(0), event(1)])
     view.store.let_go(outdated_alone=True)
     assert view.store.kept is None
@@ -151,26 +209,19 @@ def test_a_snapshot_that_is_kept_hinders_nothing(tmp_path: pathlib.Path) -> None
     for step in (view.store.grow, view.store.make_durable):
         kept = kept_snapshot(view.store)
         assert kept.ready is False
+        kept.close()
         step()
         assert view.store.kept is None, step
     assert view.store.map_bytes() == 2 * before
     write = viewing.writer(view.store)
     write.apply(reading.batch([event(1)]), {}, 2)
     served = view.store
-    kept_snapshot(served)
+    kept_snapshot(served).close()
     view.begin_rebuild("tried")
     view.swap()
     assert served.kept is None
-    assert kept_snapshot(view.store).node(node_key(b"\2n1\7example\3org\0")) is None
+    found = kept_snapshot(view.store)
+    assert found.node(node_key(b"\2n1\7example\3org\0")) is None
+    found.close()
     view.close()
     assert view.store.kept is None
-
-
-def test_a_view_that_another_process_writes_is_read_anew_each_time(tmp_path: pathlib.Path) -> None:
-    view_of(tmp_path).close()
-    store = open_readonly(str(tmp_path))
-    found = kept_snapshot(store)
-    assert not isinstance(found, KeptSnapshot)
-    assert store.kept is None
-    found.close()
-    store.close()
