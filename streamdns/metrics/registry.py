@@ -80,7 +80,7 @@ class Registry:
     def __init__(self, metrics: Sequence[Metric] = METRICS) -> None:
         self._metrics = {metric.name: metric for metric in metrics}
         self._series: dict[str, dict[tuple[str, ...], Instrument]] = {metric.name: {} for metric in metrics}
-        self._callbacks: dict[tuple[str, tuple[str, ...]], Callable[[], float]] = {}
+        self._callbacks: dict[str, dict[tuple[str, ...], Callable[[], float]]] = {}
         # One set for each label of each metric: the only place where cardinality is limited.
         self._seen: dict[tuple[str, str], set[str]] = {}
         for metric in metrics:
@@ -101,7 +101,7 @@ class Registry:
         metric = self._metrics[name]
         if metric.kind == "histogram":
             raise ValueError(f"{name} is a histogram")
-        self._callbacks[name, self._values(metric, labels)] = read
+        self._callbacks.setdefault(name, {})[self._values(metric, labels)] = read
 
     def collect(self) -> Iterator[tuple[Metric, list[tuple[tuple[str, ...], float | Histogram]]]]:
         """Yield each metric with its series: label values in the order of the metric's labels, and a number or
@@ -115,13 +115,12 @@ class Registry:
                 value = instrument if isinstance(instrument, Histogram) else instrument.value
                 if value is not None:
                     found[values] = value
-            for (of, values), read in list(self._callbacks.items()):
-                if of == name:
-                    found.pop(values, None)
-                    try:
-                        found[values] = read()
-                    except Exception:  # noqa: BLE001, S112 - what cannot be read now is left out, not the whole page
-                        continue
+            for values, read in list(self._callbacks.get(name, {}).items()):
+                found.pop(values, None)
+                try:
+                    found[values] = read()
+                except Exception:  # noqa: BLE001, S112 - what cannot be read now is left out, not the whole page
+                    continue
             yield metric, sorted(found.items(), key=lambda series: series[0])
 
     def total(self, name: str) -> float:

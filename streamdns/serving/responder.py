@@ -48,8 +48,8 @@ class Responder:
         reply = answerer.reply
         replies: list[bytes | None] = []
         octets = 0
-        answerer.bind(snapshot)
         try:
+            answerer.bind(snapshot)
             for packet in packets:
                 try:
                     replies.append(reply(packet, tcp, len(replies)))
@@ -64,8 +64,10 @@ class Responder:
             if limit is not None:
                 self._hold_back(limit, packets, replies, snapshot)
         finally:
-            answerer.unbind()
-            snapshot.close()
+            try:
+                answerer.unbind()
+            finally:
+                snapshot.close()
         return replies
 
     def _hold_back(

@@ -78,7 +78,7 @@ class UdpServer(Service):
         self._answerer.later = self._later
         loop = gevent.get_hub().loop
         self._watcher = loop.io(sock.fileno(), 1, priority=loop.MAXPRI)
-        self._again = loop.timer(_PAUSE_AFTER_FAILURE_S)
+        self._again = loop.timer(_PAUSE_AFTER_FAILURE_S, _PAUSE_AFTER_FAILURE_S)
         self._watcher.start(self._readable)
         _log.info("dns.listening", transport="udp", address=str(self.address))
 
@@ -99,10 +99,12 @@ class UdpServer(Service):
         self._failing = True
         if self._socket is not None:
             self._watcher.stop()
-            self._again.start(self._resume)
+            # Not start(): a timer that has come once would come at once the next time.
+            self._again.again(self._resume)
 
     def _resume(self) -> None:
         if self._socket is not None:
+            self._again.stop()
             self._watcher.start(self._readable)
 
     def _answer_batch(self) -> bool:
