@@ -46,6 +46,7 @@ from streamdns.serving.listeners import listeners
 from streamdns.settings import Settings, changed, environment_of_workers
 from streamdns.settings.open_resolver import open_resolver
 from streamdns.settings.table import BY_NAME
+from streamdns.settings.workers import missing_cpus
 from streamdns.sources.base import Source
 from streamdns.view.apexes import fence_of, zone_keys
 from streamdns.view.delete_guard import DeleteGuard
@@ -225,10 +226,8 @@ class App:
         from streamdns.workers.crew import Crew
 
         settings, served = self.settings, [self.view.store.path]
-        missing = set(settings.worker_cpus) - os.sched_getaffinity(0)
-        if missing:
-            cpus = ", ".join(str(cpu) for cpu in sorted(missing))
-            raise ConfigError([f"DNS_WORKER_CPUS: this process may not use CPU {cpus}"])
+        if missing := missing_cpus(settings.worker_cpus, os.sched_getaffinity(0)):
+            raise ConfigError([f"DNS_WORKER_CPUS: this process may not use {missing}"])
         policy_of(settings)
         if settings.recursion_allow:
             # What is wrong with the settings of the resolver is found here, once.

@@ -24,6 +24,7 @@ from streamdns.serving.listeners import listeners
 from streamdns.settings import Settings
 from streamdns.settings.admin import needs_login
 from streamdns.settings.open_resolver import open_resolver
+from streamdns.settings.workers import cpus_of_machine, missing_cpus
 from streamdns.sources.filelog import is_directory, partition_files
 from streamdns.view.view import current_generation, holder_of, is_frozen, open_readonly
 
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace, load: Callable[[], Settings]) -> int:
         _check_listeners(settings, problems, notes, held=holder is not None)
     _check_admin(settings, problems, notes)
     _check_open_files(settings, notes)
+    _check_cpus(settings, problems, notes)
     warnings = [*settings.warnings, *open_resolver(settings, gateways()), *unwise]
     if args.json:
         print_json({"problems": problems, "warnings": warnings, "notes": notes, "view_held_by": holder})
@@ -214,6 +216,18 @@ def _check_open_files(settings: Settings, notes: list[str]) -> None:
     if settings.tcp and connections < settings.tcp_connections:
         notes.append(f"DNS_TCP_CONNECTIONS={settings.tcp_connections} is more than {files} open files leave room for: "
                      f"a server that is limited as this command is takes {connections} (LimitNOFILE=, ulimit -Hn)")
+
+
+def _check_cpus(settings: Settings, problems: list[str], notes: list[str]) -> None:
+    """Compare the CPUs that workers are to be bound to with those of the machine, and those that this command may use.
+    """
+    if not settings.workers:
+        return
+    if missing := missing_cpus(settings.worker_cpus, cpus_of_machine()):
+        problems.append(f"DNS_WORKER_CPUS: this machine has no {missing}")
+    elif missing := missing_cpus(settings.worker_cpus, os.sched_getaffinity(0)):
+        notes.append(f"DNS_WORKER_CPUS: this command may not use {missing}, and a server that is limited as it is does "
+                     "not start (CPUAffinity=, AllowedCPUs=, taskset)")
 
 
 def _as_owner_of(listener: Listener) -> AbstractContextManager[None]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from streamdns.settings.row import Setting, seconds_row
 
 MOST_WORKERS: Final = 64
 _MOST_CPU: Final = 1023
+_ONLINE: Final = "/sys/devices/system/cpu/online"
 _RANGE = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
 
 
@@ -38,6 +40,33 @@ def parse_cpus(text: str) -> tuple[int, ...]:
     if not found:
         raise ValueError("is an empty list")
     return tuple(dict.fromkeys(found))
+
+
+def cpus_of_machine() -> frozenset[int]:
+    """Return the numbers of the CPUs that are online."""
+    try:
+        with open(_ONLINE, encoding="ascii") as file:
+            return frozenset(parse_cpus(file.read()))
+    except (OSError, ValueError):
+        return frozenset(range(os.cpu_count() or 1))
+
+
+def missing_cpus(wanted: Iterable[int], there: Collection[int]) -> str:
+    """Say in a phrase which CPUs of DNS_WORKER_CPUS are not there, and which are; "" where all of them are."""
+    missing = sorted(set(wanted) - set(there))
+    return f"{_named(missing)}, only {_named(sorted(there))}" if missing else ""
+
+
+def _named(cpus: Sequence[int]) -> str:
+    """Numbers in ascending order as `CPU 3` or `CPUs 0-2, 5`."""
+    runs: list[list[int]] = []
+    for cpu in cpus:
+        if runs and runs[-1][-1] == cpu - 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    text = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return f"CPU{'s' if len(cpus) != 1 else ''} {text or 'none'}"
 
 
 WORKERS: Final[tuple[Setting, ...]] = (

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -351,7 +352,24 @@ def test_what_several_processes_cannot_do_is_said(two: Callable[..., Server]) ->
     assert done.returncode == 78
     assert "leaves the port to the kernel" in done.stdout + done.stderr
     server = two(run=False, DNS_WORKER_CPUS="1023")
+    done = server.command("check", "--no-bind")
+    assert done.returncode == 78
+    assert "DNS_WORKER_CPUS: this machine has no CPU 1023, only CPU" in done.stdout + done.stderr
     server.start(wait=False)
     assert server.process is not None
     assert server.process.wait(timeout=_PATIENCE_S) == 78
-    assert "this process may not use CPU 1023" in server.written()
+    assert "this process may not use CPU 1023, only CPU" in server.written()
+
+
+def test_cpus_that_only_this_process_may_not_use_are_noted_by_check(two: Callable[..., Server]) -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        pytest.skip("there is one CPU, which every process may use")
+    server = two(run=False, DNS_WORKER_CPUS=str(allowed[1]))
+    server.wrapper = ("taskset", "--cpu-list", str(allowed[0]))
+    done = subprocess.run(
+        [*server.wrapper, *server.run_command("check", "--no-bind")], env=server.environment,
+        capture_output=True, text=True, check=False, timeout=_PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"this command may not use CPU {allowed[1]}, only CPU {allowed[0]}, and a server" in done.stderr

@@ -8,6 +8,7 @@ import pytest
 
 from streamdns.errors import ConfigError
 from streamdns.settings import environment_of_workers, load
+from streamdns.settings.workers import cpus_of_machine, missing_cpus
 
 
 def test_auto_is_one_for_each_cpu_that_may_be_used() -> None:
@@ -27,6 +28,17 @@ def test_a_port_that_the_kernel_chooses_cannot_be_shared() -> None:
 def test_cpus_without_workers_are_warned_of() -> None:
     assert load({"DNS_WORKER_CPUS": "0"}).warnings == ("DNS_WORKER_CPUS has no effect without DNS_WORKERS",)
     assert not load({"DNS_WORKER_CPUS": "0", "DNS_WORKERS": "1"}).warnings
+
+
+def test_cpus_that_are_not_there_are_named_beside_those_that_are() -> None:
+    assert missing_cpus((0, 1), {0, 1, 2}) == ""
+    assert missing_cpus((), {0}) == ""
+    assert missing_cpus((9, 3, 1), {0, 1, 2, 7}) == "CPUs 3, 9, only CPUs 0-2, 7"
+    assert missing_cpus(range(4, 8), {0}) == "CPUs 4-7, only CPU 0"
+
+
+def test_the_cpus_of_the_machine_are_at_least_those_that_may_be_used() -> None:
+    assert cpus_of_machine() >= os.sched_getaffinity(0)
 
 
 def test_secrets_and_what_systemd_tells_one_process_are_not_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
