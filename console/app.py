@@ -27,12 +27,14 @@ from .overview import Drawing, Scales
 from .panes.pane import Key, Pane
 from .prompt import Prompt
 from .reader import Reader
-from .screens import ROOTS, name_pane
+from .screens import ROOTS, name_pane, workers_pane
 from .widgets.letters import LettersOnly
 from .widgets.sparing import SparingScreen
 
 #: How often ages are drawn anew where nothing comes.
 _TICK_S: Final = 1.0
+#: What is no screen of its own, and the one that it is on.
+_ON_SCREEN: Final = {"conflicts": "refused", "workers": "fleet"}
 
 
 class Published(Message):
@@ -190,14 +192,14 @@ class Console(App[None]):
         return stack[-1] if stack else None
 
     def go(self, screen: str) -> None:
-        """Show one of the eight screens, or what leads to it."""
+        """Show one of the eight screens, or what is on one of them: conflicts, workers."""
         if screen == "login":
             self.action_sign_in()
             return
         self.run_worker(self._bring(screen), group="going", exclusive=False)
 
     async def _bring(self, screen: str) -> None:
-        root = "refused" if screen == "conflicts" else screen
+        root = _ON_SCREEN.get(screen, screen)
         if root not in self._stacks:
             pane = ROOTS[root](self)
             self._stacks[root] = [pane]
@@ -207,6 +209,8 @@ class Console(App[None]):
         if screen == "conflicts" and self.pane is not None:
             self.pane.narrow("")
             self.pane.query_one("#conflicts").focus()
+        if screen == "workers" and not isinstance(self.pane, workers_pane()):
+            self.enter(workers_pane()(self))
 
     async def _to_front(self) -> None:
         front = self.pane

@@ -89,7 +89,7 @@ def _status(node: Node, status: NodeStatus, snapshot: Snapshot) -> Iterator[Atte
         if worker.state != "answering":
             why = f": {printable(worker.error)}" if worker.error else ""
             text = f"worker {worker.number} is {worker.state}{why}"
-            yield Attention(f"worker {worker.number}", Meaning.WARNING, text, "log")
+            yield Attention(f"worker {worker.number}", Meaning.WARNING, text, "workers")
 
 
 def _data(node: Node, status: NodeStatus, snapshot: Snapshot) -> Iterator[Attention]:

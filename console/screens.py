@@ -17,6 +17,13 @@ def name_pane(host: Host, name: str, rdtype: str) -> Pane:
     return NamePage(host, absolute(name), rdtype)
 
 
+def workers_pane() -> type[Pane]:
+    """The page of the workers of a node."""
+    from .panes.workers import Workers
+
+    return Workers
+
+
 def _zones(host: Host) -> Pane:
     from .panes.zones import Zones
 

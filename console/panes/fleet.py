@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 
 from .. import format as fmt
 from ..lines import Line, Span, printable, rule, wrap
@@ -18,6 +19,7 @@ from ..widgets.canvas import Canvas
 from ..widgets.columns import Column
 from ..widgets.rows import Rows
 from .pane import Host, Key, Pane
+from .workers import Workers, workers_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +172,10 @@ class Fleet(Pane):
         "data = means that it holds the same as the others, compared at the same position of the log; data ≠ marks the "
         "odd one out, and its differing zones are named below. What is behind is not odd: it is compared where it has "
         "been.\n"
-        "⏎ goes to a node that the console was started with: all screens are about it then; [ and ] do the same."
+        "⏎ goes to a node that the console was started with: all screens are about it then; [ and ] do the same. Where "
+        "several processes answer on the node that is shown (DNS_WORKERS), w has a row for each."
     )
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "workers", "workers", show=False)]
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
@@ -219,11 +223,19 @@ class Fleet(Pane):
         several = len(self.host.snapshot.nodes) > 1
         return [
             Key("⏎", "show this node", "" if several else "the console was started with one node"),
+            *([Key("w", "workers")] if workers_of(self.host.snapshot.node) else []),
             Key("/", "filter"),
             Key("←→ s", "sort"),
             Key("c", "copy"),
             Key("y", "JSON"),
         ]
+
+    def action_workers(self) -> None:
+        """The processes that answer on the node that is shown."""
+        if workers_of(self.host.snapshot.node):
+            self.host.enter(Workers(self.host))
+        else:
+            self.host.tell("one process does everything: DNS_WORKERS is not set")
 
     def show(self, snapshot: Snapshot) -> None:
         """The nodes of now."""

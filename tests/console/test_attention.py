@@ -151,7 +151,7 @@ NEEDS = {
             ]
         ),
         "worker 2 is waiting: ended by SIGSEGV",
-        "log",
+        "workers",
     ),
     "peer behind": (
         node(nodes=Part(peers.Nodes(node=fake.report("ns1"), peers=[fake.peer("ns4", lag_seconds=41.0)]), NOW_S)),
