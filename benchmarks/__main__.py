@@ -29,12 +29,13 @@ from benchmarks import (
     resolver,
     soak,
     start,
+    workers,
 )
 from benchmarks.options import ATTACKS, KAFKA_READERS, RESOLVER_PARTS, Options, cores
 from tests.harness.process import ROOT
 
 #: What `make bench` measures; of the resolver, nothing is lost and no server dead.
-ALL = ("kinds", "rates", "tcp", "answers", "resolver", "ingest", "start", "latency", "kafka", "pulsar")
+ALL = ("kinds", "rates", "tcp", "answers", "resolver", "ingest", "start", "latency", "workers", "kafka", "pulsar")
 _ALL_OF_RESOLVER = ("quiet",)
 CHOICES = (*ALL, "admin", "console", "hardening", "soak")
 _QUICK = {
@@ -181,6 +182,7 @@ def _benchmarks(options: Options) -> dict[str, Callable[[], report.Result]]:
         "latency": lambda: latency.run(options),
         "admin": lambda: admin.run(options),
         "console": lambda: console.run(options),
+        "workers": lambda: workers.run(options),
         "kafka": lambda: kafka.run(options),
         "pulsar": lambda: pulsar.run(options),
         "kinds": lambda: by_kind.run(options),
