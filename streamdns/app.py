@@ -237,6 +237,9 @@ class App:
         crew = Crew(
             settings, self._listeners.dns, registry=self.registry, environment=environment_of_workers(),
             on_change=lambda: self.supervisor.look(), on_death=lambda: self.view.store.check_readers(),
+            on_first_answers=self.consumer.progress.propagation.answers_come_from(
+                lambda: (os.path.basename(self.view.store.path), self.view.store.last_commit())
+            ),
         )
 
         def look() -> None:

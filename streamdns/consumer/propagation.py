@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
+from streamdns.consumer.answered_elsewhere import AnsweredElsewhere, State
 from streamdns.events.batch import Record
 from streamdns.metrics.registry import Counter, Histogram, Registry
 from streamdns.view.writer import Rejection
 
 #: The most events that wait for an answer; when there are more, the oldest are not counted.
 _MOST_UNSEEN = 4096
+
+
+class Awaiting(Protocol):
+    """Waits for an answer while it is `unseen`: something was committed that no answer could show yet."""
+
+    unseen: bool
+
+    def answered(self) -> None:
+        """Note that an answer was just given from the last state of the view."""
 
 
 class _Source:
@@ -33,8 +44,20 @@ class Propagation:
     def __init__(self, registry: Registry, now_s: Callable[[], float]) -> None:
         self._registry, self._now_s = registry, now_s
         self._sources: dict[str, _Source] = {}
+        self._elsewhere: AnsweredElsewhere | None = None
         self.unseen = False
-        """True while there are events that no answer could show yet."""
+        """True while there are events that no answer of this process could show yet."""
+
+    def answers_come_from(self, state: Callable[[], State]) -> Callable[[Iterable[tuple[str, int, float]]], None]:
+        """Have other processes answer, from a view whose last state `state` gives; what takes their first answers from
+        each state.
+        """
+        self._elsewhere = AnsweredElsewhere(self._now_s, state, self._answered_at)
+        return self._elsewhere.shown
+
+    def _answered_at(self, events: Mapping[str, Sequence[int]], at_s: float) -> None:
+        for name, timestamps in events.items():
+            _observe(self._source(name).answered, None, timestamps, at_s * 1000)
 
     def expects(self, names: Iterable[str]) -> None:
         """Create the figures of these sources, 0 until an event comes, so that monitoring sees the first one, too."""
@@ -55,12 +78,18 @@ class Propagation:
         if rejections:
             rejected = {(each.topic, each.partition, each.position) for each in rejections}
             records = [record for record in records if record[:3] not in rejected]
+        unseen: dict[str, list[int]] = {}
         for name in {record.topic for record in records}:
             timestamps = [record.timestamp for record in records if record.timestamp > 0 and record.topic == name]
             source = self._source(name)
             _observe(source.committed, source.skewed, timestamps, now_ms)
+            if self._elsewhere is not None:
+                unseen[name] = timestamps
+                continue
             source.unseen.extend(timestamps)
             self.unseen = self.unseen or bool(timestamps)
+        if self._elsewhere is not None and any(unseen.values()):
+            self._elsewhere.committed(unseen)
 
     def answered(self) -> None:
         """Count all events that wait for an answer: one was just sent that was made after the last commit."""

@@ -95,8 +95,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("propagation.committed_seconds", "histogram", "Time from an event's timestamp until it was in the view that "
            "serves. What fills a view that does not serve yet is not counted.", ("source",), "seconds", _PROPAGATION),
     Metric("propagation.answered_seconds", "histogram", "Time from an event's timestamp until the first answer that "
-           "could show it; of more than 4096 events between two answers the last are counted. Not measured with "
-           "DNS_WORKERS.", ("source",), "seconds",
+           "could show it; of more than 4096 events between two answers the last are counted. With DNS_WORKERS "
+           "that of all workers, a second later.", ("source",), "seconds",
            _PROPAGATION),
     Metric("propagation.skewed", "counter", "Events whose timestamp was later than their commit: the clock of their "
            "producer or broker is ahead of this one's. They are in no histogram.", ("source",)),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from streamdns import __version__
 from streamdns.addresses import Within
-from streamdns.consumer.propagation import Propagation
+from streamdns.consumer.propagation import Awaiting
 from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Snapshot
@@ -61,7 +61,7 @@ class Answering:
         *,
         take_snapshot: Callable[[], Snapshot],
         registry: Registry,
-        propagation: Propagation,
+        propagation: Awaiting,
     ) -> None:
         self._settings, self._registry, self._take_snapshot = settings, registry, take_snapshot
         self._policy = policy_of(settings)

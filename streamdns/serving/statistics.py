@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from streamdns.consumer.propagation import Propagation
+from streamdns.consumer.propagation import Awaiting
 from streamdns.dns.answer import Answerer
 from streamdns.dns.rdata import type_from_text
 from streamdns.metrics.catalogue import LABEL_VALUES, OTHER
@@ -67,7 +67,7 @@ class _Transport:
 class Statistics:
     """The counters of all DNS servers of the process."""
 
-    def __init__(self, registry: Registry, propagation: Propagation) -> None:
+    def __init__(self, registry: Registry, propagation: Awaiting) -> None:
         self.udp = _Transport(registry, "udp")
         self.tcp = _Transport(registry, "tcp")
         self._propagation = propagation

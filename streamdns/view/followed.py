@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 from streamdns.errors import ViewError
-from streamdns.view.reader import ViewSnapshot, kept_snapshot
+from streamdns.view.reader import KeptSnapshot, kept_snapshot
 from streamdns.view.store import Store
 from streamdns.view.view import current_generation
 
@@ -47,7 +47,7 @@ class FollowedView:
                     raise
         raise ViewError(f"there is no view in {self._path}")
 
-    def snapshot(self) -> ViewSnapshot:
+    def snapshot(self) -> KeptSnapshot:
         """Take a snapshot for one batch of queries, or for what is looked up meanwhile; raises ViewError.
 
         It is kept for the next batch as long as nothing is committed. Where the map has grown since a batch began, what

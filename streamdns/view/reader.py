@@ -295,7 +295,7 @@ class Inspector:
         return self.rows("cuts")
 
 
-def kept_snapshot(store: Store) -> ViewSnapshot:
+def kept_snapshot(store: Store) -> KeptSnapshot:
     """Take a snapshot for answers, or give the last one where nothing was committed since; raises ViewError.
 
     To begin and end one takes as long as an answer, which matters where each query comes alone. For one thread only.

@@ -101,7 +101,8 @@ class _Seat:
 class Crew(Service):
     """The workers of a node. `listeners` are the sockets of all of them, one set after the other.
 
-    `on_change` is called when one begins or ceases to answer, `on_death` when a process is gone.
+    `on_change` is called when one begins or ceases to answer, `on_death` when a process is gone, `on_first_answers` with
+    what a report says of them.
     """
 
     name = "workers"
@@ -116,11 +117,13 @@ class Crew(Service):
         environment: Mapping[str, str],
         on_change: Callable[[], None] = lambda: None,
         on_death: Callable[[], None] = lambda: None,
+        on_first_answers: Callable[[list[tuple[str, int, float]]], None] = lambda first: None,
         clock: Callable[[], float] = time.monotonic,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._settings, self._environment = settings, dict(environment)
         self._on_change, self._on_death, self._clock, self._now_s = on_change, on_death, clock, now_s
+        self._on_first_answers = on_first_answers
         size = len(listeners) // settings.workers
         self._seats = [
             _Seat(index + 1, listeners[index * size:(index + 1) * size], registry, clock())
@@ -358,6 +361,7 @@ class Crew(Service):
         match message:
             case Report():
                 seat.count(message, self._gathered.add(message))
+                self._on_first_answers(message.first_answers)
             case Answers():
                 self._spawn_pauses = Pauses(at_once=False)
                 if seat.error:

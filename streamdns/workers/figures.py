@@ -19,9 +19,12 @@ _OWN = "process."
 class Reporter:
     """Takes reports of a worker's registry."""
 
-    def __init__(self, registry: Registry, late_s: Callable[[], float]) -> None:
+    def __init__(
+        self, registry: Registry, late_s: Callable[[], float],
+        first_answers: Callable[[], list[tuple[str, int, float]]] = list,
+    ) -> None:
         self._summing = Summing(registry)
-        self._late_s = late_s
+        self._late_s, self._first_answers = late_s, first_answers
         self._begun: set[tuple[str, tuple[str, ...]]] = set()
 
     def take(self) -> Report:
@@ -41,7 +44,8 @@ class Reporter:
                 counts.append((name, labels, figure.delta))
             elif isinstance(figure, Summary) and (figure.observed or new):
                 histograms.append((name, labels, figure.counts, figure.sum))
-        return Report(counts, levels, histograms, sum(os.times()[:2]), resident_bytes(), self._late_s())
+        return Report(counts, levels, histograms, sum(os.times()[:2]), resident_bytes(), self._late_s(),
+                      self._first_answers())
 
 
 Levels = dict[tuple[str, tuple[str, ...]], float]

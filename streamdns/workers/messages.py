@@ -86,6 +86,8 @@ class Report(msgspec.Struct, tag=True):
     cpu_s: float
     resident_bytes: int
     late_s: float
+    first_answers: list[tuple[str, int, float]] = []
+    """States of the view (generation, number of the commit), and when (s) the first answer from each was given."""
 
 
 FromWorker = Loaded | Answers | Failed | Told | Report

@@ -21,7 +21,6 @@ import msgspec
 from gevent.event import Event
 
 from streamdns.admin.resolver import ResolverAdmin
-from streamdns.consumer.propagation import Propagation
 from streamdns.errors import ApiError, StreamDNSError, ViewError
 from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
@@ -50,6 +49,7 @@ from streamdns.workers.messages import (
     encode,
     unpacked,
 )
+from streamdns.workers.shown import FirstAnswers
 
 _log = logs.get("workers")
 REPORT_S: Final = 0.2
@@ -142,14 +142,13 @@ class _Worker:
         self._channel.descriptors.clear()
         for listener, number in zip(wanted, numbers, strict=True):
             listener.returned = socket.socket(fileno=number)
-        # Which answer shows an event first is known to nobody: only commits are measured, by the main process.
-        unused = Propagation(registry, time.time)
+        first = FirstAnswers(self._view, time.time)
         self._answering = Answering(
-            settings, wanted, take_snapshot=self._view.snapshot, registry=registry, propagation=unused
+            settings, wanted, take_snapshot=first.snapshot, registry=registry, propagation=first
         )
         self._resolver = ResolverAdmin(self._answering.recursor)
         lateness = HubLateness(registry)
-        self._reporter = Reporter(registry, lateness.recent.most)
+        self._reporter = Reporter(registry, lateness.recent.most, first.take)
         self._supervisor = Supervisor(
             [*self._answering.services, lateness],
             stop_timeout_s=settings.stop_timeout_s,

@@ -185,6 +185,16 @@ def test_all_of_them_answer_and_what_they_count_is_added_up(two: Callable[..., S
         assert worker["pid"] in family(server)
     assert [service["name"] for service in server.status()["services"] if service["essential"]] == ["workers"]
 
+    def seen() -> float:
+        name = "streamdns_propagation_answered_seconds_count"
+        return sum(value for series, value in server.metrics().items() if series.startswith(name))
+
+    before = seen()
+    server.publish("new.example.org", "A", ["192.0.2.1"])
+    server.wait_applied(timeout_s=_PATIENCE_S)
+    assert texts(asked(server, query("new.example.org."))) == ["192.0.2.1"]
+    wait_until(lambda: seen() == before + 1, "the answer that first showed the event is told", timeout_s=_PATIENCE_S)
+
 
 def test_one_that_is_killed_is_replaced_and_nobody_gets_a_wrong_answer(two: Callable[..., Server]) -> None:
     server = two()

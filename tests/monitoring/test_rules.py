@@ -263,8 +263,8 @@ def test_prometheus_takes_the_rules_and_understands_the_dashboard(
                 expression = target["expr"].replace("$instance", ".*").replace("$__rate_interval", "1m")
                 if not scraper.query(expression):
                     named |= set(re.findall(r"streamdns_(\w+)", expression))
-        # There are no resolver and no other nodes here.
-        return {each for each in named if not each.startswith(("resolver_", "nodes_"))}
+        # There are no resolver, no other nodes and no workers here.
+        return {each for each in named if not each.startswith(("resolver_", "nodes_", "workers_"))}
 
     wait_until(lambda: empty() <= {"view_audit_wrong", "admin_signins_total"}, "every panel has values")
     server.log.write_bytes(event_line("other.example.org.|A", None, 1))

@@ -106,6 +106,26 @@ kill -9 "$pid"
 until_true '[ "$(show MainPID)" != 0 ] && [ "$(show MainPID)" != '"$pid"' ] && answers'
 ok "after kill -9 it is there again"
 
+printf 'DNS_WORKERS=2\nDNS_WORKER_CPUS=0\n' >>$conf
+must systemctl restart streamdns
+status() { curl -sf http://127.0.0.1:8054/v1/status; }
+both_answer() { [ "$(status | grep -o '"state":"answering"' | wc -l)" = 2 ]; }
+worker() { status | grep -oE '"number":1,"pid":[0-9]+' | grep -oE '[0-9]+$'; }
+until_true both_answer
+for _ in $(seq 20); do answers && answers +tcp || fail "a worker does not answer"; done
+[ "$(show NFileDescriptorStore)" = 9 ] || fail "descriptors that systemd keeps of two workers: $(show NFileDescriptorStore)"
+pid=$(worker)
+grep -q '^Seccomp:.2' /proc/$pid/status || fail "a worker has no filter of system calls"
+grep -qE '^Cpus_allowed_list:.0$' /proc/$pid/status || fail "a worker runs on $(grep Cpus_allowed_list /proc/$pid/status)"
+kill -9 "$pid"
+until_true '[ "$(worker)" != "" ] && [ "$(worker)" != '"$pid"' ] && both_answer'
+for _ in $(seq 20); do answers || fail "no answer after a worker was killed"; done
+journalctl -q --no-pager -u streamdns | grep -E 'workers\.(cpu_missing|start_failed)' && fail "workers meet the limits of the unit"
+sed -i '/DNS_WORKERS=2/d; /DNS_WORKER_CPUS=0/d' $conf
+must systemctl restart streamdns
+until_true answers
+ok "two workers within the limits of the unit, bound to a CPU; one that is killed is replaced"
+
 mkdir -p /run/systemd/system/streamdns.service.d
 printf '[Service]\nWatchdogSec=2\n' >/run/systemd/system/streamdns.service.d/watchdog.conf
 systemctl daemon-reload
