@@ -110,6 +110,9 @@ class Registry:
         A gauge that was never set and a callback that raises have no series.
         """
         for name, metric in self._metrics.items():
+            if not self._series[name] and name not in self._callbacks:
+                yield metric, []
+                continue
             found: dict[tuple[str, ...], float | Histogram] = {}
             for values, instrument in list(self._series[name].items()):
                 value = instrument if isinstance(instrument, Histogram) else instrument.value

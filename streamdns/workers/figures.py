@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
 from streamdns.metrics.catalogue import BY_NAME
-from streamdns.metrics.flush import Count, Level, Summary, Summing
 from streamdns.metrics.process import resident_bytes
-from streamdns.metrics.registry import Registry
+from streamdns.metrics.registry import Histogram, Registry
 from streamdns.workers.messages import Report
 
 #: What a process says of itself is no part of a sum; a worker's own figures are in its row.
@@ -23,29 +23,42 @@ class Reporter:
         self, registry: Registry, late_s: Callable[[], float],
         first_answers: Callable[[], list[tuple[str, int, float]]] = list,
     ) -> None:
-        self._summing = Summing(registry)
+        self._registry = registry
         self._late_s, self._first_answers = late_s, first_answers
-        self._begun: set[tuple[str, tuple[str, ...]]] = set()
+        self._totals: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._histograms: dict[tuple[str, tuple[str, ...]], tuple[list[int], float]] = {}
 
     def take(self) -> Report:
         """Return what was counted since the last report; every counter is in one at least, if only with 0."""
-        counts, levels, histograms = [], [], []
-        flush = self._summing.take(time_s=0.0, interval_s=0.0, pause=lambda: None)
-        for figure in flush.figures:
-            name, labels = figure.metric.name, figure.labels
+        report = Report([], [], [], sum(os.times()[:2]), resident_bytes(), self._late_s(), self._first_answers())
+        for metric, series in self._registry.collect():
+            name = metric.name
             if name.startswith(_OWN):
                 continue
-            if isinstance(figure, Level):
-                levels.append((name, labels, figure.value))
-                continue
-            new = (name, labels) not in self._begun
-            self._begun.add((name, labels))
-            if isinstance(figure, Count) and (figure.delta or new):
-                counts.append((name, labels, figure.delta))
-            elif isinstance(figure, Summary) and (figure.observed or new):
-                histograms.append((name, labels, figure.counts, figure.sum))
-        return Report(counts, levels, histograms, sum(os.times()[:2]), resident_bytes(), self._late_s(),
-                      self._first_answers())
+            for labels, value in series:
+                if isinstance(value, Histogram):
+                    self._add_histogram(report, name, labels, value)
+                elif metric.kind == "counter":
+                    key = name, labels
+                    before = self._totals.get(key)
+                    if value != before:
+                        self._totals[key] = value
+                        report.counts.append((name, labels, value - (before or 0)))
+                elif math.isfinite(value):
+                    report.levels.append((name, labels, value))
+        return report
+
+    def _add_histogram(self, report: Report, name: str, labels: tuple[str, ...], value: Histogram) -> None:
+        key = name, labels
+        before = self._histograms.get(key)
+        if before is None:
+            before = [0] * len(value.counts), 0.0
+        elif before[0] == value.counts:
+            return
+        counts = value.counts.copy()
+        self._histograms[key] = counts, value.sum
+        grown = tuple(now - then for now, then in zip(counts, before[0], strict=True))
+        report.histograms.append((name, labels, grown, value.sum - before[1]))
 
 
 Levels = dict[tuple[str, tuple[str, ...]], float]
