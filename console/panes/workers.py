@@ -48,10 +48,10 @@ class Workers(Pane):
     help: ClassVar[str] = (
         "With DNS_WORKERS set several processes answer queries, and the main one does everything else. Each row is one "
         "of them.\n"
-        "q/s are the queries that it answers: the kernel gives each client, by address and port, to one worker, so a few "
-        "busy clients make rows differ. CPU is its part of one processor; at 100 % more workers help where processors "
-        "are idle. late is the longest that a query waited for its turn within the last minute. memory has pages of the "
-        "view in it, which all workers share.\n"
+        "q/s are the queries that it answers: the kernel gives each client, by address and port, to one worker, so a "
+        "few busy clients make rows differ. CPU is its part of one processor; at 100 % more workers help where "
+        "processors are idle. late is the longest that a query waited for its turn within the last minute. memory has "
+        "pages of the view in it, which all workers share.\n"
         "restarts counts processes that ended or hung and were replaced; what ended the last one stands below the list."
     )
 

@@ -101,8 +101,8 @@ class _Seat:
 class Crew(Service):
     """The workers of a node. `listeners` are the sockets of all of them, one set after the other.
 
-    `on_change` is called when one begins or ceases to answer, `on_death` when a process is gone, `on_first_answers` with
-    what a report says of them.
+    `on_change` is called when one begins or ceases to answer, `on_death` when a process is gone, `on_first_answers`
+    with what a report says of them.
     """
 
     name = "workers"

@@ -79,6 +79,7 @@ def test_where_one_process_does_everything_it_is_said() -> None:
             await press(pilot, "8")
             assert "workers" not in screen_text(app)
             await press(pilot, "w")
-            assert "one process does everything: DNS_WORKERS is not set" in " ".join(screen_text(app).replace("▌", " ").split())
+            text = " ".join(screen_text(app).replace("▌", " ").split())
+            assert "one process does everything: DNS_WORKERS is not set" in text
 
     run(test)

@@ -115,7 +115,7 @@ def test_a_snapshot_is_kept_until_something_is_written(tmp_path: pathlib.Path) -
 
 
 def test_a_snapshot_that_is_in_use_outlives_a_commit(tmp_path: pathlib.Path) -> None:
-    """A batch of queries is answered while the writing thread commits, and what is looked up for it meanwhile is new."""
+    """A batch of queries is answered while the writing thread commits, and what is looked up meanwhile is new."""
     view = view_of(tmp_path)
     write, key = viewing.writer(view.store), node_key(b"\2n1\7example\3org\0")
     viewing.apply(write, [event(0)])
