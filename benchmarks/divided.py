@@ -1,8 +1,8 @@
 """`python -m benchmarks.divided`: what a resolver's cache that is divided among workers loses against a shared one.
 
 The caches are streamdns's own, the queries are drawn (names by Zipf's law, TTLs of a minute to an hour), and the clock
-is counted on, so the figures are the same on every machine. A shared cache would cost each query that a worker passes on
-to another process and back; what that takes at the least is measured beside it, in CPU of this machine.
+is counted on, so the figures are the same on every machine. A shared cache would have each query go to another process
+and back; what that takes at the least is measured beside it, in CPU of this machine.
 """
 
 from __future__ import annotations

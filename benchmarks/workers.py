@@ -72,6 +72,9 @@ def _started(stack: ExitStack, folder: pathlib.Path, zone: Zone, options: Option
     server.launch()
     server.wait_loaded()
     wait_serving(server, zone)
+    if workers:
+        # What loads its modules yet would be counted with the queries.
+        wait_until(lambda: _reserve_is_loaded(server), "a process in reserve", timeout_s=LOAD_TIMEOUT_S)
     return server
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import hardening_table, performance, picture, tree
+from benchmarks import divided, hardening_table, performance, picture, tree
 from benchmarks.by_kind import NAMES, OVER_TCP, RATED
 from benchmarks.load import parse
 from benchmarks.report import percentile
@@ -77,6 +77,29 @@ def test_a_quick_run_by_kind(tmp_path: pathlib.Path) -> None:
     drawn = re.findall(r"^drawn: (.*)$", said, re.MULTILINE)
     assert len(drawn) == ("NSD" in servers)
     assert all(pathlib.Path(path).read_text() == picture.draw(document) for path in drawn)
+
+
+@pytest.mark.slow
+@pytest.mark.peers("dnsperf")
+def test_a_quick_run_of_workers(tmp_path: pathlib.Path) -> None:
+    """Both servers answer at every rate and lose nothing, and a death and a swap have their times."""
+    document, _ = _quick(("workers",), tmp_path)
+    rows = document["results"]["workers"]["rows"]
+    asked = [row for row in rows if "cpu_us_per_query" in row]
+    assert {row["server"] for row in asked} == {"one process", "2 workers"}
+    assert len(asked) == 4
+    assert all(row["cpu_us_per_query"] > 0 and not row["lost"] for row in asked)
+    timed = [row["what"] for row in rows if "ms" in row]
+    assert timed == ["idle: ms of CPU a second"] * 2 + ["a worker is killed", "a rebuilt view is swapped in"]
+    assert performance.sections(document).keys() == {"workers"}
+
+
+def test_a_cache_that_is_divided_hits_less_often_and_one_cache_as_often_as_names_come_again() -> None:
+    load = divided.Load(rate=100, cache_mb=10, names=2_000, seconds=30, warm_s=20)
+    one, two, four = (divided.divided(load, workers) for workers in divided.WORKERS)
+    assert one[0] > two[0] > four[0] > 0.2
+    assert one[1] < two[1] < four[1]
+    assert divided.divided(load._replace(cache_mb=0), 1)[0] == 0
 
 
 @pytest.mark.slow
