@@ -222,8 +222,8 @@ def _record(record: Any) -> _Record:
             fields[lower] = content
     for field in ("name", "type", "content"):
         _check_type(field, fields.get(field), str, "a string")
-    _check_type("ttl", fields.get("ttl", 0), int, f"an integer from 0 to {MAX_TTL_S}", null=True)
-    _check_type("priority", fields.get("priority", 0), int, "an integer from 0 to 65535", null=True)
+    _check_type("ttl", fields.get("ttl"), int, f"an integer from 0 to {MAX_TTL_S}", null=True)
+    _check_type("priority", fields.get("priority"), int, "an integer from 0 to 65535", null=True)
     if fields.get("metadatas") is not None:
         fields["metadatas"] = _metadatas(fields["metadatas"])
     return _Record(**fields)
@@ -286,7 +286,8 @@ def _same_type(text: str, rdtype: int) -> bool:
 
 def _with_priority(rdtype: int, content: str, priority: int) -> str:
     """Put the priority before the content of an MX or SRV record, where it does not hold its own."""
-    count = len(_tokens(content)) if "\\" in content else len(content.split())
+    # Beyond ASCII there are spaces that are part of a name.
+    count = len(content.split()) if content.isascii() and "\\" not in content else len(_tokens(content))
     if count != _PRIORITY_TYPES[rdtype] or content.lstrip().startswith("\\#"):
         return content
     if not 0 <= priority <= 0xFFFF:

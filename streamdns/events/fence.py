@@ -55,4 +55,4 @@ class Fence:
 
 def _keys(suffixes: Iterable[bytes]) -> tuple[bytes, ...] | None:
     """The beginnings of the lookup keys below some names; None where there are none, so all may come."""
-    return tuple(name.key(suffix) if suffix != b"\0" else b"" for suffix in suffixes) or None
+    return tuple([name.key(suffix) for suffix in suffixes]) or None

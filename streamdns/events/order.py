@@ -7,6 +7,7 @@ as they went when it was read. Pure: who calls says where the partitions end and
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -90,7 +91,7 @@ class Ordering:
 
     def drain(self) -> Batch:
         """Everything that waits, at once."""
-        released = self._release(float("inf"))
+        released = self._release(math.inf)
         (batch,) = self._batches(released, False, len(released) or 1)
         return batch
 
@@ -132,7 +133,7 @@ class Ordering:
             at: dict[Partition, int] = {}
             for record in reversed(records):
                 partition = record.topic, record.partition
-                at.setdefault(partition, following.get(partition, self._read.get(partition, 0)))
+                at.setdefault(partition, following.get(partition, self._read[partition]))
                 following[partition] = record.position
             positions.append(at)
         positions.reverse()

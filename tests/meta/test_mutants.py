@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import re
 
 import pytest
 
 from tests.harness import ROOT
-from tests.mutants.groups import GROUPS, equivalent, is_equivalent, split_place
+from tests.mutants.groups import GROUPS, equivalent, is_equivalent, outdated, split_place
+
+
+def source_of(function: str) -> str:
+    """The text of a function, named as `streamdns.dns.wire.Reply.add_name`, on one line."""
+    parts = function.split(".")
+    paths = ((cut, ROOT.joinpath(*parts[:cut]).with_suffix(".py")) for cut in range(2, len(parts)))
+    cut, module = next((cut, path) for cut, path in paths if path.is_file())
+    text = module.read_text(encoding="utf-8")
+    inner: ast.AST = ast.parse(text)
+    for part in parts[cut:]:
+        inner = next(each for each in ast.iter_child_nodes(inner)
+                     if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == part)
+    return " ".join((ast.get_source_segment(text, inner) or "").split())
 
 
 def test_each_equivalent_mutant_has_a_change_and_a_reason() -> None:
     """And the function that is changed is still there, with the line as it was."""
     known = equivalent()
     assert known
+    source = functools.cache(source_of)
     for change, reason in known.items():
         function, _, lines = change.partition(": ")
         old, _, new = lines.partition(" -> ")
         assert old != new or " -> " in new, change
         assert reason.endswith("."), change
-        module = next(path for path in [ROOT / f"{'/'.join(function.split('.')[:cut])}.py" for cut in range(2, 7)]
-                      if path.is_file())
-        text = " ".join(module.read_text(encoding="utf-8").split())
         line = " ".join(old.split()).split(" -> ", maxsplit=1)[0]
-        assert line in text, change
+        assert line in source(function), change
         _, place = split_place(lines)
         if place:
             which, count = map(int, re.findall(r"\d+", place))
-            assert 1 <= which <= count <= text.count(line), change
+            assert 1 <= which <= count <= source(function).count(line), change
 
 
 def test_of_equal_lines_one_can_be_equivalent_alone() -> None:
@@ -37,6 +50,12 @@ def test_of_equal_lines_one_can_be_equivalent_alone() -> None:
     assert [each for each, equal in said.items() if equal] == [
         ("m.f", " (2 of 3)"), ("m.g", ""), ("m.g", " (1 of 3)"), ("m.g", " (2 of 3)"),
     ]
+
+
+def test_what_is_listed_and_not_made_any_more_is_said() -> None:
+    made = [("m.f", "a -> b (1 of 2)"), ("m.f", "a -> b (2 of 2)"), ("m.g", "a -> b")]
+    listed = ["m.f: a -> b (2 of 2)", "m.f: a -> b", "m.f: a -> c", "m.g: a -> b (1 of 2)", "other.f: a -> b"]
+    assert outdated(made, listed) == ["m.f: a -> c", "m.g: a -> b (1 of 2)"]
 
 
 def mutated(room: str) -> set[str]:

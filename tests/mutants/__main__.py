@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.changes import ROOT, Change, Finder
-from tests.mutants.groups import GROUPS, Group, equivalent, is_equivalent
+from tests.mutants.groups import GROUPS, Group, equivalent, is_equivalent, outdated
 from tests.mutants.play import KILLED, SURVIVED, TIMED_OUT, UNTOUCHED, Outcome, Play
 
 WORK = ROOT / "build" / "mutants"
@@ -41,6 +41,8 @@ def play(group: Group, file: Path, *, seed: int, until_s: float, jobs: int, only
                and (not only or any(each in change.function for each in only))]
     random.Random(seed).shuffle(changes)
     known = equivalent()
+    for each in outdated(((change.function, change.what) for change in finder.changes), known):
+        print(f"listed as equivalent, and not made any more: {each}", flush=True)
     options = ["-q", "-s", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
     deselected = [f"--deselect={each}" for each in group.left_out]
     sys.exit(pytest.main(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -99,3 +99,10 @@ def is_equivalent(function: str, what: str, known: Mapping[str, str]) -> bool:
         before.join(parts[:cut]) + after + before.join(parts[cut:]) == new
         for before, after, parts in pieces for cut in range(1, len(parts))
     )
+
+
+def outdated(changes: Iterable[tuple[str, str]], known: Iterable[str]) -> list[str]:
+    """Listed changes that are made no more; `changes` are all of some modules, as function and "old -> new"."""
+    made = {f"{function}: {each}" for function, what in changes for each in (what, split_place(what)[0])}
+    functions = {change.partition(": ")[0] for change in made}
+    return [change for change in known if change.partition(": ")[0] in functions and change not in made]

@@ -134,6 +134,7 @@ def test_the_common_kinds_do_not_take_the_general_way(
     made = answerer("""
         example. 60 SOA ns1.provider.net. host.provider.net. 1 2 3 4 60
         example. 60 NS ns1.provider.net.
+        example. 60 NS ns2.provider.net.
         example. 60 MX 10 mail.example.
         example. 60 MX 20 deep.down.example.
         mail.example. 60 A 192.0.2.1
@@ -158,7 +159,7 @@ def test_the_common_kinds_do_not_take_the_general_way(
     monkeypatch.setattr(unusual, "reply", general)
     monkeypatch.setattr(unusual, "options", general)
     for name, rdtype, rcode, answers in (
-        ("example.", "NS", 0, 1), ("example.", "MX", 0, 2), ("example.", "SOA", 0, 1), ("example.", "A", 0, 0),
+        ("example.", "NS", 0, 2), ("example.", "MX", 0, 2), ("example.", "SOA", 0, 1), ("example.", "A", 0, 0),
         ("alias.example.", "A", 0, 2), ("far.example.", "A", 0, 3), ("far.example.", "AAAA", 0, 2),
         ("x.wild.example.", "A", 0, 4), ("y.z.wild.example.", "TXT", 0, 3), ("y.mx.example.", "MX", 0, 1),
         ("gone.example.", "A", 3, 1), ("www.sub.example.", "A", 0, 0), ("sub.example.", "A", 0, 0),

@@ -8,7 +8,7 @@ import pytest
 from streamdns.dns import name, rdata
 from streamdns.dns.canonical import canonical
 from streamdns.dns.node import pack_records
-from streamdns.dns.wire import FormatError, Reply, even_length, parse_edns, skip_name
+from streamdns.dns.wire import FormatError, Reply, even_length, parse_edns, record_end, skip_name
 
 A, TXT, NS = 1, 16, 2
 QUESTION = name.from_text("www.example.")
@@ -220,3 +220,53 @@ def test_a_pointer_at_the_very_end_of_a_message() -> None:
     assert skip_name(b"\1a\0\xc0\0", 3) == 5
     with pytest.raises(FormatError):
         skip_name(b"\1a\0\xc0", 3)
+
+
+@pytest.mark.parametrize(("at", "name_of", "end"), [
+    (0, b"\x3f" + b"a" * 63 + b"\0", 65), (0, b"\x40" + b"a" * 64 + b"\0", None), (0, b"\3abc", None),
+    (300, b"\xc1\x00", 302), (300, b"\xc1\x2b", 302), (300, b"\xc1\x2c", None), (300, b"\xc2\x00", None),
+    (200, b"\xc1\x00", None), (300, b"\xc0\x00", 302), (300, b"\1a\xc0\x0c", 304), (300, b"\x80\x00", None),
+])
+def test_names_are_stepped_over_and_point_backwards_alone(at: int, name_of: bytes, end: int | None) -> None:
+    """RFC 1035 §4.1.4: to a prior occurrence of the same name."""
+    packet = bytes(at) + name_of
+    if end is None:
+        with pytest.raises(FormatError):
+            skip_name(packet, at)
+    else:
+        assert skip_name(packet, at) == skip_name(packet + b"behind", at) == end
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 258, 1000])
+def test_where_a_record_ends(size: int) -> None:
+    record = b"\1a\0" + b"\xff" * 8 + size.to_bytes(2, "big") + bytes(size)
+    for before in (b"", b"before"):
+        assert record_end(before + record, len(before)) == len(before) + 3 + 10 + size
+        assert record_end(before + record + b"\xff\xff", len(before)) == len(before) + 3 + 10 + size
+        for cut in range(1, min(size, 3) + 11):
+            with pytest.raises(FormatError):
+                record_end(before + record[:-cut], len(before))
+
+
+SIGNATURE = b"\0\0\xfa\0\xff\0\0\0\0\0\0"
+OPT_RECORD = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+
+
+@pytest.mark.parametrize(("records", "is_read"), [
+    ([OPT_RECORD], True), ([OPT_RECORD, SIGNATURE], True), ([SIGNATURE, OPT_RECORD, SIGNATURE], True),
+    ([SIGNATURE], True), ([SIGNATURE] * 3, True), ([SIGNATURE] * 4, False), ([OPT_RECORD] * 2, False),
+    ([b"\1a" + OPT_RECORD], False),
+    ([b"\0\1\x29" + OPT_RECORD[3:]], False), ([b"\0\2\x29" + OPT_RECORD[3:]], False),
+    ([b"\0\1\xfa" + SIGNATURE[3:]], False), ([b"\0\0\x18" + SIGNATURE[3:]], True), ([b"\0\1" + SIGNATURE[2:]], False),
+    ([OPT_RECORD[:9] + b"\1\4\xfd\xe9\1\0" + bytes(256)], True), ([OPT_RECORD[:9] + b"\0\4\xfd\xe9\0\0"], True),
+    ([OPT_RECORD[:9] + b"\1\4\xfd\xe9\1\0" + bytes(255)], False), ([OPT_RECORD, b"\0"], False),
+    ([OPT_RECORD[:-1]], False),
+])
+def test_what_may_stand_behind_the_question_of_a_query(records: list[bytes], is_read: bool) -> None:
+    """One OPT record of the root's, and signatures; of types above 255 their low octets say nothing."""
+    packet, count = b"".join(records), sum(len(each) > 1 for each in records)
+    if is_read:
+        assert (parse_edns(packet, 0, count) is not None) is any(each[:3] == b"\0\0\x29" for each in records)
+        return
+    with pytest.raises(FormatError):
+        parse_edns(packet, 0, count)

@@ -86,6 +86,8 @@ def test_priorities_beyond_their_limits(priority: int) -> None:
         ([{"ttl": True}], "a.|A", "field", f"a record has a ttl that is not an integer from 0 to {MOST}: 'True'"),
         ([{"priority": "5"}], "a.|A", "field", "a record has a priority that is not an integer from 0 to 65535: '5'"),
         ([{"content": None}], "a.|A", "field", "a record has no content, which must be a string"),
+        ([{"metadatas": {"createdAt": "now"}}], "a.|A", "field",
+         "a record has a metadatas.createdAt that is not an integer, UNIX seconds: 'now'"),
     ],
 )
 def test_kinds_and_reasons(records: Sequence[dict[str, Any]], key: str, kind: str, reason: str) -> None:
@@ -133,6 +135,26 @@ def test_the_size_of_compressed_names_is_what_is_sent() -> None:
     assert octets_sent(OWNER, 65280, (bytes(9),)) == 12 + 9
     many = tuple(b"\0\1\x3f" + b"%063d" % number + b"\0" for number in range(1000))
     assert octets_sent(OWNER, 15, many) > MAX_RRSET_OCTETS
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+def test_as_many_octets_with_their_names_compressed_as_there_may_be(more: int, fits: bool) -> None:
+    def mail(label: bytes) -> bytes:
+        return b"\0\1" + bytes((len(label),)) + label + b"\x0bexample-org\1a\0"
+
+    gathered = Gathered(OWNER, 15)
+    # Each but the first takes 17 octets beside its label: its head, the preference, and a pointer to the rest.
+    left = MAX_RRSET_OCTETS - octets_sent(OWNER, 15, (mail(b"first"),))
+    many, rest = divmod(left - 18, 47)
+    wires = [mail(b"first"), *(mail(b"%030d" % number) for number in range(many)), mail(b"x" * (rest + 1 + more))]
+    assert octets_sent(OWNER, 15, tuple(wires)) == MAX_RRSET_OCTETS + more
+    for each in wires:
+        gathered.add(5, each)
+    if fits:
+        assert len(gathered.rrset()) == len(wires)
+        return
+    with pytest.raises(BadEvent, match="longer than 65000 octets"):
+        gathered.rrset()
 
 
 def test_a_value_of_the_largest_size() -> None:

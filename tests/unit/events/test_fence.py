@@ -38,6 +38,9 @@ def test_a_zone_at_the_root_has_to_be_asked_for() -> None:
     assert is_in(Fence(), event(".", "SOA", "")), "who deletes it must be able to"
     assert is_in(Fence(), event(".", "NS", "ns."))
     assert is_in(Fence(), event("org.", "SOA", SOA)), "it is served, and listed"
+    with pytest.raises(BadEvent) as caught:
+        Fence().check(event(".", "SOA", SOA), "zones")
+    assert caught.value.reason == "a zone at the root would take every name there is: DNS_ZONES has to name it"
 
 
 @pytest.mark.parametrize(("owner", "inside"), [

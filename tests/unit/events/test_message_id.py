@@ -53,10 +53,13 @@ def test_reading_goes_on_at_the_last_message_or_at_the_next(one: MessageId) -> N
     assert start == one or pack(*start) == pack(*one) - 1
 
 
-@pytest.mark.parametrize("beyond", [(1 << 31, 0, -1), (0, 1 << 28, -1), (0, 1, 1 << 18), (0, 1 << 27, 0), (-1, 0, -1)])
+@pytest.mark.parametrize("beyond", [
+    (1 << 31, 0, -1), (0, 1 << 28, -1), (0, 1, 1 << 18), (0, 1 << 27, 0), (-1, 0, -1), (0, -1, -1), (27, 1034, -2),
+])
 def test_what_no_position_can_hold_is_refused(beyond: tuple[int, int, int]) -> None:
-    with pytest.raises(ValueError, match="beyond what a position can hold"):
+    with pytest.raises(ValueError, match="beyond what a position can hold") as caught:
         pack(*beyond)
+    assert str(caught.value) == f"the message id {MessageId(*beyond)} is beyond what a position can hold"
 
 
 def test_what_a_cluster_gives_by_its_own_limits_has_room() -> None:
@@ -69,6 +72,8 @@ def test_the_text_is_the_id() -> None:
     assert position_text("persistent://public/default/zones", pack(27, 1034, 5)) == "27:1034:5"
     assert position_text("persistent://public/default/zones", pack(27, 1034, -1)) == "27:1034"
     assert position_text("persistent://public/default/zones", 0) == "0"
+    assert position_text("persistent://public/default/zones", 1) == "0:0:0"
+    assert position_text("non-persistent://public/default/zones", pack(27, 1034, 5)) == "27:1034:5"
     assert position_text("zones", 17) == "17"
     assert position_text(None, 17) == "17"
 
@@ -87,10 +92,12 @@ def test_what_is_shown_is_understood(one: MessageId) -> None:
     ("27:", True, "a whole number, or a message id such as 27:1034:5"),
     ("27:1:2:3", True, "a whole number, or a message id such as 27:1034:5"),
     ("", True, "has to be a whole number, or a message id"),
-    ("", False, "'' is no position: it has to be a whole number"),
+    ("", False, "'' is no position: it has to be a whole number$"),
     ("-1", False, "has to be a whole number"),
     ("\u0663", False, "has to be a whole number"),
     ("9" * 19, False, "is above 9223372036854775807"),
+    (str(1 << 63), True, "is above 9223372036854775807"),
+    ("9" * 20, False, "has to be a whole number"),
     ("9" * 5000, False, "has to be a whole number"),
     ("2147483648:0", True, "beyond what a position can hold"),
 ])
@@ -99,8 +106,13 @@ def test_what_is_no_position_is_refused(text: str, pulsar: bool, said: str) -> N
         position_of(text, pulsar=pulsar)
 
 
+def test_the_highest_position_is_one() -> None:
+    assert position_of(str((1 << 63) - 1), pulsar=True) == position_of("9223372036854775807", pulsar=False) == 2**63 - 1
+
+
 def test_a_topic_is_written_as_the_tools_of_pulsar_take_it() -> None:
     assert topic_text("persistent://public/default/zones") == "zones"
     assert topic_text("persistent://dns/live/zones") == "dns/live/zones"
     assert topic_text("non-persistent://public/default/zones") == "non-persistent://public/default/zones"
     assert topic_text("zones") == "zones"
+    assert topic_text("public/default/zones") == "public/default/zones"

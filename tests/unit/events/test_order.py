@@ -61,6 +61,11 @@ def test_what_waits(key: str, value: bytes | None, expected: int | None) -> None
     assert rank(key.encode(), value) == expected
 
 
+def test_an_event_without_a_key_is_refused_at_once_or_waits_as_a_delete_does() -> None:
+    assert rank(None, SET) is None
+    assert rank(None, None) == 1
+
+
 def test_the_phases_of_a_change() -> None:
     assert [phase_of(rdtype, deletes=False) for rdtype in (1, 2, 5, 39, 6)] == [0, 1, 1, 1, 3]
     assert {phase_of(rdtype, deletes=True) for rdtype in (1, 2, 5, 6)} == {2}
@@ -74,10 +79,30 @@ def test_a_delete_waits_for_what_other_partitions_hold_already() -> None:
     (batch,) = log.feed(0)
     assert (keys([batch]), batch.caught_up, batch.whole_s, log.ordering.held) == ([], False, None, 2)
     assert batch.positions == {(TOPIC, 0): 0}, "the next start reads them again"
+    (batch,) = log.feed()
+    assert batch.positions == {}, "that was said"
     (batch,) = log.feed(1)
     assert keys([batch]) == ["a.|CNAME", "a.|A", "b.|A"]
     assert batch.positions == {(TOPIC, 0): 2, (TOPIC, 1): 1}
     assert (batch.caught_up, log.ordering.held) == (True, 0)
+
+
+def test_sets_wait_for_nothing_and_where_partitions_end_is_asked_once_a_batch_for_what_does() -> None:
+    asked = list[int]()
+
+    def ends() -> dict[Partition, int]:
+        asked.append(1)
+        return {(TOPIC, 0): 9, (TOPIC, 1): 9}
+
+    ordering = Ordering({}, ends)
+    sets = [record(0, number, "a.|A", SET) for number in range(3)]
+    assert keys(ordering.feed(Batch(sets, {(TOPIC, 0): 3}, True, 0.0), now_s=0.0, most=9)) == ["a.|A"] * 3
+    assert not asked
+    deletes = [record(0, number, "a.|A", None) for number in range(3, 6)]
+    elsewhere = record(1, 0, "b.|A", SET)
+    behind = Batch([*deletes, elsewhere], {(TOPIC, 0): 6, (TOPIC, 1): 1}, True, 0.0)
+    assert keys(ordering.feed(behind, now_s=0.0, most=9)) == ["b.|A"], "nor for a delete of another partition"
+    assert (len(asked), ordering.held) == (1, 3)
 
 
 def test_what_was_written_later_is_not_waited_for() -> None:

@@ -38,7 +38,7 @@ def _decode(*records: dict[str, Any]) -> RRsetEvent:
 )
 def test_metadatas(each: list[Any], expected: bytes) -> None:
     event = _decode(*[_record(content=f"192.0.2.{at}", metadatas=metadatas) for at, metadatas in enumerate(each)])
-    assert event.metadatas == expected
+    assert (event.metadatas, event.left_out) == (expected, "")
     # One object, or a list with one element for each of the records that are kept.
     joined = provenance.decoded(expected)
     assert not isinstance(joined, list) or len(joined) == len(event.rdatas)
@@ -80,3 +80,19 @@ def test_one_record_of_thousands_has_metadatas() -> None:
 def test_metadatas_of_duplicates_are_the_first_ones() -> None:
     event = _decode(_record(metadatas={"producer": "a"}), _record(metadatas={"producer": "b"}))
     assert event.metadatas == b'{"producer":"a"}'
+
+
+@pytest.mark.parametrize(("stored", "metadatas"), [
+    (b"", None), (b'{"producer":"a"', None), (b"[1", None), (b"{}", {}), (b"[1,{}]", [None, {}]),
+])
+def test_metadatas_as_they_are_stored_are_read(stored: bytes, metadatas: Any) -> None:
+    """None where there are none, and where an entry of the journal has only their beginning."""
+    assert provenance.decoded(stored) == metadatas
+
+
+@pytest.mark.parametrize(("metadatas", "names"), [
+    (None, []), ({}, []), ({"producer": "a"}, ["a"]), ({"producer": ""}, []), ({"producer": 5}, []), ({"x": "a"}, []),
+    ([{"producer": "b"}, None, {"producer": "a"}, {"x": 1}, {"producer": "b"}], ["b", "a"]), (["a", 5], []),
+])
+def test_each_producer_is_named_once(metadatas: Any, names: list[str]) -> None:
+    assert provenance.producers(metadatas) == names

@@ -1,0 +1,184 @@
+"""Answers at the limits of pointers, lengths and counts: put together quickly they say what the general way says."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import dns.flags
+import dns.message
+import pytest
+
+from streamdns.dns.answer import Answerer
+from streamdns.dns.outcome import MAX_CHAIN
+from tests.unit.dns.answering import EXAMPLE, SOA_TEXT, answerer, ask, cookies_of, section, zones
+
+
+def long_name(first: str, zone: str) -> str:
+    """A name of 255 octets: the apex stands farther behind its beginning than one octet can say."""
+    left = 254 - len(f"{first}..{zone}")
+    labels = ["l" * 60] * (left // 61)
+    return ".".join([first, *labels, "r" * (left % 61), zone]).replace("..", ".")
+
+
+FAR = EXAMPLE + f"""
+{long_name("alias", "example.")} 300 CNAME ns.example.
+{long_name("mx", "example.")} 300 MX 10 ns.example.
+{long_name("mx", "example.")} 300 MX 20 {long_name("mail", "example.")}
+{long_name("mx", "example.")} 300 MX 30 ns.elsewhere.invalid.
+{long_name("mail", "example.")} 300 AAAA 2001:db8::1
+*.wild.example. 300 MX 10 ns.example.
+*.wild.example. 300 MX 20 ns.elsewhere.invalid.
+*.wild.example. 300 MX 30 host.elsewhere.invalid.
+*.aliases.example. 300 CNAME alias2.aliases.example.
+alias2.aliases.example. 300 A 192.0.2.7
+cut.example. 300 NS ns.example.
+cut.example. 300 NS ns.cut.example.
+ns.cut.example. 300 A 192.0.2.8
+"""
+
+
+def reply_of(made: Answerer, packet: bytes, *, tcp: bool = False, quick: bool = True) -> dns.message.Message:
+    """The reply as it is put together quickly where that can be, or in the general way."""
+    made._simple = quick
+    wire = made.reply(packet, tcp, 0)
+    assert wire is not None
+    return dns.message.from_wire(wire)
+
+
+def same_both_ways(
+    made: Answerer, owner: str, rdtype: str, *, tcp: bool = False, **options: Any
+) -> dns.message.Message:
+    """The reply to one question, which has the same records in both ways."""
+    packet = dns.message.make_query(owner, rdtype, **options).to_wire()
+    quick, general = (reply_of(made, packet, tcp=tcp, quick=quick) for quick in (True, False))
+    assert (quick.flags, quick.rcode()) == (general.flags, general.rcode())
+    for one, other in zip(quick.sections, general.sections, strict=True):
+        assert sorted(map(str, one)) == sorted(map(str, other)), (owner, rdtype)
+    return quick
+
+
+@pytest.mark.parametrize("first", ["alias", "mx", "none"])
+@pytest.mark.parametrize("zone", ["", "wild.", "aliases.", "cut.", "nothing."])
+def test_names_at_which_pointers_take_more_than_one_octet(first: str, zone: str) -> None:
+    made, owner = answerer(FAR), long_name(first, f"{zone}example.")
+    for rdtype in ("A", "MX", "CNAME", "TXT"):
+        reply = same_both_ways(made, owner, rdtype, use_edns=0)
+        answers = bool(reply.answer)
+        assert answers is ((first, rdtype) in (("mx", "MX"), ("alias", "A"), ("alias", "CNAME"), ("alias", "MX"),
+                                               ("alias", "TXT")) if not zone else
+                           zone == "aliases." or (zone, rdtype) == ("wild.", "MX"))
+
+
+KINDS = EXAMPLE + "".join(f"""
+a.example. 300 A 192.0.2.{number}
+mx.example. 300 MX {number} mail{number}.elsewhere.invalid.
+*.wild.example. 300 MX {number} mail{number}.elsewhere.invalid.
+txt.example. 300 TXT {'x' * number}
+cut.example. 300 NS server{number}.elsewhere.invalid.
+""" for number in range(1, 40)) + """
+alias.example. 300 CNAME a.example.
+alias2.example. 300 CNAME txt.example.
+"""
+
+
+@pytest.mark.parametrize(("owner", "rdtype"), [
+    ("a", "A"), ("mx", "MX"), ("x.wild", "MX"), ("txt", "TXT"), ("alias", "A"), ("alias2", "TXT"), ("x.cut", "A"),
+])
+@pytest.mark.parametrize("quick", [True, False])
+def test_what_just_fits_is_sent_whole(owner: str, rdtype: str, quick: bool) -> None:
+    """And of what is one octet too long nothing, but that there is more."""
+    made = answerer(KINDS, edns_size=4096)
+    query = dns.message.make_query(f"{owner}.example", rdtype, use_edns=0, payload=4096)
+    whole = reply_of(made, query.to_wire(), quick=quick)
+    size = len(whole.wire or b"")
+    assert size > 512
+    for payload, fits in ((size, True), (size - 1, False)):
+        query.use_edns(0, payload=payload)
+        reply = reply_of(made, query.to_wire(), quick=quick)
+        assert bool(reply.flags & dns.flags.TC) is not fits
+        assert (reply.answer == whole.answer and reply.authority == whole.authority) is fits
+
+
+def test_more_name_servers_than_pointers_reach() -> None:
+    """A referral of more than 16 KiB, over TCP, has all its glue."""
+    text = EXAMPLE + "".join(
+        f"cut.example. 300 NS server-{number}.cut.example.\nserver-{number}.cut.example. 300 A 192.0.2.1\n"
+        for number in range(600)
+    )
+    reply = same_both_ways(answerer(text), "x.cut.example", "A", tcp=True)
+    assert (len(reply.authority[0]), len(reply.additional)) == (600, 600)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 255, 256, 257])
+def test_a_mail_server_has_its_address_however_much_else_there_is_at_its_name(count: int) -> None:
+    text = EXAMPLE + "mx.example. 300 MX 1 host.example.\nhost.example. 300 A 192.0.2.1\n"
+    text += "".join(f"host.example. 300 TYPE{65280 + number} \\# 1 00\n" for number in range(count - 1))
+    assert len(same_both_ways(answerer(text), "mx.example", "MX").additional) == 1
+
+
+@pytest.mark.parametrize("sizes", [(10, 20), (300, 400), (255, 256), (513, 5, 270), (256, 256)])
+def test_an_alias_of_records_of_different_lengths(sizes: tuple[int, ...]) -> None:
+    text = EXAMPLE + "far.example. 300 CNAME text.example.\n"
+    text += "".join(f"text.example. 300 TYPE65280 \\# {size} {'ab' * size}\n" for size in sizes)
+    text += "text.example. 300 TYPE65280 \\# 1 00\n"
+    reply = same_both_ways(answerer(text), "far.example", "TYPE65280", tcp=True)
+    assert sorted(len(each.to_wire()) for each in reply.answer[-1]) == sorted({1, *sizes})
+
+
+@pytest.mark.parametrize("flags", [0, 0x8000, 0x7FFF, 0x0100, 0x0080, 0xFFFF])
+@pytest.mark.parametrize("options", [b"", b"\0\x0a\0\x08clientco", b"\xfd\xe9\0\0"])
+def test_the_other_flags_of_edns_are_not_taken_for_do(flags: int, options: bytes) -> None:
+    """RFC 6891 §6.1.4: they are passed over, and not sent back."""
+    made = answerer(EXAMPLE, cookies=cookies_of(1_559_731_985))
+    packet = dns.message.make_query("ns.example", "A").to_wire()
+    opt = struct.pack(">BHHBBHH", 0, 41, 1232, 0, 0, flags, len(options)) + options
+    reply = reply_of(made, packet[:10] + b"\0\1" + packet[12:] + opt)
+    assert (len(reply.answer), reply.ednsflags) == (1, flags & 0x8000)
+
+
+@pytest.mark.parametrize(("links", "rcode"), [(MAX_CHAIN, 0), (MAX_CHAIN + 1, 2)])
+def test_how_many_aliases_behind_an_apex_are_followed(links: int, rcode: int) -> None:
+    text = EXAMPLE + "example. 300 CNAME c1.example.\n" + f"c{links}.example. 60 A 192.0.2.1\n"
+    text += "".join(f"c{number}.example. 300 CNAME c{number + 1}.example.\n" for number in range(1, links))
+    reply = ask(answerer(text, flatten_apex_cname=True), "example")
+    assert (reply.rcode(), section(reply.answer)) == (rcode, [] if rcode else ["example. A 192.0.2.1"])
+
+
+APEXES = f"""
+. 300 SOA {SOA_TEXT}
+. 300 MX 1 mail.
+mail. 300 A 192.0.2.25
+example. 300 SOA {SOA_TEXT}
+example. 300 DS 1 8 2 {"ab" * 32}
+example. 300 DNAME target.
+example. 300 MX 1 mail.
+a.target. 300 A 192.0.2.1
+www.listed. 300 A 192.0.2.2
+alias. 300 CNAME listed.
+"""
+
+
+@pytest.mark.parametrize("listed", [None, zones("."), zones(".", "listed")])
+def test_apexes_at_the_root_and_right_below_it(listed: frozenset[bytes] | None) -> None:
+    """DS is the parent's (RFC 4035 §3.1.4.1), a DNAME redirects what is below it alone (RFC 6672 §2.3)."""
+    made = answerer(APEXES, zones=listed)
+    for owner in (".", "example", "a.example", "mail", "none", "listed", "www.listed", "x.listed"):
+        for rdtype in ("A", "MX", "DS", "SOA", "DNAME"):
+            same_both_ways(made, owner, rdtype)
+    assert section(same_both_ways(made, ".", "MX").additional) == ["mail. A 192.0.2.25"]
+    assert section(same_both_ways(made, "example", "MX").answer) == ["example. MX 1 mail."]
+    (soa,) = same_both_ways(made, "none.listed", "A").authority
+    is_listed = listed == zones(".", "listed")
+    assert soa.name.to_text() == ("listed." if is_listed else ".")
+    behind = [rrset.name.to_text() for rrset in same_both_ways(made, "alias", "SOA").answer]
+    assert behind == (["alias.", "listed."] if is_listed else ["alias."])
+
+
+def test_types_with_two_octets_are_turned_as_others_are() -> None:
+    made = answerer(EXAMPLE + "".join(f'w.example. 60 CAA 0 issue "ca{number}"\n' for number in (1, 2)), rotate=True)
+    orders = {tuple(section(ask(made, "w.example", "CAA").answer)) for _ in range(2)}
+    assert {frozenset(order) for order in orders} == {
+        frozenset({'w.example. CAA 0 issue "ca1"', 'w.example. CAA 0 issue "ca2"'}),
+    }
+    assert len(orders) == 2
