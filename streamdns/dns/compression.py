@@ -145,6 +145,8 @@ def expanded(owner: bytes, rdtype: int, records: bytes) -> bytes:
         at = start + fixed
         for _ in range(names):
             at = _expand_name(made, owner, records, at, shift)
+        if at > stop:
+            raise ValueError("a name goes beyond its record")  # Compiled, such a slice is an error of another kind.
         made += records[at:stop]
         length = len(made) - begin - _HEAD
         made[begin + 10 : begin + _HEAD] = bytes((length >> 8, length & 255))

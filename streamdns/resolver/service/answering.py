@@ -105,6 +105,8 @@ class RecursiveAnswerer(FlatteningAnswerer):
             message = self._message(packet[HEADER_SIZE:-2].lower())
         elif counts == ONLY_OPT and packet[-11:-8] == OPT_HEAD and packet[-2:] == b"\0\0" and not packet[-5]:
             end = len(packet) - 11
+            if end <= _LEAST_QUERY:
+                return None  # Compiled, a slice that ends before it begins is an error.
             if packet[-4] & 0x80:
                 opt = self.opt_do
                 message = self._message(packet[HEADER_SIZE:-13].lower() + b"\1")

@@ -112,6 +112,14 @@ def test_names_share_what_stands_before_them() -> None:
         at += 2
 
 
+def test_a_name_that_goes_beyond_its_record_is_an_error() -> None:
+    records = pack_records(2, 60, [wire([b"ns1", b"org"]), wire([b"ns2", b"org"])])
+    damaged = bytearray(compressed(wire([b"example", b"org"]), 2, records))
+    damaged[11] -= 1
+    with pytest.raises(ValueError, match="beyond its record"):
+        expanded(wire([b"example", b"org"]), 2, bytes(damaged))
+
+
 @pytest.mark.parametrize("damaged", [b"\xff\xff", b"\x3f", b"\xc0"])
 def test_what_is_no_name_is_an_error(damaged: bytes) -> None:
     records = b"\xc0\x0c\0\2\0\1\0\0\0\1\0" + bytes((len(damaged),)) + damaged

@@ -165,6 +165,20 @@ def test_a_message_counts_down_and_ends(bench: Bench) -> None:
     assert bench.messages.hits == 4
 
 
+@pytest.mark.parametrize("question", [b"", b"\0"])
+def test_a_message_that_counts_a_question_it_does_not_have(bench: Bench, question: bytes) -> None:
+    """FORMERR, as where no name is known yet; an OPT stands where the question would."""
+    bench.put(A)
+    assert bench.ask("www.elsewhere.", use_edns=0).answer
+    assert bench.ask("www.elsewhere.", use_edns=0).answer
+    bench.answerer.bind(bench.memory)  # type: ignore[arg-type]
+    packet = b"\1\2\1\0\0\1\0\0\0\0\0\1" + question + b"\0\0\x29\4\xd0" + bytes(6)
+    made = bench.answerer.reply(packet, False, 0)
+    assert made is not None
+    assert made[:2] == packet[:2]
+    assert made[3] & 15 == dns.rcode.FORMERR
+
+
 def test_do_and_cd_and_types_are_kept_apart(bench: Bench) -> None:
     bench.put(A)
     for _ in range(2):
