@@ -21,13 +21,13 @@ help:
 	@echo 'make run-pulsar the same through a topic of Pulsar'
 	@echo 'make kafka   start a Kafka broker with a topic, to play with (KAFKA=3.9.2 or 4.4.0)'
 	@echo 'make test    run every test that this machine can run'
-	@echo 'make compiled  compile what every answer goes through, for run and bench: Debian needs gcc libc6-dev python3-dev'
+	@echo 'make compiled  compile what answers and events go through, for run and bench: Debian needs gcc libc6-dev python3-dev'
 	@echo 'make plain   remove what is compiled: all runs in Python alone again'
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make mutants change the code in small ways and see that a test fails each time; takes hours'
 	@echo 'make fuzz    mutated packets, replies, events and requests for a minute; FUZZ="--runs=10000000" for more'
 	@echo 'make bench   measure everything beside other servers, which root gets from apt; BENCH=kinds for one, six minutes'
-	@echo 'make bench-quick  count what a reply of each kind takes, and compare with the figures kept'
+	@echo 'make bench-quick  count what a reply and an event of each kind takes, and compare with the figures kept'
 	@echo 'make docs    write the generated pages of docs/ again'
 	@echo 'make pictures  take the pictures of docs/console.md from a running node'
 	@echo 'make packages  build the deb and the rpm in dist/; needs Debian 12'
@@ -120,6 +120,7 @@ lint: .venv/tools
 
 bench-quick: .venv/tools
 	@.venv/bin/python -m benchmarks.kinds
+	@.venv/bin/python -m benchmarks.event_kinds
 
 # What packages have is measured, where it can be compiled.
 bench: .venv/tools .venv/compiled

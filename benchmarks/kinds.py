@@ -278,7 +278,7 @@ def _mixed(found: dict[str, Cost]) -> Cost:
     return total
 
 
-def dearer(found: dict[str, Cost], figures: dict[str, list[float]]) -> list[str]:
+def dearer(found: dict[str, Cost], figures: dict[str, list[float]], *, what: str = "a reply") -> list[str]:
     """A sentence for each kind that takes more than its figure and the tolerance, or has none."""
     problems = []
     for name, now in found.items():
@@ -286,10 +286,10 @@ def dearer(found: dict[str, Cost], figures: dict[str, list[float]]) -> list[str]
         if kept is None:
             problems.append(f"{name}: no figure is kept for it")
             continue
-        for what, count, figure in zip(Cost._fields, now, kept, strict=True):
+        for counted, count, figure in zip(Cost._fields, now, kept, strict=True):
             if count > figure * (1 + TOLERANCE):
                 more = count / figure - 1
-                problems.append(f"{name}: {count:.1f} {what} a reply, {more:+.0%} of the {figure:.1f} kept")
+                problems.append(f"{name}: {count:.1f} {counted} {what}, {more:+.0%} of the {figure:.1f} kept")
     return problems
 
 
@@ -298,9 +298,10 @@ def version() -> str:
     return ".".join(platform.python_version_tuple()[:2])
 
 
-def kept_figures() -> dict[str, list[float]] | None:
+def kept_figures(path: pathlib.Path = FIGURES) -> dict[str, list[float]] | None:
     """The figures of this version of Python, None where there are none."""
-    figures: dict[str, list[float]] | None = json.loads(FIGURES.read_text(encoding="utf-8")).get(version())
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    figures: dict[str, list[float]] | None = kept.get(version())
     return figures
 
 
@@ -319,11 +320,12 @@ def _table(found: dict[str, Cost], figures: dict[str, list[float]], us: dict[str
     return result.table()
 
 
-def _write(found: dict[str, Cost]) -> None:
-    kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+def keep(found: dict[str, Cost], path: pathlib.Path = FIGURES) -> None:
+    """Write these figures over those of this version of Python."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     kept[version()] = {name: [round(count, 1) for count in now] for name, now in found.items()}
     lines = json.dumps(kept, indent=1, sort_keys=False)
-    FIGURES.write_text(lines + "\n", encoding="utf-8")
+    path.write_text(lines + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -338,7 +340,7 @@ def main(arguments: list[str] | None = None) -> int:
     if us:
         us[MIX] = sum(us[kind.name] * kind.weight / 100 for kind in KINDS)
     if asked.write:
-        _write(found)
+        keep(found)
     figures = kept_figures()
     print(_table(found, figures or {}, us))
     if figures is None:

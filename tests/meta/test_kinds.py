@@ -1,10 +1,10 @@
-"""The figures of what a reply takes: kept for each kind, compared strictly, counted the same each time."""
+"""The figures of what a reply and an event take: kept for each kind, compared strictly, counted the same each time."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks import hostile_kinds, kinds
+from benchmarks import event_kinds, hostile_kinds, kinds
 from benchmarks.kinds import KINDS, MIX, TOLERANCE, Cost
 
 _NAMES = {*kinds.counted_kinds(), MIX}
@@ -26,6 +26,9 @@ def test_figures_are_kept_for_every_kind() -> None:
         pytest.skip(f"no figures of Python {kinds.version()} are kept")
     assert set(figures) == _NAMES
     assert sum(kind.weight for kind in KINDS) == 100
+    events = kinds.kept_figures(event_kinds.FIGURES)
+    assert events is not None
+    assert set(events) == {kind.name for kind in event_kinds.KINDS}
 
 
 def test_what_is_counted_is_the_same_each_time() -> None:
@@ -45,3 +48,8 @@ def test_what_is_refused_takes_no_more_than_a_hit() -> None:
     refused = {name: figures[name][0] / figures["hit"][0] for name in short}
     assert not {name: times for name, times in refused.items() if times > hostile_kinds.MOST_TIMES.get(name, 1.25)}
     assert {name for name in hostile_kinds.LONG if figures[name][0] > 10 * figures["hit"][0]} == set()
+
+
+@pytest.mark.parametrize("kind", event_kinds.KINDS[:2], ids=lambda kind: str(kind.name))
+def test_what_is_counted_of_an_event_is_the_same_each_time(kind: event_kinds.Kind) -> None:
+    assert event_kinds.cost(kind) == event_kinds.cost(kind)
