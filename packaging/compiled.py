@@ -87,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     _BUILD.mkdir(exist_ok=True)
     commands = [_TOOLS, _BESIDE]
     if "--all" in arguments:
-        print("compiling what every answer goes through, which takes a minute")
+        print("compiling what answers and events go through, which takes a minute or two")
         commands.append(whole(making))
     with _LOG.open("wb") as log:
         for command in commands:

@@ -23,12 +23,10 @@ from streamdns.events.message_id import position_text
 from streamdns.settings import Settings
 from streamdns.view import candidates as rows
 from streamdns.view.candidates import Candidate, CandidateId, from_rrset
+from streamdns.view.entries import Conflict, Quarantined, ZoneRow
 from streamdns.view.keys import LOCAL_TOPIC, node_key, owner_of
-from streamdns.view.quarantine import Quarantined
 from streamdns.view.reader import Entry, Inspector
-from streamdns.view.transaction import Conflict
 from streamdns.view.verify import differences
-from streamdns.view.zones import ZoneRow
 
 #: Up to so many rows all are looked at; with more it is faster to ask for every type there can be.
 _FEW_ROWS = 1 << 16

@@ -21,7 +21,8 @@ from streamdns.dns import name, rdata
 from streamdns.dns.node import SOA, ttl_of, unpack_rdatas
 from streamdns.settings import Settings
 from streamdns.sources.sink import LogEvent, Sink
-from streamdns.view.journal import NOT_KEPT, JournalEntry
+from streamdns.view.entries import JournalEntry
+from streamdns.view.journal import NOT_KEPT
 from streamdns.view.keys import node_key, subtree
 from streamdns.view.reader import Inspector
 

@@ -13,15 +13,15 @@ MAX_LABEL_OCTETS: Final = 63
 MAX_NAME_OCTETS: Final = 255
 
 # Hosts, services and wildcards: nearly every name there is, and no character that needs a second look.
-_plain = re.compile(r"(?:[A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?").fullmatch
-_plain_first = re.compile(r"[A-Za-z0-9_*-]{1,63}").fullmatch
-_canonical_first = re.compile(r"[a-z0-9_*-]{1,63}").fullmatch
+_plain: Final = re.compile(r"(?:[A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?").fullmatch
+_plain_first: Final = re.compile(r"[A-Za-z0-9_*-]{1,63}").fullmatch
+_canonical_first: Final = re.compile(r"[a-z0-9_*-]{1,63}").fullmatch
 
 # Wire forms of what stood behind the first dot of names seen lately: names come in bursts of siblings.
-_parents: dict[str, bytes] = {"": b"\0"}
-_canonical_parents: dict[str, tuple[bytes, bytes]] = {}  # with their lookup keys
-_PARENTS_KEPT = 1024
-_LENGTH_OCTET = [bytes((length,)) for length in range(256)]
+_parents: Final[dict[str, bytes]] = {"": b"\0"}
+_canonical_parents: Final[dict[str, tuple[bytes, bytes]]] = {}  # with their lookup keys
+_PARENTS_KEPT: Final = 1024
+_LENGTH_OCTET: Final = [bytes((length,)) for length in range(256)]
 
 
 def from_text(text: str) -> bytes:
@@ -142,11 +142,11 @@ def shown(text: str) -> str:
     return quoted if len(quoted) <= 80 and len(text) <= 80 else quoted[:76] + "...'"
 
 
-_ESCAPED = [
+_ESCAPED: Final = [
     f"\\{chr(octet)}" if chr(octet) in '.\\"();@$' else chr(octet) if 0x21 <= octet <= 0x7E else f"\\{octet:03d}"
     for octet in range(256)
 ]
-_plain_label = re.compile(rb"[A-Za-z0-9_*/+=~!#%&',:<>?\[\]^`{|}-]*").fullmatch
+_plain_label: Final = re.compile(rb"[A-Za-z0-9_*/+=~!#%&',:<>?\[\]^`{|}-]*").fullmatch
 
 
 def to_text(wire: bytes) -> str:

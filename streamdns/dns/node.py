@@ -39,24 +39,24 @@ CNAME: Final = 5
 SOA: Final = 6
 DNAME: Final = 39
 DS: Final = 43
-_NODE_FLAG = {NS: HAS_NS, CNAME: HAS_CNAME, SOA: HAS_SOA, DNAME: HAS_DNAME}
+_NODE_FLAG: Final = {NS: HAS_NS, CNAME: HAS_CNAME, SOA: HAS_SOA, DNAME: HAS_DNAME}
 
-_HEAD = struct.Struct(">BBH")
-ENTRY = struct.Struct(">HBxIII")
-_ORIGIN = struct.Struct(">HIQqI")
-_RECORD = struct.Struct(">HHHIH")
-_SINGLE = struct.Struct(">BxHHBxIII")
-_TYPE_ALONE = struct.Struct(">BHHH")
-_PARTITION = struct.Struct(">HI")
+_HEAD: Final = struct.Struct(">BBH")
+ENTRY: Final = struct.Struct(">HBxIII")
+_ORIGIN: Final = struct.Struct(">HIQqI")
+_RECORD: Final = struct.Struct(">HHHIH")
+_SINGLE: Final = struct.Struct(">BxHHBxIII")
+_TYPE_ALONE: Final = struct.Struct(">BHHH")
+_PARTITION: Final = struct.Struct(">HI")
 
 HEAD_SIZE: Final = 4
 ENTRY_SIZE: Final = 16
 RECORD_HEAD_SIZE: Final = 12
-_SINGLE_START = HEAD_SIZE + ENTRY_SIZE
+_SINGLE_START: Final = HEAD_SIZE + ENTRY_SIZE
 CLASS_IN: Final = 1
 POINTER_TO_QUESTION: Final = 0xC00C
 #: In a directory of more entries a type is found by bisection.
-_MANY_RRSETS = 8
+_MANY_RRSETS: Final = 8
 
 
 class Origin(NamedTuple):

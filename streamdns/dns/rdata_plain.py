@@ -13,17 +13,18 @@ from _socket import AF_INET as _INET
 from _socket import AF_INET6 as _INET6
 from _socket import inet_pton  # a function of its arguments, like all here
 from collections.abc import Callable
+from typing import Final
 
 from streamdns.dns.name import from_plain_text
 
-_pack_u16 = struct.Struct("!H").pack
-_pack_srv = struct.Struct("!HHH").pack
-_pack_soa = struct.Struct("!IIIII").pack
+_pack_u16: Final = struct.Struct("!H").pack
+_pack_srv: Final = struct.Struct("!HHH").pack
+_pack_soa: Final = struct.Struct("!IIIII").pack
 
-_ipv6_characters = re.compile(r"[0-9A-Fa-f:]{2,39}").fullmatch
-_quoted_strings = re.compile(r'"[^"\\]*"(?: "[^"\\]*")*').fullmatch
-_caa = re.compile(r'([0-9]{1,3}) ([A-Za-z0-9]{1,255}) "([^"\\\r\n]*)"').fullmatch
-_LENGTH_OCTET = [bytes((length,)) for length in range(256)]
+_ipv6_characters: Final = re.compile(r"[0-9A-Fa-f:]{2,39}").fullmatch
+_quoted_strings: Final = re.compile(r'"[^"\\]*"(?: "[^"\\]*")*').fullmatch
+_caa: Final = re.compile(r'([0-9]{1,3}) ([A-Za-z0-9]{1,255}) "([^"\\\r\n]*)"').fullmatch
+_LENGTH_OCTET: Final = [bytes((length,)) for length in range(256)]
 
 
 def ipv4(text: str) -> bytes | None:
@@ -110,7 +111,7 @@ def _number(text: str, limit: int) -> int | None:
     return number if number <= limit else None
 
 
-PLAIN: dict[int, Callable[[str], bytes | None]] = {
+PLAIN: Final[dict[int, Callable[[str], bytes | None]]] = {
     1: ipv4,
     2: from_plain_text,
     5: from_plain_text,

@@ -8,44 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from streamdns.dns import name, rdata
 from streamdns.dns.rdata_plain import PLAIN
 from streamdns.errors import BadEvent
 from streamdns.events.provenance import MAX_PRODUCER_OCTETS, of_record, of_rrset
+from streamdns.events.record_fields import RecordFields, decode_records
 from streamdns.events.rrset import MAX_RECORDS, MAX_RRSET_OCTETS, MAX_TTL_S, RECORD_OCTETS, Gathered
 
-MAX_VALUE_BYTES = 1 << 20
-MAX_NESTING = 32
+MAX_VALUE_BYTES: Final = 1 << 20
+MAX_NESTING: Final = 32
 
 # Number of fields of content that stands without its priority, by type.
-_PRIORITY_TYPES = {15: 1, 33: 3}
+_PRIORITY_TYPES: Final = {15: 1, 33: 3}
 
-_FIELDS = frozenset(("name", "type", "content", "ttl", "priority", "metadatas"))
-_METADATA_FIELDS = {"createdat": "createdAt", "producer": "producer"}
+_FIELDS: Final = frozenset(("name", "type", "content", "ttl", "priority", "metadatas"))
+_METADATA_FIELDS: Final = {"createdat": "createdAt", "producer": "producer"}
 
-_tokens = re.compile(r"(?:\\.|[^ \t\\])+", re.DOTALL).findall
-
-
-class _Metadatas(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    createdAt: int | UnsetType = UNSET  # noqa: N815 - the name of the field in the event
-    producer: str | UnsetType = UNSET
-
-
-class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A record of an event with the types of its fields checked; ranges, name and RR type are checked later."""
-
-    name: str
-    type: str
-    content: str
-    ttl: int | None = None
-    priority: int | None = None
-    # A dict where there are unknown members too; the constructor, unlike the decoder, lets it be one.
-    metadatas: _Metadatas | None = None
+_tokens: Final = re.compile(r"(?:\\.|[^ \t\\])+", re.DOTALL).findall
 
 
 class RRsetEvent(NamedTuple):
@@ -67,10 +50,10 @@ class RRsetEvent(NamedTuple):
 
 
 # Half the time of the class's own __new__.
-_new_event = tuple.__new__
+_new_event: Final = tuple.__new__
 # The fast paths of types whose content never stands without its priority.
-_PLAIN = {rdtype: plain for rdtype, plain in PLAIN.items() if rdtype not in _PRIORITY_TYPES}
-_MAX_PLAIN_OCTETS = MAX_RRSET_OCTETS - RECORD_OCTETS
+_PLAIN: Final = {rdtype: plain for rdtype, plain in PLAIN.items() if rdtype not in _PRIORITY_TYPES}
+_MAX_PLAIN_OCTETS: Final = MAX_RRSET_OCTETS - RECORD_OCTETS
 
 
 def decode_key(key: bytes | None) -> tuple[bytes, int, bool]:
@@ -140,8 +123,9 @@ def encode(owner_text: str, type_text: str, records: Sequence[dict[str, Any]]) -
     return f"{owner}|{mnemonic}".encode(), msgspec.json.encode(value)
 
 
-_TYPES = rdata.DATA_TYPES
-_canonical_name = name.from_canonical_text
+_TYPES: Final = rdata.DATA_TYPES
+# Bound here: what comes from a module that is not compiled is looked up at each use.
+_decode_records: Final = decode_records
 
 
 def _split_key(key: bytes | None) -> tuple[bytes, int, bool, bytes, str, str]:
@@ -153,7 +137,7 @@ def _split_key(key: bytes | None) -> tuple[bytes, int, bool, bytes, str, str]:
     except UnicodeDecodeError as err:
         raise BadEvent("the key is not UTF-8", "key") from err
     rdtype = _TYPES.get(type_text)
-    names = _canonical_name(owner_text)
+    names = name.from_canonical_text(owner_text)
     if rdtype is not None and names is not None:
         return names[0], rdtype, True, names[1], owner_text, type_text
 
@@ -173,12 +157,12 @@ def _split_key(key: bytes | None) -> tuple[bytes, int, bool, bytes, str, str]:
     return owner, rdtype, canonical, name.key(owner), owner_text, type_text
 
 
-def _parse_value(value: bytes) -> list[_Record]:
+def _parse_value(value: bytes) -> list[RecordFields]:
     """Decode a value to its records; none for a delete."""
     if len(value) > MAX_VALUE_BYTES:
         raise BadEvent(f"the value has {len(value)} bytes, more than {MAX_VALUE_BYTES}", "size")
     try:
-        records = _decode_usual(value)
+        records = _decode_records(value)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         # Other cases of field names, unknown fields, null, or an error: looked at field by field.
         records = _parse_unusual_value(value)
@@ -187,11 +171,10 @@ def _parse_value(value: bytes) -> list[_Record]:
     return records
 
 
-_decode_usual = msgspec.json.Decoder(list[_Record]).decode
-_encode_json = msgspec.json.Encoder().encode
+_encode_json: Final = msgspec.json.Encoder().encode
 
 
-def _parse_unusual_value(value: bytes) -> list[_Record]:
+def _parse_unusual_value(value: bytes) -> list[RecordFields]:
     try:
         records = msgspec.json.decode(value)
     except RecursionError as err:
@@ -207,7 +190,7 @@ def _parse_unusual_value(value: bytes) -> list[_Record]:
     return [_record(record) for record in records]
 
 
-def _record(record: Any) -> _Record:
+def _record(record: Any) -> RecordFields:
     """Check a record whose field names are in any case, or that has unknown fields."""
     if type(record) is not dict:
         raise BadEvent("a record is not a JSON object", "json")
@@ -226,7 +209,7 @@ def _record(record: Any) -> _Record:
     _check_type("priority", fields.get("priority"), int, "an integer from 0 to 65535", null=True)
     if fields.get("metadatas") is not None:
         fields["metadatas"] = _metadatas(fields["metadatas"])
-    return _Record(**fields)
+    return RecordFields(**fields)
 
 
 def _metadatas(metadatas: Any) -> dict[str, Any]:

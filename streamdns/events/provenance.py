@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-MAX_PRODUCER_OCTETS = 255
+MAX_PRODUCER_OCTETS: Final = 255
 #: Of the metadatas of one RRset, in the form in which they are stored.
-MAX_METADATAS_OCTETS = 4096
+MAX_METADATAS_OCTETS: Final = 4096
 
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 #: Metadatas as stored, b"" for none, and what was left out of them, in words ("" for nothing). No class of its own:

@@ -6,6 +6,8 @@ not let pass. Pure.
 
 from __future__ import annotations
 
+from typing import Final
+
 from streamdns.dns import name, rdata
 from streamdns.dns.canonical import canonical
 from streamdns.dns.compression import COMPRESSIBLE
@@ -14,13 +16,13 @@ from streamdns.dns.wire import HEADER_SIZE, MAX_MESSAGE, Reply
 from streamdns.errors import BadEvent
 from streamdns.events.provenance import Provenance
 
-MAX_RECORDS = 4096
-MAX_RRSET_OCTETS = 65_000
-MAX_TTL_S = 0x7FFFFFFF
+MAX_RECORDS: Final = 4096
+MAX_RRSET_OCTETS: Final = 65_000
+MAX_TTL_S: Final = 0x7FFFFFFF
 #: CNAME, SOA, DNAME: two of them at one name contradict each other (RFC 2181 §10.1, RFC 1035 §3.3.13, RFC 6672 §2.4).
-SINGLE_TYPES = frozenset((5, 6, 39))
+SINGLE_TYPES: Final = frozenset((5, 6, 39))
 #: Octets of a record beside its RDATA where the owner is a compression pointer (RFC 1035 §3.2.1, §4.1.4).
-RECORD_OCTETS = 12
+RECORD_OCTETS: Final = 12
 
 
 class Gathered:

@@ -15,7 +15,7 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
@@ -23,31 +23,26 @@ from streamdns.errors import SourceError
 from streamdns.events.batch import Record
 from streamdns.runtime.durable import sync_directory
 from streamdns.runtime.owner import acting_as_owner, has_one_name, open_unlinked
+from streamdns.sources.line_fields import MAX_TIMESTAMP_MS, decode_fields
 
 TOPIC: Final = "file"
 MAX_LINE_BYTES: Final = 8 << 20  # A longer line is a bad event: nobody has to hold it in memory.
-MAX_TIMESTAMP_MS: Final = 2**63 - 1
 WRITE_BYTES: Final = 1 << 20
 
-_FILE_NAME = re.compile(r"([0-9]{1,10})\.jsonl", re.ASCII)
+_FILE_NAME: Final = re.compile(r"([0-9]{1,10})\.jsonl", re.ASCII)
 
 
-class _Line(msgspec.Struct, gc=False):
-    key: str | None = None
-    value: msgspec.Raw = msgspec.Raw(b"")
-    timestamp: Annotated[int, msgspec.Meta(ge=0, le=MAX_TIMESTAMP_MS)] | None = 0
-
-
-_new_record = tuple.__new__  # Half the time of the class's own.
-_decode = msgspec.json.Decoder(_Line).decode
-_decode_text = msgspec.json.Decoder(str).decode
-_decode_array = msgspec.json.Decoder(list[object]).decode
+# Bound here: what comes from a module that is not compiled is looked up at each use.
+_decode_fields: Final = decode_fields
+_new_record: Final = tuple.__new__  # Half the time of the class's own.
+_decode_text: Final = msgspec.json.Decoder(str).decode
+_decode_array: Final = msgspec.json.Decoder(list[object]).decode
 
 
 def decode_line(line: bytes, partition: int, position: int) -> Record | None:
     """Parse one line (without its newline) into a record; None for a line of white space only. Never raises."""
     try:
-        event = _decode(line)
+        event = _decode_fields(line)
         if not line.isascii():
             line.decode()  # The decoder passes values through unread.
         key, value = event.key, bytes(event.value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from hashlib import blake2b
+from typing import Final
 
 from streamdns.dns.node import (
     APART,
@@ -33,10 +34,10 @@ from streamdns.view.store import Table, Transaction
 MOST_RRSETS = 252
 MOST_OCTETS = (256 << 10) - 66_560
 #: Longer metadatas stand beside the node.
-MOST_METADATAS_OCTETS = 128
+MOST_METADATAS_OCTETS: Final = 128
 
-_ALWAYS = frozenset((NS, CNAME, SOA, DNAME))
-_METADATAS = 0xFF
+_ALWAYS: Final = frozenset((NS, CNAME, SOA, DNAME))
+_METADATAS: Final = 0xFF
 Place = tuple[int, int]
 
 

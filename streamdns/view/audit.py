@@ -20,10 +20,10 @@ from streamdns.dns.node import BEYOND, CONTESTED, HAS_SOA, RRset, decode, in_ful
 from streamdns.view import candidates as rows
 from streamdns.view.aside import Place, place
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
+from streamdns.view.entries import ZoneRow
 from streamdns.view.keys import owner_of, subtree
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store, reported
-from streamdns.view.zones import ZoneRow
 
 #: The exceptions that decoding raises when stored bytes are damaged.
 _GARBAGE = (struct.error, msgspec.MsgspecError, ValueError, IndexError, AssertionError)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streamdns.dns.node import CONTESTED, LOCAL, REJECTED, Origin, RRset
 from streamdns.view.keys import LOCAL_TOPIC
 
 NONE, SET, DELETE = 0, 1, 2
-_ROW = struct.Struct(">BBHQqIII")
+_ROW: Final = struct.Struct(">BBHQqIII")
 
 CandidateId = tuple[int, int]  # (topic index, partition)
 

@@ -16,10 +16,10 @@ import lmdb
 from streamdns.dns import node as nodes
 from streamdns.dns.canonical import canonical
 from streamdns.errors import ViewError
+from streamdns.view.entries import ZoneRow
 from streamdns.view.keys import owner_of
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store, reported
-from streamdns.view.zones import ZoneRow
 
 _PAUSE_NODES = 500
 _PAUSE_S = 0.0005

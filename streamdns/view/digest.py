@@ -8,11 +8,13 @@ TTL (4), and each RDATA with its length (2), in ascending order.
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 from streamdns.dns.node import unpack_rdatas
 
-MODULUS_MASK = (1 << 256) - 1
-_HEAD = 12
+MODULUS_MASK: Final = (1 << 256) - 1
+_HEAD: Final = 12
+_blake2b: Final = blake2b
 
 
 def rrset_hash(owner: bytes, records: bytes) -> int:
@@ -22,7 +24,7 @@ def rrset_hash(owner: bytes, records: bytes) -> int:
     else:
         data = b"".join([len(rdata).to_bytes(2, "big") + rdata for rdata in sorted(unpack_rdatas(records))])
         hashed = owner + records[2:4] + records[6:10] + data
-    return int.from_bytes(blake2b(hashed, digest_size=32).digest(), "big")
+    return int.from_bytes(_blake2b(hashed, digest_size=32).digest(), "big")
 
 
 def to_hex(digest: int) -> str:

@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
+from streamdns.view.entries import JournalEntry, encode
 from streamdns.view.keys import sequence_key
 from streamdns.view.store import State, Table, Transaction
 
-
-class JournalEntry(msgspec.Struct, array_like=True):
-    """One change: when (ms), which RRset, its hashes before and after (b"" = not there), and where it came from.
-
-    `was` and `now` are its records before and after in the form of a node; both b"" where they are large, or where an
-    older version wrote the entry. An RRset that stands, but is left out of the digest because a newer event of it was
-    rejected, has its records there and no hash, or NOT_KEPT in place of large records.
-    """
-
-    time_ms: int
-    owner: bytes
-    rdtype: int
-    before: bytes
-    after: bytes
-    topic: str
-    partition: int
-    position: int
-    timestamp: int
-    metadatas: bytes
-    was: bytes = b""
-    now: bytes = b""
-
-
-_encode = msgspec.msgpack.Encoder().encode  # given tuples in the order of JournalEntry: half the time
-decode_entry = msgspec.msgpack.Decoder(JournalEntry).decode
-
-#: A change until the journal is written: the fields of JournalEntry, with the hashes as numbers.
-Change = tuple[int, bytes, int, int, int, str, int, int, int, bytes, bytes, bytes]
+#: A change until the journal is written: the fields of JournalEntry in their order, with the hashes as numbers. No type
+#: for each: a compiled module would look at all twelve of them wherever it meets a change.
+Change = tuple[Any, ...]
+#: Where a change has its hashes, and its place in the log.
+BEFORE: Final = 3
+AFTER: Final = 4
+TOPIC: Final = 5
+PARTITION: Final = 6
+POSITION: Final = 7
 #: Larger RRsets are not kept in the journal, so that it stays small.
-MAX_RECORDS_OCTETS = 4096
-NOT_KEPT = b"\0"
+MAX_RECORDS_OCTETS: Final = 4096
+NOT_KEPT: Final = b"\0"
 
 
 def mark(time_ms: int, owner: bytes, sentence: str) -> Change:
@@ -59,9 +42,12 @@ def mark_of(entry: JournalEntry) -> str | None:
 def append(txn: Transaction, table: Table, state: State, changes: Sequence[Change], size: int) -> None:
     """Write changes to the journal: entry n has the key n modulo `size`, so the oldest is overwritten."""
     state.journal_next += max(0, len(changes) - size)
-    for change in changes[-size:] if size else ():
-        txn.put(sequence_key(state.journal_next % size), _entry(change), db=table)
-        state.journal_next += 1
+    if size and changes:
+        begin = state.journal_next
+        kept = [_entry(change) for change in changes[-size:]]
+        with txn.cursor(table) as cursor:
+            cursor.putmulti([(sequence_key(number % size), entry) for number, entry in enumerate(kept, begin)])
+        state.journal_next += len(kept)
     if state.journal_size != size:
         _resize(txn, table, state, changes, size)
 
@@ -76,6 +62,7 @@ def _resize(txn: Transaction, table: Table, state: State, changes: Sequence[Chan
 
 
 def _entry(change: Change) -> bytes:
-    time_ms, owner, rdtype, before, after, *rest = change
+    before: int = change[BEFORE]
+    after: int = change[AFTER]
     hashes = (before.to_bytes(32, "big") if before else b"", after.to_bytes(32, "big") if after else b"")
-    return _encode((time_ms, owner, rdtype, *hashes, *rest))
+    return encode(change[:BEFORE] + hashes + change[TOPIC:])

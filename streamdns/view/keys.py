@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import struct
 from hashlib import blake2b
+from typing import Final
 
 from streamdns.dns import name
 
 #: LMDB takes no empty key, so the root's node stands under one zero octet, which sorts before every other name.
-ROOT = b"\0"
+ROOT: Final = b"\0"
 
-LOCAL_TOPIC = 0xFFFF
-LOCAL_PARTITION = 0xFFFFFFFF
+LOCAL_TOPIC: Final = 0xFFFF
+LOCAL_PARTITION: Final = 0xFFFFFFFF
 
-_SUFFIX = struct.Struct(">HI")
+_SUFFIX: Final = struct.Struct(">HI")
 
 
 # Keys of the names right above those seen lately: events come in bursts of siblings.
-_above: dict[bytes, bytes] = {}
-_ABOVE_KEPT = 1024
+_above: Final[dict[bytes, bytes]] = {}
+_ABOVE_KEPT: Final = 1024
 
 
 def node_key(owner: bytes) -> bytes:

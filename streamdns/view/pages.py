@@ -15,14 +15,20 @@ import lmdb
 from streamdns.dns import node as nodes
 from streamdns.events.batch import Partition
 from streamdns.view.digest import to_hex
-from streamdns.view.journal import JournalEntry, decode_entry
+from streamdns.view.entries import (
+    Conflict,
+    JournalEntry,
+    Quarantined,
+    ZoneRow,
+    decode_change,
+    decode_conflict,
+    decode_quarantined,
+    decode_zone,
+)
 from streamdns.view.keys import behind, depth_of, owner_of, position_key, prefixes, sequence_key, subtree
 from streamdns.view.partition_digests import load
-from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.reader import Entry, Inspector
 from streamdns.view.store import Store, decode_position, reported
-from streamdns.view.transaction import Conflict, decode_conflict
-from streamdns.view.zones import ZoneRow, decode_zone
 
 #: A page ends behind so many octets, however few RRsets they are.
 _PAGE_OCTETS = 1 << 20
@@ -223,7 +229,7 @@ class Pages(Inspector):
         if not self.journal_first <= number < self.state.journal_next:
             return None
         raw = self._txn.get(sequence_key(number % self.state.journal_size), db=self.store.tables["journal"])
-        return None if raw is None else decode_entry(raw)
+        return None if raw is None else decode_change(raw)
 
     def changes(self, numbers: range) -> list[tuple[int, JournalEntry]]:
         """Read changes by their numbers, in that order; those that the journal does not hold are left out."""

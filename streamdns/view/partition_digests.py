@@ -8,15 +8,15 @@ before `position`, and none from there on, were applied.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from streamdns.events.batch import Batch, Partition
 from streamdns.view.digest import MODULUS_MASK
 from streamdns.view.keys import position_key
 from streamdns.view.store import Store, Transaction
 
-_KEY = b"digest\0"
-_SIZE = 32
+_KEY: Final = b"digest\0"
+_SIZE: Final = 32
 
 
 class Mark(NamedTuple):

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Final
 
 from streamdns.events.batch import Record
+from streamdns.view.entries import Quarantined, decode_quarantined, encode
 from streamdns.view.keys import candidate_key, sequence_key
 from streamdns.view.transaction import WriteTransaction
 
-_PAYLOAD_OCTETS = 4096
-_KEY_OCTETS = 1024
-
-
-class Quarantined(msgspec.Struct, array_like=True):
-    """A rejected event: when it was read (ms), its place in the log, its key, the reason, and its first 4 KiB.
-
-    `subject` is the key of its entry in the table of rejected candidates, b"" where the event's key names no RRset.
-    """
-
-    time_ms: int
-    topic: str
-    partition: int
-    position: int
-    timestamp: int
-    key: bytes | None
-    reason: str
-    payload: bytes
-    subject: bytes
-
-
-_encode = msgspec.msgpack.Encoder().encode
-decode_quarantined = msgspec.msgpack.Decoder(Quarantined).decode
+_PAYLOAD_OCTETS: Final = 4096
+_KEY_OCTETS: Final = 1024
 
 
 def add(txn: WriteTransaction, record: Record, topic: int, subject: bytes, *, reason: str, most: int) -> None:
@@ -55,7 +35,7 @@ def add(txn: WriteTransaction, record: Record, topic: int, subject: bytes, *, re
     )
     sequence = sequence_key(state.quarantine_next)
     state.quarantine_next += 1
-    txn.txn.put(sequence, _encode(entry), db=table)
+    txn.txn.put(sequence, encode(entry), db=table)
     if candidate:
         txn.txn.put(candidate, sequence, db=txn.store.tables["rejected"])
     state.quarantined += 1

@@ -15,7 +15,16 @@ from streamdns.events.batch import Partition
 from streamdns.view import candidates as rows
 from streamdns.view.aside import Aside
 from streamdns.view.candidates import Candidate, CandidateId
-from streamdns.view.journal import JournalEntry, decode_entry
+from streamdns.view.entries import (
+    Conflict,
+    JournalEntry,
+    Quarantined,
+    ZoneRow,
+    decode_change,
+    decode_conflict,
+    decode_quarantined,
+    decode_zone,
+)
 from streamdns.view.keys import (
     LOCAL_TOPIC,
     depth_of,
@@ -27,10 +36,7 @@ from streamdns.view.keys import (
     sequence_key,
     subtree,
 )
-from streamdns.view.quarantine import Quarantined, decode_quarantined
 from streamdns.view.store import Position, Store, Transaction, decode_position, reported
-from streamdns.view.transaction import Conflict, decode_conflict
-from streamdns.view.zones import ZoneRow, decode_zone
 
 #: Of the RRsets of a name that are not served, because they are too many, a page shows so many.
 MOST_BEYOND = 100
@@ -283,12 +289,12 @@ class Inspector:
         size, following = self.state.journal_size, self.state.journal_next
         start = sequence_key(following % size) if size and following > size else b""
         for _, raw in self.rows("journal", start):
-            yield decode_entry(raw)
+            yield decode_change(raw)
         if start:
             for key, raw in self.rows("journal"):
                 if key == start:
                     return
-                yield decode_entry(raw)
+                yield decode_change(raw)
 
     def cuts(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the keys of names at which a zone begins or ends (SOA, NS, DNAME), with what is stored for them."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import chain
-
-import msgspec
+from typing import Final
 
 from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.negative import HAS_TEMPLATE, template
@@ -36,6 +35,8 @@ from streamdns.view.aside import MOST_METADATAS_OCTETS, Aside, overflows
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.claims import Claims
 from streamdns.view.digest import MODULUS_MASK, rrset_hash
+from streamdns.view.entries import Conflict
+from streamdns.view.entries import encode as encode_entry
 from streamdns.view.keys import LOCAL_TOPIC, candidate_key, depth_of, owner_of, partition_of, rrset_id
 from streamdns.view.store import Position, Store, decode_position, encode_state
 from streamdns.view.zones import Contribution, ZoneLedger, count
@@ -44,25 +45,12 @@ from streamdns.view.zones import Contribution, ZoneLedger, count
 #: takes a name of the Internet, a name with more than is served of it.
 PARTITIONS, CNAME_AND_OTHERS, SPELLING, CLAIM, OVERFULL = b"P", b"C", b"S", b"I", b"N"
 
-_SPECIAL = frozenset((CNAME, DNAME, NS, SOA))
-_BOUNDING = frozenset((NS, SOA, DNAME))
+_SPECIAL: Final = frozenset((CNAME, DNAME, NS, SOA))
+_BOUNDING: Final = frozenset((NS, SOA, DNAME))
 
 
 #: How a change of an RRset changes the digest: hashes before and after (0: nothing counts), and the records of both.
 Difference = tuple[int, int, bytes, bytes]
-
-
-class Conflict(msgspec.Struct, array_like=True):
-    """One entry of the list of conflicts; `detail` is text for people."""
-
-    kind: str
-    owner: bytes
-    rdtype: int
-    detail: str
-
-
-_encode_conflict = msgspec.msgpack.Encoder().encode
-decode_conflict = msgspec.msgpack.Decoder(Conflict).decode
 
 
 def cut_value(raw: bytes, owner: bytes) -> bytes:
@@ -183,7 +171,7 @@ class WriteTransaction:
         or where `fetch` was not asked for the node: `set_uncontested` or `set_candidates` are for these.
         """
         state = self.state
-        if rdtype in _BOUNDING or key not in self._stored or len(origin.metadatas) > MOST_METADATAS_OCTETS:
+        if rdtype in _BOUNDING or key not in self._stored or len(origin[4]) > MOST_METADATAS_OCTETS:
             return None
         stored = self._plain.get(key) or self._stored[key]
         if stored is None:
@@ -195,7 +183,7 @@ class WriteTransaction:
             after = difference = rrset_hash(owner, records)
             self.zones.changed(key, difference, 1, count)
         else:
-            alone = records_alone(stored, rdtype, origin.topic, origin.partition, owner=owner)
+            alone = records_alone(stored, rdtype, origin[0], origin[1], owner=owner)
             if alone is None:
                 return None
             old = alone
@@ -271,7 +259,7 @@ class WriteTransaction:
             self.state.conflicts -= self.txn.delete(key, db=table)
         else:
             fresh = self.txn.get(key, db=table) is None
-            self.txn.put(key, _encode_conflict(entry), db=table)
+            self.txn.put(key, encode_entry(entry), db=table)
             self.state.conflicts += fresh
 
     def _put(

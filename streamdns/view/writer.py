@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streamdns.dns.node import SOA, Origin, RRset, pack_records
 from streamdns.errors import BadEvent
@@ -19,6 +19,7 @@ from streamdns.view import journal, quarantine
 from streamdns.view.candidates import Candidate
 from streamdns.view.claims import Claims
 from streamdns.view.delete_guard import DeleteGuard, Deletes, Warned
+from streamdns.view.entries import Conflict
 from streamdns.view.journal import Change
 from streamdns.view.keys import (
     LOCAL_PARTITION,
@@ -32,12 +33,12 @@ from streamdns.view.keys import (
 )
 from streamdns.view.partition_digests import Mark, advance
 from streamdns.view.store import RULES, Position, State, Store
-from streamdns.view.transaction import SPELLING, Conflict, Difference, WriteTransaction
+from streamdns.view.transaction import SPELLING, Difference, WriteTransaction
 
 #: How many names a zone whose SOA came late takes over in one commit: more would make the commit long.
-_CLAIMS_A_COMMIT = 5000
+_CLAIMS_A_COMMIT: Final = 5000
 #: How far apart the positions are at which nodes are compared, by the unit of positions.
-MARK_EVERY = {"octets": 1 << 16, "events": 256, "ids": 1 << 22}
+MARK_EVERY: Final = {"octets": 1 << 16, "events": 256, "ids": 1 << 22}
 
 
 class LocalRRset(NamedTuple):
@@ -81,7 +82,7 @@ class Applied(NamedTuple):
 
 
 # Half the time of the class's own __new__.
-_new_tuple = tuple.__new__
+_new_tuple: Final = tuple.__new__
 
 
 def _decoded(records: Sequence[Record], default_ttl: int, fence: Fence | None) -> list[RRsetEvent | BadEvent]:
@@ -364,9 +365,9 @@ class _Commit:
     def by_partition(self) -> dict[Partition, int]:
         """Sum the changes of the digest by partition, as partition_digests.Steps says."""
         sums: dict[Partition, int] = {}
-        for _, _, _, before, after, topic, number, *_ in self.changes:
-            partition = topic, number
-            sums[partition] = sums.get(partition, 0) + after - before
+        for change in self.changes:
+            partition: Partition = change[journal.TOPIC], change[journal.PARTITION]
+            sums[partition] = sums.get(partition, 0) + change[journal.AFTER] - change[journal.BEFORE]
         for each in self._rejected_changes:
             sums[each.partition] = sums.get(each.partition, 0) + each.difference
         return sums
@@ -377,11 +378,11 @@ class _Commit:
         total = sum(
             each.difference for each in self._rejected_changes if each.partition == partition and each.position >= begin
         )
-        for _, _, _, before, after, of_topic, of_number, position, *_ in reversed(self.changes):
-            if of_number == number and of_topic == topic:
-                if position < begin:
+        for change in reversed(self.changes):
+            if change[journal.PARTITION] == number and change[journal.TOPIC] == topic:
+                if change[journal.POSITION] < begin:
                     break
-                total += after - before
+                total += change[journal.AFTER] - change[journal.BEFORE]
         return total
 
     def _deletes(self) -> Deletes | None:

@@ -9,28 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import msgspec
-
 from streamdns.view.digest import MODULUS_MASK
+from streamdns.view.entries import ZoneRow, decode_zone, encode
 from streamdns.view.keys import ROOT, depth_of, prefix, prefixes, subtree
 from streamdns.view.store import State, Table, Transaction
 
 #: The share of one node in its zone: the sum of its RRsets' hashes, the number of RRsets and of records.
 Contribution = tuple[int, int, int]
-
-
-class ZoneRow(msgspec.Struct, array_like=True):
-    """Digest (32 octets), counts, time of the last change (ms) and claim cursor (see above) of one zone."""
-
-    digest: bytes = b"\0" * 32
-    rrsets: int = 0
-    records: int = 0
-    changed_ms: int = 0
-    cursor: bytes | None = None
-
-
-_encode = msgspec.msgpack.Encoder().encode
-decode_zone = msgspec.msgpack.Decoder(ZoneRow).decode
 
 
 def count(depths: dict[int, int], depth: int, step: int) -> None:
@@ -216,4 +201,4 @@ class ZoneLedger:
             self._txn.delete(apex, db=self._table)
         for apex, zone in self._sums.items():
             if zone is not None and zone.dirty:
-                self._txn.put(apex, _encode(zone.row()), db=self._table)
+                self._txn.put(apex, encode(zone.row()), db=self._table)

@@ -19,17 +19,22 @@ from tests.harness.wheels import copied, script, source_of, wheel_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-#: Tests of the modules that are compiled, and of those that call them most. Zone files are read by others.
+#: Tests of the modules that are compiled, and of those that call them most; of those with many cases the quick ones.
 _UNITS = (
     *(f"tests/unit/dns/test_{name}.py" for name in (
         "answer", "answer_aliases", "answer_counts", "answer_edges", "answer_edns", "answer_handed_on",
         "answer_hostile", "answer_policy", "answer_ways", "compression", "cookies", "name", "node", "reply_kind",
-        "response_rates", "served", "wire", "wire_octets",
+        "rdata_contents", "response_rates", "served", "wire", "wire_octets",
     )),
+    "tests/unit/events",
     "tests/unit/serving",
     "tests/unit/resolver/test_answering.py", "tests/unit/resolver/test_flattening.py",
     "tests/unit/resolver/test_messages.py",
-    "tests/unit/view/test_readers.py", "tests/unit/view/test_transaction.py", "tests/unit/view/test_zones.py",
+    "tests/unit/sources/test_filelog.py",
+    *(f"tests/unit/view/test_{name}.py" for name in (
+        "aside", "bad_events", "bounds", "candidates", "claims", "delete_guard", "digest", "partition_digests",
+        "readers", "transaction", "verify", "zones",
+    )),
     "tests/conformance",
 )
 

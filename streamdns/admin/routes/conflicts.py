@@ -9,7 +9,7 @@ from streamdns.admin.schema.data import Conflict, ConflictPage
 from streamdns.admin.schema.queries import EitherWayQuery
 from streamdns.dns import name, rdata
 from streamdns.runtime.turns import Stint
-from streamdns.view import transaction as stored
+from streamdns.view import entries as stored
 from streamdns.view.pages import Pages
 
 _CHUNK = 20

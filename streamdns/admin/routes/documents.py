@@ -14,7 +14,8 @@ from streamdns.dns import name, rdata
 from streamdns.dns.node import LOCAL, REJECTED, ttl_of, unpack_rdatas
 from streamdns.events import provenance
 from streamdns.runtime.turns import Stint
-from streamdns.view.journal import JournalEntry, mark_of
+from streamdns.view.entries import JournalEntry
+from streamdns.view.journal import mark_of
 from streamdns.view.reader import Entry
 
 _NUMBERS = struct.Struct(">IIIII")

@@ -19,7 +19,7 @@ from streamdns.admin.schema.data import JournalPage, StreamPosition
 from streamdns.admin.schema.queries import JournalQuery, StreamQuery
 from streamdns.errors import ApiError
 from streamdns.runtime.turns import Stint
-from streamdns.view.journal import JournalEntry
+from streamdns.view.entries import JournalEntry
 from streamdns.view.keys import node_key, subtree
 from streamdns.view.pages import Pages
 from streamdns.view.store import Store

@@ -13,7 +13,7 @@ from streamdns.admin.schema.queries import EitherWayQuery
 from streamdns.errors import BadEvent
 from streamdns.events.event import decode_key
 from streamdns.runtime.turns import Stint
-from streamdns.view import quarantine
+from streamdns.view import entries
 from streamdns.view.pages import Pages
 
 _CHUNK = 20
@@ -56,7 +56,7 @@ class Quarantine:
         return QuarantinePage(quarantined=found, total=total, next=None if border is None else str(border))
 
 
-def _owner(entry: quarantine.Quarantined) -> bytes:
+def _owner(entry: entries.Quarantined) -> bytes:
     """Return the name that an event is about; the root where its key has none."""
     try:
         return decode_key(entry.key)[0]
@@ -64,7 +64,7 @@ def _owner(entry: quarantine.Quarantined) -> bytes:
         return b"\0"
 
 
-def _quarantined(number: int, entry: quarantine.Quarantined, *, placed: bool) -> Quarantined:
+def _quarantined(number: int, entry: entries.Quarantined, *, placed: bool) -> Quarantined:
     return Quarantined(
         id=number, time=entry.time_ms, topic=entry.topic if placed else None,
         partition=entry.partition if placed else None, position=entry.position if placed else None,

@@ -10,7 +10,7 @@ import pytest
 
 from streamdns.dns.node import unpack_rdatas
 from streamdns.events.batch import Batch, Record
-from streamdns.view.journal import decode_entry
+from streamdns.view.entries import decode_change
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store
 from tests.harness import viewing
@@ -63,7 +63,7 @@ def test_the_journal_keeps_records_before_and_after_unless_they_are_large() -> N
 
 def test_an_entry_of_the_journal_by_an_older_version_is_read() -> None:
     old = (1, b"\1n\0", 1, b"", b"h" * 32, "zones", 0, 5, 6, b"")
-    entry = decode_entry(msgspec.msgpack.encode(old))
+    entry = decode_change(msgspec.msgpack.encode(old))
     assert (entry.position, entry.was, entry.now) == (5, b"", b"")
 
 

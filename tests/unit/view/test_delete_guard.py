@@ -188,6 +188,7 @@ def test_after_the_window_it_is_warned_again(store: Store) -> None:
     assert len(log.marks()) == 2
 
 
+@pytest.mark.plain
 def test_a_commit_that_failed_counts_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     from streamdns.errors import ViewFull
     from streamdns.view import transaction

@@ -12,10 +12,10 @@ import pytest
 
 from streamdns.dns.name import key as lookup_key
 from streamdns.dns.node import HEAD_SIZE, decode, encode
+from streamdns.view.entries import decode_zone
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store, encode_state
 from streamdns.view.verify import differences
-from streamdns.view.zones import decode_zone
 from tests.harness import viewing
 from tests.harness.model import Event, fold, wire_name
 
