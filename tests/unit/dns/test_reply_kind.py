@@ -91,6 +91,21 @@ def test_names_below_one_wildcard_are_one_kind() -> None:
     assert kind("www.example", "A") != kind("ns.example", "A")
 
 
+def test_a_hundred_labels_below_a_wildcard_take_few_looks() -> None:
+    """The wildcard is found from above, so what a name is counted as costs little, however long a client makes it."""
+    view = Memory(ZONES)
+    node, asked = view.node, []
+
+    def counted(key: bytes) -> bytes | None:
+        asked.append(key)
+        return node(key)
+
+    reply = wire_reply(answerer(view), "a." * 110 + "wild.example", "TXT")
+    view.node = counted
+    assert kind_of(reply, view) == Kind(ANSWER, wire("*.wild.example."), 16)
+    assert len(asked) == 3, asked
+
+
 def test_the_version_of_edns_and_tc_do_not_make_kinds_of_their_own() -> None:
     """A name whose answer is cut is the same as in full; what has no zone at all is one kind."""
     long = Memory(ZONES + "\n".join(f'*.long.example. 300 TXT "{number} {"x" * 200}"' for number in range(9)))
