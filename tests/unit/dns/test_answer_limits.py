@@ -182,3 +182,52 @@ def test_types_with_two_octets_are_turned_as_others_are() -> None:
         frozenset({'w.example. CAA 0 issue "ca1"', 'w.example. CAA 0 issue "ca2"'}),
     }
     assert len(orders) == 2
+
+
+def test_the_alias_that_a_dname_makes_has_its_name_compressed() -> None:
+    """Unlike the target of the DNAME itself (RFC 6672 §2.5)."""
+    text = EXAMPLE + "d.example. 60 DNAME t.example.\nx.t.example. 60 A 192.0.2.5\n"
+    for quick in (True, False):
+        reply = reply_of(answerer(text), dns.message.make_query("x.d.example", "A").to_wire(), quick=quick)
+        question, head = len(b"\1x\1d\7example\0") + 4, 2 + 10
+        dname, cname, address = len(b"\1t\7example\0"), len(b"\1x\1t\xc0\0"), 4
+        assert len(reply.wire or b"") == 12 + question + head + dname + head + cname + head + address
+
+
+def test_names_of_a_soa_share_what_they_have_in_common_in_any_spelling() -> None:
+    text = "example. 300 SOA ns1.Provider.NET. host.provider.Net. 1 2 3 4 5\n"
+    reply = reply_of(answerer(text), dns.message.make_query("x.example", "A").to_wire())
+    question, soa = len(b"\1x\7example\0") + 4, len(b"\3ns1\x08provider\3net\0\4host\xc0\0") + 20
+    assert len(reply.wire or b"") == 12 + question + 2 + 10 + soa
+
+
+@pytest.mark.parametrize(("owner", "rdtype"), [
+    ("alias", "A"), ("mx", "MX"), ("example.", "NS"), ("example.", "SOA"), ("x.cut", "A"), ("none", "A"), ("mx", "A"),
+    ("ptr", "PTR"),
+])
+def test_names_are_compressed_in_both_ways(owner: str, rdtype: str) -> None:
+    text = """
+        example. 300 SOA ns.example. host.example. 1 2 3 4 5
+        example. 300 NS ns.example.
+        ns.example. 300 A 192.0.2.1
+        mx.example. 300 MX 10 ns.example.
+        ptr.example. 300 PTR ns.example.
+        alias.example. 300 CNAME ns.example.
+        cut.example. 300 NS ns.cut.example.
+        ns.cut.example. 300 A 192.0.2.2
+    """
+    packet = dns.message.make_query(owner if owner.endswith(".") else f"{owner}.example.", rdtype).to_wire()
+    made = answerer(text)
+    quick, general = (reply_of(made, packet, quick=quick).wire or b"" for quick in (True, False))
+    assert len(quick) == len(general)
+    # The zone's name is there once, in the question, and no name is there twice.
+    assert general.count(b"\7example") == 1
+    assert general.count(b"\2ns") == 1
+
+
+def test_the_soa_that_is_made_for_a_listed_zone_has_its_names_compressed() -> None:
+    made = answerer("www.other. 300 A 192.0.2.1\n", zones=zones("other"))
+    for owner, names in (("other", 2 + 11 + 2), ("none.other", 2 + 11 + 2)):
+        reply = reply_of(made, dns.message.make_query(owner, "SOA").to_wire())
+        question = len(owner) + 2 + 4
+        assert len(reply.wire or b"") == 12 + question + 2 + 10 + names + 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,3 +140,9 @@ def test_an_rrset_is_found_among_few_and_among_many(types: set[int], others: lis
     held = {rrset.rdtype: rrset.records for rrset in node.decode(raw)}
     for rdtype in {*types, *others, *(each + 1 for each in types if each < 65535)}:
         assert node.records_of(raw, rdtype) == held.get(rdtype)
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 512])
+def test_a_node_of_many_rrsets_is_read_whole(count: int) -> None:
+    rrsets = [_rrset(rdtype) for rdtype in range(300, 300 + count)]
+    assert node.decode(node.encode(rrsets, 2)) == rrsets

@@ -270,3 +270,15 @@ def test_what_may_stand_behind_the_question_of_a_query(records: list[bytes], is_
         return
     with pytest.raises(FormatError):
         parse_edns(packet, 0, count)
+
+
+@pytest.mark.parametrize("count", [0, 1, 254, 255, 256, 511, 1000])
+@pytest.mark.parametrize("opt", [b"", OPT_RECORD])
+def test_how_many_records_a_reply_has(count: int, opt: bytes) -> None:
+    """In each section; the OPT record is one of the additional ones."""
+    for numbers in ((count, 0, 0), (0, count, 0), (0, 0, count)):
+        reply = begun()
+        reply.answers, reply.authorities, reply.additionals = numbers
+        header = reply.finish(0x80, 0, opt)[4:12]
+        counted = [int.from_bytes(header[at : at + 2], "big") for at in (0, 2, 4, 6)]
+        assert counted == [1, *numbers[:2], numbers[2] + bool(opt)]
