@@ -26,6 +26,8 @@ FAR = EXAMPLE + f"""
 {long_name("mx", "example.")} 300 MX 10 ns.example.
 {long_name("mx", "example.")} 300 MX 20 {long_name("mail", "example.")}
 {long_name("mx", "example.")} 300 MX 30 ns.elsewhere.invalid.
+{long_name("mx", "example.")} 300 MX 40 a.deep.example.
+a.deep.example. 300 A 192.0.2.9
 {long_name("mail", "example.")} 300 AAAA 2001:db8::1
 *.wild.example. 300 MX 10 ns.example.
 *.wild.example. 300 MX 20 ns.elsewhere.invalid.
@@ -231,3 +233,15 @@ def test_the_soa_that_is_made_for_a_listed_zone_has_its_names_compressed() -> No
         reply = reply_of(made, dns.message.make_query(owner, "SOA").to_wire())
         question = len(owner) + 2 + 4
         assert len(reply.wire or b"") == 12 + question + 2 + 10 + names + 20
+
+
+def test_the_root_may_be_listed_though_the_log_has_no_soa_for_it() -> None:
+    reply = ask(answerer("www.other. 300 A 192.0.2.1\n", zones=zones(".")), "none.other")
+    assert (reply.rcode(), [rrset.name.to_text() for rrset in reply.authority]) == (3, ["."])
+
+
+def test_addresses_of_what_stands_behind_a_long_record_are_there() -> None:
+    text = EXAMPLE + f'svc.example. 300 HTTPS 1 ns.example. key65400="{"x" * 250}" key65401="{"y" * 50}"\n'
+    text += "svc.example. 300 HTTPS 2 other.example.\nother.example. 300 A 192.0.2.2\n"
+    reply = same_both_ways(answerer(text), "svc.example", "HTTPS", use_edns=0)
+    assert section(reply.additional) == ["ns.example. A 192.0.2.53", "other.example. A 192.0.2.2"]
