@@ -193,7 +193,7 @@ def test_all_of_them_answer_and_what_they_count_is_added_up(two: Callable[..., S
     server.publish("new.example.org", "A", ["192.0.2.1"])
     server.wait_applied(timeout_s=_PATIENCE_S)
     assert texts(asked(server, query("new.example.org."))) == ["192.0.2.1"]
-    wait_until(lambda: seen() == before + 1, "the answer that first showed the event is told", timeout_s=_PATIENCE_S)
+    wait_until(lambda: seen() > before, "the answer that first showed the event is told", timeout_s=_PATIENCE_S)
 
 
 def test_one_that_is_killed_is_replaced_and_nobody_gets_a_wrong_answer(two: Callable[..., Server]) -> None:
