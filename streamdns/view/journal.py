@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
+from streamdns.runtime.interpreter import let_others
 from streamdns.view.entries import JournalEntry, encode
 from streamdns.view.keys import sequence_key
-from streamdns.view.store import State, Table, Transaction
+from streamdns.view.store import OTHERS_AFTER, State, Table, Transaction
 
 #: A change until the journal is written: the fields of JournalEntry in their order, with the hashes as numbers. No type
 #: for each: a compiled module would look at all twelve of them wherever it meets a change.
@@ -44,10 +45,14 @@ def append(txn: Transaction, table: Table, state: State, changes: Sequence[Chang
     state.journal_next += max(0, len(changes) - size)
     if size and changes:
         begin = state.journal_next
-        kept = [_entry(change) for change in changes[-size:]]
+        entries: list[tuple[bytes, bytes]] = []
+        for number, change in enumerate(changes[-size:], begin):
+            if not number % OTHERS_AFTER:
+                let_others()
+            entries.append((sequence_key(number % size), _entry(change)))
         with txn.cursor(table) as cursor:
-            cursor.putmulti([(sequence_key(number % size), entry) for number, entry in enumerate(kept, begin)])
-        state.journal_next += len(kept)
+            cursor.putmulti(entries)
+        state.journal_next += len(entries)
     if state.journal_size != size:
         _resize(txn, table, state, changes, size)
 

@@ -30,6 +30,7 @@ from streamdns.dns.node import (
 )
 from streamdns.dns.rdata import type_to_text
 from streamdns.dns.served import contradiction
+from streamdns.runtime.interpreter import let_others
 from streamdns.view import candidates as rows
 from streamdns.view.aside import MOST_METADATAS_OCTETS, Aside, overflows
 from streamdns.view.candidates import Candidate, CandidateId
@@ -38,7 +39,7 @@ from streamdns.view.digest import MODULUS_MASK, rrset_hash
 from streamdns.view.entries import Conflict
 from streamdns.view.entries import encode as encode_entry
 from streamdns.view.keys import LOCAL_TOPIC, candidate_key, depth_of, owner_of, partition_of, rrset_id
-from streamdns.view.store import Position, Store, decode_position, encode_state
+from streamdns.view.store import OTHERS_AFTER, Position, Store, decode_position, encode_state
 from streamdns.view.zones import Contribution, ZoneLedger, count
 
 #: Conflict kinds: candidates in several partitions, a CNAME beside other types, a key in another spelling, a zone that
@@ -355,7 +356,9 @@ class WriteTransaction:
             self._stored.update(plain)
             with txn.cursor(table) as cursor:
                 cursor.putmulti([(key, plain[key]) for key in sorted(plain)])
-        for key in sorted(key for key, node in self._nodes.items() if node.dirty):
+        for number, key in enumerate(sorted(key for key, node in self._nodes.items() if node.dirty), 1):
+            if not number % OTHERS_AFTER:
+                let_others()
             node = self._nodes[key]
             node.dirty = False
             if node.beyond or overflows(node.rrsets):
@@ -380,9 +383,11 @@ class WriteTransaction:
         with self.txn.cursor(self.store.nodes) as cursor:
             if not cursor.set_range(start):
                 return
-            for key, raw in cursor:
+            for number, (key, raw) in enumerate(cursor, 1):
                 if not key.startswith(within):
                     return
+                if not number % OTHERS_AFTER:
+                    let_others()
                 yield key, self.contribution(key, raw)
 
     def contribution(self, key: bytes, raw: bytes) -> Contribution:

@@ -14,6 +14,7 @@ from streamdns.errors import BadEvent
 from streamdns.events.batch import Batch, Partition, Record
 from streamdns.events.event import RRsetEvent, decode, decode_key
 from streamdns.events.fence import Fence
+from streamdns.runtime.interpreter import let_others
 from streamdns.view import candidates as rows
 from streamdns.view import journal, quarantine
 from streamdns.view.candidates import Candidate
@@ -32,7 +33,7 @@ from streamdns.view.keys import (
     rrset_id,
 )
 from streamdns.view.partition_digests import Mark, advance
-from streamdns.view.store import RULES, Position, State, Store
+from streamdns.view.store import OTHERS_AFTER, RULES, Position, State, Store
 from streamdns.view.transaction import SPELLING, Difference, WriteTransaction
 
 #: How many names a zone whose SOA came late takes over in one commit: more would make the commit long.
@@ -90,7 +91,9 @@ def _decoded(records: Sequence[Record], default_ttl: int, fence: Fence | None) -
     closed = fence is not None and fence.is_closed
     events: list[RRsetEvent | BadEvent] = []
     append = events.append
-    for record in records:
+    for number, record in enumerate(records, 1):
+        if not number % OTHERS_AFTER:
+            let_others()
         try:
             if record.error is not None:
                 raise BadEvent(record.error, record.kind)
@@ -214,7 +217,11 @@ class _Commit:
         keys = [(event.lookup_key or ROOT) if type(event) is RRsetEvent else b"" for event in events]
         txn.fetch({*keys} - {b""})
         topic_name, topic = "", -1
+        number = 0
         for record, event, key in zip(records, events, keys, strict=True):
+            number += 1
+            if not number % OTHERS_AFTER:
+                let_others()
             if type(event) is not RRsetEvent:
                 assert isinstance(event, BadEvent)
                 self._reject(record, event)
