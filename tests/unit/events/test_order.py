@@ -92,7 +92,7 @@ def test_sets_wait_for_nothing_and_where_partitions_end_is_asked_once_a_batch_fo
 
     def ends() -> dict[Partition, int]:
         asked.append(1)
-        return {(TOPIC, 0): 9, (TOPIC, 1): 9}
+        return {(TOPIC, number): 9 for number in range(3)}
 
     ordering = Ordering({}, ends)
     sets = [record(0, number, "a.|A", SET) for number in range(3)]
