@@ -6,10 +6,11 @@ from types import FunctionType
 
 from streamdns.dns.answer import Answerer
 from streamdns.serving import datagrams
+from streamdns.view import lookups
 
 
 def not_compiled() -> str:
     """Return what of it is not compiled, and why where that is known; "" where all is."""
-    if datagrams.NOT_COMPILED:
-        return datagrams.NOT_COMPILED
+    if datagrams.NOT_COMPILED or lookups.NOT_COMPILED:
+        return datagrams.NOT_COMPILED or lookups.NOT_COMPILED
     return "answers are made in Python" if isinstance(vars(Answerer)["reply"], FunctionType) else ""

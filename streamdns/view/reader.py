@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 import lmdb
 
@@ -36,7 +36,8 @@ from streamdns.view.keys import (
     sequence_key,
     subtree,
 )
-from streamdns.view.store import Position, Store, Transaction, decode_position, reported
+from streamdns.view.lookups import Lookups, PlainLookups, in_map
+from streamdns.view.store import Mapped, Position, Store, Transaction, decode_position, reported
 
 #: Of the RRsets of a name that are not served, because they are too many, a page shows so many.
 MOST_BEYOND = 100
@@ -46,34 +47,31 @@ ALL = 1 << 16
 class ViewSnapshot:
     """One consistent state of the view for answers (the `Snapshot` of dns/lookup.py); each batch of queries has one."""
 
-    __slots__ = ("_cursor", "_serial", "_txn", "cut", "depths", "node", "ready")
+    __slots__ = ("_ends", "_serial", "_txn", "after", "before", "cut", "depths", "node", "ready")
 
     node: Callable[[bytes], bytes | None]
     cut: Callable[[bytes], bytes | None]
+    after: Callable[[bytes], bytes | None]
+    before: Callable[[bytes], bytes | None]
+    _txn: Transaction | Mapped
 
-    def __init__(self, store: Store, txn: Transaction | None = None) -> None:
-        """Take it, of the state that a transaction sees where one is given."""
-        if txn is None:
-            txn = store.begin()
-        self._txn = txn
+    def __init__(self, store: Store, txn: Transaction | Mapped | None = None) -> None:
+        """Take it, of the state that a transaction of such a snapshot sees where one is given."""
+        nodes: Lookups
+        cuts: Lookups
+        if store.in_map:
+            self._txn = mapped = store.begin_mapped() if txn is None else cast("Mapped", txn)
+            nodes, cuts = in_map(mapped, b"nodes"), in_map(mapped, b"cuts")
+        else:
+            self._txn = plain = store.begin() if txn is None else cast("Transaction", txn)
+            nodes, cuts = PlainLookups(plain, store.nodes), PlainLookups(plain, store.cuts)
         self._serial = store.serial
-        raw = txn.get(b"depths", b"\0", db=store.meta)
+        raw = self._txn.get(b"depths", b"\0", store.meta)
         self.ready = raw[0] == 1
         self.depths = tuple(raw[1:])
-        self._cursor = cursor = txn.cursor(store.nodes)
-        self.node = cursor.get
-        self.cut = txn.cursor(store.cuts).get
-
-    def after(self, key: bytes) -> bytes | None:
-        """Return the first key that is equal to a key or behind it."""
-        cursor = self._cursor
-        return cursor.key() if cursor.set_range(key) else None
-
-    def before(self, key: bytes) -> bytes | None:
-        """Return the last key before a key."""
-        cursor = self._cursor
-        found = cursor.prev() if cursor.set_range(key) else cursor.last()
-        return cursor.key() if found else None
+        self.node, self.after, self.before = nodes.get, nodes.after, nodes.before
+        self.cut = cuts.get
+        self._ends = nodes.close, cuts.close
 
     def version(self) -> int:
         """Return a number that differs after each commit and after a rebuilt view was swapped in."""
@@ -81,7 +79,13 @@ class ViewSnapshot:
 
     def close(self) -> None:
         """End the read transaction."""
+        self.leave()
         self._txn.abort()
+
+    def leave(self) -> None:
+        """Look nothing up any more."""
+        for end in self._ends:
+            end()
 
 
 class KeptSnapshot(ViewSnapshot):

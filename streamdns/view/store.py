@@ -6,9 +6,9 @@ import errno
 import itertools
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import lmdb
 import msgspec
@@ -17,9 +17,12 @@ from streamdns.errors import ViewCorrupt, ViewError, ViewFull, ViewTooNew
 from streamdns.runtime.durable import sync_directory
 from streamdns.view.commits import last_commit_of
 from streamdns.view.file_length import check_whole
+from streamdns.view.lookups import reads_map
 
 #: Values are bytes, copied out of the map: none outlives its transaction as a view into it.
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
+#: Values are views into the map, for view/lookups.py alone.
+Mapped: TypeAlias = "lmdb.Transaction[memoryview[int]]"
 Table: TypeAlias = "lmdb._Database"  # noqa: SLF001 - the name its type has in the stubs
 
 SCHEMA = 2
@@ -27,6 +30,7 @@ SCHEMA = 2
 RULES = 3
 TABLES = ("nodes", "cuts", "zones", "candidates", "conflicts", "quarantine", "rejected", "journal", "positions", "meta",
           "aside")
+_T = TypeVar("_T")
 #: After how many events, or as much work, a thread that writes lets others have the interpreter: some 0.1 ms.
 OTHERS_AFTER: Final = 16
 _FIRST_MAP_BYTES = 256 << 20
@@ -186,6 +190,9 @@ class Store:
         except lmdb.NotFoundError:
             self.tables["aside"] = self.tables["meta"]  # Of an older version, which had none: no key there is one here.
         self.nodes, self.cuts, self.meta = self.tables["nodes"], self.tables["cuts"], self.tables["meta"]
+        with self.env.begin(buffers=True) as mapped:
+            self.in_map = reads_map(mapped, b"nodes")
+            """Whether answers are looked up straight in the map."""
         with self.env.begin(db=self.meta) as txn:
             stored = txn.get(b"schema")
         if stored is None and not readonly:
@@ -205,13 +212,20 @@ class Store:
 
         Raises lmdb.MapResizedError where that cannot be: a transaction that is open would read memory that is gone.
         """
+        return self._begun(lambda: self.env.begin(write=write))
+
+    def begin_mapped(self) -> Mapped:
+        """As begin(), for reading; what it gives is to be left alone when it has ended, or the map has grown."""
+        return self._begun(lambda: self.env.begin(buffers=True))
+
+    def _begun(self, begin: Callable[[], _T]) -> _T:
         try:
-            return self.env.begin(write=write)
+            return begin()
         except lmdb.MapResizedError:
             if self.pinned:
                 raise
             self.env.set_mapsize(0)
-            return self.env.begin(write=write)
+            return begin()
 
     @property
     def writes(self) -> bool:
