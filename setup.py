@@ -22,7 +22,8 @@ TYPED = (
     "streamdns/events/provenance", "streamdns/events/rrset",
     "streamdns/resolver/resolution/ready_answers",
     "streamdns/resolver/service/answering", "streamdns/resolver/service/flattening",
-    "streamdns/serving/limiter", "streamdns/serving/responder", "streamdns/serving/statistics",
+    "streamdns/serving/batches", "streamdns/serving/limiter", "streamdns/serving/responder",
+    "streamdns/serving/statistics",
     "streamdns/sources/filelog",
     "streamdns/view/aside", "streamdns/view/candidates", "streamdns/view/claims", "streamdns/view/digest",
     "streamdns/view/journal", "streamdns/view/keys", "streamdns/view/partition_digests", "streamdns/view/quarantine",
@@ -76,7 +77,7 @@ def extensions() -> list[Extension]:
     )
     if "--inplace" not in sys.argv:
         made += tool("mypyc.build").mypycify(
-            [*_MYPY, *(f"{name}.py" for name in TYPED)], opt_level="1", debug_level="0", group_name="streamdns",
+            [*_MYPY, *(f"{name}.py" for name in TYPED)], opt_level="2", debug_level="0", group_name="streamdns",
         )
     return made
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Final
 
 from streamdns.dns import unusual
 from streamdns.dns.compression import COMPRESSIBLE
@@ -15,7 +16,7 @@ from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import ROOT, Policy, Question, Snapshot
 from streamdns.dns.node import HAS_CNAME, HAS_DNAME, HAS_SOA, REJECTED, any_type, find
 from streamdns.dns.outcome import MAX_CHAIN
-from streamdns.dns.ready import ReadyAnswers, follow, owned
+from streamdns.dns.ready import COUNTS, HEADS, NO_MORE, ONE_MORE, REFUSALS, ReadyAnswers, follow, owned, pointer, to
 from streamdns.dns.served import BESIDE_CNAME
 from streamdns.dns.wire import (
     AA,
@@ -34,10 +35,10 @@ from streamdns.dns.wire import (
     NOERROR,
     NXDOMAIN,
     ONLY_OPT,
+    OPT,
     OPT_EDE,
     OPT_HEAD,
     QR,
-    RA,
     RD,
     REFUSED,
     Reply,
@@ -50,22 +51,31 @@ Deliver = Callable[[bytes], None]
 
 # Types with names in their RDATA, the one that belongs above a cut (RFC 4035 §3.1.4.1), those that an alias does not
 # hide, or not alone, and those for the general way.
-_NAMES, _ABOVE, _BESIDE, _RARE = "names", "above", "beside", "rare"
-_CARE = dict.fromkeys((*COMPRESSIBLE, *ADDITIONAL_FOR), _NAMES) | {DS: _ABOVE} | dict.fromkeys(
-    (ANY, *BESIDE_CNAME), _BESIDE
-) | dict.fromkeys((*unusual.NO_DATA_TYPES, DNAME), _RARE)
+_NAMES: Final = 1
+_ABOVE: Final = 2
+_BESIDE: Final = 3
+_RARE: Final = 4
 
-#: Of a header: the flags of an answer to a query with RD or without, from who resolves (RA) or not, and one question.
-_HEADS = {rd | ra: bytes((QR | AA | rd, ra, 0, 1)) for rd in (0, RD) for ra in (0, RA)}
-#: Of a header: no authority records, and no additional record or the OPT record alone.
-_NO_MORE, _ONE_MORE = b"\0\0\0\0", b"\0\0\0\1"
 
-_NOT_AUTHORITATIVE = EDE_NOT_AUTHORITATIVE.to_bytes(2, "big")
-_pointer = struct.Struct(">H").pack
-_place = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
+def _cares() -> bytes:
+    """One of these for each type there may be, 0 for most."""
+    cares = bytearray(1 << 16)
+    for care, types in (
+        (_NAMES, (*COMPRESSIBLE, *ADDITIONAL_FOR)), (_ABOVE, (DS,)), (_BESIDE, (ANY, *BESIDE_CNAME)),
+        (_RARE, (*unusual.NO_DATA_TYPES, DNAME)),
+    ):
+        for rdtype in types:
+            cares[rdtype] = care
+    return bytes(cares)
+
+
+_CARE: Final = _cares()
+
+_NOT_AUTHORITATIVE: Final = EDE_NOT_AUTHORITATIVE.to_bytes(2, "big")
+_place: Final = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
 
 #: What the OPT record of a query has that holds a cookie and nothing else, by its octets: beginning, version, rest.
-_COOKIE_ALONE = {23: OPT_HEAD + b"\0" + CLIENT_COOKIE_HEAD, 39: OPT_HEAD + b"\0" + COOKIE_HEAD}
+_COOKIE_ALONE: Final = {23: OPT_HEAD + b"\0" + CLIENT_COOKIE_HEAD, 39: OPT_HEAD + b"\0" + COOKIE_HEAD}
 
 
 class Answerer(ReadyAnswers):
@@ -111,7 +121,8 @@ class Answerer(ReadyAnswers):
         if size < 17 or packet[2] & 0xF8 or (counts != NO_RECORDS and counts != ONLY_OPT):
             return unusual.reply(self, packet, tcp, slot)
         lower = packet.lower()
-        labels: list[bytes] = []
+        # The empty one is the root's, so that the key ends as it should.
+        labels = [b""]
         starts: list[int] = []
         at = 12
         length = lower[12]
@@ -132,7 +143,9 @@ class Answerer(ReadyAnswers):
             opt = b""
             if size != end:
                 return unusual.reply(self, packet, tcp, slot)
-        elif size == end + 11 and packet[end : end + 3] == OPT_HEAD and packet[-2:] == b"\0\0" and not packet[end + 6]:
+        elif size == end + 11 and not (
+            packet[end] | packet[end + 1] | packet[end + 6] | packet[end + 9] | packet[end + 10]
+        ) and packet[end + 2] == OPT:
             limit = packet[end + 3] << 8 | packet[end + 4]
             if limit > self._edns_size:
                 limit = self._edns_size
@@ -154,13 +167,13 @@ class Answerer(ReadyAnswers):
             return unusual.reply(self, packet, tcp, slot)
         if tcp:
             limit = MAX_MESSAGE
-        depth = len(labels)
+        depth = len(starts)
         labels.reverse()
-        key = b"\0".join(labels) + b"\0"
-        if not self._simple or key.count(b"\0") != depth or 1 in key:
+        key = b"\0".join(labels)
+        if not depth or not self._simple or key.count(b"\0") != depth or 1 in key:
             return self.resolve(packet, end, limit, opt)
         qtype = packet[at + 1] << 8 | packet[at + 2]
-        care = _CARE.get(qtype)
+        care = _CARE[qtype]
         # The name that is looked up: first the one asked for, then what CNAMEs lead to; see ready.Alias.
         places = starts
         chain = b""
@@ -186,12 +199,12 @@ class Answerer(ReadyAnswers):
                         return self.resolve(packet, end, limit, opt)
             else:
                 if not seen:
-                    return self.foreign(packet, end, limit, opt, labels)
+                    return self.foreign(packet, end, limit, opt, labels[:depth])
                 made = None if self.goes_on(packet) else self.chained(
                     packet, end, limit, opt, chain=chain, count=len(seen)
                 )
                 break
-            if care is not None and (care is _RARE or (care is _ABOVE and d == depth)):
+            if care and (care == _RARE or (care == _ABOVE and d == depth)):
                 return self.resolve(packet, end, limit, opt)
             if (found[0] & HAS_DNAME and d < depth) or (seen and cut >= 0):
                 return self.resolve(packet, end, limit, opt)
@@ -213,7 +226,7 @@ class Answerer(ReadyAnswers):
                     rcode = NXDOMAIN
             else:
                 if node[0] & HAS_CNAME:
-                    if d == depth or care is _BESIDE or node[0] & HAS_SOA:
+                    if d == depth or care == _BESIDE or node[0] & HAS_SOA:
                         return self.resolve(packet, end, limit, opt)
                     if qtype != CNAME:
                         link = follow(
@@ -229,17 +242,17 @@ class Answerer(ReadyAnswers):
                             break
                         key, depth = target, len(starts)
                         continue
-                if node[4:6] == packet[end - 4 : end - 2]:
+                if node[5] == packet[end - 3] and node[4] == packet[end - 4]:
                     place = _place(node, 6)
-                elif care is _BESIDE and qtype == ANY:
+                elif care == _BESIDE and qtype == ANY:
                     lowest = any_type(node, hide_cname=True)
-                    if lowest in _CARE:
+                    if lowest >= 0 and _CARE[lowest]:
                         return self.resolve(packet, end, limit, opt)
                     place = find(node, lowest)
                 else:
                     place = find(node, qtype)
             if place is None:
-                apex = _pointer(0xC000 | places[depth - d]) if d else ROOT
+                apex = to(places[depth - d]) if d else ROOT
                 made = self.negative(
                     packet, end, limit, opt, bounds=found, apex=apex, rcode=rcode, chain=chain, links=len(seen)
                 )
@@ -249,12 +262,12 @@ class Answerer(ReadyAnswers):
                 return self.resolve(packet, end, limit, opt)
             records = node[begin : begin + length]
             if seen:
-                if care is not None or end + len(chain) + length + len(opt) > limit:
+                if care or end + len(chain) + length + len(opt) > limit:
                     return self.resolve(packet, end, limit, opt)
-                chain += owned(records, count, _pointer(0xC000 | places[0]))
+                chain += owned(records, count, to(places[0]))
                 made = self.chained(packet, end, limit, opt, chain=chain, count=len(seen) + count)
                 break
-            if care is not None and care is not _BESIDE:
+            if care and care != _BESIDE:
                 if qtype == CNAME and not node[0] & HAS_CNAME:
                     return self.resolve(packet, end, limit, opt)
                 made = self.with_names(
@@ -268,9 +281,9 @@ class Answerer(ReadyAnswers):
             # Joined, which takes two thirds of the time of a format.
             return b"".join((
                 packet[:2],
-                _HEADS[packet[2] & RD | self.ra],
-                _pointer(count),
-                _ONE_MORE if opt else _NO_MORE,
+                HEADS[packet[2] & RD | self.ra >> 6],
+                COUNTS[count] if count < 256 else pointer(count),
+                ONE_MORE if opt else NO_MORE,
                 packet[12:end],
                 records,
                 opt,
@@ -323,13 +336,14 @@ class Answerer(ReadyAnswers):
         Unless a listed zone has it.
         """
         qtype = packet[end - 4] << 8 | packet[end - 3]
-        if self.listed is not None or qtype in unusual.NO_DATA_TYPES:
+        if _CARE[qtype] == _RARE or (self.listed is not None and self.deepest_listed(labels) >= 0):
             return self.resolve(packet, end, limit, opt)
         # Beside the longest name and all that is answered to options there is room for it.
         explained = opt and (self._refusals.get(opt) or with_option(opt, OPT_EDE, _NOT_AUTHORITATIVE))
         self.tally[qtype << 8 | REFUSED] += 1
-        flags = bytes((QR | packet[2] & RD, REFUSED | self.ra))
-        return b"".join((packet[:2], flags, ONLY_OPT if opt else NO_RECORDS, packet[12:end], explained))
+        return b"".join((
+            packet[:2], REFUSALS[packet[2] & RD | self.ra >> 6], ONE_MORE if opt else NO_MORE, packet[12:end], explained
+        ))
 
     def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
         """The reply to a well-formed query of class IN whose question ends at `end`; `opt` is b"" without EDNS.

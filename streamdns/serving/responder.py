@@ -45,14 +45,13 @@ class Responder:
         except ViewError as err:
             _log.error("dns.view_unreadable", error=str(err))
             return [servfail(answerer, packet) for packet in packets]
-        reply = answerer.reply
         replies: list[bytes | None] = []
         octets = 0
         try:
             answerer.bind(snapshot)
             for packet in packets:
                 try:
-                    replies.append(reply(packet, tcp, len(replies)))
+                    replies.append(answerer.reply(packet, tcp, len(replies)))
                 except Exception as err:  # noqa: BLE001 - the edge: whatever a client sends must not end the service
                     self._statistics.exceptions.add()
                     _log.error("dns.query_failed", exc=err)

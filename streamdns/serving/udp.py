@@ -10,10 +10,10 @@ import gevent
 from gevent.event import Event
 
 from streamdns.dns.answer import Answerer, Deliver
-from streamdns.dns.lookup import Snapshot
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import Service
 from streamdns.runtime.listening import InetListener
+from streamdns.serving.batches import Batches
 from streamdns.serving.datagrams import Datagrams, Peer, datagrams_of
 from streamdns.serving.limiter import ResponseLimiter
 from streamdns.serving.responder import Responder, TakeSnapshot
@@ -21,7 +21,6 @@ from streamdns.serving.statistics import Statistics
 
 _log = logs.get("dns")
 
-_MAX_BATCHES_A_TURN = 4
 _PAUSE_AFTER_FAILURE_S = 0.2
 
 
@@ -62,8 +61,6 @@ class UdpServer(Service):
         self._statistics = statistics
         self._responder = Responder(answerer, take_snapshot, statistics)
         self._answerer, self._limiter = answerer, limiter
-        self._packets: list[bytes] = []
-        self._dropped = 0
         self._stopped = Event()
         self._socket: socket.socket | None = None
         self._failing = False
@@ -76,6 +73,10 @@ class UdpServer(Service):
         self._datagrams = datagrams_of(sock, self._batch, packet_info=everywhere)
         self._answerer.client = self._datagrams.client
         self._answerer.later = self._later
+        self._batches = Batches(
+            self._datagrams, self._responder, answerer=self._answerer, statistics=self._statistics,
+            limiter=self._limiter, most=self._batch,
+        )
         loop = gevent.get_hub().loop
         self._watcher = loop.io(sock.fileno(), 1, priority=loop.MAXPRI)
         self._again = loop.timer(_PAUSE_AFTER_FAILURE_S, _PAUSE_AFTER_FAILURE_S)
@@ -83,11 +84,9 @@ class UdpServer(Service):
         _log.info("dns.listening", transport="udp", address=str(self.address))
 
     def _readable(self) -> None:
-        """Answer waiting datagrams, at most a few batches, so that other parts of the process get their turn."""
+        """Answer waiting datagrams, some of them where they are many."""
         try:
-            for _ in range(_MAX_BATCHES_A_TURN):
-                if self._socket is None or not self._answer_batch():
-                    break
+            self._batches.answer()
         except OSError as err:
             _log.error("dns.socket_failed", error=os.strerror(err.errno or 0), address=str(self.address))
             self._rest()
@@ -107,27 +106,9 @@ class UdpServer(Service):
             self._again.stop()
             self._watcher.start(self._readable)
 
-    def _answer_batch(self) -> bool:
-        began = time.perf_counter()
-        self._packets = packets = self._datagrams.receive()
-        if not packets:
-            return False
-        self._dropped = 0
-        limit = self._hold_back if self._limiter.due(len(packets)) else None
-        replies = self._responder.answer(packets, False, limit=limit)
-        refused = self._datagrams.send(replies)
-        elapsed_s = time.perf_counter() - began
-        self._statistics.count_udp(packets, replies, refused, self._answerer, elapsed_s, dropped=self._dropped)
-        return len(packets) == self._batch
-
-    def _hold_back(self, packets: list[bytes], replies: list[bytes | None], view: Snapshot) -> None:
-        self._dropped = self._limiter.batch(
-            packets, replies, datagrams=self._datagrams, answerer=self._answerer, view=view
-        )
-
     def _later(self, slot: int) -> Deliver:
         """Make what sends a later reply to the datagram in this slot, from the address that was asked."""
-        return _Later(self, self._socket, self._packets[slot], self._datagrams, slot)
+        return _Later(self, self._socket, self._batches.packets[slot], self._datagrams, slot)
 
     def reply_later(
         self, packet: bytes, client: bytes, peer: Peer, reply: bytes, began: float, sock: socket.socket | None

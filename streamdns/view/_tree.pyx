@@ -15,6 +15,7 @@ import sys
 
 import lmdb
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uintptr_t
@@ -92,6 +93,7 @@ cdef inline unsigned int count_of(const Page *page) noexcept:
     return (page.lower - <unsigned int>sizeof(Page)) >> 1
 
 
+@cython.final
 cdef class Tree:
     """One table in one snapshot; `record` is what the environment's main table has for it, a view into the map.
 
@@ -144,7 +146,7 @@ cdef class Tree:
     cdef int _damaged(self) except -1:
         raise lmdb.CorruptedError("a page of the view is not what it should be")
 
-    cdef const Page *_page(self, uint64_t number, unsigned int kind) except NULL:
+    cdef inline const Page *_page(self, uint64_t number, unsigned int kind) except NULL:
         cdef const Page *page
         if number >= self.pages:
             self._damaged()
@@ -155,7 +157,7 @@ cdef class Tree:
             self._damaged()
         return page
 
-    cdef const Node *_node(self, const Page *page, unsigned int index) except NULL:
+    cdef inline const Node *_node(self, const Page *page, unsigned int index) except NULL:
         cdef unsigned int offset = (<const uint16_t *>(page + 1))[index]
         cdef const Node *node = <const Node *>(<const char *>page + offset)
         if offset < page.upper or offset > PAGE - sizeof(Node) or offset + sizeof(Node) + node.key_octets > PAGE:

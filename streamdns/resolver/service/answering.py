@@ -141,7 +141,9 @@ class RecursiveAnswerer(FlatteningAnswerer):
 
     def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
         """Resolve a name that is in no zone of the log, unless a listed zone has it."""
-        if not self._may or not packet[2] & RD or (self.listed is not None and self.deepest_listed(labels) >= 0):
+        if not self._may or not packet[2] & RD:
+            return super().foreign(packet, end, limit, opt, labels)
+        if self.listed is not None and self.deepest_listed(labels) >= 0:
             return self.resolve(packet, end, limit, opt)
         return self._elsewhere(packet, end, limit, opt)
 
