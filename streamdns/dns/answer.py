@@ -14,7 +14,7 @@ from streamdns.dns import unusual
 from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import ROOT, Policy, Question, Snapshot
-from streamdns.dns.node import HAS_CNAME, HAS_DNAME, HAS_SOA, REJECTED, any_type, find
+from streamdns.dns.node import HAS_CNAME, HAS_DNAME, HAS_NS, HAS_SOA, REJECTED, any_type, find
 from streamdns.dns.outcome import MAX_CHAIN
 from streamdns.dns.ready import COUNTS, HEADS, NO_MORE, ONE_MORE, REFUSALS, ReadyAnswers, follow, owned, pointer, to
 from streamdns.dns.served import BESIDE_CNAME
@@ -70,6 +70,8 @@ def _cares() -> bytes:
 
 
 _CARE: Final = _cares()
+
+_BOUNDS: Final = HAS_SOA | HAS_NS | HAS_DNAME
 
 _NOT_AUTHORITATIVE: Final = EDE_NOT_AUTHORITATIVE.to_bytes(2, "big")
 _place: Final = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
@@ -180,12 +182,19 @@ class Answerer(ReadyAnswers):
         seen: list[bytes] = []
         while True:
             cut = -1
+            node: bytes | None = None
+            has_looked = False
             for d in self._depths:
                 if d < depth:
                     # A label takes as many octets in the key as in the message, so the apex is as long in both.
                     apex_at = starts[depth - d] if d else at
                     found = self._cut(key[: at - apex_at] or ROOT)
                 elif d == depth:
+                    # Whether it bounds a zone is among what stands at the name itself, and most do not.
+                    node = self._node(key)
+                    has_looked = True
+                    if node is None or not node[0] & _BOUNDS:
+                        continue
                     apex_at = 12
                     found = self._cut(key)
                 else:
@@ -215,7 +224,8 @@ class Answerer(ReadyAnswers):
                     packet, end, limit, opt, key=key, at=at, cut=cut_at, zone=key[: at - apex_at]
                 )
                 break
-            node = self._node(key)
+            if not has_looked:
+                node = self._node(key)
             source = key
             if node is None:
                 node, source = self._wildcard(key, starts, at, apex_at, depth - d)

@@ -32,8 +32,8 @@ _UNITS = (
     "tests/unit/resolver/test_messages.py",
     "tests/unit/sources/test_filelog.py",
     *(f"tests/unit/view/test_{name}.py" for name in (
-        "aside", "bad_events", "bounds", "candidates", "claims", "delete_guard", "digest", "partition_digests",
-        "others", "readers", "transaction", "verify", "zones",
+        "aside", "bad_events", "bounds", "candidates", "claims", "delete_guard", "digest", "lookups", "others",
+        "partition_digests", "readers", "transaction", "verify", "zones",
     )),
     "tests/conformance",
 )
