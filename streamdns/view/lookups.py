@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from streamdns.view.store import Mapped, Table, Transaction
+    import lmdb
 
 
 class Lookups(Protocol):
@@ -29,7 +29,7 @@ class Lookups(Protocol):
 class PlainLookups:
     """The lookups of py-lmdb, which gives up the interpreter's lock in each of them."""
 
-    def __init__(self, txn: Transaction, table: Table) -> None:
+    def __init__(self, txn: lmdb.Transaction[bytes], table: lmdb._Database) -> None:
         self._cursor = cursor = txn.cursor(table)
         self.get: Callable[[bytes], bytes | None] = cursor.get
 
@@ -58,7 +58,7 @@ except ImportError as error:
 NOT_COMPILED: Final = _why_not
 
 
-def reads_map(txn: Mapped, name: bytes) -> bool:
+def reads_map(txn: lmdb.Transaction[memoryview[int]], name: bytes) -> bool:
     """Return whether a table of an environment can be looked up straight in the map."""
     record = None if NOT_COMPILED else txn.get(name)
     if record is None:
@@ -70,6 +70,6 @@ def reads_map(txn: Mapped, name: bytes) -> bool:
     return True
 
 
-def in_map(txn: Mapped, name: bytes) -> Lookups:
+def in_map(txn: lmdb.Transaction[memoryview[int]], name: bytes) -> Lookups:
     """Look a table up straight in the map; raises ValueError."""
     return Tree(txn.get(name, b""))
