@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple, Self, cast
+from typing import NamedTuple, Self
 
 import lmdb
 
@@ -55,15 +55,14 @@ class ViewSnapshot:
     before: Callable[[bytes], bytes | None]
     _txn: Transaction | Mapped
 
-    def __init__(self, store: Store, txn: Transaction | Mapped | None = None) -> None:
-        """Take it, of the state that a transaction of such a snapshot sees where one is given."""
+    def __init__(self, store: Store) -> None:
         nodes: Lookups
         cuts: Lookups
         if store.in_map:
-            self._txn = mapped = store.begin_mapped() if txn is None else cast("Mapped", txn)
+            self._txn = mapped = store.begin_mapped()
             nodes, cuts = in_map(mapped, b"nodes"), in_map(mapped, b"cuts")
         else:
-            self._txn = plain = store.begin() if txn is None else cast("Transaction", txn)
+            self._txn = plain = store.begin()
             nodes, cuts = PlainLookups(plain, store.nodes), PlainLookups(plain, store.cuts)
         self._serial = store.serial
         raw = self._txn.get(b"depths", b"\0", store.meta)
@@ -79,13 +78,9 @@ class ViewSnapshot:
 
     def close(self) -> None:
         """End the read transaction."""
-        self.leave()
-        self._txn.abort()
-
-    def leave(self) -> None:
-        """Look nothing up any more."""
         for end in self._ends:
             end()
+        self._txn.abort()
 
 
 class KeptSnapshot(ViewSnapshot):
