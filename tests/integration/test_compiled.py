@@ -34,7 +34,6 @@ _UNITS = (
     *(f"tests/unit/view/test_{name}.py" for name in (
         "aside", "bad_events", "bounds", "candidates", "claims", "delete_guard", "digest", "lookups", "others",
         "partition_digests", "readers", "transaction", "verify", "zones",
-        "partition_digests", "readers", "transaction", "verify", "zones",
     )),
     "tests/conformance",
 )
