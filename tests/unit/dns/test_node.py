@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,3 +148,9 @@ def test_an_rrset_is_found_among_few_and_among_many(types: set[int], others: lis
 def test_a_node_of_many_rrsets_is_read_whole(count: int) -> None:
     rrsets = [_rrset(rdtype) for rdtype in range(300, 300 + count)]
     assert node.decode(node.encode(rrsets, 2)) == rrsets
+
+
+def test_what_is_wrong_with_a_damaged_node_is_said() -> None:
+    records = node.pack_records(NS, 60, [b"\xc1\xff"])
+    with pytest.raises(struct.error, match=r"^names in RDATA of type 2 are no names: a name points beyond its owner$"):
+        node.in_full(b"\1a\0", NS, records)

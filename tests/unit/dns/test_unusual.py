@@ -124,3 +124,13 @@ def test_what_is_cut_short_keeps_ra_and_says_no_rcode(owner: str, ra: int) -> No
     assert (reply.rcode(), reply.answer, reply.authority, reply.additional) == (0, [], [], [])
     assert reply.flags & (dns.flags.TC | dns.flags.RA | dns.flags.AA) == dns.flags.TC | (dns.flags.RA if ra else 0)
     assert [each.to_wire() for each in reply.options] == [b"i"]
+
+
+def test_a_signed_query_over_tcp_has_the_room_of_tcp() -> None:
+    text = EXAMPLE + "".join(f"big.example. 300 A 10.0.{number >> 8}.{number & 255}\n" for number in range(300))
+    packet = query("big.example")
+    signature = b"\0\0\xfa\0\xff\0\0\0\0\0\0"
+    for tcp in (False, True):
+        wire = answerer(text).reply(packet[:10] + b"\0\2" + packet[12:] + signature, tcp, 0)
+        assert wire is not None
+        assert bool(dns.message.from_wire(wire).flags & dns.flags.TC) is not tcp
