@@ -14,6 +14,7 @@ from streamdns.consumer.propagation import Propagation
 from streamdns.metrics.registry import Registry
 from streamdns.runtime.listening import InetListener
 from streamdns.serving import udp
+from streamdns.serving.batches import Batches
 from streamdns.serving.limiter import ResponseLimiter
 from streamdns.serving.responder import Responder
 from streamdns.serving.statistics import Statistics
@@ -37,18 +38,21 @@ def test_a_socket_that_fails_is_looked_at_now_and_then(monkeypatch: pytest.Monke
     pause_s = 0.05
     monkeypatch.setattr(udp, "_PAUSE_AFTER_FAILURE_S", pause_s)
     registry = Registry()
+    answers, limiter = answerer(Memory(EXAMPLE)), ResponseLimiter(load({}), registry)
+    statistics = Statistics(registry, Propagation(registry, time.time))
     server = udp.UdpServer(
         InetListener("DNS_ADDRESS", Address("127.0.0.1", 0), socket.SOCK_DGRAM),
-        answerer=answerer(Memory(EXAMPLE)), take_snapshot=lambda: Memory(EXAMPLE),
-        statistics=Statistics(registry, Propagation(registry, time.time)), batch=8,
-        limiter=ResponseLimiter(load({}), registry),
+        answerer=answers, take_snapshot=lambda: Memory(EXAMPLE), statistics=statistics, batch=8, limiter=limiter,
     )
     server.start()
     try:
         sock = server._socket
         assert sock is not None
         fails = Unreadable()
-        monkeypatch.setattr(server, "_datagrams", fails)
+        failing = Batches(
+            fails, server._responder, answerer=answers, statistics=statistics, limiter=limiter, most=8
+        )
+        monkeypatch.setattr(server, "_batches", failing)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(b"x", sock.getsockname())
         while fails.tried < 4:
@@ -71,6 +75,7 @@ class Counted(Memory):
         self.closed += 1
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("method", ["bind", "unbind"])
 def test_a_snapshot_is_closed_whatever_fails(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """One that is not would hold pages of the view for ever."""
