@@ -143,9 +143,10 @@ def test_one_path_is_enough(seed: int, depth: int, ipv6: bool, broken: float) ->
             found = world.resolve(qname, rdtype)
             assert found.packets <= MAX_PACKETS
             assert world.now_s - began_s <= MAX_S + 0.001
-            if found.rcode != SERVFAIL:
+            # A lame server's word is taken where the one that knows was silent, and kept for a minute.
+            if found.rcode != SERVFAIL and not any("nobody knows better" in line for line in world.trace):
                 break
-            world.now_s += 6.0  # the time that failures are kept
+            world.now_s += 61.0  # Failures are kept for less.
         expected = tree.answers[qname, rdtype]
         assert found.rcode == (NXDOMAIN if qname.startswith("nothing") else NOERROR), (qname, rdtype, world.trace)
         assert texts(found) == expected, (qname, rdtype, world.trace)
