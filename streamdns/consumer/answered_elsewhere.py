@@ -61,7 +61,6 @@ class AnsweredElsewhere:
         # By state, when the first answer from it or from a later one was given.
         firsts = list(accumulate((at_s for _, at_s in reversed(shown)), min))[::-1]
         known_s = self._now_s() - PATIENCE_S
-        at = 0
         while self._waiting:
             state, events = self._waiting[0]
             at = bisect_left(states, state)

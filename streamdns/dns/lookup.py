@@ -96,6 +96,22 @@ class Question:
         """The lookup key of the last `depth` labels."""
         return b"\0".join(self.labels[:depth]) + b"\0"
 
+    def wildcard(self, depth: int) -> bytes:
+        """The lookup key of the wildcard below the last `depth` labels."""
+        return self.prefix(depth) + b"*\0" if depth else b"*\0"
+
+    def encloser(self, top: int, behind: bytes, before: bytes) -> int:
+        """How many labels the closest encloser has (RFC 4592 §3.3.1), for a name that is not there; `top` at least.
+
+        `behind` and `before` are the keys beside the name's. It is sought from the top, for below a name that does not
+        exist none does, however many labels were asked for.
+        """
+        for depth in range(top + 1, len(self.labels)):
+            prefix = self.prefix(depth)
+            if not behind.startswith(prefix) and not before.startswith(prefix):
+                return depth - 1
+        return max(top, len(self.labels) - 1)
+
 
 def from_key(key: bytes) -> bytes:
     """The wire name of a lookup key as the view stores it."""

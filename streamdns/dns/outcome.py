@@ -168,14 +168,7 @@ class ZoneAnswers:
         if behind.startswith(key) or key == ROOT:
             self.answer_nodata(zone, reply)  # an empty non-terminal (RFC 8020, RFC 4592 §2.2.2)
             return None
-        before = self.view.before(key) or b""
-        encloser = question.prefix(zone.apex)
-        for depth in range(zone.apex + 1, len(question.labels)):
-            prefix = question.prefix(depth)
-            if not behind.startswith(prefix) and not before.startswith(prefix):
-                break
-            encloser = prefix
-        source = b"*\0" if encloser == b"\0" else encloser + b"*\0"
+        source = question.wildcard(question.encloser(zone.apex, behind, self.view.before(key) or b""))
         node = self._node(source)
         if node is not None:
             return self.answer_node(question, zone, node, source, reply)

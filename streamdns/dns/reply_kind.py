@@ -85,16 +85,8 @@ def _answered(reply: bytes, end: int, answers: int, view: Snapshot | None) -> by
     question = Question(asked, 0)
     if view.node(question.key) is not None:
         return asked
-    # The wildcard is below the closest encloser (RFC 4592 §3.3.1), which is sought from the top: a hundred labels below
-    # it are not looked at.
-    behind, before = view.after(question.key) or b"", view.before(question.key) or b""
-    encloser, depth = b"", 0
-    while depth + 1 < len(question.labels):
-        prefix = question.prefix(depth + 1)
-        if not behind.startswith(prefix) and not before.startswith(prefix):
-            break
-        encloser, depth = prefix, depth + 1
-    return asked if view.node(encloser + b"*\0") is None else b"\1*" + question.suffix(depth)
+    depth = question.encloser(0, view.after(question.key) or b"", view.before(question.key) or b"")
+    return asked if view.node(question.wildcard(depth)) is None else b"\1*" + question.suffix(depth)
 
 
 def _key(lower: bytes) -> bytes:
