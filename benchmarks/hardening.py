@@ -142,7 +142,7 @@ def _started(subject: AnyServer, owner: str, shows: bytes) -> Iterator[Probe]:
 
         wait_until(answers, f"{subject.name} answers", timeout_s=_READY_S, interval_s=0.1)
         yield stack.enter_context(Probe(subject.port, query=query, shows=shows, threads=attacked.tasks(pid),
-                                        processes=machine.processes(pid)))
+                                        processes=machine.processes(pid), exact=True))
 
 
 def _attack(options: Options, result: Result, name: str, subject: AnyServer, probe: Probe) -> dict[str, Any]:

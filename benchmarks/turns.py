@@ -3,79 +3,28 @@
 Without a name it is all of them; `--write` puts the table into docs/hardening.md.
 
 A datagram waits for one turn at the most, so the longest turn is the bound that no client can notice more than. The
-server runs with a probe: what the loop's thread takes between two looks at its sockets, and where it was when a turn
-took more than a millisecond (a profiling signal samples that). The signals disturb little: one a millisecond.
+server runs with a probe (turn_probe.py): what the loop's thread takes between two looks at its sockets, and where a
+turn took more than a millisecond, what of: one piece of work or many, garbage collection, or waiting for somebody else.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import gc
 import os
 import pathlib
 import runpy
-import signal
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
-from types import FrameType
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-_LONG_S: Final = 0.001
-_SAMPLE_S: Final = 0.001
-_DEPTH: Final = 5
+from benchmarks.turn_probe import LONG_S, Probe, Turn, idle_gaps
+
 _SHOWN: Final = 3
+_IDLE_S: Final = 3.0
 BEGIN, END = "<!-- turns of one run: begin -->", "<!-- turns of one run: end -->"
-
-
-class Probe:
-    """Writes a line for each long turn of the hub's loop of this thread."""
-
-    def __init__(self, path: str) -> None:
-        self._out = open(path, "w", buffering=1)  # noqa: SIM115 - until the process is killed
-        self._began_s: float | None = None
-        self._garbage_s = self._garbage_began_s = 0.0
-        self._seen: list[str] = []
-
-    def start(self) -> None:
-        """Measure from now on."""
-        import gevent
-
-        loop = gevent.get_hub().loop
-        # First behind the wait for sockets, and last before it: gevent runs what was spawned, or slept, in between.
-        self._watchers = loop.check(priority=loop.MAXPRI), loop.prepare(priority=loop.MINPRI)
-        self._watchers[0].start(self._begins)
-        self._watchers[1].start(self._ends)
-        gc.callbacks.append(self._collects)
-        signal.signal(signal.SIGPROF, self._sampled)
-        signal.setitimer(signal.ITIMER_PROF, _SAMPLE_S, _SAMPLE_S)
-
-    def _begins(self) -> None:
-        self._seen.clear()
-        self._garbage_s, self._began_s = 0.0, time.thread_time()
-
-    def _ends(self) -> None:
-        if self._began_s is not None:
-            taken_s = time.thread_time() - self._began_s
-            if taken_s > _LONG_S:
-                where = max(set(self._seen), key=self._seen.count, default="")
-                now_s = time.monotonic()
-                self._out.write(f"{now_s:.3f} {taken_s * 1000:.2f} {self._garbage_s * 1000:.2f} {where}\n")
-
-    def _collects(self, phase: str, _: dict[str, int]) -> None:
-        if phase == "start":
-            self._garbage_began_s = time.thread_time()
-        else:
-            self._garbage_s += time.thread_time() - self._garbage_began_s
-
-    def _sampled(self, _: int, frame: FrameType | None) -> None:
-        places: list[str] = []
-        while frame is not None and len(places) < _DEPTH:
-            places.append(f"{pathlib.Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}")
-            frame = frame.f_back
-        self._seen.append(" < ".join(places))
 
 
 def serve(path: str, words: list[str]) -> None:
@@ -96,28 +45,44 @@ def serve(path: str, words: list[str]) -> None:
 
 
 class Turns(NamedTuple):
-    """What was seen beside one attack: the long turns, the longest first, each with its garbage and its places."""
+    """What was seen beside one attack: the turns that took long, the longest first, and those that only waited."""
 
     attack: str
-    long: list[tuple[float, float, str]]
+    long: list[Turn]
+    waited: list[Turn]
 
     def row(self) -> str:
         """It as a line of the table in the document."""
-        longest, garbage, where = self.long[0] if self.long else (0.0, 0.0, "")
+        waited = f"{len(self.waited)}, {self.waited[0].wall_ms:.1f}" if self.waited else "0"
         if not self.long:
-            return f"| `{self.attack}` | 0 | | | |"
-        place = where.partition(" < ")[0]
-        return f"| `{self.attack}` | {len(self.long)} | {longest:.1f} | {garbage:.1f} | {place and f'`{place}`'} |"
+            return f"| `{self.attack}` | 0 | | | | {waited} |"
+        causes = Counter(each.cause() for each in self.long)
+        longest = self.long[0]
+        place = longest.where.partition(" < ")[0]
+        where = f"{longest.piece}{place and f', `{place}`'}"
+        why = "; ".join(f"{count} x {cause}" for cause, count in causes.most_common(_SHOWN))
+        return f"| `{self.attack}` | {len(self.long)} | {longest.cpu_ms:.1f} | {why} | {where} | {waited} |"
+
+
+def sorted_turns(attack: str, lines: Iterable[str], began_s: float) -> Turns:
+    """Sort what a probe wrote since `began_s`: what was before, at the start for instance, is not of the attack."""
+    turns = [turn for turn in map(Turn.parse, lines) if turn.at_s >= began_s]
+    long = sorted((turn for turn in turns if turn.cpu_ms > LONG_S * 1000), key=lambda turn: -turn.cpu_ms)
+    waited = sorted((turn for turn in turns if turn.cpu_ms <= LONG_S * 1000), key=lambda turn: -turn.wall_ms)
+    return Turns(attack, long, waited)
 
 
 def table(found: list[Turns], facts: Mapping[str, Any], seconds: float) -> str:
     """What was measured, in Markdown."""
     how = "compiled" if facts["compiled"] else "in Python"
     where = f"{facts['commit'][:12]}, Python {facts['python']}, {how}, {facts['cpu']}"
+    gaps = facts["idle_gaps_ms"]
+    idle = f"{len(gaps)} such gaps, the longest of {gaps[0]:.1f} ms" if gaps else "none"
     return "\n".join([
-        f"One run, {seconds:g} s of each attack: {where}.", "",
-        "| attack | turns of more than 1 ms | the longest, ms | of which garbage | where |",
-        "| --- | --- | --- | --- | --- |",
+        f"One run, {seconds:g} s of each attack: {where}.",
+        f"A process that only looked at its clock for {_IDLE_S:g} s saw {idle}.", "",
+        "| attack | turns of more than 1 ms | the longest, ms | made of | its longest piece | others that waited; ms |",
+        "| --- | --- | --- | --- | --- | --- |",
         *(each.row() for each in found),
     ])
 
@@ -133,6 +98,8 @@ def measure(names: list[str], seconds: float) -> tuple[list[Turns], dict[str, An
     installed = compiled(sys.executable)
     facts = machine.describe(sys.executable) | machine.commit() | {"compiled": installed is not None}
     measured = []
+    os.sched_setaffinity(0, {server_core})
+    facts["idle_gaps_ms"] = idle_gaps(_IDLE_S)
     os.sched_setaffinity(0, load_cores)
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
@@ -146,15 +113,15 @@ def measure(names: list[str], seconds: float) -> tuple[list[Turns], dict[str, An
                 attacks=(name,), attack_seconds=seconds,
             )
             rows = hardening.run(options).rows
-            # What it did before, at its start for instance, is not of the attack.
             began_s = rows[0]["began_s"] if rows else 0.0
-            lines = [line.split(" ", 3) for line in found.read_text().splitlines()]
-            turns = Turns(name, sorted(((float(taken), float(garbage), where) for at_s, taken, garbage, where in lines
-                                        if float(at_s) >= began_s), reverse=True))
-            longest = turns.long[0][0] if turns.long else 0.0
-            print(f"{name}: {len(turns.long)} turns of more than {_LONG_S * 1000:g} ms, the longest {longest:.2f} ms")
-            for taken, garbage, where in turns.long[:_SHOWN]:
-                print(f"    {taken:.2f} ms, of which garbage {garbage:.2f}: {where}")
+            turns = sorted_turns(name, found.read_text().splitlines(), began_s)
+            longest = turns.long[0].cpu_ms if turns.long else 0.0
+            print(f"{name}: {len(turns.long)} turns of more than {LONG_S * 1000:g} ms, the longest {longest:.2f} ms; "
+                  f"{len(turns.waited)} that waited")
+            for turn in (*turns.long[:_SHOWN], *turns.waited[:1]):
+                print(f"    {turn.cpu_ms:.2f} ms of {turn.wall_ms:.2f}, {turn.cause()}; {turn.piece_ms:.2f} ms "
+                      f"{turn.piece}; garbage {turn.garbage_ms:.2f}, faults {turn.faults}, preempted {turn.preempted}; "
+                      f"{turn.where}", flush=True)
             measured.append(turns)
     return measured, facts
 

@@ -20,8 +20,10 @@ from benchmarks import divided, hardening_table, performance, picture, tree
 from benchmarks.by_kind import NAMES, OVER_TCP, RATED
 from benchmarks.load import parse
 from benchmarks.report import percentile
+from benchmarks.turn_probe import Turn
 from benchmarks.zone import WORKLOADS, Zone
-from tests.harness import ROOT
+from tests.attacks.processor_time import ProcessorTime
+from tests.harness import ROOT, wait_until
 from tests.harness.peers import find_tool
 
 ROWS = {
@@ -320,31 +322,64 @@ def test_the_tables_of_attacks_say_where_streamdns_is_the_worst() -> None:
     assert made.endswith("streamdns is the worst of all in:\n\n- nothing")
 
 
+_BURNS_FOR_LONG = "while True: pass"
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_processor_time_of_another_process(exact: bool) -> None:
+    """It grows while that one works, and stays when it has ended; where it has no steps, each look sees some of it."""
+    with subprocess.Popen([sys.executable, "-c", _BURNS_FOR_LONG]) as burning:
+        try:
+            taken = ProcessorTime([burning.pid], exact=exact)
+            began = taken.ns()
+            wait_until(lambda: taken.ns() - began > 50_000_000, "it works")
+            assert exact or not taken.exact
+        finally:
+            burning.kill()
+        burning.wait()
+    ended = taken.ns()
+    assert taken.ns() == ended
+    assert ended > 50_000_000 or not taken.exact
+    taken.close()
+
+
 _BURNS = """
 import os, sys, time
 import gevent
-from benchmarks.turns import Probe
+from benchmarks.turn_probe import Probe
 
 def burn():
     until_s = time.thread_time() + 0.02
     while time.thread_time() < until_s:
         pass
 
+def wait():
+    time.sleep(0.02)  # As who waits for another thread does, with the loop in its hands.
+
 Probe(sys.argv[1]).start()
 gevent.sleep(0.01)
-gevent.spawn(burn)
+for work in (burn, wait, burn):
+    gevent.spawn(work)
+    gevent.sleep(0.01)
+for _ in range(30):
+    gevent.spawn(time.thread_time)
 gevent.sleep(0.01)
+gevent.get_hub().loop.timer(0).start(burn)
+gevent.sleep(0.05)
 gevent.sleep(0.01)
 os._exit(0)  # The signals go on to the last.
 """
 
 
-def test_a_long_turn_of_the_loop_is_found_with_its_place(tmp_path: pathlib.Path) -> None:
-    """20 ms of processor time in one step are one turn, and where they were spent is told."""
+def test_a_long_turn_of_the_loop_is_found_with_its_cause(tmp_path: pathlib.Path) -> None:
+    """20 ms of processor time in one step are one turn, and what took them is told; who waits took none."""
     found = tmp_path / "turns"
     subprocess.run([sys.executable, "-c", _BURNS, found], cwd=ROOT, check=True)
-    turns = [line.split(" ", 3) for line in found.read_text().splitlines()]
-    assert any(float(taken) >= 20 and "burn" in place for _, taken, _, place in turns), turns
+    turns = [Turn.parse(line) for line in found.read_text().splitlines()]
+    burnt = [turn for turn in turns if turn.cpu_ms >= 20]
+    assert [turn.piece for turn in burnt] == ["burn"] * 3, turns
+    assert all("burn" in turn.where and turn.cause() == "one piece" and turn.piece_ms >= 19 for turn in burnt), turns
+    assert any(turn.wall_ms >= 20 and turn.cpu_ms < 10 and "wait" in turn.where for turn in turns), turns
 
 
 @pytest.mark.slow
@@ -355,7 +390,7 @@ def test_turns_are_measured_beside_an_attack(tmp_path: pathlib.Path) -> None:
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, env=os.environ | {"TMPDIR": str(tmp_path)},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^udp_options: \d+ turns of more than 1 ms, the longest \d+\.\d\d ms$", done.stdout, re.M)
+    assert re.search(r"^udp_options: \d+ turns of more than 1 ms, the longest \d+\.\d\d ms; ", done.stdout, re.M)
     assert not list(tmp_path.iterdir())
 
 
