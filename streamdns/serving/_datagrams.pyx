@@ -103,7 +103,7 @@ cdef class Datagrams:
 
     cdef object sock
     cdef int fd
-    cdef unsigned int most, received
+    cdef unsigned int most, wanted, received
     cdef bint many, inet6
     cdef unsigned int address_octets
     cdef size_t control_octets
@@ -152,9 +152,10 @@ cdef class Datagrams:
         free(self.headers_in)
         free(self.headers_out)
 
-    def receive(self) -> list:
+    def receive(self, unsigned int at_most=0) -> list:
         """Receive the waiting datagrams, each cut to RECEIVE_OCTETS; empty where there are none. Raises OSError."""
         cdef unsigned int slot
+        self.wanted = at_most if 0 < at_most < self.most else self.most
         # The kernel wrote the lengths of what it filled over those of the buffers, of the last batch alone.
         for slot in range(self.received):
             self.headers_in[slot].msg_hdr.msg_namelen = self.address_octets
@@ -168,7 +169,7 @@ cdef class Datagrams:
         return packets
 
     cdef int _receive_many(self) except -1:
-        cdef int count = recvmmsg(self.fd, self.headers_in, self.most, MSG_DONTWAIT, NULL)
+        cdef int count = recvmmsg(self.fd, self.headers_in, self.wanted, MSG_DONTWAIT, NULL)
         cdef int number = errno
         if count >= 0:
             return count
@@ -184,7 +185,7 @@ cdef class Datagrams:
         cdef unsigned int slot
         cdef ssize_t length
         cdef int number
-        for slot in range(self.most):
+        for slot in range(self.wanted):
             length = recvmsg(self.fd, &self.headers_in[slot].msg_hdr, MSG_DONTWAIT)
             if length < 0:
                 number = errno
@@ -192,7 +193,7 @@ cdef class Datagrams:
                     return slot
                 raise OSError(number, os.strerror(number))
             self.headers_in[slot].msg_len = <unsigned int>length
-        return self.most
+        return self.wanted
 
     cdef int _check(self, Py_ssize_t slot) except -1:
         if not 0 <= slot < self.received:

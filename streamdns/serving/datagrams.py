@@ -22,8 +22,11 @@ class Peer(Protocol):
 class Datagrams(Protocol):
     """The last batch of datagrams of one non-blocking socket, each with a slot, counted from 0."""
 
-    def receive(self) -> list[bytes]:
-        """Receive the waiting datagrams, each cut to 4096 octets; empty where there are none. Raises OSError."""
+    def receive(self, at_most: int = 0) -> list[bytes]:
+        """Receive the waiting datagrams, each cut to 4096 octets; empty where there are none. Raises OSError.
+
+        Those beyond `at_most` wait on (0: a whole batch).
+        """
 
     def client(self, slot: int) -> bytes:
         """Return the octets of the address that datagram `slot` came from: 4 or 16."""

@@ -43,12 +43,12 @@ class PlainDatagrams:
         self._control_octets = _CONTROL_OCTETS[self._family] if packet_info else 0
         self._peers: list[tuple[list[tuple[int, int, bytes]], Any]] = []
 
-    def receive(self) -> list[bytes]:
+    def receive(self, at_most: int = 0) -> list[bytes]:
         receive, octets = self._sock.recvmsg, self._control_octets
         packets: list[bytes] = []
         self._peers = peers = []
         try:
-            for _ in range(self._most):
+            for _ in range(min(at_most, self._most) or self._most):
                 packet, ancillary, _flags, address = receive(RECEIVE_OCTETS, octets, socket.MSG_DONTWAIT)
                 packets.append(packet)
                 peers.append((ancillary, address))

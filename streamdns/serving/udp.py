@@ -22,6 +22,8 @@ from streamdns.serving.statistics import Statistics
 _log = logs.get("dns")
 
 _PAUSE_AFTER_FAILURE_S = 0.2
+#: At the end: there may be more than is answered in one turn.
+_LAST_LOOKS = 4
 
 
 class _Later:
@@ -129,7 +131,8 @@ class UdpServer(Service):
     def stop(self) -> None:
         """Answer the datagrams that have arrived, then close."""
         if self._socket is not None:
-            self._readable()
+            for _ in range(_LAST_LOOKS):
+                self._readable()
             for watcher in (self._watcher, self._again):
                 watcher.stop()
                 watcher.close()

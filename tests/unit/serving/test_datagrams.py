@@ -145,6 +145,22 @@ def test_no_more_than_a_batch_at_once(make: Make, sock: socket.socket) -> None:
     assert sorted(seen) == [b"0", b"1", b"2", b"3", b"4"]
 
 
+def test_fewer_where_fewer_are_asked_for(make: Make, sock: socket.socket) -> None:
+    """The others wait; and whatever is asked for, there are never more than a batch."""
+    batch = make(sock, 4, packet_info=False)
+    with client_of(sock) as client:
+        for number in range(9):
+            client.send(b"%d" % number)
+        received: list[bytes] = []
+        for at_most, fewest in ((1, 1), (3, 3), (100, 4), (0, 1)):
+            packets = batch.receive(at_most)
+            assert len(packets) == fewest
+            assert batch.client(fewest - 1)
+            received += packets
+        assert received == [b"%d" % number for number in range(9)]
+        assert batch.receive(2) == []
+
+
 def test_long_and_empty_datagrams(make: Make, sock: socket.socket) -> None:
     """A query of no octets is one; what is longer than the buffer is cut, and the next one is whole."""
     batch = make(sock, 8, packet_info=False)

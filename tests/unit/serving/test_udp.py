@@ -28,7 +28,7 @@ class Unreadable:
     def __init__(self) -> None:
         self.tried = 0
 
-    def receive(self) -> list[bytes]:
+    def receive(self, at_most: int = 0) -> list[bytes]:
         self.tried += 1
         raise OSError(errno.EIO, "it fails")
 
