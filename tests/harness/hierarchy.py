@@ -178,6 +178,8 @@ class World:
             return resolution.distrusted(token, self.now_s, case=case)
 
         def send(asks: list[Ask]) -> None:
+            if resolution.goes_on:
+                later(0.0, lambda: resolution.go_on(self.now_s))
             for ask in asks:
                 self.asked.append(ask)
                 later(ask.patience_s, partial(hurry, ask.token))

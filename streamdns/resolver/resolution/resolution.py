@@ -200,14 +200,29 @@ class Resolution(Walk):
             self._give_up(self._top, detail)
             self._give_up(self._top, detail)  # What was said without authority may only have led further.
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more to do that needs no answer from anybody: see `go_on`."""
+        return bool(self._ready) and self.outcome is None
+
+    def go_on(self, now_s: float) -> list[Ask]:
+        """Moves one job that waited for another, where the work is done in pieces."""
+        self._now_s = now_s
+        self._move_one()
+        return self._take()
+
     def _take(self) -> list[Ask]:
-        """What is to be sent now, after every job that waited for another has had its turn."""
-        while self._ready and self.outcome is None:
+        """What is to be sent now, after every job that waited for another has had its turn, unless `in_pieces`."""
+        while self.goes_on and not self.in_pieces:
+            self._move_one()
+        out, self._out = self._out, []
+        return [] if self.outcome is not None else out
+
+    def _move_one(self) -> None:
+        if self.goes_on:
             job = self._ready.pop()
             if not job.is_moot(job.step) and job.zone is not None:
                 self._next(job, self._now_s, resumed=True)
-        out, self._out = self._out, []
-        return [] if self.outcome is not None else out
 
     # -- what is sent
 

@@ -64,6 +64,8 @@ class Walk(LocalData):
         self.limits: frozenset[str] = frozenset()  # the limits of one question that were met, as LIMITS has them
         self._out: list[Ask] = []
         self._ready: list[Job] = []
+        self.in_pieces = False
+        """Whether jobs that waited for others are left for `go_on`, one at a time, and not moved at once."""
         self._now_s = self._ends_s = 0.0
         self._heard = False
 

@@ -52,7 +52,7 @@ class Running:
     Everything here runs in callbacks of the event loop and never raises. `tick` belongs to the deadlines.
     """
 
-    __slots__ = ("_ends_s", "_owner", "admission", "outcome", "question", "resolution", "tick", "waiting")
+    __slots__ = ("_ends_s", "_goes_on", "_owner", "admission", "outcome", "question", "resolution", "tick", "waiting")
     kind = ANSWERS
 
     def __init__(self, owner: Recursor, question: Question, resolution: Resolution, admission: Admission) -> None:
@@ -60,6 +60,7 @@ class Running:
         self.outcome: Outcome | None = None
         self.waiting: dict[Waiting, None] = {}
         self.tick = 0
+        self._goes_on = False
         self._ends_s = owner.deadlines.clock() + MAX_S
         owner.deadlines.at(self._ends_s, self)
 
@@ -133,6 +134,12 @@ class Running:
         self.resolution.expired()
         return []
 
+    def _go_on(self) -> None:
+        """The next piece of what needs no answer: a delegation to many names leads from one to the next."""
+        self._goes_on = False
+        if self.outcome is None:
+            self._step(self.resolution.go_on)
+
     def _step(self, act: Callable[[float], list[Ask]]) -> None:
         owner = self._owner
         began_s = owner.pace.clock()
@@ -146,6 +153,9 @@ class Running:
             outcome = self.resolution.outcome
             if outcome is not None and self.outcome is None:
                 outcome = owner.polished(self.question, outcome)
+            elif outcome is None and self.resolution.goes_on and not self._goes_on:
+                self._goes_on = True
+                owner.pace.put(ANSWERS, self._go_on)
         except Exception as error:  # noqa: BLE001 - the edge: whatever a server sends must not end the service
             owner.fault(error)
             outcome = _FAULT
@@ -257,6 +267,7 @@ class Recursor(Service):
         resolution = Resolution(question, self.known)
         now_s = self.clock()
         asks = resolution.start(now_s) if look else []
+        resolution.in_pieces = True  # But what is known already is told at once.
         if resolution.outcome is not None:
             self._hits += 1
             return self.polished(question, resolution.outcome)
@@ -306,6 +317,7 @@ class Recursor(Service):
         try:
             self._prefetches.add()
             resolution = Resolution(question, self.known, refresh=True)
+            resolution.in_pieces = True
             self._run(question, resolution, admission, b"").begin()
         finally:
             self.pace.leave()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import gevent
 
@@ -101,6 +102,21 @@ def test_who_has_much_to_do_leaves_it_a_share() -> None:
             pass
         assert least_s <= len(done) * 0.000_01 <= most_s + 0.000_011, others_s
         until(lambda: len(pace) == 0)
+
+
+def test_a_turn_of_its_own_is_shorter_than_a_millisecond() -> None:
+    """With its last piece of work, and also while nobody else is seen to have anything to do: there may be somebody."""
+    clock, done, turns = Clock(), list[int](), list[int]()
+
+    def begins() -> float:
+        turns.append(len(done))
+        return 0.0
+
+    pace = Pace(clock=clock, cpu_clock=begins)
+    for _ in range(1000):
+        pace.put(TIME_LIMITS, lambda: clock.pass_s(done, 0.000_1))
+    until(lambda: len(done) == 1000)
+    assert 0 < max(later - before for before, later in pairwise(turns)) * 0.000_1 < 0.001
 
 
 def test_it_is_not_shared_for_ever() -> None:

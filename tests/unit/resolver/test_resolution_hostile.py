@@ -7,10 +7,12 @@ import random
 import pytest
 
 from streamdns.dns.wire import NOERROR, SERVFAIL
+from streamdns.resolver.resolution import cache as store
 from streamdns.resolver.resolution.costs import MOST_US, Costs
+from streamdns.resolver.resolution.job import Job
 from streamdns.resolver.resolution.load import Load
 from streamdns.resolver.resolution.message import Response, RRset
-from streamdns.resolver.resolution.resolution import Ask, Resolution
+from streamdns.resolver.resolution.resolution import Ask, Question, Resolution
 from streamdns.resolver.resolution.servers import Address
 from streamdns.resolver.resolution.walk import MAX_FOR_NAMES
 from tests.harness.hierarchy import Behaviour, World, Zone, texts, wire
@@ -73,6 +75,65 @@ def test_a_question_sends_few_packets_to_a_victim(levels: int, wildcard: bool, d
         at.hosts[VICTIM].behave = there
     at.resolve("x_0.evil.example.")
     assert sum(ask.address.host == VICTIM for ask in at.asked) <= 12, at.trace
+
+
+class Counted(Resolution):
+    """A resolution that counts the names which it looks up among what is known in each of its steps."""
+
+    most = _here = 0
+
+    def count(self) -> None:
+        """A step is over."""
+        self.most, self._here = max(self.most, self._here), 0
+
+    def _known_already(self, job: Job, now_s: float) -> bool:
+        self._here += 1
+        return super()._known_already(job, now_s)
+
+    def _take(self) -> list[Ask]:
+        asks = super()._take()
+        self.count()
+        return asks
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_a_delegation_to_many_names_is_looked_through_in_pieces(ipv6: bool) -> None:
+    """One name after the other leads nowhere, and each is a piece of its own: queries are answered in between."""
+    outcomes, most = [], []
+    for in_pieces in (False, True):
+        at = world(ipv6=ipv6)
+        names = [wire(f"gone{number}.victim.example.") for number in range(20)]
+        at.hosts[EVIL].behave = lambda ask, response, names=names: response._replace(
+            authoritative=False, answer=(), rcode=0, authority=(RRset(wire("x.evil.example."), 2, 60, tuple(names)),)
+        )
+        # Each of them is known to be an alias of what has no address: nobody has to be asked.
+        target = wire("nothing.victim.example.")
+        for name in names:
+            at.known.cache.put(name, 5, (target,), trust=store.ANSWER, ttl_s=999, now_s=at.now_s)
+        for rdtype in (1, 28):
+            at.known.cache.put_negative(target, rdtype, store.NODATA, soa_owner=b"\0", soa=(), ttl_s=9, now_s=at.now_s)
+        resolution = Counted(Question(wire("x.evil.example."), 1), at.known)
+        resolution.in_pieces = in_pieces
+        outcomes.append(at.drive(resolution, []))
+        most.append(resolution.most)
+    assert outcomes[0] == outcomes[1]
+    assert most[1] <= 3 * (2 if ipv6 else 1) < most[0], most
+
+
+@pytest.mark.parametrize("levels", [1, 3, 5])
+def test_in_pieces_it_comes_to_the_same(levels: int) -> None:
+    """And to as few packets."""
+    seen = []
+    for in_pieces in (False, True):
+        at = world(ipv6=True)
+        at.hosts[EVIL].behave = delegating(levels, deep=False)
+        resolution = at.resolution("x_0.evil.example.")
+        resolution.in_pieces = in_pieces
+        outcome = at.drive(resolution, [])
+        seen.append((outcome.rcode, outcome.ede, sum(ask.address.host == VICTIM for ask in at.asked)))
+        assert not resolution.goes_on
+    assert seen[0] == seen[1]
 
 
 def test_names_that_are_not_there_end_a_delegation() -> None:
