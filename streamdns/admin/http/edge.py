@@ -20,6 +20,7 @@ from gevent.socket import wait_read, wait_write
 from gevent.ssl import SSLContext, SSLWantReadError, SSLWantWriteError
 
 from streamdns.admin.http.application import CODES, SECURITY_HEADERS, error_document
+from streamdns.admin.http.in_turn import InTurnSocket
 from streamdns.admin.http.proxies import client_of, scheme_of
 from streamdns.admin.http.request import MAX_LINE_BYTES, Body, Head, read_head
 from streamdns.errors import ApiError
@@ -77,6 +78,7 @@ class Handler(WSGIHandler):  # type: ignore[misc] # gevent has no types for it
         try:
             head = self._read_head()
         except ApiError as error:
+            take_turn()  # The time of many may end at once.
             self._refuse(error)
             return False
         if head is None:
@@ -232,8 +234,17 @@ class Edge(WSGIServer):  # type: ignore[misc] # gevent has no types for it
         self._open = 0
         registry.callback("admin.connections", lambda: self._open)
 
+    def do_read(self) -> tuple[Any, Any] | None:
+        """Accept a connection, None where there is none."""
+        try:
+            fd, address = self.socket._accept()  # noqa: SLF001 - what accept() is made of
+        except BlockingIOError:
+            return None
+        return InTurnSocket(self.socket.family, self.socket.type, self.socket.proto, fileno=fd), address
+
     def handle(self, client: Any, address: Any) -> None:
         """Serve one connection to its end; called in a greenlet of its own."""
+        take_turn()
         if self._open >= CONNECTIONS and not self._make_room():
             # Rare: waiting for events and streams are bounded below this.
             client.close()

@@ -7,6 +7,7 @@ import ssl
 
 from gevent.ssl import SSLContext
 
+from streamdns.admin.http.in_turn import InTurnSSLContext
 from streamdns.errors import ConfigError
 from streamdns.named_files import expect_plain
 from streamdns.settings import Settings
@@ -28,7 +29,7 @@ def tls_context(settings: Settings) -> SSLContext | None:
     certificate, key = settings.admin_tls_cert, settings.admin_tls_key
     if not certificate:
         return None
-    context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = InTurnSSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # In TLS 1.2 a client could have the key used again and again over one connection.
     context.options |= ssl.OP_NO_RENEGOTIATION
