@@ -73,12 +73,16 @@ def take_turn() -> None:
 
 
 class Stint:
-    """A short time slice of long work: call it between pieces of the work, it takes a turn when the time is used up."""
+    """A short time slice of long work: call it between pieces of the work, it takes a turn when the time is used up.
 
-    __slots__ = ("_ends_s",)
+    A longer slice than the usual one is for work that would lose much by so many turns; 1 ms is the most for anybody.
+    """
 
-    def __init__(self) -> None:
-        self._ends_s = time.perf_counter() + _STINT_S
+    __slots__ = ("_ends_s", "_lasts_s")
+
+    def __init__(self, lasts_s: float = _STINT_S) -> None:
+        self._lasts_s = lasts_s
+        self._ends_s = time.perf_counter() + lasts_s
 
     def over(self) -> bool:
         """Return whether the time is used up, for work that cannot pause and has to end instead."""
@@ -87,4 +91,4 @@ class Stint:
     def __call__(self) -> None:
         if self.over():
             take_turn()
-            self._ends_s = time.perf_counter() + _STINT_S
+            self._ends_s = time.perf_counter() + self._lasts_s

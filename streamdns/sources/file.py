@@ -16,7 +16,7 @@ from gevent.event import Event
 
 from streamdns.errors import LogReplaced, SourceError
 from streamdns.events.batch import Batch, Partition, Record
-from streamdns.runtime.turns import give_way
+from streamdns.runtime.turns import Stint, give_way
 from streamdns.sources.filelog import MAX_LINE_BYTES, TOPIC, decode_line, is_directory, partition_files
 
 CHUNK_BYTES: Final = 1 << 18  # Fits the cache of a core: faster than larger ones, and less memory.
@@ -24,6 +24,12 @@ MIN_CHUNK_BYTES: Final = 1 << 16
 BATCH_BYTES: Final = 4 << 20
 FIRST_LINE_BYTES: Final = 1 << 16  # As much of the first line as tells one log from another.
 LONG_LINE_KEPT_BYTES: Final = 4096
+#: A line that is longer is read and decoded by itself, in several turns of the event loop.
+LONG_LINE_BYTES: Final = 1 << 16
+#: Lines that are decoded before it is looked whether the time of this turn is over, and that time: reading a long log
+#: would lose a tenth with turns as short as they are elsewhere.
+LINES_AT_ONCE: Final = 128
+STINT_S: Final = 0.000_3
 
 _IN_MODIFY, _IN_ATTRIB, _IN_MOVED_FROM, _IN_MOVED_TO, _IN_CREATE = 0x2, 0x4, 0x40, 0x80, 0x100
 _IN_DELETE, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x200, 0x400, 0x800
@@ -166,14 +172,15 @@ class _Tail:
         if os.pread(self._fd, 1, self.offset - 1) != b"\n":
             raise LogReplaced(f"position {self.offset} of {self.path} is no longer the start of a line")
 
-    def take(self, records: list[Record], room: int, chunk_bytes: int) -> bool:
+    def take(self, records: list[Record], room: int, chunk_bytes: int, pause: Callable[[], None]) -> bool:
         """Add up to `room` records; False when all lines that are complete were given and the read at the end failed.
 
-        Reads at most one chunk, so it may add fewer or none and still return True.
+        Reads at most one chunk or one long line, so it may add fewer or none and still return True. `pause` is called
+        between the steps of what is long.
         """
-        if self._given >= len(self._lines) and not self._fill(chunk_bytes):
+        if self._given >= len(self._lines) and not self._fill(chunk_bytes, pause):
             return False
-        lines = self._lines[self._given : self._given + room]
+        lines = self._lines[self._given : self._given + min(room, LINES_AT_ONCE)]
         self._given += len(lines)
         number, position = self.number, self.position
         if self._long_bytes:
@@ -184,7 +191,7 @@ class _Tail:
         else:
             append = records.append
             for line in lines:
-                record = decode_line(line, number, position)
+                record = decode_line(line, number, position, pause if len(line) > LONG_LINE_BYTES else None)
                 if record is not None:
                     append(record)
                 position += len(line) + 1
@@ -193,15 +200,15 @@ class _Tail:
             self._lines, self._given = [], 0
         return True
 
-    def _fill(self, chunk_bytes: int) -> bool:
+    def _fill(self, chunk_bytes: int, pause: Callable[[], None]) -> bool:
         """Read the next lines; False at the end. A torn last line is not kept: it is read again when it has its end."""
         if self._scanned:
             return self._skip(chunk_bytes)
         data = os.pread(self._fd, chunk_bytes, self.offset)
         cut = data.rfind(b"\n")
         if cut < 0 and len(data) == chunk_bytes:
-            data = os.pread(self._fd, MAX_LINE_BYTES + 1, self.offset)
-            cut = data.rfind(b"\n")
+            data = self._long_line(data, pause)
+            cut = data.find(b"\n", chunk_bytes)
             if cut < 0 and len(data) > MAX_LINE_BYTES:
                 self._scanned = self.offset + len(data)
                 return True
@@ -212,6 +219,18 @@ class _Tail:
         self._lines = data[:cut].split(b"\n")
         self.offset += cut + 1
         return True
+
+    def _long_line(self, data: bytes, pause: Callable[[], None]) -> bytes:
+        """Read on behind a chunk without a newline, in as large chunks, to the next one or to MAX_LINE_BYTES."""
+        pieces, octets = [data], len(data)
+        while octets <= MAX_LINE_BYTES:
+            pause()
+            piece = os.pread(self._fd, min(len(data), MAX_LINE_BYTES + 1 - octets), self.offset + octets)
+            pieces.append(piece)
+            octets += len(piece)
+            if not piece or b"\n" in piece:
+                break
+        return b"".join(pieces)
 
     def _skip(self, chunk_bytes: int) -> bool:
         """Skip a line that is too long to hold; gives False when the file ends before the line does."""
@@ -395,6 +414,7 @@ class FileSource:
         tails = everyone[self._turn :] + everyone[: self._turn]
         chunk_bytes = max(CHUNK_BYTES // len(tails), MIN_CHUNK_BYTES)
         taken_bytes = 0
+        stint = Stint(STINT_S)
         while tails and len(records) < max_records and taken_bytes < BATCH_BYTES:
             share = max(1, (max_records - len(records)) // len(tails))
             before = len(records)
@@ -403,11 +423,12 @@ class FileSource:
                 if room <= 0:
                     break
                 start = tail.position
-                if not tail.take(records, room, chunk_bytes):
+                if not tail.take(records, room, chunk_bytes, stint):
                     tails.remove(tail)
                 elif tail.position > start:
                     positions[TOPIC, tail.number] = tail.position
                     taken_bytes += tail.position - start
+                stint()
             if tails and len(records) == before:
                 give_way()  # A very long line or blank ones: others have their turn between chunks.
         return records, not tails

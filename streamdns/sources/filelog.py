@@ -14,7 +14,7 @@ import os
 import re
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -39,13 +39,22 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 _decode_array: Final = msgspec.json.Decoder(list[object]).decode
 
 
-def decode_line(line: bytes, partition: int, position: int) -> Record | None:
-    """Parse one line (without its newline) into a record; None for a line of white space only. Never raises."""
+def decode_line(
+    line: bytes, partition: int, position: int, pause: Callable[[], None] | None = None
+) -> Record | None:
+    """Parse one line (without its newline) into a record; None for a line of white space only. Never raises.
+
+    `pause` is for long lines: it is called between the steps, of which each goes through all of the line.
+    """
     try:
         event = _decode_fields(line)
+        if pause is not None:
+            pause()
         if not line.isascii():
             line.decode()  # The decoder passes values through unread.
         key, value = event.key, bytes(event.value)
+        if pause is not None:
+            pause()
         first = value[:1]
         if first == b"[":
             payload: bytes | None = value

@@ -5,17 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import gevent
 import pytest
 
 from streamdns.errors import LogReplaced, SourceError
-from streamdns.events.batch import Batch
+from streamdns.events.batch import Batch, Record
+from streamdns.runtime.turns import Stint
 from streamdns.sources import file as file_module
 from streamdns.sources.base import Source
-from streamdns.sources.file import FileSource
-from streamdns.sources.filelog import MAX_LINE_BYTES, append, encode_line
+from streamdns.sources.file import LINES_AT_ONCE, FileSource
+from streamdns.sources.filelog import MAX_LINE_BYTES, append, decode_line, encode_line
 from tests.harness import wait_until
 from tests.harness.filelog import DEADLINE_S, NEVER_S, Opener, keys, line, read_all, read_when
 from tests.harness.process import open_descriptors
@@ -242,3 +245,50 @@ def test_connecting_again_and_closing_gives_descriptors_back(tmp_path: Path, ope
     wait_until(lambda: open_descriptors() <= before, "all descriptors are given back")
     source.connect({}, {})
     assert keys(read_all(source)[0]) == [b"a.|A"]
+
+
+@pytest.fixture
+def turns_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records were there at each turn that reading took, with no time for any two pieces in the same one."""
+    taken: list[int] = []
+    decoded = [0]
+
+    class Counting(Stint):
+        def __call__(self) -> None:
+            taken.append(decoded[0])
+            super().__call__()
+
+    def decode(line: bytes, partition: int, position: int, pause: Callable[[], None] | None) -> Record | None:
+        decoded[0] += 1
+        return decode_line(line, partition, position, pause)
+
+    monkeypatch.setattr(file_module, "Stint", Counting)
+    monkeypatch.setattr(file_module, "STINT_S", 0.0)
+    monkeypatch.setattr(file_module, "decode_line", decode)
+    return taken
+
+
+@pytest.mark.plain
+def test_many_lines_are_decoded_in_several_turns(tmp_path: Path, opened: Opener, turns_taken: list[int]) -> None:
+    """A chunk of a file has thousands of them: all in one turn would keep queries waiting for some milliseconds."""
+    append(f"{tmp_path}/log", [(b"n%d.|A" % index, b"[]", index) for index in range(2000)])
+    assert len(read_all(opened(tmp_path / "log"))[0]) == 2000
+    steps = [later - before for before, later in pairwise([0, *turns_taken])]
+    assert max(steps) <= LINES_AT_ONCE < 200
+    assert turns_taken[-1] == 2000
+
+
+@pytest.mark.plain
+def test_a_long_line_is_read_and_decoded_in_several_turns(
+    tmp_path: Path, opened: Opener, turns_taken: list[int]
+) -> None:
+    """Events of 1 MB, some of them text that is no array: one for itself, and in steps of reading and of decoding."""
+    values = [b'[{"x":"' + b"a" * 1_000_000 + b'"}]', b'"\\"' * 300_000, b"[]", b'["' + b"b" * 100_000 + b'"]']
+    append(f"{tmp_path}/log", [(b"n%d.|A" % index, value, index) for index, value in enumerate(values * 2)])
+    records, _ = read_all(opened(tmp_path / "log"))
+    assert [record.value for record in records] == values * 2
+    # Three reads of 256 KiB behind the first; then the two steps of decoding, the end of it, and the next one's reads.
+    assert turns_taken.count(0) >= 3
+    assert turns_taken.count(1) >= 2 + 1 + 4
+    assert turns_taken.count(2) >= 2 + 1
+    assert set(range(9)) - {3, 7} <= set(turns_taken)
