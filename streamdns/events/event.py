@@ -16,7 +16,7 @@ from streamdns.dns import name, rdata
 from streamdns.dns.rdata_plain import PLAIN
 from streamdns.errors import BadEvent
 from streamdns.events.provenance import MAX_PRODUCER_OCTETS, of_record, of_rrset
-from streamdns.events.record_fields import RecordFields, decode_records
+from streamdns.events.record_fields import RecordFields, decode_records, first_records
 from streamdns.events.rrset import MAX_RECORDS, MAX_RRSET_OCTETS, MAX_TTL_S, RECORD_OCTETS, Gathered
 
 MAX_VALUE_BYTES: Final = 1 << 20
@@ -126,6 +126,8 @@ def encode(owner_text: str, type_text: str, records: Sequence[dict[str, Any]]) -
 _TYPES: Final = rdata.DATA_TYPES
 # Bound here: what comes from a module that is not compiled is looked up at each use.
 _decode_records: Final = decode_records
+#: To make objects of a longer value takes so long that its first records are looked at before.
+_LARGE_VALUE_BYTES: Final = 1 << 16
 
 
 def _split_key(key: bytes | None) -> tuple[bytes, int, bool, bytes, str, str]:
@@ -176,6 +178,9 @@ _encode_json: Final = msgspec.json.Encoder().encode
 
 def _parse_unusual_value(value: bytes) -> list[RecordFields]:
     try:
+        if len(value) > _LARGE_VALUE_BYTES:
+            for record in first_records(value):
+                _record(msgspec.json.decode(record))
         records = msgspec.json.decode(value)
     except RecursionError as err:
         raise BadEvent(f"the value is nested deeper than {MAX_NESTING} levels", "json") from err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -213,3 +214,51 @@ def test_all_that_waits_comes_at_once_at_the_end() -> None:
 def test_the_fast_way_and_the_other_one_are_both_taken() -> None:
     """The tests above would say nothing of it otherwise."""
     assert event._PLAIN.keys() >= {1, 28, 5, 16}
+
+
+@pytest.mark.parametrize("records", [
+    [{"x": 1}], [{"NAME": "a.", "name": None}], [], [{"x": [[["deep"]]]}, {"TTL": 3, "ttl": None}], [{"name": "b."}],
+    [{"Ttl": MOST + 1}], [{"x": 1}] * 70, [*[{"x": 1}] * 70, {"content": 7}], [{"x": 1}, {"content": 7}],
+])
+def test_a_large_value_is_judged_as_a_small_one(records: list[dict[str, Any]]) -> None:
+    """Its first records are looked at before all of it is; what that says, and about which record, is the same."""
+    filled = [{"name": "a.", "type": "A", "content": f"192.0.2.{number}"} | each for number, each in enumerate(records)]
+    small = json.dumps(filled).encode()
+    large = small + b" " * 70_000
+    said = []
+    for value in (small, large):
+        try:
+            said.append(repr(decode(b"a.|A", value, default_ttl=77)))
+        except BadEvent as error:
+            said.append(f"{error.kind}: {error.reason}")
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("value", [
+    b"[" + b"{}," * 300_000 + b"{}]", b"[" + b"[]," * 300_000 + b"[]]", b"[" + b"null," * 150_000 + b"1]",
+    b'[{"name":"a.","type":"A","content":"192.0.2.1","x":1},' + b"{}," * 300_000 + b"{}]",
+])
+def test_no_objects_are_made_of_what_is_refused_for_its_first_records(value: bytes) -> None:
+    """300,000 of them would keep all threads waiting for 13 ms and more, and take 20 MB."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadEvent):
+            decode(b"a.|A", value, default_ttl=77)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize("value", [
+    b'[{"name":"a.","type":"A","content":"192.0.2.1","x":"\xff"}]', b'[{"x":1e400}]', b'[{"x":"\\q"}]', b"[{]", b"{}",
+    b'[{"x":1},', b"null", b"1", b'["x"] y',
+])
+def test_a_large_value_that_is_no_json_is_refused_as_a_small_one(value: bytes) -> None:
+    kinds = []
+    for each in (value, value + b" " * 70_000):
+        try:
+            kinds.append(repr(decode(b"a.|A", each, default_ttl=77)))
+        except BadEvent as error:
+            kinds.append(error.kind)
+    assert kinds[0] == kinds[1]
