@@ -37,6 +37,7 @@ from streamdns.runtime.gateways import gateways
 from streamdns.runtime.kept_sockets import KeptSockets
 from streamdns.runtime.lifecycle import EXIT_FAILED, Service, Supervisor
 from streamdns.runtime.listening import InetListener, UnixListener
+from streamdns.runtime.malloc import use_one_arena
 from streamdns.runtime.open_files import raise_open_files
 from streamdns.runtime.sdnotify import Notifier
 from streamdns.runtime.unexpected import into_the_log
@@ -322,6 +323,7 @@ def _run(settings: Settings, load: Callable[[], Settings]) -> int:
         _log.info("app.not_compiled", reason=reason)
     for warning in (*settings.warnings, *open_resolver(settings, gateways())):
         _log.warning("settings.warning", warning=warning)
+    use_one_arena()
     preload_source(settings)
     raise_open_files()
     app = App(settings, load)

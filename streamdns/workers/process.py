@@ -26,6 +26,7 @@ from streamdns.metrics.lateness import HubLateness
 from streamdns.metrics.registry import Registry
 from streamdns.runtime import logs
 from streamdns.runtime.lifecycle import EXIT_FAILED, EXIT_OK, Supervisor
+from streamdns.runtime.malloc import use_one_arena
 from streamdns.runtime.unexpected import into_the_log
 from streamdns.serving.answering import Answering
 from streamdns.serving.listeners import listeners
@@ -109,6 +110,7 @@ class _Worker:
 
     def run(self) -> int:
         """Wait for what to be, and be it; the exit status."""
+        use_one_arena()
         self._say(Loaded())
         gc.freeze()
         gc.set_threshold(*_GARBAGE)
