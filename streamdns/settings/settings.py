@@ -26,9 +26,8 @@ from streamdns.settings.row import Setting
 from streamdns.settings.table import BY_NAME, SETTINGS
 
 _MAX_SHOWN = 100
-#: SD_LISTEN_FDS_START of sd_listen_fds(3), and more than a unit's FileDescriptorStoreMax allows.
+#: SD_LISTEN_FDS_START of sd_listen_fds(3).
 _FIRST_HANDED_OVER = 3
-_MOST_HANDED_OVER = 4096
 #: A user and a password in a URL, which no setting wants and somebody may write all the same.
 _USERINFO = re.compile(r"://[^/\s@]*@")
 
@@ -350,7 +349,7 @@ def _handed_over(environ: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
     names = environ.get("LISTEN_FDNAMES", "").split(":")
     return tuple(
         (_FIRST_HANDED_OVER + index, names[index] if index < len(names) else "")
-        for index in range(min(int(count), _MOST_HANDED_OVER))
+        for index in range(min(int(count), workers.MOST_KEPT_SOCKETS))
     )
 
 

@@ -10,6 +10,9 @@ from typing import Any, Final
 from streamdns.settings.row import Setting, seconds_row
 
 MOST_WORKERS: Final = 64
+#: What streamdns.service has systemd keep at a restart (FileDescriptorStoreMax): 64 workers at 32 addresses, over UDP
+#: and TCP. More are not taken over, either.
+MOST_KEPT_SOCKETS: Final = 4096
 _MOST_CPU: Final = 1023
 _ONLINE: Final = "/sys/devices/system/cpu/online"
 _RANGE = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
@@ -91,7 +94,12 @@ WORKERS: Final[tuple[Setting, ...]] = (
 
 
 def settle(values: dict[str, Any], *, problems: list[str], warnings: list[str]) -> None:
-    """Find what several processes cannot do."""
+    """Find what several processes cannot do, and sockets that are too many to be kept."""
+    transports = (values.get("udp") is not False) + (values.get("tcp") is not False)
+    sockets = len(values.get("address") or ()) * transports * max(1, values.get("workers") or 0)
+    if sockets > MOST_KEPT_SOCKETS:
+        warnings.append(f"DNS_ADDRESS and DNS_WORKERS make {sockets} sockets, and systemd keeps no more than "
+                        f"{MOST_KEPT_SOCKETS} at a restart: what comes to the others meanwhile is lost")
     if not values.get("workers"):
         if values.get("worker_cpus"):
             warnings.append("DNS_WORKER_CPUS has no effect without DNS_WORKERS")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
 from streamdns.errors import ConfigError
 from streamdns.settings import environment_of_workers, load
-from streamdns.settings.workers import cpus_of_machine, missing_cpus
+from streamdns.settings.workers import MOST_KEPT_SOCKETS, MOST_WORKERS, cpus_of_machine, missing_cpus
+from tests.harness import ROOT
 
 
 def test_auto_is_one_for_each_cpu_that_may_be_used() -> None:
@@ -28,6 +30,24 @@ def test_a_port_that_the_kernel_chooses_cannot_be_shared() -> None:
 def test_cpus_without_workers_are_warned_of() -> None:
     assert load({"DNS_WORKER_CPUS": "0"}).warnings == ("DNS_WORKER_CPUS has no effect without DNS_WORKERS",)
     assert not load({"DNS_WORKER_CPUS": "0", "DNS_WORKERS": "1"}).warnings
+
+
+def test_more_sockets_than_systemd_keeps_are_warned_of() -> None:
+    """Each worker has sockets of its own: two of each address, one where a transport is switched off."""
+    def warnings(addresses: int, **settings: str) -> tuple[str, ...]:
+        where = " ".join(f"127.0.0.{number}:5353" for number in range(1, addresses + 1))
+        return load({"DNS_ADDRESS": where, "DNS_WORKERS": "64"} | settings).warnings
+
+    assert not warnings(32)
+    assert not warnings(64, DNS_TCP="false")
+    (warning,) = warnings(33)
+    assert warning.startswith("DNS_ADDRESS and DNS_WORKERS make 4224 sockets, and systemd keeps no more than 4096")
+
+
+def test_the_unit_has_as_many_sockets_kept_as_are_taken_over() -> None:
+    unit = (ROOT / "streamdns.service").read_text()
+    assert re.findall(r"^FileDescriptorStoreMax=(.*)$", unit, re.M) == [str(MOST_KEPT_SOCKETS)]
+    assert MOST_KEPT_SOCKETS >= 2 * MOST_WORKERS * 32
 
 
 def test_cpus_that_are_not_there_are_named_beside_those_that_are() -> None:
