@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.attacks.processor_time import ProcessorTime
 from tests.attacks.target import HOST
 
 _TIMESTAMPS = 35    # SO_TIMESTAMPNS of Linux
@@ -29,17 +30,6 @@ class Looks:
     resident_bytes: int = 0
 
 
-def processor_ns(pids: Sequence[int]) -> int:
-    """The processor time of these processes and threads."""
-    total = 0
-    for pid in pids:
-        try:
-            total += int(pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0])
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # It has ended.
-    return total
-
-
 def resident_bytes(pids: Sequence[int]) -> int:
     """Resident memory of these processes that is their own: without the page cache of a map."""
     total = 0
@@ -56,13 +46,15 @@ class Probe:
     """Sends a query to a server over and over and looks at its processes meanwhile.
 
     `threads` have the loops that answer: what all of them take between a datagram and its answer was done before it.
-    `shows` are octets of a right answer.
+    `shows` are octets of a right answer. `exact`: see ProcessorTime.
     """
 
     def __init__(
-        self, port: int, *, query: bytes, shows: bytes, threads: Sequence[int], processes: Sequence[int]
+        self, port: int, *, query: bytes, shows: bytes, threads: Sequence[int], processes: Sequence[int],
+        exact: bool = False,
     ) -> None:
-        self._query, self._shows, self._threads, self._processes = query, shows, threads, processes
+        self._query, self._shows, self._processes = query, shows, processes
+        self._processor = ProcessorTime(threads, exact=exact)
         self._socket = sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         sock.bind(("127.7.7.7", 0))
@@ -73,6 +65,7 @@ class Probe:
 
     def __exit__(self, *exc: object) -> None:
         self._socket.close()
+        self._processor.close()
 
     def look(self, *, most: int, until_s: float, pause_s: float = 0.0, lost_s: float = LOST_S) -> Looks:
         """Ask so often, or until a moment (time.monotonic())."""
@@ -89,10 +82,10 @@ class Probe:
 
     def _once(self, seen: Looks, number: bytes, lost_s: float) -> None:
         sock = self._socket
-        began = processor_ns(self._threads)
+        began = self._processor.ns()
         began_s = time.perf_counter()
         sock.send(number + self._query[2:])
-        sent = processor_ns(self._threads)
+        sent = self._processor.ns()
         sock.settimeout(lost_s)
         try:
             while True:
@@ -104,7 +97,7 @@ class Probe:
             return
         came_s = time.time()
         seen.wall_ms.append(1000 * (time.perf_counter() - began_s))
-        taken = processor_ns(self._threads) - began
+        taken = self._processor.ns() - began
         seen.wrong += self._shows not in reply
         seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
         # Where this process had to wait for a processor itself, before it sent or after the reply had come (the kernel

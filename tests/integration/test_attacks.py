@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.attacks import ADMIN, LOG, ZONE
-from tests.attacks.probe import Looks, Probe, processor_ns
+from tests.attacks.probe import Looks, Probe
+from tests.attacks.processor_time import processor_ns
 from tests.attacks.running import Running
 from tests.attacks.zone import events, query
 from tests.harness import Server, wait_until
