@@ -84,28 +84,47 @@ dname.example. 300 DNAME example.
     ("x.dname", 3), ("caa.dname", 0), ("nothing", 3), ("big", 0),
 ])
 def test_a_type_with_two_octets_is_counted_as_what_it_is(owner: str, rcode: int, rotate: bool) -> None:
-    """Whatever kind of reply it gets."""
+    """Whatever kind of reply it gets, as often as it is asked for."""
     made = answerer(KINDS, rotate=rotate)
-    reply = ask(made, f"{owner}.example", "CAA")
-    assert reply.rcode() == rcode
-    assert dict(made.tally) == {257 << 8 | rcode: 1}
-    assert made.truncated == bool(reply.flags & dns.flags.TC) == (owner == "big")
+    for times in (1, 2, 3):
+        reply = ask(made, f"{owner}.example", "CAA")
+        assert reply.rcode() == rcode
+        assert dict(made.tally) == {257 << 8 | rcode: times}
+        assert bool(reply.flags & dns.flags.TC) == (owner == "big")
+        assert made.truncated == times * (owner == "big")
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+@pytest.mark.parametrize(("owner", "rdtype", "octets"), [
+    ("mx", 15, b""), ("example", 2, b""), ("mx", 15, b"\0\0\x29\2\0\0\0\0\0\0\0"), ("many", 33, b""),
+])
+def test_records_with_names_are_counted_as_often_as_they_are_asked_for(
+    owner: str, rdtype: int, octets: bytes, rotate: bool
+) -> None:
+    """Also where they do not fit."""
+    made = answerer(KINDS + "".join(f"many.example. 60 SRV 1 2 {n} h.example.\n" for n in range(40)), rotate=rotate)
+    for times in (1, 2, 3):
+        query = dns.message.make_query("example" if owner == "example" else f"{owner}.example", rdtype).to_wire()
+        wire = made.reply(query[:11] + bytes((bool(octets),)) + query[12:] + octets, False, 0)
+        assert wire is not None
+        assert dict(made.tally) == {rdtype << 8: times}
+        assert made.truncated == times * (owner == "many")
 
 
 @pytest.mark.parametrize("asked", [0, dns.flags.RD, dns.flags.RD | dns.flags.CD, dns.flags.AD | dns.flags.RA])
-@pytest.mark.parametrize("ra", [0, 0x80])
+@pytest.mark.parametrize(("ra", "rotate"), [(0, False), (0x80, False), (0, True)])
 @pytest.mark.parametrize(("owner", "rdtype"), [
     ("www", "A"), ("mx", "MX"), ("www", "TXT"), ("nothing", "A"), ("alias", "CAA"), ("to-www", "TXT"), ("gone", "A"),
-    ("out", "A"), ("sub", "A"), ("x.sub", "MX"), ("big", "CAA"),
+    ("out", "A"), ("sub", "A"), ("x.sub", "MX"), ("big", "CAA"), ("foreign", "A"), ("www", "AXFR"),
 ])
-def test_the_flags_of_each_kind_of_reply(owner: str, rdtype: str, asked: int, ra: int) -> None:
+def test_the_flags_of_each_kind_of_reply(owner: str, rdtype: str, asked: int, ra: int, rotate: bool) -> None:
     """RD is that of the query, RA that of the server, AA says whose data it is; nothing else is copied (RFC 1035)."""
-    made = answerer(KINDS)
-    made.ra = ra
-    query = dns.message.make_query(f"{owner}.example", rdtype, flags=asked)
+    made = answerer(KINDS, rotate=rotate)
+    made.ra = 0 if rdtype == "AXFR" else ra  # what is refused by its type says nothing of who resolves names
+    query = dns.message.make_query("foreign.invalid" if owner == "foreign" else f"{owner}.example", rdtype, flags=asked)
     reply = reply_to(made, query)
-    expected = dns.flags.QR | asked & dns.flags.RD | (dns.flags.RA if ra else 0)
-    expected |= 0 if "sub" in owner else dns.flags.AA
+    expected = dns.flags.QR | asked & dns.flags.RD | (dns.flags.RA if made.ra else 0)
+    expected |= 0 if "sub" in owner or owner == "foreign" or rdtype == "AXFR" else dns.flags.AA
     expected |= dns.flags.TC if owner == "big" else 0
     assert dns.flags.to_text(reply.flags) == dns.flags.to_text(expected)
     assert reply.id == query.id

@@ -125,3 +125,62 @@ def test_what_is_no_name_is_an_error(damaged: bytes) -> None:
     records = b"\xc0\x0c\0\2\0\1\0\0\0\1\0" + bytes((len(damaged),)) + damaged
     with pytest.raises((IndexError, ValueError)):
         expanded(wire([b"org"]), 2, records)
+
+
+@pytest.mark.parametrize(("to", "said"), [
+    (b"\xc0\x0b", "a name points beyond its owner"), (b"\xc0\x40", "a name points beyond its owner"),
+])
+def test_what_is_wrong_with_a_name_alone_is_said(to: bytes, said: str) -> None:
+    """Before the owner there is the header, behind it there are no names that could be meant."""
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        expanded(wire([b"org"]), 2, b"\xc0\x0c\0\2\0\1\0\0\0\1\0\2" + to)
+
+
+@pytest.mark.parametrize("to", [0x11, 0x40, 0x1100, 0x3F00])
+def test_a_name_that_points_ahead_is_an_error(to: int) -> None:
+    """Among several records a name may point into those before it, and never at itself or behind."""
+    name = (0xC000 | 12 + 5 + 4 + 12 + to).to_bytes(2, "big")
+    with pytest.raises(ValueError, match=r"^a name points ahead$"):
+        expanded(wire([b"org"]), 2, pack_records(2, 60, [b"\1a\0", name, name]))
+
+
+def test_a_name_may_point_at_what_stands_before_its_record() -> None:
+    """At the owner of the first record, which is a name as others are, and at the RDATA of an earlier one."""
+    owner, base = wire([b"org"]), 12 + 5 + 4
+    to_owner, to_first = ((0xC000 | base + offset).to_bytes(2, "big") for offset in (0, 12))
+    for first, second, names in ((b"\1a\0", to_owner, [b"\1a\0", owner]), (to_owner, to_first, [owner, owner]),
+                                 (b"\1a\0", to_first, [b"\1a\0", b"\1a\0"])):
+        assert unpack_rdatas(expanded(owner, 2, pack_records(2, 60, [first, second]))) == names
+
+
+@pytest.mark.parametrize("rdtype", sorted(COMPRESSIBLE))
+@pytest.mark.parametrize("count", [1, 2, 40])
+@pytest.mark.parametrize("owner", [b"\0", b"\3org\0", b"\1*\3org\0", b"\1*\0", wire([b"o" * 63] * 3 + [b"o" * 61])])
+def test_the_longest_names_come_back(rdtype: int, count: int, owner: bytes) -> None:
+    """Records whose length takes two octets, and names that share all, some or nothing with their owner."""
+    longest = [[b"n" * 63] * 3 + [b"%061d" % number] for number in range(count + 1)]
+    for names in (longest, [[each[3][-3:], *([b"o" * 63] * 2)] for each in longest], [[b"a", b"org"], []] * count):
+        rdatas = [rdata_of(rdtype, [names[number], names[number + 1]]) for number in range(count)]
+        records = pack_records(rdtype, 60, rdatas)
+        made = compressed(owner, rdtype, records)
+        assert expanded(owner, rdtype, made) == records
+        assert len(unpack_rdatas(made)) == count
+
+
+@pytest.mark.parametrize(("owner", "name", "octets"), [
+    ([b"example", b"org"], [b"ns", b"example", b"org"], 3 + 2), ([b"example", b"org"], [b"example", b"org"], 2),
+    ([b"*", b"example", b"org"], [b"ns", b"example", b"org"], 3 + 2), ([b"*", b"org"], [b"org"], 2),
+    ([b"*", b"example", b"org"], [b"*", b"example", b"org"], 2 + 2), ([b"a*", b"org"], [b"a*", b"org"], 2),
+    ([b"a", b"b", b"c"], [b"x", b"b", b"c"], 2 + 2), ([b"a", b"b", b"c"], [b"c"], 2), ([b"abc"], [b"c"], 3),
+    ([b"x\1c"], [b"c"], 3), ([b"a", b"Org"], [b"b", b"org"], 7), ([], [b"org"], 5), ([b"org"], [], 1),
+])
+@pytest.mark.parametrize("count", [1, 2])
+def test_how_few_octets_a_name_takes_beside_its_owner(
+    owner: list[bytes], name: list[bytes], octets: int, count: int
+) -> None:
+    """Whole labels are shared and nothing else; what an asterisk stands for is not known here."""
+    rdatas = [wire(name)] * count
+    made = compressed(wire(owner), 2, pack_records(2, 60, rdatas))
+    sizes = [len(each) for each in unpack_rdatas(made)]
+    assert sizes == [octets, min(octets, 2)][:count]
+    assert expanded(wire(owner), 2, made) == pack_records(2, 60, rdatas)

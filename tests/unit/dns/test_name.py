@@ -124,6 +124,8 @@ LONGEST = f"{LABEL}.{LABEL}.{LABEL}.{'a' * 61}"
         (LONGEST + "a.", "longer than 255"),
         (LONGEST + ".a", "longer than 255"),
         (r"\097" * 64, "longer than 63"),
+        (r"\097" * 255, "label longer than 63"),
+        (r"\097" * 255 + "a", "longer than 255 octets"),
         (r"\097" * 300, "longer than 255 octets"),
         ("a\\", "ends in a backslash"),
         (r"a\25", "bad escape"),

@@ -102,6 +102,9 @@ def test_the_records_of_a_node_that_has_no_others() -> None:
         one = _rrset(16, octets=octets)
         assert node.records_alone(node.encode([one]), 16, 1, 2) == one.records
         assert node.records_alone(node.encode([one], owner=b"\1a\0"), 16, 1, 2, owner=b"\1a\0") == one.records
+    owner, name_of = b"\1a\0", node.pack_records(NS, 60, [b"\2ns\1a\0"])
+    named = RRset(NS, 0, 1, name_of, Origin(1, 2, 3, 4, b""))
+    assert node.records_alone(node.encode([named], owner=owner), NS, 1, 2, owner=owner) == name_of
     raw = node.encode([_rrset(1)])
     for rdtype, topic, partition in ((2, 1, 2), (1, 2, 2), (1, 1, 3), (257, 1, 2)):
         assert node.records_alone(raw, rdtype, topic, partition) is None
@@ -144,10 +147,17 @@ def test_an_rrset_is_found_among_few_and_among_many(types: set[int], others: lis
         assert node.records_of(raw, rdtype) == held.get(rdtype)
 
 
-@pytest.mark.parametrize("count", [1, 255, 256, 257, 512])
-def test_a_node_of_many_rrsets_is_read_whole(count: int) -> None:
-    rrsets = [_rrset(rdtype) for rdtype in range(300, 300 + count)]
-    assert node.decode(node.encode(rrsets, 2)) == rrsets
+@pytest.mark.parametrize("count", [1, 8, 9, 255, 256, 257, 512])
+@pytest.mark.parametrize("last", [600 + 512, 0xFFFF])
+def test_a_node_of_many_rrsets_is_read_whole(count: int, last: int) -> None:
+    """And each of them is found, whatever its type is; what stands behind the directory is no entry."""
+    rrsets = [_rrset(rdtype) for rdtype in range(last - count, last)]
+    raw = node.encode(rrsets, 2)
+    assert node.decode(raw) == rrsets
+    for rrset in (rrsets[0], rrsets[count // 2], rrsets[-1]):
+        assert node.records_of(raw, rrset.rdtype) == rrset.records
+    for rdtype in (1, last - count - 1, last, 0xC00C):
+        assert node.find(raw, rdtype) is None
 
 
 def test_what_is_wrong_with_a_damaged_node_is_said() -> None:
