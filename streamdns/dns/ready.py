@@ -150,7 +150,7 @@ class ReadyAnswers(ZoneAnswers):
 
     def negative(
         self, packet: bytes, end: int, limit: int, opt: bytes, *, bounds: bytes, apex: bytes, rcode: int,
-        chain: bytes = b"", links: int = 0,
+        chain: bytes, links: int,
     ) -> bytes | None:
         """NXDOMAIN or NODATA, from what the view has for the apex; `apex` is the pointer to its name.
 

@@ -142,7 +142,8 @@ def test_glue_is_whole_or_the_referral_is_cut_off(owner: str, payload: int, is_s
 
 def test_a_server_that_is_named_twice_has_its_addresses_once() -> None:
     """In another spelling it is the same name."""
-    text = EXAMPLE + "".join(f"mx.example. 60 MX 1 {server}.\n" for server in ("NS.example", "ns.example", "ns.EXAMPLE"))
+    spellings = ("NS.example", "ns.example", "ns.EXAMPLE")
+    text = EXAMPLE + "".join(f"mx.example. 60 MX 1 {server}.\n" for server in spellings)
     for is_simple in (True, False):
         made = answerer(text)
         made._simple = is_simple

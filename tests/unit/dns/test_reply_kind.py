@@ -243,3 +243,38 @@ def test_a_name_that_is_not_of_ours_has_no_zone() -> None:
     for owner in ("www.foreign.", "foreign.", "."):
         assert zone_of(Kind(ANSWER, wire(owner), 1), VIEW) == b""
     assert zone_of(Kind(ERROR, b"", 5), VIEW) == b""
+
+
+def test_what_is_hidden_below_a_dname_does_not_make_kinds() -> None:
+    """Its names are there, and never answered: all that the DNAME redirects is one kind."""
+    view = Memory(ZONES + "www.below.example. 300 A 192.0.2.6\n")
+    reply = wire_reply(answerer(view), "www.below.example", "A")
+    assert kind_of(reply, view) == Kind(ANSWER, wire("below.example."), 1)
+
+
+def test_what_an_apex_does_not_have_is_of_its_zone() -> None:
+    """The SOA then stands at the very name that was asked for, and is no answer."""
+    for owner, rdtype in (("example", "A"), ("EXAMPLE", "MX"), ("sub.example", "CAA")):
+        assert kind(owner, rdtype) == Kind(NODATA, wire(f"{owner}.".lower()), 0)
+
+
+def test_the_zone_of_a_referral_is_above_the_cut() -> None:
+    """Also where the zone below is held here as well."""
+    for cut, zone in (
+        ("sub.example.", "example."), ("a.sub.example.", "sub.example."), ("x.y.cut.example.", "example."),
+    ):
+        assert zone_of(Kind(REFERRAL, wire(cut), 0), VIEW) == wire(zone)
+    assert zone_of(Kind(ANSWER, wire("sub.example."), 1), VIEW) == wire("sub.example.")
+    assert zone_of(Kind(ANSWER, wire("a.b.cut.example."), 1), VIEW) == wire("example.")
+
+
+@pytest.mark.parametrize(("asked", "owner"), [
+    ("www.example.", "a.b.example."), ("www.example.", "A.B.Example."), ("www.example.", "far.invalid."),
+    ("x.y.z.", "y.z."), ("x.y.z.", "w.y.z."), ("y.", "y."), (".", "a.b."), ("x.y.z.", "z."),
+    ("n" * 60 + "." + "m" * 60 + "." + "o" * 60 + "." + "p" * 50 + ".y.z.", "w.y.z."),
+])
+def test_the_name_of_a_record_is_read_however_it_is_written(asked: str, owner: str) -> None:
+    """In full, as a pointer, or as labels that end in one; labels may be one octet long."""
+    found = kind_of(made(asked, (owner, "NS", "ns.example."), aa=False), VIEW)
+    assert found == Kind(REFERRAL, wire(owner.lower()), 0)
+    assert kind_of(made(asked, (owner, "SOA", SOA[2]), aa=True, rcode=3), VIEW) == Kind(ABSENT, wire(owner.lower()), 0)

@@ -271,3 +271,12 @@ def test_networks() -> None:
     # As they lie in memory, for that is how a batch of them is read.
     assert network_of(bytes((192, 0, 2, 1))) == int.from_bytes(bytes((192, 0, 2, 0)), sys.byteorder)
     assert network_of(one[0]) == int.from_bytes(bytes((0x20, 1, 0x0D, 0xB8, 0, 0, 0, 1)), sys.byteorder)
+
+
+@pytest.mark.parametrize(("at_s", "watched"), [(9.9, True), (10.0, False), (10.1, False), (1000.0, False)])
+def test_who_has_been_quiet_is_watched_no_longer_whenever_that_is_looked_at(at_s: float, watched: bool) -> None:
+    made = rates(2)
+    made.judge(NETWORK, KIND, 0.0)
+    assert made.watched == {NETWORK: 10.0}
+    made.forget(at_s)
+    assert (NETWORK in made.watched) is watched
