@@ -32,12 +32,14 @@ class Elsewhere(Answerer):
     def __init__(self, policy: Policy, *, may: bool = True) -> None:
         super().__init__(policy, cookies=None)
         self.may = may
+        self.asked: list[bytes] = []
         self.resolved: list[tuple[bytes, int, int, bytes]] = []
         self.labels: list[list[bytes]] = []
         self.flattened: list[tuple[bytes, int, bytes, int, bytes]] = []
 
     def goes_on(self, packet: bytes) -> bool:
         """Whether this client may."""
+        self.asked.append(packet)
         return self.may
 
     def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
@@ -67,8 +69,11 @@ def elsewhere(text: str = TEXT, *, may: bool = True, **policy: bool) -> Elsewher
 def test_what_leaves_our_zones_goes_on_where_the_client_may(may: bool, owner: str, leaves: bool) -> None:
     """A chain that ends elsewhere, and a name below a cut; all else is answered at once, and so is everybody else."""
     made = elsewhere(may=may)
-    reply_to(made, dns.message.make_query(owner, "A"))
+    query = dns.message.make_query(owner, "A")
+    reply_to(made, query)
     assert bool(made.resolved) is (may and leaves)
+    # Whether it may is asked for the whole query: RD is in it.
+    assert made.asked == ([query.to_wire()] if leaves else [])
 
 
 @pytest.mark.parametrize(("options", "limit", "opt"), [

@@ -46,16 +46,17 @@ def test_which_types_are_looked_at_more_closely() -> None:
 
 
 @pytest.mark.parametrize("flags", range(8))
-@pytest.mark.parametrize("held", [16, 65280, 0x0110])
+@pytest.mark.parametrize("held", [16, 65280, 0x0110, 257])
 def test_the_flags_of_an_rrset_are_not_taken_for_its_type(flags: int, held: int) -> None:
     """A name that has one type has no other one, wherever its records came from."""
     view = Memory(EXAMPLE + "w.example. 60 TXT x\n")
-    rrset = RRset(held, flags, 1, pack_records(held, 60, [b"\1x"]), Origin(0, 0, 0, 0, b""))
+    records = pack_records(held, 60, [b"\0\5issuex" if held == 257 else b"\1x"])
+    rrset = RRset(held, flags, 1, records, Origin(0, 0, 0, 0, b""))
     node, key = encode([rrset]), b"example\0w\0"
     others = view.node
     view.node = lambda asked: node if asked == key else others(asked)  # type: ignore[assignment]
     made = answerer(view)
-    for rdtype in (1, 2, 3, 4, 7, 13, 16, 17, 256, 272, 65280, 65281, 65296):
+    for rdtype in (1, 2, 3, 4, 7, 13, 16, 17, 256, 257, 258, 272, 65280, 65281, 65296):
         assert bool(ask(made, "w.example", rdtype).answer) is (rdtype == held), rdtype  # type: ignore[arg-type]
 
 
