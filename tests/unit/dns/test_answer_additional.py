@@ -33,6 +33,9 @@ both.example. 60 RRSIG A 8 2 60 20300101000000 20290101000000 1 example. AAAA
 other. 60 SOA ns.example. host.example. 1 2 3 4 5
 far.other. 60 A 192.0.2.6
 x.other. 60 MX 1 ns.example.
+*.w.example. 60 MX 1 ns.example.
+*.w.example. 60 SRV 1 2 3 ns.example.
+*.w.example. 60 HTTPS 1 ns.example.
 """
 
 
@@ -43,7 +46,8 @@ x.other. 60 MX 1 ns.example.
     ("order.example", "MX", ["a.example. A 192.0.2.2", "a.example. A 192.0.2.3", "a.example. AAAA 2001:db8::1",
                              "ns.example. A 192.0.2.53"]),
     ("x.self.example", "A", ["self.example. A 192.0.2.4"]), ("self.example", "MX", ["self.example. A 192.0.2.4"]),
-    ("x.other", "MX", []),
+    ("x.other", "MX", []), ("x.w.example", "MX", ["ns.example. A 192.0.2.53"]),
+    ("y.x.w.example", "SRV", ["ns.example. A 192.0.2.53"]), ("x.w.example", "HTTPS", ["ns.example. A 192.0.2.53"]),
 ])
 def test_addresses_of_names_in_the_zone_come_along(
     owner: str, rdtype: str, additional: list[str], is_simple: bool

@@ -34,7 +34,8 @@ dname.example. 300 DNAME {'.'.join(['t' * 60] * 4)}.
         ("www.example", "MAILB", {}, (253, 4)), ("version.bind", "TXT", {"rdclass": "CH"}, (16, 0)),
         ("other.bind", "TXT", {"rdclass": "CH"}, (16, 5)), ("www.example", "A", {"rdclass": "HS"}, (1, 5)),
         ("caa.example", "TYPE65280", {}, (65280, 0)), ("x.dname.example", "A", {}, (1, 0)),
-        ("www.example", "A", {"use_edns": 1}, (1, 16)),
+        ("www.example", "A", {"use_edns": 1}, (1, 16)), ("elsewhere.invalid", "CAA", {}, (257, 5)),
+        ("elsewhere.invalid", "TYPE65280", {"use_edns": 0}, (65280, 5)),
     ],
 )
 def test_every_reply_is_counted_once(

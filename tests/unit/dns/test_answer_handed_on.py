@@ -145,6 +145,7 @@ def test_an_answerer_without_a_server_knows_no_addresses() -> None:
     made = answerer(cookies=cookies_of(1_559_731_985))
     assert made.cookies is not None
     assert (made.deferred, made.truncated, made.stale, made.ra) == (0, 0, False, 0)
+    made.later(3)(b"a reply that nobody waits for")
     wire = made.reply(_query(b"clientco"), False, 3)
     assert wire is not None
     assert wire.endswith(made.cookies.answer(b"clientco", b"") or b"nothing")

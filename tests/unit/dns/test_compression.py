@@ -129,6 +129,7 @@ def test_what_is_no_name_is_an_error(damaged: bytes) -> None:
 
 @pytest.mark.parametrize(("to", "said"), [
     (b"\xc0\x0b", "a name points beyond its owner"), (b"\xc0\x40", "a name points beyond its owner"),
+    (b"\xc0\x15", "a name points beyond its owner"),
 ])
 def test_what_is_wrong_with_a_name_alone_is_said(to: bytes, said: str) -> None:
     """Before the owner there is the header, behind it there are no names that could be meant."""
@@ -159,7 +160,9 @@ def test_a_name_may_point_at_what_stands_before_its_record() -> None:
 def test_the_longest_names_come_back(rdtype: int, count: int, owner: bytes) -> None:
     """Records whose length takes two octets, and names that share all, some or nothing with their owner."""
     longest = [[b"n" * 63] * 3 + [b"%061d" % number] for number in range(count + 1)]
-    for names in (longest, [[each[3][-3:], *([b"o" * 63] * 2)] for each in longest], [[b"a", b"org"], []] * count):
+    sharing = [[each[3][-3:], b"n" * 59, b"n" * 63, b"n" * 63, b"o" * 61] for each in longest]
+    partly = [[each[3][-3:], *([b"o" * 63] * 2)] for each in longest]
+    for names in (longest, sharing, partly, [[b"a", b"org"], []] * count):
         rdatas = [rdata_of(rdtype, [names[number], names[number + 1]]) for number in range(count)]
         records = pack_records(rdtype, 60, rdatas)
         made = compressed(owner, rdtype, records)
@@ -184,3 +187,14 @@ def test_how_few_octets_a_name_takes_beside_its_owner(
     sizes = [len(each) for each in unpack_rdatas(made)]
     assert sizes == [octets, min(octets, 2)][:count]
     assert expanded(wire(owner), 2, made) == pack_records(2, 60, rdatas)
+
+
+@pytest.mark.parametrize("offset", [12, 17, 100, 243, 244, 245, 250])
+@pytest.mark.parametrize("step", [0, 1, 2, 10, 11, 12, 13, 100, 240])
+def test_a_pointer_moves_by_as_many_octets_as_the_record(offset: int, step: int) -> None:
+    """Also over the edge of an octet."""
+    name = b"\1a" + (0xC000 | offset).to_bytes(2, "big")
+    made = moved(2, pack_records(2, 60, [name, b"\1b\0", name]), step, b"\xc1\x02")
+    to = (0xC000 + offset + step).to_bytes(2, "big")
+    assert unpack_rdatas(made) == [b"\1a" + to, b"\1b\0", b"\1a" + to]
+    assert made.count(b"\xc1\x02\0\2") == 3

@@ -149,6 +149,18 @@ def test_the_longest_names_and_labels(text: str) -> None:
     assert name.from_text(text) == dns.name.from_text(text).to_wire()
 
 
+def test_names_are_read_the_same_however_many_others_were_read_before() -> None:
+    """What is known of the last thousand parents is forgotten now and then, and found again."""
+    for number in range(2100):
+        parent, label = f"p{number}.org.", f"p{number}".encode()
+        assert name.from_text(f"a.{parent}") == b"\1a" + bytes((len(label),)) + label + b"\3org\0"
+        assert name.from_text("org.") == name.from_text("org") == b"\3org\0"
+        assert name.from_canonical_text("org.") == (b"\3org\0", b"org\0")
+        found = name.from_canonical_text(f"b.{parent}")
+        assert found is not None
+        assert found[1] == b"org\0" + label + b"\0b\0"
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [

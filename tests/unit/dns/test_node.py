@@ -154,6 +154,8 @@ def test_a_node_of_many_rrsets_is_read_whole(count: int, last: int) -> None:
     rrsets = [_rrset(rdtype) for rdtype in range(last - count, last)]
     raw = node.encode(rrsets, 2)
     assert node.decode(raw) == rrsets
+    assert raw[1] == 2
+    assert node.any_type(raw, hide_cname=True) == last - count
     for rrset in (rrsets[0], rrsets[count // 2], rrsets[-1]):
         assert node.records_of(raw, rrset.rdtype) == rrset.records
     for rdtype in (1, last - count - 1, last, 0xC00C):

@@ -278,3 +278,16 @@ def test_the_name_of_a_record_is_read_however_it_is_written(asked: str, owner: s
     found = kind_of(made(asked, (owner, "NS", "ns.example."), aa=False), VIEW)
     assert found == Kind(REFERRAL, wire(owner.lower()), 0)
     assert kind_of(made(asked, (owner, "SOA", SOA[2]), aa=True, rcode=3), VIEW) == Kind(ABSENT, wire(owner.lower()), 0)
+
+
+def test_a_name_whose_answer_does_not_fit_is_itself_where_it_is_there() -> None:
+    """Beside a wildcard, too; and an empty name whose SOA does not fit is no wildcard's."""
+    text = "".join(f'big.wild.example. 300 TXT "{number} {"x" * 200}"\n' for number in range(9))
+    mname, rname = (".".join([letter * 60] * 3) + "." for letter in "mr")
+    empty = ".".join(["e" * 60] * 3) + ".long."
+    text += f"long. 300 SOA {mname} {rname} 1 2 3 4 5\nx.{empty} 300 A 192.0.2.1\n"
+    view = Memory(ZONES + text)
+    for owner, rdtype in (("big.wild.example.", "TXT"), (empty, "A")):
+        reply = wire_reply(answerer(view), owner, rdtype)
+        assert reply[2] & 2
+        assert kind_of(reply, view) == Kind(ANSWER, wire(owner), dns.rdatatype.from_text(rdtype))

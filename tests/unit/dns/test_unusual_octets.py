@@ -112,6 +112,7 @@ def test_extended_errors_say_their_code_and_nothing_else(kind: str, made: Answer
     """RFC 8914 §2: a text is for people, and the code says it all here."""
     for is_simple in (True, False):
         made._simple = made._simple and is_simple
+        made.stale = kind == "stale" and not is_simple
         assert replied(made, packet).endswith(opt(b"\0\x0f\0\2\0" + bytes((EDE_OF[kind],))))
 
 
