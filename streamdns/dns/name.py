@@ -139,7 +139,7 @@ def _escape(raw: bytes, at: int, text: str) -> tuple[int, int]:
 def shown(text: str) -> str:
     """Makes foreign text safe for a message: quoted, ASCII, on one line, at most 80 characters."""
     quoted = ascii(text[:80])
-    return quoted if len(quoted) <= 80 and len(text) <= 80 else quoted[:76] + "...'"
+    return quoted if len(quoted) <= 80 and len(text) <= 80 else quoted[:76] + "..." + quoted[0]
 
 
 _ESCAPED: Final = [

@@ -69,7 +69,8 @@ def test_an_alias_below_such_a_name_leads_below_it(odd: str, content: str, wante
 @pytest.mark.parametrize("second", ["\\000", "\\001", "\\002", "*", "z"])
 def test_a_wildcard_stands_for_names_in_any_octets(first: str, second: str, is_simple: bool) -> None:
     """RFC 4592: for whatever is not there; an empty non-terminal is there."""
-    made = made_of("*.w.example. 60 TXT wild\nhere.w.example. 60 TXT here\nx.ent.w.example. 60 TXT x\n",
+    made = made_of("*.w.example. 60 TXT wild\nhere.w.example. 60 TXT here\nx.ent.w.example. 60 TXT x\n"
+                   "x.*.v.example. 60 TXT x\n",
                    is_simple=is_simple)
 
     def found(owner: str, **options: Any) -> tuple[int, list[str]]:
@@ -79,4 +80,5 @@ def test_a_wildcard_stands_for_names_in_any_octets(first: str, second: str, is_s
     assert found(f"{first}{second}.w.example") == (0, ['"wild"'])
     assert found(f"{first}.{second}.w.example") == ((3, []) if second == "*" else (0, ['"wild"']))
     assert found(f"{first}.here.w.example") == found(f"{first}.{second}.ent.w.example") == (dns.rcode.NXDOMAIN, [])
-    assert found("ent.w.example") == (0, [])
+    # Where a wildcard is there without records, what it stands for is there without records (RFC 4592 §4.9).
+    assert found("ent.w.example") == found(f"{first}.v.example") == found("*.v.example") == (0, [])

@@ -127,6 +127,8 @@ LONGEST = f"{LABEL}.{LABEL}.{LABEL}.{'a' * 61}"
         (r"\097" * 255, "label longer than 63"),
         (r"\097" * 255 + "a", "longer than 255 octets"),
         (r"\097" * 300, "longer than 255 octets"),
+        ("a" * 1021 + "\ud800", "longer than 255 octets"),
+        ("a" * 1020 + "\ud800", "not valid Unicode"),
         ("a\\", "ends in a backslash"),
         (r"a\25", "bad escape"),
         (r"a\256", "bad escape"),
@@ -147,6 +149,14 @@ def test_what_is_no_name(text: str, part: str) -> None:
 @pytest.mark.parametrize("text", [LONGEST, LONGEST + ".", LABEL, ".".join(["a"] * 127)])
 def test_the_longest_names_and_labels(text: str) -> None:
     assert name.from_text(text) == dns.name.from_text(text).to_wire()
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("", "a name is empty"), ("@", "'@' is not a name: names are absolute"),
+])
+def test_what_is_said_of_the_commonest_mistakes(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        name.from_text(text)
 
 
 def test_names_are_read_the_same_however_many_others_were_read_before() -> None:

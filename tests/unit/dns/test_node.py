@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdns.dns import node
+from streamdns.dns.compression import compressed
 from streamdns.dns.node import CNAME, DNAME, NS, SOA, Origin, RRset
 
 origins = st.builds(
@@ -145,6 +146,37 @@ def test_an_rrset_is_found_among_few_and_among_many(types: set[int], others: lis
     held = {rrset.rdtype: rrset.records for rrset in node.decode(raw)}
     for rdtype in {*types, *others, *(each + 1 for each in types if each < 65535)}:
         assert node.records_of(raw, rdtype) == held.get(rdtype)
+
+
+def test_names_come_back_with_their_owner_in_nodes_of_any_size() -> None:
+    """As they were given; without the owner they are as they are stored."""
+    owner, names = b"\1a\3org\0", [b"\2ns\1a\3org\0", b"\1x\3org\0", b"\1y\0"]
+    named = RRset(NS, 0, 3, node.pack_records(NS, 60, names), Origin(1, 2, 3, 4, b"m"))
+    for rrsets in ([named], [_rrset(1), named], [_rrset(1), named, RRset(12, 1, *named[2:]), _rrset(16)]):
+        raw = node.encode(rrsets, owner=owner)
+        assert node.decode(raw, owner=owner) == rrsets
+        assert node.records_of(raw, NS, owner=owner) == named.records
+        stored = node.records_of(raw, NS)
+        assert stored == compressed(owner, NS, named.records) != named.records
+        assert [rrset.records for rrset in node.decode(raw) if rrset.rdtype == NS] == [stored]
+        if len(rrsets) == 1:
+            assert node.records_alone(raw, NS, 1, 2) == stored
+            assert node.records_alone(raw, NS, 1, 2, owner=owner) == named.records
+
+
+def test_two_addresses_need_no_owner() -> None:
+    """Numbers of records are no types."""
+    for count in (2, 3, 5, 6, 12, 15):
+        rrset = RRset(1, 0, count, node.pack_records(1, 60, [bytes(4)] * count), Origin(2, 2, 2, 2, b""))
+        assert not node.has_names(node.encode([rrset]))
+
+
+def test_what_stands_behind_the_directory_is_no_entry() -> None:
+    """Records begin with octets that are those of a type, too."""
+    for count in (1, 8, 9, 20):
+        raw = node.encode([*(_rrset(rdtype) for rdtype in range(300, 300 + count)), _rrset(0xFFFF)])
+        assert node.find(raw, 0xC00C) is None
+        assert node.find(raw, 0xFFFF) is not None
 
 
 @pytest.mark.parametrize("count", [1, 8, 9, 255, 256, 257, 512])

@@ -114,9 +114,9 @@ cut.example. 60 NS ns{n}.cut.example.
 ns{n}.cut.example. 60 A 192.0.2.{n}
 ns{n}.cut.example. 60 AAAA 2001:db8::{n}
 beside.example. 60 NS ns{n}.beside.example.
-beside.example. 60 NS far{n}.example.
+beside.example. 60 NS away{n}.example.
 ns{n}.beside.example. 60 A 192.0.2.{n}
-far{n}.example. 60 AAAA 2001:db8::{n}
+away{n}.example. 60 AAAA 2001:db8::{n}
 """ for n in range(1, 9))
 
 

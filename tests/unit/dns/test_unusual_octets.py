@@ -97,6 +97,7 @@ def test_which_server_this_is_octet_by_octet(owner: str, said: bytes, rd: int, r
     assert replied(made, packet) == head + packet[12:end] + answer + record
     assert dict(made.tally) == {16 << 8: 1}
     assert replied(answerer(), packet)[3] == replied(made, query("x." + owner, 16, rdclass=3))[3] == 5
+    assert replied(made, query(owner, 0x0110, rdclass=3))[3] == replied(made, query(owner, 0x1000, rdclass=3))[3] == 5
 
 
 @pytest.mark.parametrize(("kind", "made", "packet"), [
