@@ -116,7 +116,7 @@ def test_a_name_that_goes_beyond_its_record_is_an_error() -> None:
     records = pack_records(2, 60, [wire([b"ns1", b"org"]), wire([b"ns2", b"org"])])
     damaged = bytearray(compressed(wire([b"example", b"org"]), 2, records))
     damaged[11] -= 1
-    with pytest.raises(ValueError, match="beyond its record"):
+    with pytest.raises(ValueError, match=r"^a name goes beyond its record$"):
         expanded(wire([b"example", b"org"]), 2, bytes(damaged))
 
 
@@ -137,7 +137,7 @@ def test_what_is_wrong_with_a_name_alone_is_said(to: bytes, said: str) -> None:
         expanded(wire([b"org"]), 2, b"\xc0\x0c\0\2\0\1\0\0\0\1\0\2" + to)
 
 
-@pytest.mark.parametrize("to", [0x11, 0x40, 0x1100, 0x3F00])
+@pytest.mark.parametrize("to", [0x0F, 0x11, 0x40, 0x1100, 0x3F00])
 def test_a_name_that_points_ahead_is_an_error(to: int) -> None:
     """Among several records a name may point into those before it, and never at itself or behind."""
     name = (0xC000 | 12 + 5 + 4 + 12 + to).to_bytes(2, "big")
@@ -198,3 +198,35 @@ def test_a_pointer_moves_by_as_many_octets_as_the_record(offset: int, step: int)
     to = (0xC000 + offset + step).to_bytes(2, "big")
     assert unpack_rdatas(made) == [b"\1a" + to, b"\1b\0", b"\1a" + to]
     assert made.count(b"\xc1\x02\0\2") == 3
+
+
+_FAR = wire([b"o" * 63] * 3 + [b"o" * 52, b"abc"])
+
+
+@pytest.mark.parametrize(("owner", "names", "sizes"), [
+    # A pointer to an offset of two octets, and a length that keeps its second octet.
+    (_FAR, [[b"x", b"abc"]], [4 + 2]), (wire([b"c"]), [[b"n" * 63] * 3 + [b"n" * 59, b"c"]], [256]),
+    # What points at the owner can be pointed at itself.
+    (wire([b"a"]), [[b"n", b"a"], [b"m", b"n", b"a"]], [4 + 2, 4 + 2]),
+    # Lengths of several records that could be taken for that of one alone.
+    (wire([b"c"]), [[], *([[b"n" * 63] * 3 + [b"n" * 46, b"c"]] * 3)], [3, 243, 4, 4]),
+    (wire([b"c"]), [[b"n" * 63] * 3 + [b"n" * 59, b"c"], [b"m" * 63] * 3 + [b"m" * 46, b"c"]], [256, 243]),
+])
+def test_what_is_compressed_is_as_short_as_it_can_be(
+    owner: bytes, names: list[list[bytes]], sizes: list[int]
+) -> None:
+    records = pack_records(15, 60, [rdata_of(15, [name]) for name in names])
+    made = compressed(owner, 15, records)
+    assert [len(each) for each in unpack_rdatas(made)] == sizes
+    assert expanded(owner, 15, made) == records
+
+
+def test_each_name_of_a_record_moves() -> None:
+    """Also where there are two, and in records of any length."""
+    to, moved_to = b"\xc0\xf0", b"\xc1\x0f"
+    for rdtype, before, behind in ((14, b"", b""), (6, b"", bytes(20)), (15, b"\0\5", b"")):
+        names = 1 if rdtype == 15 else 2
+        rdatas = [before + (b"\1a" + to) * names + behind, before + to * names + behind,
+                  before + wire([b"n" * 63] * 3 + [b"n" * 61]) * names + behind, before + b"\0" * names + behind]
+        made = moved(rdtype, pack_records(rdtype, 60, rdatas), 31, b"\xc0\x2b")
+        assert unpack_rdatas(made) == [each.replace(to, moved_to) for each in rdatas]
