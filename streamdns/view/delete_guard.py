@@ -135,7 +135,6 @@ class DeleteGuard:
             self._zones_gone.add(len(deletes.gone), self._event_ms, now_ms, self.window_ms)
         for apex in self._fresh:
             self._warned_ms[apex] = now_ms
-        self._fresh = []
 
     def _expire(self, event_ms: int, now_ms: int) -> None:
         at_ms = max(self._event_ms, min(event_ms, now_ms))

@@ -70,11 +70,11 @@ class ZoneLedger:
         self._sums[apex] = found
         return found
 
-    def _claimant(self, key: bytes, below: int = 1000) -> _Sum | None:
-        """Find the zone that counts a key, among the apexes with fewer than `below` labels."""
+    def _claimant(self, key: bytes) -> _Sum | None:
+        """Find the zone that counts a key: the deepest at or above it that has claimed it."""
         labels = depth_of(key)
         for depth in self._depths:
-            if depth <= labels and depth < below:
+            if depth <= labels:
                 found = self._sum(key if depth == labels else prefix(key, depth))
                 if found is not None and (found.cursor is None or key < found.cursor):
                     return found
@@ -149,7 +149,7 @@ class ZoneLedger:
         self.vanished[apex] = zone.rrsets + zone.deleted
         if apex in self._state.pending_zones:
             self._state.pending_zones.remove(apex)
-        parent = self._claimant(apex, depth_of(apex))
+        parent = self._claimant(apex)  # The zone itself is none any more.
         if parent is not None:
             parent.add((zone.digest, zone.rrsets, zone.records), 1)
 

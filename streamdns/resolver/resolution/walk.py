@@ -296,8 +296,6 @@ class Walk(LocalData):
             for rdtype in missing:
                 job.children += 1
                 self._advance(Job(name, rdtype, job, job.depth + 1, job.visit, name), now_s)
-                if job.done or self.outcome is not None:
-                    return True
             return True
         return False
 

@@ -66,6 +66,8 @@ def read(text: str, *, ttl: int | None = 5, **files: str) -> tuple[list[str], li
         ("$FROB", "'$FROB' is not a directive that is known here"),
         ("$ORIGIN", "it is written $ORIGIN NAME"),
         ("$ORIGIN a b", "it is written $ORIGIN NAME"),
+        ("$ORIGIN a \x0c", "it is written $ORIGIN NAME"),
+        ("$ORIGIN a X", "it is written $ORIGIN NAME"),
         ("$TTL", "it is written $TTL SECONDS"),
         ("$TTL 5 6", "it is written $TTL SECONDS"),
         ("$INCLUDE", "$INCLUDE needs the name of a file"),
@@ -221,6 +223,21 @@ def test_parentheses_that_are_never_closed() -> None:
     assert (len(found), len(problems)) == (99, 99)
     found, problems = read("a A ( 192.0.2.1\nb A 192.0.2.2\n" * 101)
     assert (len(found), len(problems)) == (99, 100)
+
+
+@pytest.mark.parametrize("line", ["a TXT b\\", 'a TXT "b', "a A 192.0.2.1 )"])
+def test_other_mistakes_are_no_parentheses_that_are_never_closed(line: str) -> None:
+    """However many there are, what stands behind a parenthesis that is not closed is read all the same."""
+    found, problems = read(f"{line}\n" * 120 + "b A ( 192.0.2.2\nc A 192.0.2.3\n")
+    assert ([each.split()[0] for each in found], len(problems)) == (["c"], 121)
+
+
+def test_the_lines_behind_a_first_one_are_read_for_themselves_when_there_is_a_mistake_in_them() -> None:
+    found, problems = read('a TXT ( b\n) )\nc A 192.0.2.3\nd TXT ( e\nf TXT "g\nh A 192.0.2.8\n')
+    assert [each.split()[0] for each in found] == ["c", "h"]
+    not_opened, not_closed = "a parenthesis is closed that was not opened", "a quote is not closed on its line"
+    assert problems == [f"zone:1: {not_opened}", f"zone:2: {not_opened}", f"zone:4: {not_closed}",
+                        f"zone:5: {not_closed}"]
 
 
 def test_a_mistake_in_a_later_line_of_a_record_is_one_of_the_record() -> None:

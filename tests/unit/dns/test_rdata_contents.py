@@ -24,6 +24,7 @@ from streamdns.dns import rdata
         ("TXT", "v=spf1 a -all", b"\x0dv=spf1 a -all"),
         ("TXT", r"a\b ;(", rb"\x06".replace(rb"\x06", b"\6") + rb"a\b ;("),
         ("TXT", " x ", b"\3 x "),
+        ("TXT", "\x0c", b"\1\x0c"), ("TXT", "X", b"\1X"),
         ("TXT", "x" * 300, b"\xff" + b"x" * 255 + b"\x2d" + b"x" * 45),
         ("TXT", "é" * 128, b"\xff" + ("é" * 128).encode()[:255] + b"\1\xa9"),
         ("TXT", '"é" "b"', b"\2\xc3\xa9\1b"),

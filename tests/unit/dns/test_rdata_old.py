@@ -24,6 +24,7 @@ ADDRESS = bytes.fromhex("20010db8000000000000000000000001")
         ("NXT", "a. A", b"\1a\0\x40"),
         ("NXT", "a. A NS SOA MX NXT TYPE127", b"\1a\0\x62\x01\0\x02" + bytes(11) + b"\x01"),
         ("NXT", "a. TYPE7 TYPE8 TYPE15 TYPE16", b"\1a\0\x01\x81\x80"),
+        ("NXT", "a. A TYPE3 TYPE4", b"\1a\0X"),
         ("NXT", "a. TYPE120", b"\1a\0" + bytes(15) + b"\x80"),
         ("A6", "0 2001:db8::1", b"\0" + ADDRESS),
         ("A6", "1 ::1 p.", b"\1" + bytes(15) + b"\1\1p\0"),
@@ -37,6 +38,7 @@ ADDRESS = bytes.fromhex("20010db8000000000000000000000001")
         ("L64", "1 2001:db8:0:ffff", bytes.fromhex("000120010db80000ffff")),
         ("WKS", "192.0.2.1 udp 0 8", b"\xc0\0\2\1\x11\x80\x80"),
         ("WKS", "192.0.2.1 UDP 1", b"\xc0\0\2\1\x11\x40"),
+        ("WKS", "192.0.2.1 tcp", b"\xc0\0\2\1\6"),
         ("WKS", "192.0.2.1 132 1", b"\xc0\0\2\1\x84\x40"),
         ("HTTPS", "0 a0.", b"\0\0\2a0\0"), ("HTTPS", "0 a00. key9", b"\0\0\3a00\0\0\x09\0\0"),
         ("SVCB", "0 . key9", b"\0\0\0\0\x09\0\0"),
@@ -61,7 +63,7 @@ def test_octets_of_text(mnemonic: str, text: str, wire: bytes) -> None:
     [
         ("HTTPS", b"\1\2\0\0\0\0\4\0\1\1\2\0\1\0\3\2h2\1\2\0\0", '258 . mandatory="alpn,key258" alpn="h2" key258'),
         ("HTTPS", b'\0\1\0\0\7\0\6 ~"\\\x7f\0', '1 . key7=" ~\\"\\\\\\127\\000"'),
-        ("HTTPS", b"\0\1\0\0\7\0\1!", '1 . key7="!"'),
+        ("HTTPS", b"\0\1\0\0\7\0\1!", '1 . key7="!"'), ("HTTPS", b"\0\1\0\0\x09\0\1X", '1 . key9="X"'),
         ("A6", b"\x40" + bytes(7) + b"\1\1p\0", "64 ::1 p."),
         ("NXT", b"\1a\0\x62\x01\0\x02", "a. A NS SOA MX NXT"),
         ("NXT", b"\1a\0\x01\x80", "a. MB MG"),
@@ -82,6 +84,7 @@ NO_END = "a name has no end"
     ("mnemonic", "wire", "said"),
     [
         ("MB", b"", NO_END), ("MB", b"\1a", NO_END), ("MB", b"\2a\0", NO_END), ("MB", b"\1", NO_END),
+        ("MB", LONG * 3 + b"\x3e" + b"a" * 62 + b"\xc0\x0c", LABEL),
         ("MB", b"\xc0\x0c", LABEL), ("MB", b"\x40" + b"a" * 64 + b"\0", LABEL),
         ("MB", LONG * 3 + b"\x3e" + b"a" * 62 + b"\0", NO_END), ("MB", LONG * 4 + b"\0", NO_END),
         ("MINFO", b"\0" + LONG * 3 + b"\x3e" + b"a" * 62 + b"\0", NO_END),
@@ -96,6 +99,7 @@ NO_END = "a name has no end"
         ("A6", b"\x80", NO_END), ("A6", b"\x80\0\0", "there are octets behind the last field"),
         ("A", b"\1\2\3", ""), ("NS", b"\1a\xc0\x0c", ""), ("HINFO", b"\1a\1b\1c", ""),
         ("HINFO", b"\1a\1b", None),
+        ("ISDN", b"\1a\0", "the octets are not the plain wire form of the type"),
     ],
 )
 def test_octets_that_are_not_exactly_the_type(mnemonic: str, wire: bytes, said: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamdns.dns import rdata
+from streamdns.dns import rdata, rdata_parse
 from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.rdata_old import OLD_TYPES
 from streamdns.dns.wire import ADDITIONAL_FOR
@@ -49,7 +49,7 @@ def test_what_bind_and_nsd_read(mnemonic: str, text: str, shown: str) -> None:
     [
         ("CAA", "0 issue ca.example;policy=ev", "put the text in quotes"),
         ("TXT", '"a" ; b', "quoted and unquoted"),
-        ("CNAME", "a. ; b", "comment"),
+        ("CNAME", "a. ; b", ": a ';' outside quotes begins a comment in zone files: put the text in quotes$"),
         ("TYPE65280", "\\# 2 beef ; x", "generic form"),
         ("LOC", "50 0 0 N 4 0 0 E 99999999m", "out of its range"),
         ("LOC", "0 0 0 N 180 0 5 W 0m", "longitude"),
@@ -67,6 +67,16 @@ def test_what_bind_and_nsd_read(mnemonic: str, text: str, shown: str) -> None:
 def test_what_is_wrong_is_said_in_our_own_words(mnemonic: str, text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         rdata.from_text(rdata.type_from_text(mnemonic), text)
+
+
+@pytest.mark.parametrize(("said", "told"), [
+    ("", ""), (" \n", ""), ("...", ""), ("it is bad.", ": it is bad"), ("it is bad", ": it is bad"),
+    (" first.\nsecond", ": first"), ("x" * 201 + ".", ": " + "x" * 200), ("x" * 200, ": " + "x" * 200),
+    ("Text input is malformed", ": a field is not as it should be"),
+])
+def test_what_dnspython_says_is_the_end_of_a_sentence_of_ours(said: str, told: str) -> None:
+    """Its first line without a full stop, and not more of it than fits; nothing where it says nothing."""
+    assert rdata_parse.reason(15, ValueError(said)) == told
 
 
 @pytest.mark.parametrize(

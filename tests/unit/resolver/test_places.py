@@ -58,6 +58,13 @@ def test_the_young_give_way_to_those_who_hold_less() -> None:
     assert places.gives_way(b"a", OLD_S) == 0
 
 
+def test_old_is_who_has_held_a_place_for_as_long_as_that() -> None:
+    for age_s, gives_way in ((YOUNG_S, "a"), (YOUNG_S - 0.01, None)):
+        places: Places[str] = Places(10)
+        places.take("a", b"a", 0.0)
+        assert places.gives_way(b"a", age_s) == gives_way
+
+
 def test_half_of_the_places_are_for_the_young() -> None:
     """Where thousands of networks hold one place each, questions that take long have no more than half of them."""
     places: Places[int] = Places(10)

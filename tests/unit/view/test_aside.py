@@ -222,6 +222,53 @@ def test_metadatas_that_are_not_long_stand_in_the_node(
         check(store)
 
 
+def test_of_two_metadatas_the_long_one_alone_stands_aside(stores: tuple[Store, Store, Store]) -> None:
+    store, octets = stores[0], {"A": 128, "TXT": 129}
+    write(store, [record(rdtype, 5, at, metadatas={"x": "y" * (octets[rdtype] - 8)})
+                  for at, rdtype in enumerate(octets)])
+    with store.begin() as txn:
+        assert txn.stat(store.tables["aside"])["entries"] == 1
+    assert [len(each.origin.metadatas) for each in everything(store)] == [128, 129]
+    check(store)
+
+
+def test_metadatas_that_stand_aside_go_with_their_own_name_alone(stores: tuple[Store, Store, Store]) -> None:
+    """One name after the other is deleted or gets short ones: all others keep theirs."""
+    store, names = stores[0], [f"n{number}.example.org." for number in range(12)]
+    keys = {each: node_key(name.from_text(each)) for each in names}
+
+    def event(owner: str, at: int, metadatas: str | None) -> Record:
+        records = [{"name": owner, "type": "A", "content": "192.0.2.1", "metadatas": {"x": metadatas}}]
+        value = None if metadatas is None else json.dumps(records).encode()
+        return Record("zones", 0, at, at, f"{owner}|A".encode(), value)
+
+    write(store, [zone(0), *(event(each, 1 + at, each * 40) for at, each in enumerate(names))])
+    for at, gone in enumerate(names):
+        write(store, [event(gone, 100 + at, None if at % 2 else "short")])
+        with Inspector(store) as view:
+            found = {each: rrset.origin.metadatas for each in names
+                     if (raw := view._txn.get(keys[each], db=store.nodes)) for rrset in view.every(keys[each], raw)}
+        kept = {each: json.loads(metadatas)["x"] for each, metadatas in found.items()}
+        assert kept == {each: each * 40 if names.index(each) > at else "short"
+                        for each in names if names.index(each) > at or names.index(each) % 2 == 0}
+        check(store)
+
+
+@pytest.mark.parametrize(("sizes", "overflows"), [
+    ([65_000] * 3, False), ([48_896] * 4, False), ([48_896] * 3 + [48_897], True), ([65_000] * 4, True),
+    ([1] * 252, False), ([1] * 253, True), ([], False),
+])
+def test_when_a_name_has_more_than_is_served(sizes: list[int], overflows: bool) -> None:
+    """By the number of its RRsets or by their octets; the four special types have room of their own."""
+    origin = nodes.Origin(0, 0, 0, 0, b"")
+    rrsets = [RRset(1000 + at, 0, 1, bytes(size), origin) for at, size in enumerate(sizes)]
+    assert sum(sizes) <= aside.MOST_OCTETS or overflows
+    special = [RRset(type_from_text(each), 0, 1, bytes(65_000), origin) for each in ALWAYS]
+    local = [RRset(999, nodes.LOCAL, 1, bytes(65_000), origin)]
+    for more in ([], special, local):
+        assert aside.overflows(rrsets + more) is overflows
+
+
 def test_what_stood_aside_is_served_when_all_before_it_goes_at_once(
     stores: tuple[Store, Store, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +280,50 @@ def test_what_stood_aside_is_served_when_all_before_it_goes_at_once(
                   record("TYPE40006", 10, 30), record("TYPE40020", 9, 31), record("TYPE40005", -1, 32)])
     assert [each.rdtype for each in served(store)] == [40_004, 40_006, 40_007, 40_008]
     assert [each.rdtype for each in everything(store)] == [40_004, 40_006, 40_007, 40_008, 40_020]
+    check(store)
+
+
+def test_a_name_is_no_longer_full_when_what_stood_aside_goes(
+    stores: tuple[Store, Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "MOST_RRSETS", 4)
+    store = stores[0]
+    write(store, [record(f"TYPE{40_000 + number}", 9, number) for number in range(5)])
+    with Inspector(store) as view:
+        assert [(each.kind, each.owner) for each in view.conflicts()] == [("overfull", name.from_text(OWNER))]
+    write(store, [record("TYPE40004", -1, 9)])
+    with Inspector(store) as view:
+        assert list(view.conflicts()) == []
+    assert [each.rdtype for each in served(store)] == [40_000, 40_001, 40_002, 40_003]
+    check(store)
+
+
+@pytest.mark.parametrize(("octets_less", "count"), [(0, 4), (1, 3)])
+def test_an_rrset_that_just_fits_is_served(
+    stores: tuple[Store, Store, Store], monkeypatch: pytest.MonkeyPatch, octets_less: int, count: int
+) -> None:
+    store = stores[0]
+    write(store, [record("TYPE40000", 9, 0)])
+    monkeypatch.setattr(aside, "MOST_OCTETS", 4 * len(served(store)[0].records) - octets_less)
+    write(store, [record(f"TYPE{40_000 + number}", 9, number) for number in range(1, 8)])
+    assert len(served(store)) == count
+    write(store, [record("TYPE40000", -1, 20)])
+    assert [each.rdtype for each in served(store)] == [40_001, 40_002, 40_003, 40_004][:count]
+    check(store)
+
+
+@pytest.mark.parametrize("special", ALWAYS)
+def test_special_types_are_served_where_all_that_was_served_goes_in_the_same_commit(
+    stores: tuple[Store, Store, Store], monkeypatch: pytest.MonkeyPatch, special: str
+) -> None:
+    monkeypatch.setattr(aside, "MOST_RRSETS", 4)
+    store = stores[0]
+    write(store, [record(f"TYPE{40_000 + number}", 9, number) for number in range(9)])
+    write(store, [*(record(f"TYPE{40_000 + number}", -1, 20 + number) for number in range(4)), record("NS", 0, 30),
+                  record(special, 0, 31)])
+    assert [each.rdtype for each in served(store)] == [
+        *sorted({type_from_text("NS"), type_from_text(special)}), 40_004, 40_005, 40_006, 40_007,
+    ]
     check(store)
 
 

@@ -114,16 +114,29 @@ def test_how_long_a_delete_counts(which: str, later_ms: int, counts: bool) -> No
 
 @pytest.mark.parametrize("which", ["event", "now"])
 @pytest.mark.parametrize(("apart_ms", "one"), [(TOGETHER_MS - 1, True), (TOGETHER_MS, False)])
-def test_what_is_counted_together_ends_together(which: str, apart_ms: int, one: bool) -> None:
+@pytest.mark.parametrize("counts", [(1, 9), (9, 9)])
+def test_what_is_counted_together_ends_together(
+    which: str, apart_ms: int, one: bool, counts: tuple[int, int],
+) -> None:
     """Deletes of a twentieth of the window are one figure; what comes later is another, by either clock."""
     at = Guard()
     begin_ms = NOW_MS - 10 * WINDOW_MS
     event_ms, now_ms = (begin_ms + apart_ms, NOW_MS) if which == "event" else (begin_ms, NOW_MS + apart_ms)
-    assert not at.commit({"a.": 1}, left={"a.": 1_000_000}, event_ms=begin_ms, now_ms=NOW_MS)
-    assert not at.commit({"a.": 9}, left={"a.": 1_000_000}, event_ms=event_ms, now_ms=now_ms)
+    assert not at.commit({"a.": counts[0]}, left={"a.": 1_000_000}, event_ms=begin_ms, now_ms=NOW_MS)
+    assert not at.commit({"a.": counts[1]}, left={"a.": 1_000_000}, event_ms=event_ms, now_ms=now_ms)
     later_ms = WINDOW_MS + 1
     event_ms, now_ms = (begin_ms + later_ms, NOW_MS) if which == "event" else (begin_ms, NOW_MS + later_ms)
     assert bool(at.commit({"a.": 1}, left={"a.": 0}, event_ms=event_ms, now_ms=now_ms)) is not one
+
+
+@pytest.mark.parametrize(("later_ms", "counts"), [(999, True), (1000, False)])
+def test_what_is_over_is_let_go_once_a_second(later_ms: int, counts: bool) -> None:
+    at = Guard()
+    assert not at.commit({"a.": 9}, left={"a.": 1_000_000})
+    looked_ms = NOW_MS + WINDOW_MS
+    assert not at.commit({"b.": 1}, left={"b.": 1_000_000}, event_ms=looked_ms, now_ms=looked_ms)
+    now_ms = looked_ms + later_ms
+    assert bool(at.commit({"a.": 1}, left={"a.": 0}, event_ms=now_ms, now_ms=now_ms)) is counts
 
 
 def test_a_warning_is_repeated_when_the_window_is_over() -> None:
@@ -158,6 +171,13 @@ def test_five_zones_are_named_and_of_all_nothing_else_is_said() -> None:
         "(DNS_DELETE_GUARD is 25%)"
     )]
     assert not at.commit({"other.": 20}, left={"other.": 0}), "that was said of all of them"
+
+
+def test_deletes_of_no_zone_hide_none_of_a_zone() -> None:
+    for seed in range(12):
+        zones = {f"z{number}.s{seed}.": 20 for number in range(5)}
+        warned = Guard().commit({None: 3, **zones}, left=dict.fromkeys(zones, 0))
+        assert owners(warned) == sorted(zones)
 
 
 def test_the_share_is_that_of_the_setting() -> None:

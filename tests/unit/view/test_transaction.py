@@ -22,6 +22,7 @@ from streamdns.dns.node import (
     pack_records,
     unpack_rdatas,
 )
+from streamdns.events.batch import Batch, Record
 from streamdns.view.delete_guard import DeleteGuard
 from streamdns.view.keys import node_key
 from streamdns.view.reader import Inspector
@@ -181,4 +182,77 @@ def test_what_is_set_again_in_its_commit_was_not_deleted(rejected: bool, apex: s
         assert list(applied.warnings) == []
         (warned,) = to.apply(reading.batch([*map(drop, names)]), {}, 4).warnings
         assert " RRsets " in warned.sentence
+        viewing.check_derived(store)
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_an_event_of_another_partition_is_a_conflict_wherever_it_stands(before: int) -> None:
+    """Also where its position is the number of the partition that has the RRset."""
+    events = [put("a.", partition=1), *(put(f"b{number}.") for number in range(before)), put("a.")]
+    for size in (1, 100):
+        with viewing.folder() as path, viewing.opened(path) as store:
+            viewing.apply(viewing.writer(store), events, size=size)
+            assert conflicts(store) == [("partitions", "candidates in partitions 0, 1")]
+            viewing.check_derived(store)
+
+
+def test_an_event_of_the_same_partition_of_another_topic_is_a_conflict() -> None:
+    """Also where the number of the topic that has the RRset is that of the partition."""
+    value = json.dumps([{"name": "a.", "type": "A", "content": "192.0.2.1", "ttl": 60}]).encode()
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to = viewing.writer(store)
+        for at, (topic, key) in enumerate((("zones", b"b.|A"), ("other", b"a.|A"), ("zones", b"a.|A"))):
+            records = [Record(topic, 1, at, 5, key, value.replace(b"a.", key[:2]))]
+            to.apply(Batch(records, {(topic, 1): at + 1}, True), {}, 1)
+        assert conflicts(store) == [("partitions", "candidates in partitions 1, 1")]
+        viewing.check_derived(store)
+
+
+def test_records_of_an_rrset_that_is_left_out_of_the_digest_are_counted() -> None:
+    """Another partition's event for it was rejected: it is served on, and changes."""
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store), viewing.Reading()
+        for events in ([put("zone.", "SOA"), put("a.zone.")], [bad("a.zone.", partition=1)],
+                       [put("a.zone.", "A", "192.0.2.1", "192.0.2.2", "192.0.2.3")]):
+            to.apply(reading.batch(events), {}, 1)
+            viewing.check_derived(store)
+        with Inspector(store) as view:
+            assert [(row.rrsets, row.records) for _, row in view.zones()] == [(2, 4)]
+
+
+def test_what_is_only_changed_in_a_commit_with_a_delete_is_not_deleted() -> None:
+    names = [f"n{number}.zone." for number in range(40)]
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store, delete_guard=DeleteGuard(0.25, 600_000)), viewing.Reading()
+        to.apply(reading.batch([put("zone.", "SOA"), put("x."), *map(put, names)], caught_up=True), {}, 1)
+        changes = [put(each, "A", "192.0.2.9") for each in names]
+        assert list(to.apply(reading.batch([*changes, drop("x.")]), {}, 2).warnings) == []
+
+
+def test_of_what_is_deleted_and_partly_set_again_the_rest_is_counted() -> None:
+    """In all as well as for its zone."""
+    names = [f"n{number}.zone." for number in range(20)]
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store, delete_guard=DeleteGuard(0.25, 600_000)), viewing.Reading()
+        to.apply(reading.batch([put("zone.", "SOA"), *map(put, names)], caught_up=True), {}, 1)
+        events = [*map(drop, names), *(put(each, "A", "192.0.2.9") for each in names[:5])]
+        (warned,) = to.apply(reading.batch(events), {}, 2).warnings
+    assert warned.sentence.startswith("within 10 minutes 15 RRsets and 0 zones were deleted, 6 RRsets in 1 zones are ")
+
+
+@pytest.mark.parametrize(("apex", "owner", "elsewhere"), [("b.a.", "b.a.", "x."), ("c.b.a.", "n.c.b.a.", "x.a.")])
+def test_what_is_set_again_was_not_deleted_whatever_else_changes(apex: str, owner: str, elsewhere: str) -> None:
+    """Here a name at a depth at which there is no zone: it is in no zone, and says nothing of where others are."""
+    types = [f"TYPE{65_280 + number}" for number in range(16)]
+    names = [put(owner, rdtype, r"\# 1 00") for rdtype in types]
+    far = "d" + apex.removeprefix("b").removeprefix("c")
+    others = [put(far, "SOA"), *(put(f"n{number}.{far}") for number in range(100))]
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store, delete_guard=DeleteGuard(0.25, 600_000)), viewing.Reading()
+        to.apply(reading.batch([put(apex, "SOA"), *names, *others], caught_up=True), {}, 1)
+        drops = [drop(owner, rdtype) for rdtype in types]
+        again = [put(elsewhere), *drops, *names, drop(f"n0.{far}")]
+        assert list(to.apply(reading.batch(again), {}, 2).warnings) == []
+        (warned,) = to.apply(reading.batch([put(f"y{elsewhere}"), *drops]), {}, 3).warnings
+        assert (warned.owner, f"16 RRsets of {apex} were deleted" in warned.sentence) == (wire_name(apex), True)
         viewing.check_derived(store)

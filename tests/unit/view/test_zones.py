@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdns.events.batch import Batch
+from streamdns.view.keys import node_key
 from streamdns.view.reader import Inspector
 from tests.harness import viewing
 from tests.harness.model import Event, fold, wire_name
@@ -115,6 +116,45 @@ def test_claims_are_taken_up_in_slices_and_end() -> None:
                 viewing.check_derived(store)
             assert commits == 3
             viewing.check(store, fold(events))
+
+
+def test_a_zone_that_goes_makes_none_claim_more_at_once_but_those_above_it() -> None:
+    """A commit looks at a bounded number of names: of a zone elsewhere it claims no more than in any other commit."""
+    for gone, whole in (("example.net.", False), ("sub.example.org.", True)):
+        names = [put(f"n{number:02}.example.org.") for number in range(40)]
+        events = [put(gone, "SOA"), *names, put("example.org.", "SOA")]
+        with viewing.folder() as path, viewing.opened(path) as store:
+            to, reading = viewing.writer(store, claims_a_commit=6), viewing.Reading()
+            assert to.apply(reading.batch(events), {}, 1).more
+            assert to.apply(reading.batch([drop(gone, "SOA")]), {}, 1).more is not whole
+            with Inspector(store) as view:
+                row = view.zone(node_key(wire_name("example.org.")))
+                assert row is not None
+                assert (row.rrsets == 41) is whole
+                assert row.rrsets <= 12 or whole
+            viewing.check_derived(store)
+
+
+def test_zones_without_names_take_their_share_of_a_commit_too() -> None:
+    """Each costs two: one, and one for its own name. A commit that looks at six names is done with three zones."""
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to = viewing.writer(store, claims_a_commit=6)
+        more = to.apply(viewing.Reading().batch([put(f"z{number}.", "SOA") for number in range(9)]), {}, 1).more
+        left = []
+        while more:
+            with Inspector(store) as view:
+                left.append(len(view.state.pending_zones))
+            more = to.apply(Batch([], {}, False), {}, 1).more
+        assert left == [6, 3]
+        viewing.check_derived(store)
+
+
+def test_the_digest_of_a_zone_that_has_all_names_is_that_of_the_view() -> None:
+    with viewing.folder() as path, viewing.opened(path) as store:
+        viewing.apply(viewing.writer(store), [put("example.org.", "SOA"), put("a.example.org."), put("b.example.org.")])
+        with Inspector(store) as view:
+            assert [row.digest for _, row in view.zones()] == [view.state.digest]
+            assert len(view.state.digest) == 32
 
 
 def test_the_time_of_change_moves_only_when_something_changes() -> None:
