@@ -93,8 +93,8 @@ def from_file_text(rdtype: int, text: str, origin: bytes) -> bytes:
     Names without a trailing dot are relative to `origin` (wire form), and strings need no quotes.
     """
     plain = PLAIN.get(rdtype)
-    if plain is not None and (rdtype in _NAMELESS_TYPES or text.endswith(".")) and '"' not in text[1:-1]:
-        wire = plain(text) if rdtype != _SOA else None
+    if plain is not None and rdtype != _SOA and (rdtype in _NAMELESS_TYPES or text.endswith(".")):
+        wire = plain(text)
         if wire is not None and len(wire) <= MAX_RDATA_OCTETS:
             return wire
     return _from_unusual_text(rdtype, text, Dialect(origin))
@@ -111,7 +111,7 @@ def to_text(rdtype: int, wire: bytes) -> str:
         return dns.ipv6.inet_ntoa(wire)
     try:
         text = name.to_text(wire) if rdtype in _NAME_TYPES else rdata_parse.text_of(rdtype, wire)
-        says_it = text != "" and from_text(rdtype, text) == wire
+        says_it = from_text(rdtype, text) == wire
     except Exception:  # noqa: BLE001
         # Wire form that cannot be parsed, or a type whose text cannot hold every valid wire form.
         says_it = False
