@@ -66,6 +66,7 @@ def test_canonical_text_is_what_a_key_is_written_as(text: str) -> None:
 def test_the_longest_names_are_plain_too() -> None:
     longest = ".".join(["a" * 63] * 3 + ["a" * 61]) + "."
     assert len(name.from_text(longest)) == 255
+    assert name.from_plain_text(longest) == name.from_text(longest)
     assert name.from_canonical_text(longest) == (name.from_text(longest), name.key(name.from_text(longest)))
     for too_long in (f"a{longest}", f"a.{longest}", f"{'a' * 64}.org."):
         assert name.from_canonical_text(too_long) is None
