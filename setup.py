@@ -25,7 +25,8 @@ TYPED = (
     "streamdns/serving/batches", "streamdns/serving/limiter", "streamdns/serving/responder",
     "streamdns/serving/statistics",
     "streamdns/sources/filelog",
-    "streamdns/view/aside", "streamdns/view/candidates", "streamdns/view/claims", "streamdns/view/digest",
+    "streamdns/view/aside", "streamdns/view/below", "streamdns/view/bounds", "streamdns/view/candidates",
+    "streamdns/view/claims", "streamdns/view/digest",
     "streamdns/view/journal", "streamdns/view/keys", "streamdns/view/partition_digests", "streamdns/view/quarantine",
     "streamdns/view/transaction", "streamdns/view/writer", "streamdns/view/zones",
 )

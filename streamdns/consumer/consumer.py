@@ -36,7 +36,7 @@ _log = logs.get("consumer")
 _READ_TIMEOUT_S = 1.0
 _BACKOFF_FIRST_S = 0.5
 _CHECK_READERS_S = 60.0
-_FILL_FACTOR = 5
+_FILL_FACTOR = 10
 #: While the process lives no shorter absence counts: the ends of the log are not looked at all the time.
 _LEAST_ABSENCE_S = 10.0
 _NOTHING = Batch([], {}, False)

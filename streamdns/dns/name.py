@@ -54,7 +54,7 @@ def from_canonical_text(text: str) -> tuple[bytes, bytes] | None:
     if len(label) + len(wire) > MAX_NAME_OCTETS - 1:
         return None
     octets = label.encode("ascii")
-    return _LENGTH_OCTET[len(label)] + octets + wire, b"%b%b\0" % (key_above, octets)
+    return b"".join((_LENGTH_OCTET[len(label)], octets, wire)), b"".join((key_above, octets, b"\0"))
 
 
 def _plain_parent(text: str) -> bytes | None:

@@ -143,7 +143,8 @@ def encode_single(
         records = compressed(owner, rdtype, records)
     topic, partition, position, timestamp, metadatas = origin
     head = _SINGLE.pack(_NODE_FLAG.get(rdtype, 0), 1, rdtype, flags, count, _SINGLE_START, len(records))
-    return b"%b%b%b%b" % (head, records, _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas)), metadatas)
+    whence = _ORIGIN.pack(topic, partition, position, timestamp, len(metadatas))
+    return b"".join((head, records, whence, metadatas))
 
 
 def records_alone(node: bytes, rdtype: int, topic: int, partition: int, *, owner: bytes = b"") -> bytes | None:

@@ -15,12 +15,12 @@ from streamdns.dns.name import to_text
 from streamdns.dns.node import CONTESTED, HAS_SOA
 from streamdns.view import candidates as rows
 from streamdns.view.aside import overflows, place
+from streamdns.view.bounds import cut_value
 from streamdns.view.candidates import Candidate, CandidateId
 from streamdns.view.digest import MODULUS_MASK, rrset_hash, to_hex
 from streamdns.view.entries import ZoneRow, decode_zone
 from streamdns.view.keys import candidate_key, depth_of, node_key, owner_of, partition_of, prefixes, rrset_id
 from streamdns.view.reader import Inspector
-from streamdns.view.transaction import cut_value
 
 #: The exceptions that decoding raises when stored bytes are damaged.
 _GARBAGE = (struct.error, msgspec.MsgspecError, ValueError, IndexError, AssertionError)

@@ -215,7 +215,7 @@ class _Commit:
         txn, changes = self.txn, self.changes
         events = _decoded(records, self.writer.default_ttl, self.writer.fence)
         keys = [(event.lookup_key or ROOT) if type(event) is RRsetEvent else b"" for event in events]
-        txn.fetch({*keys} - {b""})
+        txn.fetch([key for key in keys if key])
         topic_name, topic = "", -1
         number = 0
         for record, event, key in zip(records, events, keys, strict=True):

@@ -45,7 +45,7 @@ GROUPS: Final[dict[str, Group]] = {
     "events": Group(("streamdns/events/*",), ("tests/unit/events",)),
     "view": Group(
         tuple(f"streamdns/view/{name}.py" for name in (
-            "aside", "candidates", "claims", "delete_guard", "digest", "transaction", "zones",
+            "aside", "below", "bounds", "candidates", "claims", "delete_guard", "digest", "transaction", "zones",
         )),
         ("tests/unit/view",),
         # What these are about stands elsewhere; with a change they wait long for what never comes.

@@ -17,8 +17,8 @@ from streamdns.dns.answer import Answerer
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy
 from streamdns.dns.node import Origin, RRset, cut_flags, encode, pack_records
+from streamdns.view.bounds import cut_value
 from streamdns.view.keys import node_key
-from streamdns.view.transaction import cut_value
 
 SOA_TEXT = "ns.example. hostmaster.example. 1 3600 600 604800 60"
 EXAMPLE = f"""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdns.dns.node import pack_records
+from streamdns.view import hashes
 from streamdns.view.digest import MODULUS_MASK, rrset_hash, to_hex
 from tests.harness.model import Data
 from tests.harness.model import rrset_hash as expected_hash
@@ -52,3 +54,29 @@ def test_owner_type_ttl_and_every_record_count() -> None:
 def test_the_text_has_64_digits_whatever_the_number() -> None:
     assert to_hex(0) == "0" * 64
     assert to_hex(MODULUS_MASK) == "f" * 64
+
+
+@pytest.mark.skipif(bool(hashes.NOT_COMPILED), reason=f"not compiled here: {hashes.NOT_COMPILED}")
+@pytest.mark.parametrize("labels", [0, 1, 2, 3])
+def test_what_is_compiled_gives_the_same_hash(labels: int) -> None:
+    """Of one record of any length: in one block of 128 octets, in two, just filling them, and in more; and of many."""
+    chance, owner = random.Random(7), (b"\x3f" + b"x" * 63) * labels + OWNER
+    for size in [*range(300), 65_000]:
+        for found in ([chance.randbytes(size)], [chance.randbytes(size), b"", chance.randbytes(3)]):
+            records = pack_records(chance.randrange(65536), chance.randrange(2**31), found)
+            assert hashes.rrset_hash(owner, records) == rrset_hash(owner, records)
+
+
+@pytest.mark.skipif(bool(hashes.NOT_COMPILED), reason=f"not compiled here: {hashes.NOT_COMPILED}")
+@pytest.mark.parametrize("length", [0, 2, 10, 11, 12, 15])
+def test_what_is_compiled_makes_no_hash_of_records_that_are_cut_off(length: int) -> None:
+    """It reads nothing behind them: it does what is done in Python."""
+    records = pack_records(1, 5, [b"\1\2\3\4"])[:length]
+
+    def outcome(of: Callable[[bytes, bytes], int]) -> object:
+        try:
+            return of(OWNER, records)
+        except IndexError:
+            return IndexError
+
+    assert outcome(hashes.rrset_hash) == outcome(rrset_hash)

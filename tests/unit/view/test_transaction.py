@@ -23,11 +23,12 @@ from streamdns.dns.node import (
     unpack_rdatas,
 )
 from streamdns.events.batch import Batch, Record
+from streamdns.view.bounds import cut_value
 from streamdns.view.delete_guard import DeleteGuard
 from streamdns.view.keys import node_key
 from streamdns.view.reader import Inspector
 from streamdns.view.store import Store
-from streamdns.view.transaction import WriteTransaction, cut_value
+from streamdns.view.transaction import WriteTransaction
 from streamdns.view.writer import LocalRRset
 from tests.harness import viewing
 from tests.harness.model import Event, wire_name

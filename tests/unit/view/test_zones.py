@@ -195,3 +195,50 @@ def test_names_of_several_zones_in_one_commit() -> None:
         events = [*apexes, *[put("pad.a.")] * (size - len(apexes) % size if len(apexes) % size else 0), *names,
                   *(drop(event.key.partition("|")[0]) for event in names[::2])]
         check(events, size=size, claims=1000)
+
+
+def _claims_left(events: Sequence[Event], *, size: int, claims: int) -> bool:
+    """Whether zones still claim names after these events, when so many names a commit may be looked at."""
+    with viewing.folder() as path, viewing.opened(path) as store:
+        to, reading = viewing.writer(store, claims_a_commit=claims), viewing.Reading()
+        more = False
+        for at in range(0, len(events), size):
+            more = to.apply(reading.batch(events[at : at + size]), {}, 1).more
+            viewing.check_derived(store)
+        return more
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_zone_that_comes_before_its_names_looks_at_none(size: int) -> None:
+    """Thousands of zones, each with its names behind its SOA, are filled without a second look at any name."""
+    events = []
+    for number in range(9):
+        apex = f"z{number}.example.org."
+        events += [put(apex), put(apex, "SOA"), put(f"www.{apex}"), put(f"a.b.{apex}"), put(f"z{number}0.example.org.")]
+    assert not _claims_left(events, size=size, claims=0)
+    check(events, size=size, claims=1000)
+    # Those beside it in the order of keys are not below it.
+    assert not _claims_left([put("a.org."), put("c.org."), put("b.org.", "SOA")], size=size, claims=0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize("first", [
+    [put("a.b.org.")], [put("a.b.org."), put("a.b.org.", "MX", "1 a.")], [put("c.a.b.org.")],
+])
+def test_a_zone_that_comes_behind_a_name_of_it_claims_it(first: list[Event], size: int) -> None:
+    """Whether that is stored, or comes with it, and by whichever way it was put."""
+    assert _claims_left([*first, put("b.org.", "SOA")], size=size, claims=1)
+    assert _claims_left([put("c.org."), *first, put(".", "SOA")], size=size, claims=1)
+
+
+def test_a_name_that_went_before_its_zone_came_is_not_claimed() -> None:
+    """Its node is there in the transaction, and has nothing."""
+    events = [put("a.b.org."), put("a.b.org.", "MX", "1 a."), drop("a.b.org."), drop("a.b.org.", "MX")]
+    assert not _claims_left([*events, put("b.org.", "SOA")], size=5, claims=0)
+    check([*events, put("b.org.", "SOA"), put("a.b.org.")], size=6, claims=1000)
+
+
+def test_the_names_of_an_event_that_was_rejected_are_not_taken_for_known() -> None:
+    """Such an event is not among those whose keys were looked up before; nor are this instance's own records."""
+    bad = Event(0, 0, "x.b.org.|A", "[1]")
+    check([bad, put("b.org.", "SOA"), put("a.b.org.")], size=3, claims=1000)
