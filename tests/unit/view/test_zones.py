@@ -135,11 +135,12 @@ def test_a_zone_that_goes_makes_none_claim_more_at_once_but_those_above_it() -> 
             viewing.check_derived(store)
 
 
-def test_zones_without_names_take_their_share_of_a_commit_too() -> None:
-    """Each costs two: one, and one for its own name. A commit that looks at six names is done with three zones."""
+def test_zones_take_their_share_of_a_commit_too() -> None:
+    """Each costs three: one, and one for each of its names. A commit that looks at nine names is done with three."""
     with viewing.folder() as path, viewing.opened(path) as store:
-        to = viewing.writer(store, claims_a_commit=6)
-        more = to.apply(viewing.Reading().batch([put(f"z{number}.", "SOA") for number in range(9)]), {}, 1).more
+        to, reading = viewing.writer(store, claims_a_commit=9), viewing.Reading()
+        to.apply(reading.batch([put(f"a.z{number}.") for number in range(9)]), {}, 1)
+        more = to.apply(reading.batch([put(f"z{number}.", "SOA") for number in range(9)]), {}, 1).more
         left = []
         while more:
             with Inspector(store) as view:
