@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run kafka run-kafka run-pulsar compiled plain test mutants fuzz lint bench bench-quick docs pictures lock packages repo sbom clean
+.PHONY: help run kafka run-kafka run-pulsar compiled plain test mutants fuzz lint bench bench-quick docs pictures lock packages wheel repo sbom clean
 
 # Debian's own python3 is a third faster than most self-built ones, so it is taken where it is new enough and complete.
 PYTHON ?= $(shell if /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -31,6 +31,7 @@ help:
 	@echo 'make docs    write the generated pages of docs/ again'
 	@echo 'make pictures  take the pictures of docs/console.md from a running node'
 	@echo 'make packages  build the deb and the rpm in dist/; needs Debian 12'
+	@echo 'make wheel   build the compiled wheel in dist/, for CPython 3.11 and glibc 2.36 or newer; needs Debian 12'
 	@echo 'make repo    lay them out in dist/repository for apt and dnf, signed: KEY=packages@example.org'
 	@echo 'make sbom    list what they consist of, in CycloneDX'
 	@echo 'make lock    look up the hashes of what requirements*.txt name, for packaging/locks/'
@@ -136,6 +137,10 @@ pictures: .venv/tools
 
 packages:
 	@exec bash packaging/build.sh
+
+# requirements-wheel.txt has auditwheel, which only this needs.
+wheel:
+	@exec bash packaging/wheel.sh
 
 # requirements-sbom.txt has the tool, which only this needs.
 sbom:

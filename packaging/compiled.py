@@ -70,7 +70,8 @@ def _remove() -> None:
 
 def _failed(reason: str) -> int:
     print(f"Nothing is compiled: {reason}. streamdns runs in Python alone, which takes more CPU for each query;\n"
-          "`make compiled` tries it again (Debian: apt install gcc libc6-dev python3-dev).")
+          "`make compiled` tries it again (Debian: apt install gcc libc6-dev python3-dev).\n"
+          "Without a compiler take the compiled wheel, which `make wheel` makes elsewhere (docs/install.md).")
     return 1
 
 

@@ -26,6 +26,7 @@ OF = {
     "compile": ("requirements-compile.txt",),
     "lock": ("requirements-lock.txt",),
     "sbom": ("requirements-sbom.txt",),
+    "wheel": ("requirements-wheel.txt",),
 }
 _HEAD = "# Made by `make lock` from {}: the versions stand there.\n"
 

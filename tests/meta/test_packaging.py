@@ -34,6 +34,7 @@ MUTANTS = [line for line in (ROOT / "requirements-mutants.txt").read_text().spli
 FUZZ = [line for line in (ROOT / "requirements-fuzz.txt").read_text().splitlines()
         if line and not line.startswith("-r")]
 COMPILE = [line for line in (ROOT / "requirements-compile.txt").read_text().splitlines() if line]
+WHEEL = [line for line in (ROOT / "requirements-wheel.txt").read_text().splitlines() if line]
 SBOM = [line for line in (ROOT / "requirements-sbom.txt").read_text().splitlines() if line]
 
 
@@ -43,7 +44,7 @@ def names(lines: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "line", sorted({*RUNTIME, *CONSOLE, *PULSAR, *WEB, *DEV, *API, *MUTANTS, *FUZZ, *COMPILE, *SBOM})
+    "line", sorted({*RUNTIME, *CONSOLE, *PULSAR, *WEB, *DEV, *API, *MUTANTS, *FUZZ, *COMPILE, *WHEEL, *SBOM})
 )
 def test_every_requirement_is_pinned(line: str) -> None:
     """One exact version each."""
@@ -54,8 +55,8 @@ def test_every_requirement_is_pinned(line: str) -> None:
     "lines",
     [RUNTIME, RUNTIME + CONSOLE, RUNTIME + PULSAR, RUNTIME + CONSOLE + WEB, RUNTIME + CONSOLE + WEB + DEV,
      RUNTIME + CONSOLE + WEB + DEV + API, RUNTIME + CONSOLE + WEB + DEV + MUTANTS,
-     RUNTIME + CONSOLE + WEB + DEV + FUZZ, COMPILE],
-    ids=["runtime", "console", "pulsar", "web", "dev", "api", "mutants", "fuzz", "compile"],
+     RUNTIME + CONSOLE + WEB + DEV + FUZZ, COMPILE, WHEEL],
+    ids=["runtime", "console", "pulsar", "web", "dev", "api", "mutants", "fuzz", "compile", "wheel"],
 )
 def test_requirements_are_complete(lines: list[str]) -> None:
     """Whatever a requirement needs on this Python is pinned too."""
@@ -104,9 +105,10 @@ def test_without_a_compiler_all_goes_on_uncompiled(tmp_path: Path) -> None:
     shutil.copy(ROOT / "packaging" / "compiled.py", tmp_path / "packaging")
     done = subprocess.run([sys.executable, str(tmp_path / "packaging" / "compiled.py")], capture_output=True, text=True,
                           env={**os.environ, "CC": "there-is-no-such-compiler -O2"}, check=False)
-    first, second = done.stdout.splitlines()
+    first, second, third = done.stdout.splitlines()
     assert first.startswith("Nothing is compiled: there is no C compiler (there-is-no-such-compiler).")
     assert second == "`make compiled` tries it again (Debian: apt install gcc libc6-dev python3-dev)."
+    assert third == "Without a compiler take the compiled wheel, which `make wheel` makes elsewhere (docs/install.md)."
     assert done.returncode == 1
     assert not old.exists()
     assert not tree.exists()
