@@ -78,13 +78,14 @@ def test_it_fits_python_3_11_and_every_system_with_this_c_library(wheel: Path, t
         archive.extractall(tmp_path)
         (said,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
     assert re.findall(r"(?m)^Tag: (.*)$", said) == [wheel.stem.split("-", 2)[2]]
-    modules = [*tmp_path.rglob("*.so")]
-    assert modules
-    for module in modules:
+    # Those that only lead to the one module that has all of mypyc's code need nothing of the library.
+    found: dict[tuple[int, int], str] = {}
+    for module in tmp_path.rglob("*.so"):
         symbols = subprocess.run(["objdump", "-T", str(module)], capture_output=True, text=True, check=True).stdout
-        found = {(int(major), int(minor)) for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", symbols)}
-        assert found, module.name
-        assert max(found) <= _GLIBC, module.name
+        found |= {(int(major), int(minor)): module.name
+                  for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", symbols)}
+    assert found
+    assert max(found) <= _GLIBC, found[max(found)]
 
 
 def test_all_that_can_be_is_compiled_where_it_is_installed(installed: Path) -> None:
