@@ -40,6 +40,7 @@ from streamdns.runtime.listening import InetListener, UnixListener
 from streamdns.runtime.malloc import use_one_arena
 from streamdns.runtime.open_files import raise_open_files
 from streamdns.runtime.sdnotify import Notifier
+from streamdns.runtime.short_turns import take_short_turns
 from streamdns.runtime.unexpected import into_the_log
 from streamdns.serving.answering import Answering, policy_of
 from streamdns.serving.compiled import not_compiled
@@ -333,4 +334,5 @@ def _run(settings: Settings, load: Callable[[], Settings]) -> int:
     gc.set_threshold(*_GARBAGE)
     # While a native thread applies events the event loop gets its turn within half a millisecond instead of five.
     sys.setswitchinterval(_SWITCH_S)
+    take_short_turns(_SWITCH_S)
     return app.run()

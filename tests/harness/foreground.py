@@ -43,7 +43,7 @@ class Foreground:
     def written(self) -> str:
         return self._output.read_text()
 
-    def printed(self, pattern: str, *, timeout_s: float = 30.0) -> str:
+    def printed(self, pattern: str, *, timeout_s: float = 120.0) -> str:
         """A line that it writes, waited for, without the spaces around it."""
         process = self._process
         assert process is not None

@@ -67,7 +67,7 @@ def test_make_run_answers_changes_and_ends(tmp_path: Path) -> None:
     }
     with Foreground(tmp_path, "run", **settings) as make:
         query, publish = make.printed(r"^ +dig .*$"), make.printed(r"^ +.*streamdns publish .*$")
-        wait_until(lambda: dig(query) == {"192.0.2.7"}, "the example zone is answered", timeout_s=30)
+        wait_until(lambda: dig(query) == {"192.0.2.7"}, "the example zone is answered", timeout_s=120)
         shell(publish)
         wait_until(lambda: dig(query) == {"192.0.2.99"}, "the published address is answered", timeout_s=10)
         make.interrupt(within_s=2)
