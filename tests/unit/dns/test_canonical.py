@@ -52,6 +52,7 @@ def test_names_and_nothing_else_are_compared_without_regard_to_case(mnemonic: st
     assert canonical(rdtype, wire) == canonical(rdtype, other) == other
     assert unique(rdtype, [wire, other]) == [wire]
     assert same_data(rdtype, [wire], [other])
+    assert same_data(rdtype, [other], [wire])
 
 
 @pytest.mark.parametrize("mnemonic", ["TXT", "CAA", "URI", "HINFO", "TYPE65280"])
