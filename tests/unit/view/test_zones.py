@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamdns.dns import rdata
 from streamdns.events.batch import Batch
 from streamdns.view.keys import node_key
 from streamdns.view.reader import Inspector
+from streamdns.view.writer import LocalRRset
 from tests.harness import viewing
 from tests.harness.model import Event, fold, wire_name
 
@@ -230,6 +232,14 @@ def test_a_zone_that_comes_behind_a_name_of_it_claims_it(first: list[Event], siz
     """Whether that is stored, or comes with it, and by whichever way it was put."""
     assert _claims_left([*first, put("b.org.", "SOA")], size=size, claims=1)
     assert _claims_left([put("c.org."), *first, put(".", "SOA")], size=size, claims=1)
+
+
+def test_a_zone_of_our_own_claims_names_that_come_with_it() -> None:
+    """These are not read ahead, so it is not known which there are."""
+    soa = rdata.from_text(6, _SOA)
+    own = [LocalRRset(wire_name("a.b.org."), 1, 60, (bytes(4),)), LocalRRset(wire_name("b.org."), 6, 60, (soa,))]
+    with viewing.folder() as path, viewing.opened(path) as store:
+        assert viewing.writer(store, claims_a_commit=0).set_local(own, 1).more
 
 
 def test_a_name_that_went_before_its_zone_came_is_not_claimed() -> None:
