@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdns.dns import name, rdata
+from streamdns.dns import rdata
 from streamdns.dns.rdata_parse import Dialect
 from streamdns.dns.rdata_plain import PLAIN
 
@@ -104,46 +104,3 @@ def test_addresses_of_a_wrong_length_are_shown_in_generic_form(rdtype: int, leng
     for octets in (0, 1, length - 1, length + 1):
         assert rdata.to_text(rdtype, bytes(octets)) == rdata.generic_text(bytes(octets))
     assert not rdata.to_text(rdtype, bytes(length)).startswith("\\#")
-
-
-@pytest.mark.parametrize(
-    ("text", "wire"),
-    [("com.", b"\3com\0"), ("a.com.", b"\1a\3com\0"), ("a.b.com", b"\1a\1b\3com\0"), (".", b"\0"), ("com", b"\3com\0")],
-)
-def test_plain_names_are_read_at_once(text: str, wire: bytes) -> None:
-    assert name.from_plain_text(text) == wire
-    canonical = name.from_canonical_text(text)
-    assert canonical == ((wire, name.key(wire)) if text.endswith(".") and text != "." else None)
-
-
-@pytest.mark.parametrize("text", ["a.COM.", "a.Example.com.", "A.com.", "a.com", "a\\.b.com.", "a..com."])
-def test_names_that_are_no_keys_as_they_stand(text: str) -> None:
-    assert name.from_canonical_text(text) is None
-    assert name.from_canonical_text(f"www.{text}") is None
-
-
-def test_names_seen_lately_are_let_go_without_harm() -> None:
-    for number in range(3000):
-        assert name.from_canonical_text(f"a.b{number}.test.") is not None
-        assert name.from_plain_text(f"a.c{number:04}.test") == b"\1a\5c%04d\4test\0" % number
-        assert name.from_plain_text("com") == b"\3com\0"
-        assert name.from_canonical_text("com.") == (b"\3com\0", b"com\0")
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "a name is empty"), ("@", "'@' is not a name: names are absolute"),
-        # 1,020 characters are 255 octets, each escaped: what is longer can be no name and is not looked at.
-        ("\\097" * 255, "has a label longer than 63 octets"), ("\\097" * 255 + "a", "is longer than 255 octets"),
-    ],
-)
-def test_names_that_are_none(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=f"{said}$") as failed:
-        name.from_text(text)
-    assert str(failed.value).startswith(said if len(text) < 2 else "the name '")
-
-
-@pytest.mark.parametrize("wire", [b"\0", b"\1\0\0", b"\1\1\0", b"\2\1\0\0", b"\1\2\0", b"\3a\0b\1c\0", b"\1a\1\0\0"])
-def test_keys_give_the_name_back(wire: bytes) -> None:
-    assert name.from_key(name.key(wire)) == wire
