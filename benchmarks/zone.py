@@ -87,6 +87,50 @@ class Zone:
             yield self.host(number), self.address(number)
 
 
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """The zones of a hoster, each of ten RRsets, one after the other in an order that is not that of their names."""
+
+    zones: int
+    seed: int = 1
+
+    def order(self) -> list[int]:
+        """The zones in the order of the log."""
+        numbers = list(range(self.zones))
+        random.Random(self.seed).shuffle(numbers)
+        return numbers
+
+    def address(self, number: int) -> str:
+        """The address of the apex of zone `number`."""
+        return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+    def write_log(self, path: pathlib.Path) -> int:
+        """Write the file log and return how many events it has."""
+        with path.open("w", encoding="ascii") as file:
+            for number in self.order():
+                apex, address = f"customer{number:06d}.example.", self.address(number)
+                for owner, rdtype, contents in (
+                    ("", "SOA", (f"ns1.{ORIGIN} hostmaster.{ORIGIN} 1 3600 600 604800 300",)),
+                    ("", "NS", (f"ns1.{ORIGIN}", f"ns2.{ORIGIN}")),
+                    ("", "A", (address,)),
+                    ("", "MX", (f"10 mail.{apex}",)),
+                    ("", "TXT", (r"\"v=spf1 mx -all\"",)),
+                    ("www.", "CNAME", (apex,)),
+                    ("mail.", "A", (address,)),
+                    ("smtp.", "CNAME", (f"mail.{apex}",)),
+                    ("ftp.", "A", (address,)),
+                    ("_dmarc.", "TXT", (r"\"v=DMARC1; p=none\"",)),
+                ):
+                    file.write(event(owner + apex, rdtype, contents))
+        return 10 * self.zones
+
+    def probes(self, count: int) -> Iterator[tuple[str, str]]:
+        """Some (owner, address), as of a Zone; the last zone of the log comes first."""
+        rng = random.Random(self.seed)
+        for number in [self.order()[-1], *(rng.randrange(self.zones) for _ in range(count - 1))]:
+            yield f"customer{number:06d}.example.", self.address(number)
+
+
 def event(owner: str, rdtype: str, contents: tuple[str, ...]) -> str:
     records = ",".join(f'{{"name":"{owner}","type":"{rdtype}","content":"{c}","ttl":{TTL}}}' for c in contents)
     return f'{{"key":"{owner}|{rdtype}","value":[{records}],"timestamp":1}}\n'

@@ -15,6 +15,7 @@ import msgspec
 from streamdns.dns import name, rdata
 from streamdns.dns.rdata_plain import PLAIN
 from streamdns.errors import BadEvent
+from streamdns.events.plain import event_decoder
 from streamdns.events.provenance import MAX_PRODUCER_OCTETS, of_record, of_rrset
 from streamdns.events.record_fields import RecordFields, decode_records, first_records
 from streamdns.events.rrset import MAX_RECORDS, MAX_RRSET_OCTETS, MAX_TTL_S, RECORD_OCTETS, Gathered
@@ -66,6 +67,10 @@ def decode_key(key: bytes | None) -> tuple[bytes, int, bool]:
 
 def decode(key: bytes | None, value: bytes | None, *, default_ttl: int) -> RRsetEvent:
     """Decode an event to its RRset; a value of None, `null` or `[]` deletes it. Raises BadEvent."""
+    if _decode_plain is not None:
+        event = _decode_plain(key, value, default_ttl)
+        if event is not None:
+            return event
     owner, rdtype, canonical, lookup_key, owner_text, type_text = _split_key(key)
     if value is None:
         return RRsetEvent(owner, rdtype, default_ttl, (), b"", canonical, lookup_key)
@@ -124,6 +129,10 @@ def encode(owner_text: str, type_text: str, records: Sequence[dict[str, Any]]) -
 
 
 _TYPES: Final = rdata.DATA_TYPES
+#: Decodes events that are plain, where that is compiled.
+_decode_plain: Final = event_decoder(
+    RRsetEvent, {text: (rdtype, _PLAIN[rdtype]) for text, rdtype in _TYPES.items() if rdtype in _PLAIN}
+)
 # Bound here: what comes from a module that is not compiled is looked up at each use.
 _decode_records: Final = decode_records
 #: To make objects of a longer value takes so long that its first records are looked at before.

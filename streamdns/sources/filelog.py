@@ -21,6 +21,7 @@ import msgspec
 
 from streamdns.errors import SourceError
 from streamdns.events.batch import Record
+from streamdns.events.plain import line_decoder
 from streamdns.runtime.durable import sync_directory
 from streamdns.runtime.owner import acting_as_owner, has_one_name, open_unlinked
 from streamdns.sources.line_fields import MAX_TIMESTAMP_MS, decode_fields
@@ -36,6 +37,7 @@ _FILE_NAME: Final = re.compile(r"([0-9]{1,10})\.jsonl", re.ASCII)
 _decode_fields: Final = decode_fields
 _new_record: Final = tuple.__new__  # Half the time of the class's own.
 _decode_text: Final = msgspec.json.Decoder(str).decode
+_decode_plain: Final = line_decoder(Record, TOPIC)  # Lines that are plain, where that is compiled.
 _decode_array: Final = msgspec.json.Decoder(list[object]).decode
 
 
@@ -46,6 +48,10 @@ def decode_line(
 
     `pause` is for long lines: it is called between the steps, of which each goes through all of the line.
     """
+    if _decode_plain is not None:
+        record = _decode_plain(line, partition, position)
+        if record is not None:
+            return record
     try:
         event = _decode_fields(line)
         if pause is not None:

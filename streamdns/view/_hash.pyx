@@ -86,29 +86,41 @@ cdef uint64_t[1] ONE = [1]
 cdef bint IS_LITTLE = (<uint8_t *>ONE)[0] == 1
 
 
-def rrset_hash(bytes owner not None, bytes records not None):
-    """Hash one RRset, as digest.rrset_hash does."""
+cdef bint words_of(bytes owner, bytes records, uint64_t *h) noexcept:
+    """Write the hash of an RRset of one record as four words, in which the octets of the digest stand in their order.
+
+    False, with nothing written, for several records, long ones, and on machines of the other order of octets.
+    """
     cdef const uint8_t *from_records = <const uint8_t *>PyBytes_AS_STRING(records)
     cdef size_t octets = PyBytes_GET_SIZE(records), of_owner = PyBytes_GET_SIZE(owner)
     cdef uint64_t[32] words
-    cdef uint64_t[8] h
+    cdef uint64_t[8] state
     cdef uint8_t *hashed = <uint8_t *>words
     cdef size_t whole
     # One record, behind an owner with which it is no longer than two blocks, is what nearly every RRset is.
     if octets < RECORD_HEAD or octets != RECORD_HEAD + <size_t>(from_records[10] << 8 | from_records[11]) or (
         of_owner + octets - 4 > 2 * BLOCK or not IS_LITTLE
     ):
-        return _hash_of_any(owner, records)
+        return False
     whole = of_owner + octets - 4
     memset(words, 0, sizeof(words))
     memcpy(hashed, PyBytes_AS_STRING(owner), of_owner)
     memcpy(hashed + of_owner, from_records + 2, 2)
     memcpy(hashed + of_owner + 2, from_records + 6, octets - 6)
-    memcpy(h, INITIAL, 64)
-    h[0] ^= 0x01010000 | DIGEST
+    memcpy(state, INITIAL, 64)
+    state[0] ^= 0x01010000 | DIGEST
     if whole > BLOCK:
-        _compress(h, words, BLOCK, False)
-        _compress(h, &words[16], whole, True)
+        _compress(state, words, BLOCK, False)
+        _compress(state, &words[16], whole, True)
     else:
-        _compress(h, words, whole, True)
+        _compress(state, words, whole, True)
+    memcpy(h, state, DIGEST)
+    return True
+
+
+def rrset_hash(bytes owner not None, bytes records not None):
+    """Hash one RRset, as digest.rrset_hash does."""
+    cdef uint64_t[4] h
+    if not words_of(owner, records, h):
+        return _hash_of_any(owner, records)
     return _PyLong_FromByteArray(<const unsigned char *>h, DIGEST, False, False)

@@ -17,6 +17,7 @@ from streamdns.events.fence import Fence
 from streamdns.runtime.interpreter import let_others
 from streamdns.view import candidates as rows
 from streamdns.view import journal, quarantine
+from streamdns.view.alone import PutAlone, put_alone
 from streamdns.view.candidates import Candidate
 from streamdns.view.claims import Claims
 from streamdns.view.delete_guard import DeleteGuard, Deletes, Warned
@@ -132,6 +133,8 @@ class Writer:
         self.mark_every = MARK_EVERY["octets"]
         # Changes of a first fill: the journal is written when it is done, for all but the last are overwritten.
         self._filling: deque[Change] = deque(maxlen=journal_size)
+        #: What puts most events, where it is compiled: all can be done without.
+        self.put_alone: PutAlone | None = put_alone
 
     def apply(self, batch: Batch, fingerprints: Mapping[tuple[str, int], str], now_ms: int) -> Applied:
         """Apply a batch whole or not at all. Raises ViewFull, ViewCorrupt, ViewError."""
@@ -217,9 +220,18 @@ class _Commit:
         keys = [(event.lookup_key or ROOT) if type(event) is RRsetEvent else b"" for event in events]
         txn.fetch([key for key in keys if key])
         topic_name, topic = "", -1
-        number = 0
+        put_most = self.writer.put_alone
+        number, put = 0, -1
         for record, event, key in zip(records, events, keys, strict=True):
             number += 1
+            if number <= put:
+                continue
+            if put_most is not None and number - 1 != put:
+                if record[0] != topic_name or topic < 0:
+                    topic_name, topic = record[0], txn.topic_index(record[0])
+                put = put_most(txn, records, events, number - 1, topic, changes)
+                if number <= put:
+                    continue
             if not number % OTHERS_AFTER:
                 let_others()
             if type(event) is not RRsetEvent:

@@ -32,7 +32,7 @@ _UNITS = (
     "tests/unit/resolver/test_messages.py",
     "tests/unit/sources/test_filelog.py",
     *(f"tests/unit/view/test_{name}.py" for name in (
-        "aside", "bad_events", "bounds", "candidates", "claims", "delete_guard", "digest", "lookups", "others",
+        "alone", "aside", "bad_events", "bounds", "candidates", "claims", "delete_guard", "digest", "lookups", "others",
         "partition_digests", "readers", "transaction", "verify", "zones",
     )),
     "tests/conformance",

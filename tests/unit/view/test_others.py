@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
 
 from streamdns.events.batch import Batch, Record
 from streamdns.runtime.interpreter import let_others
-from streamdns.view import journal, transaction, writer
+from streamdns.view import alone, journal, transaction, writer
 from streamdns.view.store import OTHERS_AFTER, Store
 
 _EVENTS = 40 * OTHERS_AFTER
@@ -26,8 +27,11 @@ def _batch(owners: list[str], begin: int, rdtype: str, content: str) -> Batch:
 def test_others_have_their_turn_within_a_few_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In each part of a commit that looks at one event after the other, of names that are new and of others."""
     turns: dict[str, int] = {}
-    for module in (writer, journal, transaction):
-        def turn(name: str = module.__name__) -> None:
+    modules = [writer, journal, transaction]
+    if not alone.NOT_COMPILED:
+        modules.append(importlib.import_module("streamdns.view._alone"))
+    for module in modules:
+        def turn(name: str = module.__name__.replace("_alone", "writer")) -> None:
             turns[name] = turns.get(name, 0) + 1
             let_others()
 
