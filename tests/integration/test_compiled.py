@@ -28,8 +28,7 @@ _UNITS = (
     )),
     "tests/unit/events",
     "tests/unit/serving",
-    "tests/unit/resolver/test_answering.py", "tests/unit/resolver/test_flattening.py",
-    "tests/unit/resolver/test_messages.py",
+    "tests/unit/resolver",
     "tests/unit/sources/test_filelog.py",
     *(f"tests/unit/view/test_{name}.py" for name in (
         "alone", "aside", "bad_events", "bounds", "candidates", "claims", "delete_guard", "digest", "lookups", "others",

@@ -26,6 +26,8 @@ from streamdns.resolver.transport.pace import Pace
 from streamdns.resolver.transport.transport import Transport
 from streamdns.runtime.turns import give_way
 
+pytestmark = pytest.mark.plain
+
 LIMIT, CLIENT_LIMIT = 10, 6
 WWW = name.from_text("www.elsewhere.")
 

@@ -331,6 +331,7 @@ def test_not_everybody_may_wait_for_the_same(bench: Bench) -> None:
     bench.recursor.stop()
 
 
+@pytest.mark.plain
 def test_the_loop_is_shared_with_those_who_are_answered_at_once(bench: Bench) -> None:
     """But not because of those who wait."""
     shared: list[bool] = []
@@ -391,6 +392,7 @@ def test_what_was_known_last_is_better_than_nothing(bench: Bench, rdtype: str) -
     assert bench.ask("www.elsewhere.", rdtype, use_edns=0).rcode() == dns.rcode.SERVFAIL
 
 
+@pytest.mark.plain
 def test_what_is_asked_for_often_is_asked_again_before_its_end(bench: Bench) -> None:
     bench.known.may_ask = lambda address: True
     begun: list[Question] = []

@@ -72,6 +72,7 @@ def with_records(packet: bytes, count: int) -> bytes:
     return packet[:2] + b"\x84\0\0\1" + count.to_bytes(2, "big") + bytes(4) + packet[12:END] + records
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize(("octets", "edns", "whole"), [
     (1232, 1232, True), (1233, 1232, False), (60_000, 1232, False), (1400, 4096, True), (4097, 4096, False),
     (1000, 0, True), (1233, 0, False),
