@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from io import BytesIO
 from typing import Any, Final
 
 import gevent
@@ -207,11 +208,7 @@ class _Tail:
         data = os.pread(self._fd, chunk_bytes, self.offset)
         cut = data.rfind(b"\n")
         if cut < 0 and len(data) == chunk_bytes:
-            data = self._long_line(data, pause)
-            cut = data.find(b"\n", chunk_bytes)
-            if cut < 0 and len(data) > MAX_LINE_BYTES:
-                self._scanned = self.offset + len(data)
-                return True
+            return self._long_line(data, pause)
         if cut < 0:
             return False
         if self.offset == 0:
@@ -220,17 +217,30 @@ class _Tail:
         self.offset += cut + 1
         return True
 
-    def _long_line(self, data: bytes, pause: Callable[[], None]) -> bytes:
-        """Read on behind a chunk without a newline, in as large chunks, to the next one or to MAX_LINE_BYTES."""
-        pieces, octets = [data], len(data)
+    def _long_line(self, data: bytes, pause: Callable[[], None]) -> bool:
+        """Read on behind a chunk without a newline, in as large chunks, to the next one or to MAX_LINE_BYTES.
+
+        A megabyte takes a part of a turn each time that it is copied, so it is put together as it is read.
+        """
+        start, chunk_bytes = data[:FIRST_LINE_BYTES], len(data)
+        line = BytesIO()
+        octets = line.write(data)
         while octets <= MAX_LINE_BYTES:
             pause()
-            piece = os.pread(self._fd, min(len(data), MAX_LINE_BYTES + 1 - octets), self.offset + octets)
-            pieces.append(piece)
-            octets += len(piece)
-            if not piece or b"\n" in piece:
-                break
-        return b"".join(pieces)
+            data = os.pread(self._fd, min(chunk_bytes, MAX_LINE_BYTES + 1 - octets), self.offset + octets)
+            end = data.find(b"\n")
+            if end >= 0:
+                line.write(data[:end])
+                if self.offset == 0:
+                    self.first_line = start
+                self._lines = [line.getvalue()]
+                self.offset += octets + end + 1
+                return True
+            if not data:
+                return False
+            octets += line.write(data)
+        self._scanned = self.offset + octets
+        return True
 
     def _skip(self, chunk_bytes: int) -> bool:
         """Skip a line that is too long to hold; gives False when the file ends before the line does."""

@@ -15,6 +15,7 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from typing import Final
 
 import msgspec
@@ -29,6 +30,11 @@ from streamdns.sources.line_fields import MAX_TIMESTAMP_MS, decode_fields
 TOPIC: Final = "file"
 MAX_LINE_BYTES: Final = 8 << 20  # A longer line is a bad event: nobody has to hold it in memory.
 WRITE_BYTES: Final = 1 << 20
+
+_TEXT_BYTES: Final = 1 << 16  # of a long string that are decoded at a time
+_MOST_OF_PAIR: Final = 12  # octets of two escapes that are one character
+_MOST_SLASHES: Final = 64  # that stand together and are looked at one by one
+_LOW_SURROGATE: Final = re.compile(rb"\\u[dD][c-fC-F]")
 
 _FILE_NAME: Final = re.compile(r"([0-9]{1,10})\.jsonl", re.ASCII)
 
@@ -46,8 +52,10 @@ def decode_line(
 ) -> Record | None:
     """Parse one line (without its newline) into a record; None for a line of white space only. Never raises.
 
-    `pause` is for long lines: it is called between the steps, of which each goes through all of the line.
+    `pause` is for long lines: it is called before each of the steps, which go through all of the line.
     """
+    if pause is not None:
+        pause()
     if _decode_plain is not None:
         record = _decode_plain(line, partition, position)
         if record is not None:
@@ -67,7 +75,7 @@ def decode_line(
         elif first == b"n":
             payload = None
         elif first == b'"':
-            payload = _decode_text(value).encode()
+            payload = _long_text(value, pause) if pause is not None else _decode_text(value).encode()
         elif first:
             payload = value  # Not for a log to judge: whoever decodes the event rejects it.
         else:
@@ -76,6 +84,41 @@ def decode_line(
         return _new_record(Record, (TOPIC, partition, position, event.timestamp or 0, name, payload, None, "entry"))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return Record(TOPIC, partition, position, 0, None, line, _reason(line)) if line.strip() else None
+
+
+def _long_text(value: bytes, pause: Callable[[], None]) -> bytes:
+    """Decode a JSON string in pieces, with a pause before each; raises DecodeError."""
+    text = BytesIO()
+    at, last = 1, len(value) - 1
+    while at < last:
+        end = last if last - at <= _TEXT_BYTES else _between_escapes(value, at, at + _TEXT_BYTES)
+        if end == at:
+            end = last
+        pause()
+        text.write(_decode_text(b'"%b"' % value[at:end]).encode())
+        at = end
+    return text.getvalue()
+
+
+def _between_escapes(value: bytes, at: int, end: int) -> int:
+    """Find where a string may be cut, at or shortly before `end`: `at`, which is such a place, where there is no other.
+
+    Neither an escape nor a pair of them (surrogates) nor a character is cut.
+    """
+    while True:
+        slash = value.rfind(b"\\", at, end)
+        if slash < end - _MOST_OF_PAIR:
+            while value[end] & 0xC0 == 0x80:
+                end -= 1
+            return end
+        # Here an escape begins, if this is the first of the backslashes that stand together.
+        end = slash
+        while end > at and value[end - 1] == 0x5C:
+            end -= 1
+        if slash - end > _MOST_SLASHES:
+            return at
+        if end == at or _LOW_SURROGATE.match(value, end) is None:
+            return end
 
 
 def _reason(line: bytes) -> str:

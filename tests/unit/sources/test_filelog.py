@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -291,3 +292,38 @@ def test_processes_that_append_at_once_tear_and_lose_nothing(tmp_path: Path, ope
 def test_the_format_module_needs_no_gevent() -> None:
     code = f"import sys, {filelog.__name__}; sys.exit('gevent' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+#: What long strings are made of: escapes, those that stand together, pairs, halves of pairs, and what is no escape.
+ATOMS = ["\\\\", '\\"', "\\n", "\\u0000", "\\\\u0000", "\\ud83d\\ude00", "\\uD83D\\uDE00", "\\ud83d", "\\ude00", "\\/",
+         "\N{GRINNING FACE}", "\N{LATIN SMALL LETTER E WITH ACUTE}", "a", "b" * 13, "\\\\" * 70, "\\x"]
+
+
+def in_pieces(octets: bytes) -> tuple[Record, int]:
+    """The record of a long line, and between how many steps others had their turn."""
+    pauses: list[None] = []
+    record = filelog.decode_line(octets, 0, 0, lambda: pauses.append(None))
+    assert record is not None
+    return record, len(pauses)
+
+
+def test_a_long_string_is_the_same_in_pieces() -> None:
+    """Whatever stands where it is cut: also what is no string at all is told in the same words."""
+    rng = random.Random(3)
+    seen = set()
+    for atoms in [[each] for each in ATOMS] + [rng.sample(ATOMS, 3) for _ in range(40)]:
+        text = "".join(rng.choices(atoms, k=200))
+        octets = b'{"key":"a.|A","value":"%b"}' % ("x" * rng.randrange(12) + text * (150_000 // len(text))).encode()
+        record, pauses = in_pieces(octets)
+        assert record == filelog.decode_line(octets, 0, 0)
+        seen.add((record.error is None, pauses > 4))
+    assert {(True, True), (False, False)} <= seen
+
+
+@pytest.mark.parametrize("atom", ["[", "\\n", '{\\"x\\":', "\\\\u0000"])
+def test_a_long_string_is_decoded_in_pieces(atom: str) -> None:
+    """Of a megabyte each piece takes a sixteenth of the time."""
+    octets = b'{"key":"a.|A","value":"%b"}' % (atom * (1_000_000 // len(atom))).encode()
+    record, pauses = in_pieces(octets)
+    assert record.error is None
+    assert pauses >= 3 + 15
