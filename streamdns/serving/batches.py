@@ -52,10 +52,15 @@ class Batches:
             full = count >= self._at_once
             if now_s - began > _BUDGET_S:
                 self._at_once = max(count // 2, min(_FEWEST, self._most))
-            elif self._at_once < self._most and full:
-                self._at_once = min(self._at_once + _FEWEST, self._most)
+                return
             if not full or now_s >= ends_s:
                 return
+            if self._at_once < self._most:
+                # More at a time, or as many in this turn, only where they have time enough if they cost the same.
+                if (now_s - began) * (self._at_once + _FEWEST) <= _BUDGET_S * count:
+                    self._at_once = min(self._at_once + _FEWEST, self._most)
+                elif now_s + (now_s - began) > ends_s:
+                    return
 
     def _hold_back(self, packets: list[bytes], replies: list[bytes | None], view: Snapshot) -> None:
         self._dropped = self._limiter.batch(

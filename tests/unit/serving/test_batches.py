@@ -100,7 +100,8 @@ def test_of_costly_ones_fewer_are_taken_at_a_time(made: Make) -> None:
     for _ in range(50):
         began_s = costly.now_s
         batches.answer()
-        assert costly.now_s - began_s < 0.001
+        # Not one batch that is found too long first, either.
+        assert costly.now_s - began_s <= BUDGET_S
         assert sum(waiting.turn()) >= 8
 
 
