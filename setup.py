@@ -12,27 +12,32 @@ from typing import Any
 from setuptools import Extension, find_packages, setup
 
 HERE = pathlib.Path(__file__).resolve().parent
-#: What every answer and every event goes through: typed Python, which runs and which mypyc compiles as it stands.
+#: How answers are made: typed Python, which runs as it stands and which Cython compiles, with the types in C that the
+#: .pxd beside it declares.
+TYPED_IN_C = (
+    "streamdns/dns/answer", "streamdns/dns/outcome", "streamdns/dns/ready",
+    "streamdns/resolver/resolution/ready_answers", "streamdns/resolver/service/answering",
+    "streamdns/resolver/service/flattening", "streamdns/serving/responder", "streamdns/serving/statistics",
+)
+#: What else every answer and every event goes through: typed Python, which mypyc compiles as it stands.
 TYPED = (
-    "streamdns/dns/answer", "streamdns/dns/compression", "streamdns/dns/cookies", "streamdns/dns/lookup",
-    "streamdns/dns/name", "streamdns/dns/negative", "streamdns/dns/node", "streamdns/dns/outcome",
-    "streamdns/dns/rdata_plain", "streamdns/dns/ready", "streamdns/dns/reply_kind", "streamdns/dns/response_rates",
-    "streamdns/dns/served", "streamdns/dns/unusual", "streamdns/dns/wire",
+    "streamdns/dns/compression", "streamdns/dns/cookies", "streamdns/dns/lookup", "streamdns/dns/name",
+    "streamdns/dns/negative", "streamdns/dns/node", "streamdns/dns/rdata_plain", "streamdns/dns/reply_kind",
+    "streamdns/dns/response_rates", "streamdns/dns/served", "streamdns/dns/unusual", "streamdns/dns/wire",
     "streamdns/events/batch", "streamdns/events/event", "streamdns/events/fence", "streamdns/events/message_id",
     "streamdns/events/provenance", "streamdns/events/rrset",
     "streamdns/resolver/resolution/cache", "streamdns/resolver/resolution/costs", "streamdns/resolver/resolution/job",
     "streamdns/resolver/resolution/load", "streamdns/resolver/resolution/local_data",
     "streamdns/resolver/resolution/message", "streamdns/resolver/resolution/places",
-    "streamdns/resolver/resolution/question", "streamdns/resolver/resolution/ready_answers",
+    "streamdns/resolver/resolution/question",
     "streamdns/resolver/resolution/resolution", "streamdns/resolver/resolution/servers",
     "streamdns/resolver/resolution/special_names", "streamdns/resolver/resolution/stale",
     "streamdns/resolver/resolution/verdict", "streamdns/resolver/resolution/walk",
-    "streamdns/resolver/service/admission", "streamdns/resolver/service/answering",
-    "streamdns/resolver/service/flattening", "streamdns/resolver/service/recursor",
+    "streamdns/resolver/service/admission",
+    "streamdns/resolver/service/recursor",
     "streamdns/resolver/transport/flight", "streamdns/resolver/transport/pace", "streamdns/resolver/transport/tcp",
     "streamdns/resolver/transport/transport", "streamdns/resolver/transport/udp",
-    "streamdns/serving/batches", "streamdns/serving/limiter", "streamdns/serving/responder",
-    "streamdns/serving/statistics",
+    "streamdns/serving/batches", "streamdns/serving/limiter",
     "streamdns/sources/filelog",
     "streamdns/view/aside", "streamdns/view/below", "streamdns/view/bounds", "streamdns/view/candidates",
     "streamdns/view/claims", "streamdns/view/digest",
@@ -73,19 +78,22 @@ def tool(name: str) -> Any:
 
 
 def extensions() -> list[Extension]:
-    """What is compiled where STREAMDNS_COMPILE=1 is set: modules in Cython, and TYPED; else all is done in Python.
+    """What is compiled where STREAMDNS_COMPILE=1 is set: modules in Cython, and those that are typed; else all is done
+    in Python.
 
     Beside their sources only the former: a compiled module goes before its source, whatever becomes of that.
     """
     if os.environ.get("STREAMDNS_COMPILE") != "1":
         return []
     sources = sorted((HERE / "streamdns").rglob("*.pyx"))
-    names = [path.relative_to(HERE).with_suffix("") for path in sources]
+    whole = "--inplace" not in sys.argv
+    names = [str(path.relative_to(HERE)) for path in sources] + [f"{name}.py" for name in TYPED_IN_C if whole]
     made: list[Extension] = tool("Cython.Build").cythonize(
-        [Extension(".".join(name.parts), [str(name.with_suffix(".pyx"))]) for name in names],
-        build_dir="build", language_level=3, quiet=True, force=True,
+        [Extension(name.rsplit(".", 1)[0].replace("/", "."), [name]) for name in names],
+        build_dir="build/cython", language_level=3, quiet=True, force=True,
+        compiler_directives={"annotation_typing": False},
     )
-    if "--inplace" not in sys.argv:
+    if whole:
         made += tool("mypyc.build").mypycify(
             [*_MYPY, *(f"{name}.py" for name in TYPED)], opt_level="2", debug_level="0", group_name="streamdns",
         )

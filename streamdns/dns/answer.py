@@ -6,7 +6,6 @@ EDNS options, error replies) is in dns/unusual.py.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -14,9 +13,19 @@ from streamdns.dns import unusual
 from streamdns.dns.compression import COMPRESSIBLE
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import ROOT, Policy, Question, Snapshot
-from streamdns.dns.node import HAS_CNAME, HAS_DNAME, HAS_NS, HAS_SOA, REJECTED, any_type, find
+from streamdns.dns.node import (
+    HAS_CNAME,
+    HAS_DNAME,
+    HAS_NS,
+    HAS_SOA,
+    HEAD_SIZE,
+    REJECTED,
+    any_type,
+    entry_of,
+)
+from streamdns.dns.octets import message, number, question_key
 from streamdns.dns.outcome import MAX_CHAIN
-from streamdns.dns.ready import COUNTS, HEADS, NO_MORE, ONE_MORE, REFUSALS, ReadyAnswers, follow, owned, pointer, to
+from streamdns.dns.ready import ANSWER, REFUSAL, ReadyAnswers, follow, owned, to
 from streamdns.dns.served import BESIDE_CNAME
 from streamdns.dns.wire import (
     AA,
@@ -74,10 +83,11 @@ _CARE: Final = _cares()
 _BOUNDS: Final = HAS_SOA | HAS_NS | HAS_DNAME
 
 _NOT_AUTHORITATIVE: Final = EDE_NOT_AUTHORITATIVE.to_bytes(2, "big")
-_place: Final = struct.Struct(">BxIII").unpack_from  # the rest of a node's directory entry, behind the type
 
-#: What the OPT record of a query has that holds a cookie and nothing else, by its octets: beginning, version, rest.
-_COOKIE_ALONE: Final = {23: OPT_HEAD + b"\0" + CLIENT_COOKIE_HEAD, 39: OPT_HEAD + b"\0" + COOKIE_HEAD}
+#: Octets of the OPT record of a query that holds a cookie and nothing else: that of a client which asks for the first
+#: time, and the one with what it was given.
+_FIRST_SIZE: Final = 23
+_AGAIN_SIZE: Final = 39
 
 
 class Answerer(ReadyAnswers):
@@ -99,7 +109,7 @@ class Answerer(ReadyAnswers):
 
     def configure(self, policy: Policy) -> None:
         """Answer by this policy from now on; not while a snapshot is bound."""
-        super().configure(policy)
+        ReadyAnswers.configure(self, policy)
         # Of queries without options, so without a cookie.
         self._edns_size = min(policy.edns_size, policy.no_cookie_size)
         self.opt_plain = opt_record(policy.edns_size, False)
@@ -108,7 +118,7 @@ class Answerer(ReadyAnswers):
 
     def bind(self, snapshot: Snapshot) -> None:
         """Answer from this snapshot from now on."""
-        super().bind(snapshot)
+        ReadyAnswers.bind(self, snapshot)
         self._simple = snapshot.ready and not self.stale and not self.policy.rotate
 
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
@@ -118,27 +128,24 @@ class Answerer(ReadyAnswers):
         listed zone without records, a chain that ends below a cut, what does not fit, ...) goes to `resolve`, other
         messages go to `unusual.reply`.
         """
-        counts = packet[4:12]
         size = len(packet)
-        if size < 17 or packet[2] & 0xF8 or (counts != NO_RECORDS and counts != ONLY_OPT):
+        octets = packet
+        if size < 17 or octets[2] & 0xF8:
             return unusual.reply(self, packet, tcp, slot)
-        lower = packet.lower()
-        # The empty one is the root's, so that the key ends as it should.
-        labels = [b""]
+        counts = octets[4:12]
+        if counts != NO_RECORDS and counts != ONLY_OPT:
+            return unusual.reply(self, packet, tcp, slot)
         starts: list[int] = []
-        at = 12
-        length = lower[12]
-        try:
-            while length:
-                if length > 63:
-                    return unusual.reply(self, packet, tcp, slot)
-                starts.append(at)
-                at += 1
-                labels.append(lower[at : at + length])
-                at += length
-                length = lower[at]
-        except IndexError:
+        key = question_key(packet, starts)
+        if key is None:
             return unusual.reply(self, packet, tcp, slot)
+        depth = len(starts)
+        if key or not depth:
+            # A label takes as many octets in the key as in the message, so the name is as long in both.
+            at = 12 + len(key)
+        else:
+            at = starts[depth - 1]
+            at += octets[at] + 1
         end = at + 5
         if counts == NO_RECORDS:
             limit = MAX_UDP_PLAIN
@@ -146,18 +153,18 @@ class Answerer(ReadyAnswers):
             if size != end:
                 return unusual.reply(self, packet, tcp, slot)
         elif size == end + 11 and not (
-            packet[end] | packet[end + 1] | packet[end + 6] | packet[end + 9] | packet[end + 10]
-        ) and packet[end + 2] == OPT:
-            limit = packet[end + 3] << 8 | packet[end + 4]
+            octets[end] | octets[end + 1] | octets[end + 6] | octets[end + 9] | octets[end + 10]
+        ) and octets[end + 2] == OPT:
+            limit = octets[end + 3] << 8 | octets[end + 4]
             if limit > self._edns_size:
                 limit = self._edns_size
             elif limit < MAX_UDP_PLAIN:
                 limit = MAX_UDP_PLAIN
-            opt = self.opt_do if packet[end + 7] & 0x80 else self.opt_plain
+            opt = self.opt_do if octets[end + 7] & 0x80 else self.opt_plain
         elif opt := self._cookie_alone(packet, end, slot):
             known = opt[-24:] == packet[-24:]
             most = self.policy.edns_size if known else self._edns_size
-            limit = max(MAX_UDP_PLAIN, min(packet[end + 3] << 8 | packet[end + 4], most))
+            limit = max(MAX_UDP_PLAIN, min(octets[end + 3] << 8 | octets[end + 4], most))
         else:
             with_options = unusual.options(self, packet, end, tcp, slot)
             if with_options is None:
@@ -165,30 +172,28 @@ class Answerer(ReadyAnswers):
             if isinstance(with_options, bytes):
                 return with_options
             limit, opt = with_options
-        if packet[at + 3] or packet[at + 4] != 1 or at > 266:
+        if octets[at + 3] or octets[at + 4] != 1 or at > 266:
             return unusual.reply(self, packet, tcp, slot)
         if tcp:
             limit = MAX_MESSAGE
-        depth = len(starts)
-        labels.reverse()
-        key = b"\0".join(labels)
-        if not depth or not self._simple or key.count(b"\0") != depth or 1 in key:
+        if not key or not self._simple:
             return self.resolve(packet, end, limit, opt)
-        qtype = packet[at + 1] << 8 | packet[at + 2]
+        qtype = octets[at + 1] << 8 | octets[at + 2]
         care = _CARE[qtype]
         # The name that is looked up: first the one asked for, then what CNAMEs lead to; see ready.Alias.
         places = starts
         chain = b""
         seen: list[bytes] = []
         while True:
+            name = key
             cut = -1
             node: bytes | None = None
             has_looked = False
             for d in self._depths:
                 if d < depth:
-                    # A label takes as many octets in the key as in the message, so the apex is as long in both.
+                    # The apex is as long in both, too.
                     apex_at = starts[depth - d] if d else at
-                    found = self._cut(key[: at - apex_at] or ROOT)
+                    found = self._cut(name[: at - apex_at] or ROOT)
                 elif d == depth:
                     # Whether it bounds a zone is among what stands at the name itself, and most do not.
                     node = self._node(key)
@@ -200,28 +205,27 @@ class Answerer(ReadyAnswers):
                 else:
                     continue
                 if found is not None:
-                    if found[0] & HAS_SOA:
+                    bounds = found[0]
+                    if bounds & HAS_SOA:
                         break
                     if d < depth or qtype != DS:
                         cut, cut_at = d, apex_at
-                    if found[0] & HAS_DNAME:
+                    if bounds & HAS_DNAME:
                         return self.resolve(packet, end, limit, opt)
             else:
                 if not seen:
-                    return self.foreign(packet, end, limit, opt, labels[:depth])
-                made = None if self.goes_on(packet) else self.chained(
-                    packet, end, limit, opt, chain=chain, count=len(seen)
-                )
+                    return self.foreign(packet, end, limit, opt, key)
+                made = None if self.goes_on(packet) else self.chained(packet, end, limit, opt, chain, len(seen))
                 break
             if care and (care == _RARE or (care == _ABOVE and d == depth)):
                 return self.resolve(packet, end, limit, opt)
-            if (found[0] & HAS_DNAME and d < depth) or (seen and cut >= 0):
+            if (bounds & HAS_DNAME and d < depth) or (seen and cut >= 0):
                 return self.resolve(packet, end, limit, opt)
-            if self.listed is not None and self.deepest_listed(key[:-1].split(b"\0")) != d:
+            if self.listed is not None and self.deepest_listed(key) != d:
                 return self.resolve(packet, end, limit, opt)
             if cut >= 0:
                 made = None if self.goes_on(packet) else self.referral(
-                    packet, end, limit, opt, key=key, at=at, cut=cut_at, zone=key[: at - apex_at]
+                    packet, end, limit, opt, key, at, cut_at, name[: at - apex_at]
                 )
                 break
             if not has_looked:
@@ -231,16 +235,18 @@ class Answerer(ReadyAnswers):
                 node, source = self._wildcard(key, starts, at, apex_at, depth - d)
             rcode = NOERROR
             if not node:
-                place = None
+                entry = -1
                 if source:
                     rcode = NXDOMAIN
             else:
-                if node[0] & HAS_CNAME:
-                    if d == depth or care == _BESIDE or node[0] & HAS_SOA:
+                entries = node
+                flags = entries[0]
+                if flags & HAS_CNAME:
+                    if d == depth or care == _BESIDE or flags & HAS_SOA:
                         return self.resolve(packet, end, limit, opt)
                     if qtype != CNAME:
                         link = follow(
-                            node, key, starts, places, at=at, step=len(key) - len(source), where=end + len(chain)
+                            node, key, starts, places, at, len(key) - len(source), end + len(chain)
                         )
                         if link is None:
                             return self.resolve(packet, end, limit, opt)
@@ -248,56 +254,46 @@ class Answerer(ReadyAnswers):
                         chain += record
                         seen.append(key)
                         if target in seen or len(seen) > MAX_CHAIN:
-                            made = self.chained(packet, end, limit, opt, chain=chain, count=len(seen))
+                            made = self.chained(packet, end, limit, opt, chain, len(seen))
                             break
                         key, depth = target, len(starts)
                         continue
-                if node[5] == packet[end - 3] and node[4] == packet[end - 4]:
-                    place = _place(node, 6)
+                if entries[5] == octets[end - 3] and entries[4] == octets[end - 4]:
+                    entry = HEAD_SIZE
                 elif care == _BESIDE and qtype == ANY:
                     lowest = any_type(node, hide_cname=True)
                     if lowest >= 0 and _CARE[lowest]:
                         return self.resolve(packet, end, limit, opt)
-                    place = find(node, lowest)
+                    entry = entry_of(node, lowest)
                 else:
-                    place = find(node, qtype)
-            if place is None:
+                    entry = entry_of(node, qtype)
+            if entry < 0:
                 apex = to(places[depth - d]) if d else ROOT
-                made = self.negative(
-                    packet, end, limit, opt, bounds=found, apex=apex, rcode=rcode, chain=chain, links=len(seen)
-                )
+                made = self.negative(packet, end, limit, opt, found, apex, rcode, chain, len(seen))
                 break
-            flags, count, begin, length = place
-            if flags & REJECTED:
+            if entries[entry + 2] & REJECTED:
                 return self.resolve(packet, end, limit, opt)
-            records = node[begin : begin + length]
+            count = number(node, entry + 4)
+            begin = number(node, entry + 8)
+            length = number(node, entry + 12)
+            records = entries[begin : begin + length]
             if seen:
                 if care or end + len(chain) + length + len(opt) > limit:
                     return self.resolve(packet, end, limit, opt)
                 chain += owned(records, count, to(places[0]))
-                made = self.chained(packet, end, limit, opt, chain=chain, count=len(seen) + count)
+                made = self.chained(packet, end, limit, opt, chain, len(seen) + count)
                 break
             if care and care != _BESIDE:
-                if qtype == CNAME and not node[0] & HAS_CNAME:
+                if qtype == CNAME and not flags & HAS_CNAME:
                     return self.resolve(packet, end, limit, opt)
                 made = self.with_names(
-                    packet, end, limit, opt, records=records, count=count, step=len(key) - len(source), key=key, at=at,
-                    zone=key[: at - apex_at],
+                    packet, end, limit, opt, records, count, len(key) - len(source), key, at, name[: at - apex_at]
                 )
                 break
             if end + length + len(opt) > limit:
                 return self.cut_off(packet, end, opt)
             self.tally[qtype << 8] += 1
-            # Joined, which takes two thirds of the time of a format.
-            return b"".join((
-                packet[:2],
-                HEADS[packet[2] & RD | self.ra >> 6],
-                COUNTS[count] if count < 256 else pointer(count),
-                ONE_MORE if opt else NO_MORE,
-                packet[12:end],
-                records,
-                opt,
-            ))
+            return message(packet, end, ANSWER | (octets[2] & RD) << 8 | self.ra, count, 0, 0, records, opt)
         return self.resolve(packet, end, limit, opt) if made is None else made
 
     def _wildcard(
@@ -328,32 +324,36 @@ class Answerer(ReadyAnswers):
 
     def _cookie_alone(self, packet: bytes, end: int, slot: int) -> bytes:
         """The OPT record for a query whose only option is a cookie of a usual length; b"" where that is not so."""
-        head = packet[end : end + 3] + packet[end + 6 : end + 7] + packet[end + 9 : end + 15]
-        if self.cookies is None or head != _COOKIE_ALONE.get(len(packet) - end):
+        octets = packet
+        size = len(packet) - end
+        if self.cookies is None or (size != _FIRST_SIZE and size != _AGAIN_SIZE):
             return b""
-        cookie = self.cookies.answer(packet[end + 15 :], self.client(slot))
-        opt = self.opt_do if packet[end + 7] & 0x80 else self.opt_plain
+        head = CLIENT_COOKIE_HEAD if size == _FIRST_SIZE else COOKIE_HEAD
+        if octets[end + 6] or octets[end : end + 3] != OPT_HEAD or octets[end + 9 : end + 15] != head:
+            return b""
+        cookie = self.cookies.answer(octets[end + 15 : end + size], self.client(slot))
+        opt = self.opt_do if octets[end + 7] & 0x80 else self.opt_plain
+        octets = opt
         # Of these lengths every cookie has an answer.
-        return b"%b%b%b" % (opt[:9], COOKIE_HEAD, cookie or b"")
+        return b"".join((octets[:9], COOKIE_HEAD, cookie or b""))
 
     def goes_on(self, packet: bytes) -> bool:
         """Whether a name that is not ours, or below a cut, is looked up elsewhere for this client."""
         return False
 
-    def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
-        """The reply to a query for a name (`labels` from the top) that is in no zone of the log: REFUSED.
+    def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, key: bytes) -> bytes | None:
+        """The reply to a query for a name that is in no zone of the log, given by its key: REFUSED.
 
         Unless a listed zone has it.
         """
-        qtype = packet[end - 4] << 8 | packet[end - 3]
-        if _CARE[qtype] == _RARE or (self.listed is not None and self.deepest_listed(labels) >= 0):
+        octets = packet
+        qtype = octets[end - 4] << 8 | octets[end - 3]
+        if _CARE[qtype] == _RARE or (self.listed is not None and self.deepest_listed(key) >= 0):
             return self.resolve(packet, end, limit, opt)
         # Beside the longest name and all that is answered to options there is room for it.
         explained = opt and (self._refusals.get(opt) or with_option(opt, OPT_EDE, _NOT_AUTHORITATIVE))
         self.tally[qtype << 8 | REFUSED] += 1
-        return b"".join((
-            packet[:2], REFUSALS[packet[2] & RD | self.ra >> 6], ONE_MORE if opt else NO_MORE, packet[12:end], explained
-        ))
+        return message(packet, end, REFUSAL | (octets[2] & RD) << 8 | self.ra, 0, 0, 0, b"", explained)
 
     def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
         """The reply to a well-formed query of class IN whose question ends at `end`; `opt` is b"" without EDNS.

@@ -35,6 +35,38 @@ class Snapshot(Protocol):
     def version(self) -> int: ...
 
 
+def _nothing(key: bytes) -> bytes | None:
+    raise LookupError("no snapshot of the view is bound")
+
+
+class _NoSnapshot:
+    """What an answerer has between two batches: nothing to look up."""
+
+    def __init__(self) -> None:
+        self.node: Callable[[bytes], bytes | None] = _nothing
+        self.cut: Callable[[bytes], bytes | None] = _nothing
+        self.depths: tuple[int, ...] = ()
+        self.ready = False
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def after(self, key: bytes) -> bytes | None:
+        """Raise LookupError, as all look-ups do."""
+        return _nothing(key)
+
+    def before(self, key: bytes) -> bytes | None:
+        """Raise LookupError."""
+        return _nothing(key)
+
+    def version(self) -> int:
+        """That of no state of the view."""
+        return -1
+
+
+NO_SNAPSHOT: Final[Snapshot] = _NoSnapshot()
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The settings that change answers; `zones` are lookup keys of listed apexes, None = those in the log.

@@ -191,6 +191,15 @@ def decode(node: bytes, *, owner: bytes = b"") -> list[RRset]:
 
 def find(node: bytes, rdtype: int) -> tuple[int, int, int, int] | None:
     """Directory entry of one RRset: flags, number of records, start and length of its records in the node."""
+    at = entry_of(node, rdtype)
+    if at < 0:
+        return None
+    _, flags, count, start, length = ENTRY.unpack_from(node, at)
+    return flags, count, start, length
+
+
+def entry_of(node: bytes, rdtype: int) -> int:
+    """Where in a node the directory entry of one RRset is; -1 where there is none of this type."""
     high, low = rdtype >> 8, rdtype & 255
     at = HEAD_SIZE
     count = node[2] << 8 | node[3]
@@ -199,10 +208,9 @@ def find(node: bytes, rdtype: int) -> tuple[int, int, int, int] | None:
         count = 1 if at < HEAD_SIZE + ENTRY_SIZE * count else 0
     for _ in range(count):
         if node[at + 1] == low and node[at] == high:
-            _, flags, count, start, length = ENTRY.unpack_from(node, at)
-            return flags, count, start, length
+            return at
         at += ENTRY_SIZE
-    return None
+    return -1
 
 
 def _first_not_below(node: bytes, rdtype: int, count: int) -> int:

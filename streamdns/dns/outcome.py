@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from streamdns.dns.lookup import ROOT, Policy, Question, Snapshot, Zone, from_key, synthesised_soa
+from streamdns.dns.lookup import NO_SNAPSHOT, ROOT, Policy, Question, Snapshot, Zone, from_key, synthesised_soa
 from streamdns.dns.node import (
     HAS_CNAME,
     HAS_DNAME,
@@ -39,6 +39,7 @@ from streamdns.dns.wire import (
     SOA,
     YXDOMAIN,
     A,
+    Collected,
     Reply,
     name_end,
 )
@@ -47,26 +48,8 @@ MAX_CHAIN: Final = 16
 MAX_ADDITIONAL_TARGETS: Final = 32
 
 
-class _Collected(Reply):
-    """Keeps the RRsets that a chain passes, instead of writing them into a message."""
-
-    __slots__ = ("rrsets",)
-
-    def __init__(self) -> None:
-        super().__init__(b"\0" * 17, 17, MAX_MESSAGE)
-        self.rrsets: list[tuple[int, bytes]] = []
-
-    def add_rrset(self, owner: bytes, rdtype: int, records: bytes) -> int:
-        """Keep the records."""
-        self.rrsets.append((rdtype, records))
-        return 1
-
-
 class ZoneAnswers:
     """Looks names up in one snapshot of the view and fills in replies, following the policy."""
-
-    # What unbind() deletes, for the compiler.
-    __deletable__ = ("view", "_node", "_cut", "_after")
 
     def __init__(self, policy: Policy) -> None:
         self.configure(policy)
@@ -97,10 +80,12 @@ class ZoneAnswers:
 
     def unbind(self) -> None:
         """Let go of the snapshot, so that it can be closed."""
-        del self.view, self._node, self._cut, self._after
+        self.view = NO_SNAPSHOT
+        self._node, self._cut, self._after = self.view.node, self.view.cut, self.view.after
 
-    def deepest_listed(self, labels: list[bytes]) -> int:
-        """The number of labels of the longest listed apex at or above a name (labels from the top), -1 for none."""
+    def deepest_listed(self, key: bytes) -> int:
+        """The number of labels of the longest listed apex at or above a name, given by its key; -1 for none."""
+        labels = key[:-1].split(b"\0")
         for depth in self._listed_depths:
             if depth <= len(labels) and b"\0".join(labels[:depth]) + b"\0" in (self.listed or ()):
                 return depth
@@ -190,7 +175,7 @@ class ZoneAnswers:
         at_apex = zone.apex == len(question.labels) or bool(flags & HAS_SOA)
         flattens = bool(flags & HAS_CNAME) and at_apex and self.policy.flatten_apex_cname
         if flattens and qtype in (A, AAAA) and find(node, qtype) is None:
-            if isinstance(reply, _Collected):
+            if isinstance(reply, Collected):
                 return self.answer_cname(question, node, source, reply)
             self.answer_flattened(question, node, zone, reply)
             return None
@@ -316,7 +301,7 @@ class ZoneAnswers:
 
     def answer_flattened(self, question: Question, node: bytes, zone: Zone, reply: Reply) -> None:
         """A CNAME at an apex stands for the addresses of its target; where it leads out of our zones, see below."""
-        found = _Collected()
+        found = Collected()
         visited = {question.key}
         target = self.answer_cname(question, node, question.key, found)
         while target is not None:

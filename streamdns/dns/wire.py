@@ -408,3 +408,18 @@ class Reply:
         )
         out += opt
         return bytes(out)
+
+
+class Collected(Reply):
+    """Keeps the RRsets that a chain passes, instead of writing them into a message."""
+
+    __slots__ = ("rrsets",)
+
+    def __init__(self) -> None:
+        super().__init__(b"\0" * 17, 17, MAX_MESSAGE)
+        self.rrsets: list[tuple[int, bytes]] = []
+
+    def add_rrset(self, owner: bytes, rdtype: int, records: bytes) -> int:
+        """Keep the records."""
+        self.rrsets.append((rdtype, records))
+        return 1

@@ -30,9 +30,15 @@ class _Transport:
 
     def add(self, packets: list[bytes], replies: list[bytes | None], answerer: Answerer, elapsed_s: float) -> int:
         """Count one batch; return the number of messages that got no reply."""
-        self.bytes_in.add(sum(map(len, packets)))
-        answered = [reply for reply in replies if reply is not None]
-        self.bytes_out.add(sum(map(len, answered)))
+        octets_in = octets_out = answered = 0
+        for packet in packets:
+            octets_in += len(packet)
+        for reply in replies:
+            if reply is not None:
+                octets_out += len(reply)
+                answered += 1
+        self.bytes_in.add(octets_in)
+        self.bytes_out.add(octets_out)
         tally = answerer.tally
         for kind, count in tally.items():
             counter = self.queries.get(kind)
@@ -43,9 +49,9 @@ class _Transport:
         if answerer.truncated:
             self.truncated.add(answerer.truncated)
             answerer.truncated = 0
-        self.latency.counts[bisect_left(self.latency.bounds, elapsed_s)] += len(answered)
-        self.latency.sum += elapsed_s * len(answered)
-        return len(packets) - len(answered)
+        self.latency.counts[bisect_left(self.latency.bounds, elapsed_s)] += answered
+        self.latency.sum += elapsed_s * answered
+        return len(packets) - answered
 
     def _counter(self, kind: int) -> Counter:
         """The counter of a type and an RCODE; types that have no name in the metrics share one of each RCODE.

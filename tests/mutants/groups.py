@@ -26,8 +26,8 @@ class Group(NamedTuple):
 GROUPS: Final[dict[str, Group]] = {
     "dns": Group(
         tuple(f"streamdns/dns/{name}.py" for name in (
-            "answer", "canonical", "compression", "cookies", "lookup", "name", "negative", "node", "outcome", "rdata",
-            "rdata_plain", "ready", "reply_kind", "response_rates", "unusual", "wire",
+            "answer", "canonical", "compression", "cookies", "lookup", "name", "negative", "node", "octets", "outcome",
+            "rdata", "rdata_plain", "ready", "reply_kind", "response_rates", "unusual", "wire",
         )),
         ("tests/unit/dns", "tests/conformance/test_in_process.py"), ("tests/unit/dns/test_answer_hostile.py",),
     ),

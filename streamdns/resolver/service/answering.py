@@ -13,6 +13,7 @@ from streamdns.dns.answer import Answerer, Deliver
 from streamdns.dns.cookies import Cookies
 from streamdns.dns.lookup import Policy, Question, Snapshot, Zone
 from streamdns.dns.node import pack_records
+from streamdns.dns.octets import headed
 from streamdns.dns.wire import (
     HEADER_SIZE,
     MAX_MESSAGE,
@@ -41,6 +42,7 @@ from streamdns.resolver.service.recursor import Recursor
 _CD = 0x10
 _MOST_TEXT = 200
 _LEAST_QUERY = 16
+_OPT_OCTETS = 11
 
 
 class RecursiveAnswerer(FlatteningAnswerer):
@@ -63,12 +65,12 @@ class RecursiveAnswerer(FlatteningAnswerer):
 
     def configure(self, policy: Policy) -> None:
         """Answer by this policy from now on; not while a snapshot is bound."""
-        super().configure(policy)
+        FlatteningAnswerer.configure(self, policy)
         self._messages.doubt()
 
     def bind(self, snapshot: Snapshot) -> None:
         """Answer from this snapshot from now on."""
-        super().bind(snapshot)
+        FlatteningAnswerer.bind(self, snapshot)
         self._now_s = self._clock()
         # Where the view is not complete or may be old, each name goes the long way.
         self._version = snapshot.version() if self._simple else -1
@@ -78,7 +80,7 @@ class RecursiveAnswerer(FlatteningAnswerer):
         if self.tally:  # Somebody at once, that is.
             self.recursor.pace.share()
         self._version = -1
-        super().unbind()
+        FlatteningAnswerer.unbind(self)
 
     def reply(self, packet: bytes, tcp: bool, slot: int) -> bytes | None:
         """The reply to one message, None where there is none or it comes later (counted in `deferred`)."""
@@ -99,39 +101,45 @@ class RecursiveAnswerer(FlatteningAnswerer):
         """The reply to a plain query for what is known of a name that was seen not to be ours in this very state of the
         view; None where the query has to be looked at more closely.
         """
-        counts = packet[4:12]
+        octets = packet
+        size = len(packet)
+        counts = octets[4:12]
+        opt = b""
         if counts == NO_RECORDS:
-            end, opt = len(packet), b""
-            message = self._message(packet[HEADER_SIZE:-2].lower())
-        elif counts == ONLY_OPT and packet[-11:-8] == OPT_HEAD and packet[-2:] == b"\0\0" and not packet[-5]:
-            end = len(packet) - 11
-            if end <= _LEAST_QUERY:
-                return None  # Compiled, a slice that ends before it begins is an error.
-            if packet[-4] & 0x80:
+            end = size
+            found = self._message(octets[HEADER_SIZE : size - 2].lower())
+        elif (
+            counts == ONLY_OPT
+            and size > _LEAST_QUERY + _OPT_OCTETS
+            and octets[size - 11 : size - 8] == OPT_HEAD
+            and not octets[size - 5] | octets[size - 2] | octets[size - 1]
+        ):
+            end = size - _OPT_OCTETS
+            if octets[size - 4] & 0x80:
                 opt = self.opt_do
-                message = self._message(packet[HEADER_SIZE:-13].lower() + b"\1")
+                found = self._message(octets[HEADER_SIZE : size - 13].lower() + b"\1")
             else:
                 opt = self.opt_plain
-                message = self._message(packet[HEADER_SIZE:-13].lower())
+                found = self._message(octets[HEADER_SIZE : size - 13].lower())
         else:
             return None
         if (
-            message is None
-            or message.foreign != self._version
-            or message.until_s <= self._now_s
-            or packet[2] != RD
-            or packet[3] & _CD
-            or packet[end - 4 : end] != message.question
-            or (message.used and self._now_s >= message.refresh_s)
+            found is None
+            or found.foreign != self._version
+            or found.until_s <= self._now_s
+            or octets[2] != RD
+            or octets[3] & _CD
+            or octets[end - 4 : end] != found.question
+            or (found.used and self._now_s >= found.refresh_s)
         ):
             return None
         if tcp:
             limit = MAX_MESSAGE
-        elif not opt or end + len(message.body) + len(opt) <= MAX_UDP_PLAIN:
+        elif not opt or end + len(found.body) + len(opt) <= MAX_UDP_PLAIN:
             limit = MAX_UDP_PLAIN
         else:
-            limit = max(MAX_UDP_PLAIN, min(packet[-8] << 8 | packet[-7], self._edns_size))
-        return self._told(message, packet, end, limit, opt)
+            limit = max(MAX_UDP_PLAIN, min(octets[size - 8] << 8 | octets[size - 7], self._edns_size))
+        return self._told(found, packet, end, limit, opt)
 
     # -- where our own zones end
 
@@ -139,11 +147,11 @@ class RecursiveAnswerer(FlatteningAnswerer):
         """Whether this client may have a name resolved that is not ours, and asks for it."""
         return self._may and bool(packet[2] & RD)
 
-    def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
+    def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, key: bytes) -> bytes | None:
         """Resolve a name that is in no zone of the log, unless a listed zone has it."""
         if not self._may or not packet[2] & RD:
-            return super().foreign(packet, end, limit, opt, labels)
-        if self.listed is not None and self.deepest_listed(labels) >= 0:
+            return FlatteningAnswerer.foreign(self, packet, end, limit, opt, key)
+        if self.listed is not None and self.deepest_listed(key) >= 0:
             return self.resolve(packet, end, limit, opt)
         return self._elsewhere(packet, end, limit, opt)
 
@@ -156,7 +164,7 @@ class RecursiveAnswerer(FlatteningAnswerer):
 
     def find_zone(self, question: Question) -> Zone | None:
         """As an Answerer does it; where there is none, the name or its alias is not ours."""
-        zone = super().find_zone(question)
+        zone = FlatteningAnswerer.find_zone(self, question)
         if zone is None:
             self._leaves = True
         else:
@@ -166,13 +174,13 @@ class RecursiveAnswerer(FlatteningAnswerer):
     def answer_delegation(self, question: Question, zone: Zone, reply: Reply) -> None:
         """As an Answerer does it; what is below a cut is not ours."""
         self._leaves = True
-        super().answer_delegation(question, zone, reply)
+        FlatteningAnswerer.answer_delegation(self, question, zone, reply)
 
     def finish(self, packet: bytes, reply: Reply, qtype: int, opt: bytes) -> bytes | None:
         """The finished message of a reply, unless the resolver has to go on."""
         if self.apex is None and self._leaves and self._may and packet[2] & RD and reply.rcode in (NOERROR, REFUSED):
             return self._elsewhere(packet, self._end, reply.limit + len(opt), opt)
-        return super().finish(packet, reply, qtype, opt)
+        return FlatteningAnswerer.finish(self, packet, reply, qtype, opt)
 
     # -- the resolver's side
 
@@ -197,20 +205,17 @@ class RecursiveAnswerer(FlatteningAnswerer):
                 return made
         return self._ask(packet, end, limit, opt, key, do)
 
-    def _told(self, message: Message, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:
+    def _told(self, known: Message, packet: bytes, end: int, limit: int, opt: bytes) -> bytes | None:
         """A message as the reply to a query; None where it does not fit."""
-        age_s = int(self._now_s - message.made_s)
-        if age_s != message.age_s:
-            message.age(age_s)
-        body = message.body
-        if end + len(body) + len(opt) > limit:
+        age_s = int(self._now_s - known.made_s)
+        if age_s != known.age_s:
+            known.age(age_s)
+        if end + len(known.body) + len(opt) > limit:
             return None
-        message.used = True
+        known.used = True
         self._messages.hits += 1
-        self.tally[message.kind] += 1
-        if opt:
-            return b"%b%b%b%b%b" % (packet[:2], message.start_opt, packet[HEADER_SIZE:end], body, opt)
-        return packet[:2] + message.start + packet[HEADER_SIZE:end] + body
+        self.tally[known.kind] += 1
+        return headed(packet, end, known.start_opt if opt else known.start, known.body, opt)
 
     def _ask(self, packet: bytes, end: int, limit: int, opt: bytes, key: bytes, do: bool) -> bytes | None:
         qtype = packet[end - 4] << 8 | packet[end - 3]

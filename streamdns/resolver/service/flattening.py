@@ -53,13 +53,13 @@ class FlatteningAnswerer(Answerer):
         """The finished message; None where it comes later."""
         apex, self.apex = self.apex, None
         if apex is None:
-            return super().finish(packet, reply, qtype, opt)
+            return Answerer.finish(self, packet, reply, qtype, opt)
         # Asked for by the name that is ours, so that what is done with foreign names is not done with this.
         recursor = self.recursor
         found = recursor.begin(asked.Question(apex.wire.lower(), qtype), self.asker, recursor.for_own_names)
         if isinstance(found, Outcome):
             self._fill(reply, apex, found)
-            return super().finish(packet, reply, qtype, opt)
+            return Answerer.finish(self, packet, reply, qtype, opt)
         self.deferred += 1
         deliver = self.later(self.slot)
         found.join(self.asker, Then(self._send_flattened, deliver, apex, packet, reply, opt, self.ra))
@@ -71,7 +71,7 @@ class FlatteningAnswerer(Answerer):
         """Send the reply to a query that waited for the addresses."""
         try:
             self._fill(reply, apex, outcome)
-            made = super().finish(packet, reply, apex.qtype, opt)
+            made = Answerer.finish(self, packet, reply, apex.qtype, opt)
             if made is not None:
                 deliver(b"%b%c%b" % (made[:3], made[3] | ra, made[4:]))
         except Exception as error:  # noqa: BLE001 - the edge: a reply that cannot be made or sent ends this query alone

@@ -8,6 +8,7 @@ import dns.message
 import pytest
 
 from streamdns.dns import unusual
+from streamdns.dns.lookup import ROOT
 from streamdns.dns.outcome import MAX_CHAIN
 from tests.unit.dns.answering import EXAMPLE, SOA_TEXT, Memory, answerer, ask, cookies_of, section, zones
 
@@ -122,8 +123,8 @@ def test_a_zone_that_is_not_listed_is_none_and_its_alias_is_hidden_all_the_same(
 ])
 def test_the_longest_listed_zone_of_a_name(name: str, depth: int) -> None:
     made = answerer(zones=zones("example", "sub.example", "deep.down.other"))
-    labels = [each.encode() for each in reversed(name.split("."))] if name else []
-    assert made.deepest_listed(labels) == depth
-    assert answerer().deepest_listed(labels) == -1
+    key = b"".join(each.encode() + b"\0" for each in reversed(name.split("."))) if name else ROOT
+    assert made.deepest_listed(key) == depth
+    assert answerer().deepest_listed(key) == -1
     with_root = answerer(zones=zones(".", "sub.example"))
     assert with_root._listed_depths == (2, 0)

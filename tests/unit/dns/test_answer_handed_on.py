@@ -34,7 +34,7 @@ class Elsewhere(Answerer):
         self.may = may
         self.asked: list[bytes] = []
         self.resolved: list[tuple[bytes, int, int, bytes]] = []
-        self.labels: list[list[bytes]] = []
+        self.keys: list[bytes] = []
         self.flattened: list[tuple[bytes, int, bytes, int, bytes]] = []
 
     def goes_on(self, packet: bytes) -> bool:
@@ -42,10 +42,10 @@ class Elsewhere(Answerer):
         self.asked.append(packet)
         return self.may
 
-    def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, labels: list[bytes]) -> bytes | None:
-        self.labels.append(labels)
+    def foreign(self, packet: bytes, end: int, limit: int, opt: bytes, key: bytes) -> bytes | None:
+        self.keys.append(key)
         self.resolved.append((packet[12:end], end, limit, opt))
-        return super().foreign(packet, end, limit, opt, labels)
+        return super().foreign(packet, end, limit, opt, key)
 
     def resolve(self, packet: bytes, end: int, limit: int, opt: bytes, *, any_class: bool = False) -> bytes | None:
         self.resolved.append((packet[12:end], end, limit, opt))
@@ -93,8 +93,8 @@ def test_what_is_handed_on_is_the_query_and_what_its_client_takes(
     assert (room, record) == (limit, opt)
     assert handed == name.from_text(question.decode()) + b"\0\1\0\1"
     assert end == 12 + len(handed)
-    # Of a name that is in no zone its labels come with it, from the top, as keys have them.
-    assert made.labels == ([[b"invalid", b"foreign", b"www"]] if "Foreign" in owner else [])
+    # Of a name that is in no zone its key comes with it.
+    assert made.keys == ([b"invalid\0foreign\0www\0"] if "Foreign" in owner else [])
 
 
 def test_the_apex_that_is_flattened_elsewhere() -> None:
