@@ -41,6 +41,10 @@ cdef enum:
     HAS_CNAME = 1
 
 
+cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(object made)
+
+
 cdef object _MODULUS = 1 << 256
 
 
@@ -268,10 +272,12 @@ def put_alone(txn, list records, list events, Py_ssize_t number, unsigned int to
         _add(whole.words, after, False)
         plain[key] = _node(rdtype, count, kept, topic, partition, record[2], record[3], metadatas)
         if is_new or memcmp(before, after, DIGEST):
-            changes.append((
+            change = (
                 now_ms, owner, event[1], hash_before, _number(after), topic_name, record[1], record[2], record[3], metadatas,
                 was, packed,
-            ))
+            )
+            PyObject_GC_UnTrack(change)  # It holds nothing that could lead back to it.
+            changes.append(change)
         number += 1
     if of_part is not None:
         _tell(zones, of_part, &part)
