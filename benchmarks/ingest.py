@@ -21,7 +21,7 @@ from benchmarks.servers import (
     peer,
     wait_serving,
 )
-from benchmarks.zone import Zone
+from benchmarks.zone import Hosting, Zone
 
 _COLUMNS = (
     ("what", "what"), ("cpu_ratio", "CPU x decoding"), ("events_per_s", "events/s"),
@@ -30,6 +30,7 @@ _COLUMNS = (
     ("disk_bytes_per_record", "disk bytes/record"), ("anon_mb_peak", "MB resident, peak"), ("anon_mb", "after"),
 )
 _POLL_S = 0.1
+_HOSTING = "streamdns, a hoster's zones of ten RRsets"
 _DECODING = "msgspec.json.decode of each line (lower bound)"
 _DECODE = """
 import sys, msgspec, time, resource
@@ -44,12 +45,15 @@ print(count, used.ru_utime + used.ru_stime)
 
 
 class Inputs:
-    """The log, the zone file, and the view made of them, which the start is measured with as well."""
+    """The log, the zone file, and the view made of them, which the start is measured with as well.
 
-    def __init__(self, options: Options) -> None:
+    `zones` is what the log has, in place of one zone of a million names, of which there is a zone file, too.
+    """
+
+    def __init__(self, options: Options, zones: Hosting | None = None) -> None:
         self._options = options
-        self.folder = options.work / "ingest"
-        self.zone = Zone(options.log_events)
+        self.folder = options.work / ("ingest" if zones is None else "hosting")
+        self.zone = Zone(options.log_events) if zones is None else zones
         self.log, self.zone_file = self.folder / "log.jsonl", self.folder / "zone"
         self.events = 0
         self.loaded: Streamdns | None = None
@@ -58,7 +62,8 @@ class Inputs:
         """Write the files, once."""
         if not self.events:
             self.folder.mkdir(parents=True)
-            self.zone.write_zone_file(self.zone_file)
+            if isinstance(self.zone, Zone):
+                self.zone.write_zone_file(self.zone_file)
             self.events = self.zone.write_log(self.log)
 
     def server(self, number: int) -> Streamdns:
@@ -72,12 +77,15 @@ def run(options: Options, inputs: Inputs) -> Result:
     result = Result(f"ingest: {inputs.events:,} events, one after another, into an empty view", _COLUMNS)
     runs = min(options.runs, 3)
     result.parameters = {"events": inputs.events, "log_bytes": inputs.log.stat().st_size, "runs": runs}
-    decoded, own = [], []
+    hosting = Inputs(options, Hosting(options.log_events // 10))
+    hosting.write()
+    decoded, own, hosted = [], [], []
     loads: dict[str, list[dict[str, Any]]] = {}
     for number in range(runs):
         print(f"ingest: run {number + 1} of {runs}", flush=True)
         decoded.append(_decode(inputs, options))
         own.append(ingest(inputs, options, number=number))
+        hosted.append(ingest(hosting, options, number=number))
         kinds: tuple[type[MeasuredPeer], ...] = (MeasuredNsd, MeasuredKnot, MeasuredBind)
         for kind in kinds:
             reason = missing(kind.program)
@@ -85,7 +93,7 @@ def run(options: Options, inputs: Inputs) -> Result:
                 loads.setdefault(kind.name, []).append(_load(kind, inputs, options=options, number=number))
             elif number == 0:
                 result.skip(f"{kind.name} loading the zone file", reason)
-    for what, runs_of_it in {"streamdns": own, _DECODING: decoded, **loads}.items():
+    for what, runs_of_it in {"streamdns": own, _HOSTING: hosted, _DECODING: decoded, **loads}.items():
         row: dict[str, Any] = {"what": f"{what} loading the zone file (another task)" if what in loads else what}
         row |= {key: median(each[key] for each in runs_of_it) for key in runs_of_it[0]}
         row["cpu_ratio"] = median(a["cpu_s"] / b["cpu_s"] for a, b in zip(runs_of_it, decoded, strict=True))

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, binding=False
-"""Decodes events of one record in the plainest spelling, compiled: nearly every event is one.
+"""Decodes events in the plainest spelling, compiled: nearly every event is one.
 
-Plain are keys and strings of visible ASCII without escapes, owners of letters, digits, "_", "-" and "*" in lower case with
+Plain are up to sixteen records, keys and strings of visible ASCII without escapes but for quotes in contents, owners of letters, digits, "_", "-" and "*" in lower case with
 their trailing dot, and members spelt as the contract has them, each once. For everything else the result is None, be
 it valid or not: events/event.py and sources/filelog.py, which need nothing of this, say what it is. So whatever is
 accepted here they must accept, too, with the same result.
@@ -32,79 +32,43 @@ cdef enum:
     MOST_OF_NAME = 255
     MOST_OF_LABEL = 63
     MOST_OF_METADATAS = 255
-    MOST_OF_RDATA = 64988  # What fits into the longest RRset, events/rrset.py.
+    MOST_RECORDS = 16
+    MOST_OF_RRSET = 65000  # As in events/rrset.py, as is what a record has beside its RDATA.
+    OF_RECORD = 12
     MAX_TTL_S = 0x7FFFFFFF
     A = 1
+    CNAME = 5
+    SOA = 6
     AAAA = 28
+    DNAME = 39
 
 
-cdef struct Text:
-    const char *at
-    Py_ssize_t size
-
-
-cdef struct Fields:
-    Text name
-    Text type
-    Text content
-    Text created  # digits
-    Text producer
-    int64_t ttl  # -1: none
-    bint has_metadatas
-
-
-#: By octet: whether it stands in a plain string as it is, and in a label of a canonical name.
-cdef uint8_t[256] _IN_STRING
+#: By octet: whether it stands in a label of a canonical name, and in an address.
 cdef uint8_t[256] _IN_LABEL
 cdef uint8_t[256] _IN_IPV6
 for _octet in range(256):
-    _IN_STRING[_octet] = 0x20 <= _octet <= 0x7E and _octet not in b'"\\'
     _IN_LABEL[_octet] = _octet in b"abcdefghijklmnopqrstuvwxyz0123456789_*-"
     _IN_IPV6[_octet] = _octet in b"0123456789abcdefABCDEF:"
 
 
-cdef inline const char *_spaces(const char *p, const char *end) noexcept nogil:
-    while p < end and p[0] == b" ":
-        p += 1
-    return p
-
-
-cdef inline const char *_sign(const char *p, const char *end, char sign) noexcept nogil:
-    """Behind a sign with spaces around it; NULL where it is not there."""
-    p = _spaces(p, end)
-    return _spaces(p + 1, end) if p < end and p[0] == sign else NULL
-
-
-cdef inline const char *_string(const char *p, const char *end, Text *found) noexcept nogil:
+cdef const char *_content(const char *p, const char *end, Fields *fields) noexcept nogil:
+    """A string in which there may be quotes."""
     if p >= end or p[0] != b'"':
         return NULL
     p += 1
-    found.at = p
-    while p < end and _IN_STRING[<uint8_t>p[0]]:
-        p += 1
+    fields.content.at = p
+    while p < end:
+        if _stands(p[0]):
+            p += 1
+        elif p[0] == b"\\" and end - p > 1 and p[1] == b'"':
+            fields.has_quotes = True
+            p += 2
+        else:
+            break
     if p >= end or p[0] != b'"':
         return NULL
-    found.size = p - found.at
+    fields.content.size = p - fields.content.at
     return p + 1
-
-
-cdef inline const char *_digits(const char *p, const char *end, int most, Text *found, int64_t *number) noexcept nogil:
-    """A number of up to `most` digits, which has to be followed by something else."""
-    found.at = p
-    number[0] = 0
-    while p < end and c'0' <= p[0] <= c'9':
-        if p - found.at >= most:
-            return NULL
-        number[0] = 10 * number[0] + (p[0] - c'0')
-        p += 1
-    found.size = p - found.at
-    if not found.size or p >= end or (found.size > 1 and found.at[0] == b"0"):
-        return NULL
-    return p
-
-
-cdef inline bint _is(Text *text, const char *wanted, Py_ssize_t size) noexcept nogil:
-    return text.size == size and not memcmp(text.at, wanted, size)
 
 
 cdef const char *_metadatas(const char *p, const char *end, Fields *fields) noexcept nogil:
@@ -132,15 +96,13 @@ cdef const char *_metadatas(const char *p, const char *end, Fields *fields) noex
     return p + 1 if p != NULL and p < end and p[0] == b"}" else NULL
 
 
-cdef const char *_value(const char *p, const char *end, Fields *fields) noexcept nogil:
-    """An array of one record; NULL for any other and for what is not plain, else where it ends."""
+cdef const char *_record(const char *p, const char *end, Fields *fields) noexcept nogil:
+    """One record; NULL for what is not plain, else where it ends."""
     cdef Text member, digits
     fields.name.at = fields.type.at = fields.content.at = fields.created.at = fields.producer.at = NULL
     fields.ttl = -1
-    fields.has_metadatas = False
-    if p >= end or p[0] != b"[":
-        return NULL
-    p = _sign(p + 1, end, b"{")
+    fields.has_metadatas = fields.has_quotes = False
+    p = _sign(p, end, b"{")
     while p != NULL:
         p = _string(p, end, &member)
         p = _sign(p, end, b":") if p != NULL else NULL
@@ -151,7 +113,7 @@ cdef const char *_value(const char *p, const char *end, Fields *fields) noexcept
         elif _is(&member, b"type", 4) and fields.type.at == NULL:
             p = _string(p, end, &fields.type)
         elif _is(&member, b"content", 7) and fields.content.at == NULL:
-            p = _string(p, end, &fields.content)
+            p = _content(p, end, fields)
         elif _is(&member, b"ttl", 3) and fields.ttl < 0:
             p = _digits(p, end, 10, &digits, &fields.ttl)
         elif _is(&member, b"metadatas", 9) and not fields.has_metadatas:
@@ -164,10 +126,24 @@ cdef const char *_value(const char *p, const char *end, Fields *fields) noexcept
         if p[0] == b",":
             p = _spaces(p + 1, end)
             continue
-        p = _sign(p, end, b"}")
-        if p == NULL or p >= end or p[0] != b"]" or fields.name.at == NULL or fields.type.at == NULL:
+        if fields.name.at == NULL or fields.type.at == NULL or fields.content.at == NULL:
             return NULL
-        return p + 1 if fields.content.at != NULL else NULL
+        return _sign(p, end, b"}")
+    return NULL
+
+
+cdef const char *_value(const char *p, const char *end, Fields *fields, int *count) noexcept nogil:
+    """An array of records, up to MOST_RECORDS; NULL for what is not plain, else where it ends."""
+    count[0] = 0
+    p = p + 1 if p < end and p[0] == b"[" else NULL
+    while p != NULL and count[0] < MOST_RECORDS:
+        p = _record(p, end, &fields[count[0]])
+        count[0] += 1
+        if p == NULL or p >= end:
+            return NULL
+        if p[0] == b"]":
+            return p + 1
+        p = p + 1 if p[0] == b"," else NULL
     return NULL
 
 
@@ -269,6 +245,48 @@ cdef bytes _address(Text *content, bint is_new):
     return PyBytes_FromStringAndSize(<char *>address, 16 if is_new else 4)
 
 
+cdef bytes _rdata(unsigned int rdtype, plain, Fields *fields):
+    """The RDATA of a record; None for what is not plain, or wrong."""
+    if rdtype == A or rdtype == AAAA:
+        return _address(&fields.content, rdtype == AAAA)
+    if not fields.has_quotes:
+        return plain(PyUnicode_DecodeASCII(fields.content.at, fields.content.size, NULL))
+    return plain(PyBytes_FromStringAndSize(fields.content.at, fields.content.size).replace(b'\\"', b'"').decode("ascii"))
+
+
+cdef bint _alike(bytes one, bytes other) noexcept:
+    """Whether two RDATAs may be the same but for the case of names."""
+    cdef Py_ssize_t at, size = PyBytes_GET_SIZE(one)
+    cdef const char *a = PyBytes_AS_STRING(one)
+    cdef const char *b = PyBytes_AS_STRING(other)
+    if size != PyBytes_GET_SIZE(other):
+        return False
+    for at in range(size):
+        if (a[at] ^ b[at]) & ~0x20:
+            return False
+    return True
+
+
+cdef tuple _rdatas(unsigned int rdtype, plain, Fields *fields, int count):
+    """Those of all records, where they are different ones and no more than may be; else None."""
+    cdef int at, before
+    cdef Py_ssize_t octets = 0
+    cdef bytes one
+    cdef list found = []
+    if count > 1 and (rdtype == CNAME or rdtype == SOA or rdtype == DNAME):
+        return None
+    for at in range(count):
+        one = _rdata(rdtype, plain, &fields[at])
+        if one is None:
+            return None
+        for before in range(at):
+            if _alike(one, <bytes>found[before]):
+                return None
+        octets += OF_RECORD + PyBytes_GET_SIZE(one)
+        found.append(one)
+    return tuple(found) if octets <= MOST_OF_RRSET else None
+
+
 cdef inline void _set(object made, Py_ssize_t at, object item):
     Py_INCREF(item)
     PyTuple_SET_ITEM(made, at, item)
@@ -279,46 +297,60 @@ def decode_event(key, value, default_ttl):
     cdef const char *text
     cdef const char *of_type
     cdef Py_ssize_t size, owner_size, octets, type_size
+    cdef int64_t least
     cdef uint8_t[MOST_OF_NAME + 1] wire
-    cdef Fields fields
-    cdef object rdtype, ttl, found
-    cdef bytes rdata, metadatas, owner
+    cdef Fields[MOST_RECORDS] fields
+    cdef int count, number
+    cdef object ttl, found, rdtype
+    cdef bytes metadatas, owner
+    cdef tuple rdatas
     if type(key) is not bytes or type(value) is not bytes:
         return None
     size, octets = PyBytes_GET_SIZE(value), PyBytes_GET_SIZE(key)
     if size > MOST_OCTETS:
         return None
     text = PyBytes_AS_STRING(value)
-    if _value(text, text + size, &fields) != text + size:
+    if _value(text, text + size, fields, &count) != text + size:
         return None
     text = PyBytes_AS_STRING(key)
     owner_size = _owner(text, octets, wire)
     # The text of a name in wire form ends with its last dot, one octet before the root label.
     type_size = octets - owner_size
-    if not owner_size or fields.name.size != owner_size - 1 or memcmp(fields.name.at, text, owner_size - 1):
+    if not owner_size:
         return None
     of_type = text + owner_size
-    if fields.type.size != type_size or memcmp(fields.type.at, of_type, type_size):
-        return None
-    ttl = default_ttl if fields.ttl < 0 else fields.ttl
-    if not 0 <= ttl <= MAX_TTL_S:
-        return None
+    least = MAX_TTL_S
+    for number in range(count):
+        if fields[number].name.size != owner_size - 1 or memcmp(fields[number].name.at, text, owner_size - 1) or (
+            fields[number].type.size != type_size or memcmp(fields[number].type.at, of_type, type_size)
+        ):
+            return None
+        if count > 1 and fields[number].has_metadatas:
+            return None
+        if fields[number].ttl < 0:
+            if not 0 <= default_ttl <= MAX_TTL_S:
+                return None
+            fields[number].ttl = default_ttl
+        if fields[number].ttl > MAX_TTL_S:
+            return None
+        if fields[number].ttl < least:
+            least = fields[number].ttl
+    ttl = least
     if type_size == 1 and of_type[0] == b"A":
-        rdtype, rdata = A, _address(&fields.content, False)
-    elif type_size == 4 and not memcmp(of_type, b"AAAA", 4):
-        rdtype, rdata = AAAA, _address(&fields.content, True)
+        rdtype, rdatas = A, _rdatas(A, None, fields, count)
     else:
         found = _kinds.get(PyBytes_FromStringAndSize(of_type, type_size))
         if found is None:
             return None
-        rdtype, rdata = found[0], found[1](PyUnicode_DecodeASCII(fields.content.at, fields.content.size, NULL))
-    if rdata is None or PyBytes_GET_SIZE(rdata) > MOST_OF_RDATA:
+        rdtype = found[0]
+        rdatas = _rdatas(rdtype, found[1], fields, count)
+    if rdatas is None:
         return None
-    metadatas = _stored_metadatas(&fields) if fields.has_metadatas else b""
+    metadatas = _stored_metadatas(fields) if fields[0].has_metadatas else b""
     if metadatas is None:
         return None
     owner = PyBytes_FromStringAndSize(<char *>wire, owner_size)
-    rdatas, lookup_key = (rdata,), _lookup_key(wire, owner_size)
+    lookup_key = _lookup_key(wire, owner_size)
     made = PyType_GenericAlloc(<PyTypeObject *>_event_class, 8)
     _set(made, 0, owner)
     _set(made, 1, rdtype)
@@ -352,7 +384,8 @@ def decode_line(bytes line not None, partition, position):
     cdef const char *end = p + size
     cdef const char *value
     cdef Text key, digits
-    cdef Fields fields
+    cdef Fields[MOST_RECORDS] fields
+    cdef int count
     cdef int64_t number
     if size > MOST_OCTETS or size < 8 or memcmp(p, b'{"key":', 7):
         return None
@@ -361,7 +394,7 @@ def decode_line(bytes line not None, partition, position):
     if p == NULL or end - p < 8 or memcmp(p, b'"value":', 8):
         return None
     value = _spaces(p + 8, end)
-    p = _value(value, end, &fields)
+    p = _value(value, end, fields, &count)
     if p == NULL:
         return None
     size = p - value

@@ -131,7 +131,7 @@ def encode(owner_text: str, type_text: str, records: Sequence[dict[str, Any]]) -
 _TYPES: Final = rdata.DATA_TYPES
 #: Decodes events that are plain, where that is compiled.
 _decode_plain: Final = event_decoder(
-    RRsetEvent, {text: (rdtype, _PLAIN[rdtype]) for text, rdtype in _TYPES.items() if rdtype in _PLAIN}
+    RRsetEvent, {text: (rdtype, PLAIN[rdtype]) for text, rdtype in _TYPES.items() if rdtype in PLAIN}
 )
 # Bound here: what comes from a module that is not compiled is looked up at each use.
 _decode_records: Final = decode_records
