@@ -254,7 +254,8 @@ class WriteTransaction:
         """Add a conflict to the list, or remove it when `entry` is None."""
         table = self.store.tables["conflicts"]
         if entry is None:
-            self.state.conflicts -= self.txn.delete(key, db=table)
+            if self.state.conflicts:
+                self.state.conflicts -= self.txn.delete(key, db=table)
         else:
             fresh = self.txn.get(key, db=table) is None
             self.txn.put(key, encode_entry(entry), db=table)
@@ -288,7 +289,7 @@ class WriteTransaction:
         state.records += records
         self._digest += difference
         self.zones.changed(key, difference, rrsets, records)
-        if rdtype in _SPECIAL or node.bounds or node.contradiction or len(node.rrsets) > 1:
+        if rdtype in _SPECIAL or node.find(CNAME) is not None:
             self._update_bounds(key, owner, node, rdtype)
 
     def _settle(self, key: bytes, node: _Node) -> None:

@@ -256,8 +256,10 @@ class _Commit:
                 if len(was) + len(now) > journal.MAX_RECORDS_OCTETS:
                     was = journal.NOT_KEPT if was and not before else b""
                     now = journal.NOT_KEPT if now and not after else b""
-                whence = topic_name, partition, position, timestamp, metadatas[:1024]
-                changes.append((self.now_ms, owner, rdtype, before, after, *whence, was, now))
+                changes.append((
+                    self.now_ms, owner, rdtype, before, after, topic_name, partition, position, timestamp,
+                    metadatas[:1024], was, now,
+                ))
         self.events += len(events) - len(self.rejections)
 
     def _set(

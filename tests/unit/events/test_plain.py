@@ -10,12 +10,13 @@ import pytest
 
 from streamdns.dns import rdata
 from streamdns.dns.rdata_plain import PLAIN
-from streamdns.events import plain
 from streamdns.events.batch import Record
 from streamdns.events.event import RRsetEvent, decode
 from streamdns.sources.filelog import TOPIC, decode_line
+from tests.in_python import compiled
 
-pytestmark = pytest.mark.skipif(bool(plain.NOT_COMPILED), reason=f"not compiled here: {plain.NOT_COMPILED}")
+plain = compiled("streamdns.events._plain")
+pytestmark = pytest.mark.skipif(plain is None, reason="not compiled here")
 
 _KINDS = {text: (rdtype, PLAIN[rdtype]) for text, rdtype in rdata.DATA_TYPES.items() if rdtype in PLAIN}
 _OWNERS = ("h1.bench.example.", "a.", "*.x.", "_x.y-z.", "a" * 63 + ".b.", "ab." * 84 + "a.", "ab." * 84 + "ab.")
@@ -96,7 +97,6 @@ def _types(fields: tuple[object, ...]) -> list[type]:
 def test_what_is_taken_for_a_plain_event_is_what_the_general_way_makes_of_it() -> None:
     """Of many thousands of events, of which each has something odd now and then."""
     fast, general = plain.event_decoder(RRsetEvent, _KINDS), _general_event()
-    assert fast is not None
     taken = 0
     for key, value in _events(20_000):
         found = fast(key.encode(), value.encode(), 60)
@@ -120,7 +120,6 @@ def _general_event() -> Callable[[bytes, bytes], RRsetEvent]:
 def test_nearly_every_event_is_plain(rdtype: str) -> None:
     """With and without spaces, TTL, and who made it."""
     fast = plain.event_decoder(RRsetEvent, _KINDS)
-    assert fast is not None
     content = json.loads(f'"{_CONTENTS[rdtype][0]}"')
     made = {"createdAt": 1, "producer": "deployd"}
     several: tuple[dict[str, object], ...] = ({}, {"ttl": 300}, {"ttl": 300, "metadatas": made})
@@ -133,13 +132,11 @@ def test_nearly_every_event_is_plain(rdtype: str) -> None:
 @pytest.mark.parametrize(("key", "value"), [(None, b"[]"), (b"a.|A", None), (b"", b""), (b"|", b"["), (b"a.|A", b"[{")])
 def test_what_lacks_something_is_not_plain(key: bytes | None, value: bytes | None) -> None:
     fast = plain.event_decoder(RRsetEvent, _KINDS)
-    assert fast is not None
     assert fast(key, value, 60) is None
 
 
 def test_a_default_ttl_that_no_record_may_have_is_not_plain() -> None:
     fast = plain.event_decoder(RRsetEvent, _KINDS)
-    assert fast is not None
     value = b'[{"name":"a.","type":"A","content":"192.0.2.1"}]'
     assert [fast(b"a.|A", value, ttl) is None for ttl in (-1, 0, 2**31 - 1, 2**31)] == [True, False, False, True]
 
@@ -147,7 +144,6 @@ def test_a_default_ttl_that_no_record_may_have_is_not_plain() -> None:
 def test_what_is_taken_for_a_plain_line_is_what_the_general_way_makes_of_it() -> None:
     """Of lines with members and spaces as producers write them, and of others."""
     fast = plain.line_decoder(Record, TOPIC)
-    assert fast is not None
     chance = random.Random(12)
     taken = 0
     for key, value in _events(20_000):

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from streamdns.events.batch import Batch, Record
-from streamdns.view import alone
 from streamdns.view.store import TABLES, Store
 from streamdns.view.writer import Applied, Writer
+from tests.in_python import compiled
 
-pytestmark = pytest.mark.skipif(bool(alone.NOT_COMPILED), reason=f"not compiled here: {alone.NOT_COMPILED}")
+alone = compiled("streamdns.view._alone")
+pytestmark = pytest.mark.skipif(alone is None, reason="not compiled here")
 
 _CONTENTS = {
     "A": ("192.0.2.1", "192.0.2.2", "192.0.2.3"), "AAAA": ("2001:db8::1",), "TXT": ('"t"', '"' + "x" * 200 + '"', '""'),
@@ -81,8 +82,7 @@ def test_every_table_is_the_same_to_the_octet(tmp_path: Path, special: float, pa
             writers = [
                 Writer(store, default_ttl=60, journal_size=40, quarantine_size=5, claims_a_commit=7) for store in stores
             ]
-            assert writers[0].put_alone is not None
-            writers[1].put_alone = None
+            writers[0].put_alone, writers[1].put_alone = alone.put_alone, None
             for number, batch in enumerate(_batches(seed, partitions=partitions, special=special)):
                 results = [_applied(writer, batch, 1000 + number) for writer in writers]
                 assert results[0] == results[1]
@@ -100,12 +100,10 @@ def test_it_stops_at_what_is_not_its_own(tmp_path: Path) -> None:
     store = Store(str(tmp_path), max_bytes=1 << 30)
     try:
         writer = Writer(store, default_ttl=60, journal_size=40, quarantine_size=5)
-        compiled = writer.put_alone
-        assert compiled is not None
         runs: list[tuple[int, int]] = []
 
         def noted(txn: Any, records: Any, events: Any, number: int, topic: int, changes: Any) -> int:
-            runs.append((number, compiled(txn, records, events, number, topic, changes)))
+            runs.append((number, alone.put_alone(txn, records, events, number, topic, changes)))
             return runs[-1][1]
 
         writer.put_alone = noted

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import pytest
 
 from streamdns.events.batch import Batch, Record
 from streamdns.runtime.interpreter import let_others
-from streamdns.view import alone, journal, transaction, writer
+from streamdns.view import journal, transaction, writer
+from streamdns.view.alone import PutAlone
 from streamdns.view.store import OTHERS_AFTER, Store
+from tests.in_python import compiled
+
+alone = compiled("streamdns.view._alone")
 
 _EVENTS = 40 * OTHERS_AFTER
 
@@ -24,13 +27,13 @@ def _batch(owners: list[str], begin: int, rdtype: str, content: str) -> Batch:
     return Batch(records, {("zones", 0): begin + len(records)}, True)
 
 
-def test_others_have_their_turn_within_a_few_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("put_alone", [None, *([] if alone is None else [alone.put_alone])])
+def test_others_have_their_turn_within_a_few_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put_alone: PutAlone | None
+) -> None:
     """In each part of a commit that looks at one event after the other, of names that are new and of others."""
     turns: dict[str, int] = {}
-    modules = [writer, journal, transaction]
-    if not alone.NOT_COMPILED:
-        modules.append(importlib.import_module("streamdns.view._alone"))
-    for module in modules:
+    for module in (writer, journal, transaction, *([] if alone is None else [alone])):
         def turn(name: str = module.__name__.replace("_alone", "writer")) -> None:
             turns[name] = turns.get(name, 0) + 1
             let_others()
@@ -39,6 +42,7 @@ def test_others_have_their_turn_within_a_few_events(tmp_path: Path, monkeypatch:
     store = Store(str(tmp_path), max_bytes=1 << 30)
     try:
         made = writer.Writer(store, default_ttl=300, journal_size=_EVENTS, quarantine_size=10)
+        made.put_alone = put_alone
         owners = [f"h{number}.example." for number in range(_EVENTS)]
         made.apply(_batch(owners, 0, "A", "192.0.2.1"), {}, 0)
         assert turns["streamdns.view.writer"] >= 2 * _EVENTS // OTHERS_AFTER, "decoding, applying"
