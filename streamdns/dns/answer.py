@@ -307,12 +307,13 @@ class Answerer(ReadyAnswers):
         after = self._after(key) or b""
         if after.startswith(key):
             return b"", b""
-        encloser = key[: at - apex_at]
+        name = key
+        encloser = name[: at - apex_at]
         if below > 1:  # else the closest encloser can only be the apex
             before = self.view.before(key) or b""
             # From the apex down, for below a name that does not exist none does, however many labels were asked for.
             for start in starts[below - 1 : 0 : -1]:
-                prefix = key[: at - start]
+                prefix = name[: at - start]
                 if not after.startswith(prefix) and not before.startswith(prefix):
                     break
                 encloser = prefix

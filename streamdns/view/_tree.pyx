@@ -103,6 +103,12 @@ cdef class Tree:
     cdef const char *start
     cdef uint64_t root, pages
     cdef unsigned int depth
+    # Where the key that was looked up last is, or would be: of a name that is not there its neighbours are asked for, too.
+    cdef bytes sought
+    cdef const Page *leaf
+    cdef unsigned int index
+    cdef bint is_equal
+    cdef uint64_t left, right
 
     def __cinit__(self, record) -> None:
         cdef Py_buffer view
@@ -234,21 +240,28 @@ cdef class Tree:
         cdef const Node *node = self._node(page, index)
         return PyBytes_FromStringAndSize(<const char *>(node + 1), node.key_octets)
 
+    cdef const Page *_seek(self, bytes key) except? NULL:
+        """The leaf where a key is or would be, and `index`, `is_equal`, `left` and `right` to it; NULL in an empty table."""
+        cdef const char *octets = PyBytes_AS_STRING(key)
+        if self.start != NULL and self.sought is key:
+            return self.leaf
+        self.sought = None
+        self.leaf = self._leaf(octets, PyBytes_GET_SIZE(key), &self.left, &self.right)
+        if self.leaf != NULL:
+            self.index = self._first_not_below(self.leaf, 0, octets, PyBytes_GET_SIZE(key), &self.is_equal)
+        self.sought = key
+        return self.leaf
+
     def get(self, bytes key not None, /):
         """The value of a key, None where there is none."""
-        cdef uint64_t left, right, number
-        cdef bint is_equal
-        cdef const char *octets = PyBytes_AS_STRING(key)
-        cdef const Page *page = self._leaf(octets, PyBytes_GET_SIZE(key), &left, &right)
+        cdef uint64_t number
+        cdef const Page *page = self._seek(key)
         cdef const Overflow *over
         cdef const Node *node
         cdef size_t size
-        if page == NULL:
+        if page == NULL or not self.is_equal:
             return None
-        cdef unsigned int index = self._first_not_below(page, 0, octets, PyBytes_GET_SIZE(key), &is_equal)
-        if not is_equal:
-            return None
-        node = self._node(page, index)
+        node = self._node(page, self.index)
         size = node.low | <size_t>node.high << 16
         cdef const char *value = <const char *>(node + 1) + node.key_octets
         if not node.flags & BIG:
@@ -269,33 +282,25 @@ cdef class Tree:
 
     def after(self, bytes key not None, /):
         """The first key that is equal to a key or behind it, None where there is none."""
-        cdef uint64_t left, right
-        cdef bint is_equal
-        cdef const char *octets = PyBytes_AS_STRING(key)
-        cdef const Page *page = self._leaf(octets, PyBytes_GET_SIZE(key), &left, &right)
+        cdef const Page *page = self._seek(key)
         if page == NULL:
             return None
-        cdef unsigned int index = self._first_not_below(page, 0, octets, PyBytes_GET_SIZE(key), &is_equal)
-        if index < count_of(page):
-            return key if is_equal else self._key(page, index)
-        if not right:
+        if self.index < count_of(page):
+            return key if self.is_equal else self._key(page, self.index)
+        if not self.right:
             return None
-        return self._key(self._edge(right, False), 0)
+        return self._key(self._edge(self.right, False), 0)
 
     def before(self, bytes key not None, /):
         """The last key before a key, None where there is none."""
-        cdef uint64_t left, right
-        cdef bint is_equal
-        cdef const char *octets = PyBytes_AS_STRING(key)
-        cdef const Page *page = self._leaf(octets, PyBytes_GET_SIZE(key), &left, &right)
+        cdef const Page *page = self._seek(key)
         if page == NULL:
             return None
-        cdef unsigned int index = self._first_not_below(page, 0, octets, PyBytes_GET_SIZE(key), &is_equal)
-        if index:
-            return self._key(page, index - 1)
-        if not left:
+        if self.index:
+            return self._key(page, self.index - 1)
+        if not self.left:
             return None
-        page = self._edge(left, True)
+        page = self._edge(self.left, True)
         return self._key(page, count_of(page) - 1)
 
     def close(self) -> None:
