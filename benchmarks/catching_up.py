@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from benchmarks import machine
+from benchmarks.load import IdleLoop
+from benchmarks.options import Options
 from benchmarks.servers import Streamdns
 from tests.harness import wait_until
 
@@ -31,9 +33,12 @@ def lines_of(log: pathlib.Path) -> Iterator[tuple[bytes, bytes, int]]:
             yield line.key.encode(), bytes(line.value), line.timestamp
 
 
-def catch_up(server: Streamdns, events: int, began: float, done: Callable[[], bool]) -> dict[str, Any]:
-    """Wait until a server that was just started has all events, and give the figures; `done` asks it for that."""
+def catch_up(server: Streamdns, events: int, done: Callable[[], bool], options: Options) -> dict[str, Any]:
+    """Start a server, wait until it has all events, and give the figures; `done` asks it for that."""
     peak = 0
+    idle_loop = IdleLoop(server.folder, options=options)
+    began = time.monotonic()
+    server.launch()
 
     def applied() -> bool:
         nonlocal peak
@@ -48,10 +53,11 @@ def catch_up(server: Streamdns, events: int, began: float, done: Callable[[], bo
     seconds, cpu_s = time.monotonic() - began, machine.cpu_s(server.pid)
     status = server.status()
     assert not status["quarantine"], f"{status['quarantine']} events were rejected"
-    late = _buckets(server.metrics(), "streamdns_process_hub_late_seconds")
+    late, idle = _buckets(server.metrics(), "streamdns_process_hub_late_seconds"), idle_loop.stop()
     return {
         "events_per_s": events / seconds, "cpu_us_per_event": 1e6 * cpu_s / events, "anon_mb_peak": peak / 1e6,
         "hub_late_p50_ms": _bound(late, 0.5), "hub_late_p99_ms": _bound(late, 0.99),
+        "idle_loop_late_p50_ms": _bound(idle, 0.5), "idle_loop_late_p99_ms": _bound(idle, 0.99),
         "used_bytes_per_record": status["view"]["bytes"] / status["records"],
     }
 

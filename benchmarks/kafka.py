@@ -28,6 +28,7 @@ from tests.harness.process import ROOT, clean_environment
 _COLUMNS = (
     ("broker", "Kafka"), ("client", "client"), ("cpu_ratio", "CPU x bare loop"), ("events_per_s", "events/s"),
     ("cpu_us_per_event", "CPU us/event"), ("hub_late_p50_ms", "hub late: p50 ms"), ("hub_late_p99_ms", "p99"),
+    ("idle_loop_late_p50_ms", "idle loop late: p50 ms"), ("idle_loop_late_p99_ms", "p99"),
     ("anon_mb_peak", "MB resident, peak"),
     ("idle_whole_p50_ms", "lone event: p50 ms"), ("idle_whole_p99_ms", "p99"),
     ("idle_bare_p50_ms", "bare: p50 ms"), ("idle_bare_p99_ms", "p99"),
@@ -136,9 +137,7 @@ def _client(
                        DNS_KAFKA_ADDRESS=broker.address(), DNS_KAFKA_TOPICS=topic)
     with ExitStack() as stack:
         stack.callback(server.stop)
-        began = time.monotonic()
-        server.launch()
-        row = catch_up(server, events, began, lambda: sum(server.positions().values()) >= events)
+        row = catch_up(server, events, lambda: sum(server.positions().values()) >= events, options)
         wait_serving(server, zone)
         target = f"{broker.address()}/{topic}"
         change, warm_up = produced(broker.address(), topic), _WARM_UP * options.latency_events

@@ -238,20 +238,43 @@ class Producer:
         return int(count) / float(seconds)
 
 
-class Receiver:
-    """Another process, on the server's core, that only notes when it received the events: benchmarks.receiver."""
+class _Noting:
+    """Another process, on the server's core, that notes something until it is stopped, and then writes it as JSON."""
+
+    _module = ""
 
     def __init__(self, folder: pathlib.Path, *arguments: str, options: Options) -> None:
-        self._output = folder / f"receiver-{time.monotonic_ns()}.txt"
-        command = [sys.executable, "-m", "benchmarks.receiver", *arguments]
+        name = self._module.rpartition(".")[2]
+        self._output = folder / f"{name}-{time.monotonic_ns()}.txt"
+        command = [sys.executable, "-m", self._module, *arguments]
         with self._output.open("wb") as output, machine.on_cores([options.server_core]):
             self._process = spawn(command, env=clean_environment({}), output=output)
-        wait_until(lambda: self._process.poll() is not None or b"ready" in self._output.read_bytes(), "a receiver")
+        wait_until(lambda: self._process.poll() is not None or b"ready" in self._output.read_bytes(), name)
 
-    def stop(self) -> dict[str, float]:
-        """End it; the address in each event, and when it was there (the monotonic clock)."""
+    def _noted(self) -> Any:
+        """End it; what it wrote."""
         end(self._process)
         lines = self._output.read_text().splitlines()
         if len(lines) != 2 or lines[0] != "ready":
-            raise AssertionError(f"the receiver failed\n{self._output.read_text()[-2000:]}")
-        return dict(json.loads(lines[1]))
+            raise AssertionError(f"{self._module} failed\n{self._output.read_text()[-2000:]}")
+        return json.loads(lines[1])
+
+
+class Receiver(_Noting):
+    """Only notes when it received the events: benchmarks.receiver."""
+
+    _module = "benchmarks.receiver"
+
+    def stop(self) -> dict[str, float]:
+        """End it; the address in each event, and when it was there (the monotonic clock)."""
+        return dict(self._noted())
+
+
+class IdleLoop(_Noting):
+    """Only notes how late it was called: benchmarks.idle_loop."""
+
+    _module = "benchmarks.idle_loop"
+
+    def stop(self) -> list[tuple[float, float]]:
+        """End it; (upper bound in ms, count up to there) of its lateness, ascending."""
+        return [(1000 * bound, count) for bound, count in self._noted()]

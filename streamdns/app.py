@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 _log = logs.get("app")
 
-_SWITCH_S = 0.0005
+SWITCH_S = 0.0005
 #: When Python looks for garbage in cycles. Each time it holds the event loop for as long as there are objects to look
 #: at, 15 ms for 20,000 new ones: so for few at a time, and no oftener than before at those that survived that.
 _GARBAGE = (2_000, 500, 50)
@@ -333,6 +333,6 @@ def _run(settings: Settings, load: Callable[[], Settings]) -> int:
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
     # While a native thread applies events the event loop gets its turn within half a millisecond instead of five.
-    sys.setswitchinterval(_SWITCH_S)
-    take_short_turns(_SWITCH_S)
+    sys.setswitchinterval(SWITCH_S)
+    take_short_turns(SWITCH_S)
     return app.run()

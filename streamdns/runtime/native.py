@@ -55,7 +55,7 @@ class LowPriorityThread:
         """Call `work` in the thread; raises what it raises. A killed caller ends only when the work has ended."""
         if self._pool is None:
             self._pool = ThreadPool(1)
-            self._pool.spawn(_lower_priority)
+            self._pool.spawn(lower_priority)
         done = self._pool.spawn(outcome, work, arguments)
         try:
             found = done.get()
@@ -72,8 +72,9 @@ class LowPriorityThread:
             pool.kill()
 
 
-def _lower_priority() -> None:
+def lower_priority(by: int = _BEHIND) -> None:
+    """Lower the priority of this thread, and of those that it starts from now on, by so many steps of nice(1)."""
     thread = threading.get_native_id()
     # A process that runs at a still lower priority may not raise it again.
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, thread, min(_LOWEST, os.getpriority(os.PRIO_PROCESS, thread) + _BEHIND))
+        os.setpriority(os.PRIO_PROCESS, thread, min(_LOWEST, os.getpriority(os.PRIO_PROCESS, thread) + by))

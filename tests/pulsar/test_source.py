@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pulsar
@@ -290,3 +291,21 @@ def test_a_reader_that_is_connected_anew_repeats_nothing(broker: Broker) -> None
         assert seen(records) == topic.read()
     finally:
         source.close()
+
+
+def test_the_threads_of_the_library_go_behind_ours(broker: Broker) -> None:
+    """Those that read the partitions have the priority of the process."""
+    topic = Topic(broker, partitions=2)
+    topic.produce(events(0, 100, partitions=2))
+    before = set(os.listdir("/proc/self/task"))
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    source = topic.source()
+    try:
+        source.connect({}, {})
+        assert len(read_to_end(source)[0]) == 100
+        nices = [os.getpriority(os.PRIO_PROCESS, int(each)) for each in set(os.listdir("/proc/self/task")) - before]
+    finally:
+        source.close()
+    assert set(nices) == {own, min(19, own + 10)}
+    assert nices.count(own) >= 2, "one reads each partition"
+    assert len(nices) - nices.count(own) >= 2, "one that calls the library, and what that has started"

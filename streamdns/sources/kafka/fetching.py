@@ -17,6 +17,7 @@ from gevent.threadpool import ThreadPool
 
 from streamdns.errors import SourceError
 from streamdns.events.batch import Partition, Record
+from streamdns.runtime.interpreter import let_others
 from streamdns.runtime.native import in_thread
 from streamdns.runtime.turns import give_way
 from streamdns.sources.kafka import error_codes, fetch, record_batch
@@ -215,7 +216,8 @@ class FetchingClient:
         size = batch.end - batch.start
         if size < (_UNPACK_HERE_BYTES if batch.is_compressed else _DECODE_HERE_BYTES) and batch.form > 1:
             return record_batch.records(octets, batch, partition)
-        found = in_thread(record_batch.records, octets, batch, partition, pool=self._unpacking)
+        decode = partial(record_batch.records, pause=let_others)
+        found = in_thread(decode, octets, batch, partition, pool=self._unpacking)
         return found if isinstance(found, list) else self._each(iter(found))
 
     def _each(self, found: Iterator[list[Record]]) -> Iterator[list[Record]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from google_crc32c import value as crc32c
 
@@ -33,7 +33,9 @@ _PREFIX = struct.Struct(">qi")  # first offset, length of all behind
 _HEAD = struct.Struct(">ibIhiqqqhii")
 _CODEC, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 7, 8, 16, 32
 _LEAST_RECORD_BYTES: Final = 7
+_PAUSE_AFTER: Final = 64
 
+_T = TypeVar("_T")
 Unpack = Callable[[int, "bytes | memoryview"], "bytes | memoryview"]
 _new_record = tuple.__new__
 
@@ -98,16 +100,23 @@ def batches(data: bytes, start: int, end: int) -> Iterator[StoredBatch]:
 
 
 def records(
-    data: bytes, batch: StoredBatch, partition: Partition, unpack_with: Unpack = unpack
+    data: bytes,
+    batch: StoredBatch,
+    partition: Partition,
+    unpack_with: Unpack = unpack,
+    *,
+    pause: Callable[[], None] | None = None,
 ) -> Iterable[list[Record]]:
     """Give the records of a batch in lists, all of it or nothing: raises Unreadable before the first one.
 
-    A key or value that is too long is not copied: its record has an error, and only the beginning of it.
+    A key or value that is too long is not copied: its record has an error, and only the beginning of it. `pause` is
+    called again and again meanwhile, where something else may have to go on.
     """
     if batch.form < 2:
         message = memoryview(data)[batch.start : batch.end]
-        deque(old_formats.messages(message, unpack_with), maxlen=0)
-        return _parts(_bounded(partition, *each) for each in old_formats.messages(message, unpack_with))
+        deque(_with_pauses(old_formats.messages(message, unpack_with), pause), maxlen=0)
+        found = _with_pauses(old_formats.messages(message, unpack_with), pause)
+        return _parts(_bounded(partition, *each) for each in found)
     if not 0 <= batch.last - batch.first < 1 << 31 or batch.count < 0:
         raise Unreadable(f"it says that it has {batch.count} records up to offset {batch.last}")
     body: bytes | memoryview = data
@@ -119,9 +128,20 @@ def records(
     if batch.count * _LEAST_RECORD_BYTES > end - at:
         raise Unreadable(f"it says that it has {batch.count} records in {end - at} octets")
     if batch.count <= AT_ONCE and end - at <= AT_ONCE_BYTES:
-        return [list(_records(body, batch, at, end, partition))]
-    deque(_records(body, batch, at, end, partition), maxlen=0)
-    return _parts(_records(body, batch, at, end, partition))
+        return [list(_with_pauses(_records(body, batch, at, end, partition), pause))]
+    deque(_with_pauses(_records(body, batch, at, end, partition), pause), maxlen=0)
+    return _parts(_with_pauses(_records(body, batch, at, end, partition), pause))
+
+
+def _with_pauses(found: Iterator[_T], pause: Callable[[], None] | None) -> Iterator[_T]:
+    return found if pause is None else _pausing(found, pause)
+
+
+def _pausing(found: Iterator[_T], pause: Callable[[], None]) -> Iterator[_T]:
+    for number, each in enumerate(found, 1):
+        if not number % _PAUSE_AFTER:
+            pause()
+        yield each
 
 
 def _parts(found: Iterator[Record]) -> Iterator[list[Record]]:

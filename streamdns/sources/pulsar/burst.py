@@ -16,12 +16,15 @@ import pulsar
 
 from streamdns.errors import SourceError
 from streamdns.events.message_id import pack
+from streamdns.runtime.interpreter import let_others
 
 #: How long is waited for another message where this many came at once, and for how long a burst goes on with that: what
 #: comes alone, or first, must not be late.
 _MORE_MS: Final = 1
 _SEVERAL: Final = 4
 _LONGEST_S: Final = 0.003
+#: The event loop may have its turn after so many messages.
+OTHERS_AFTER: Final = 16
 
 _Id = tuple[int, int, int]
 
@@ -47,6 +50,8 @@ def burst(
     read, clock = reader.read_next, time.monotonic
     until_s = clock() + _LONGEST_S
     while left_bytes > 0 and len(messages) < most:
+        if not len(messages) % OTHERS_AFTER:
+            let_others()
         try:
             message = read(_MORE_MS if len(messages) >= _SEVERAL and clock() < until_s else 0)
         except pulsar.Timeout:

@@ -22,7 +22,8 @@ from gevent.monkey import get_original
 from streamdns.errors import LogReplaced, ReadAnew, SourceError
 from streamdns.events.batch import Partition, Record
 from streamdns.events.message_id import ledger_of, resume_at, unpack
-from streamdns.sources.pulsar.burst import burst, runs_of
+from streamdns.runtime.interpreter import let_others
+from streamdns.sources.pulsar.burst import OTHERS_AFTER, burst, runs_of
 from streamdns.sources.pulsar.client import (
     EARLIEST,
     LATEST,
@@ -293,6 +294,8 @@ class Pump:
             keys = list(map(key_of, messages))
         found = zip(count(place), keys, map(_data_of, messages), map(_time_of, messages), messages, strict=False)
         for at, key, value, timestamp, message in found:
+            if not at % OTHERS_AFTER:
+                let_others()
             if key:
                 records.append(_new_record(Record, (
                     topic, number, at, timestamp or message.publish_timestamp(), key.encode(), value or None, None,

@@ -14,6 +14,7 @@ from gevent.threadpool import ThreadPool
 
 from streamdns.errors import LogReplaced, ReadAnew, SourceError
 from streamdns.events.batch import Batch, Partition, Record
+from streamdns.runtime.native import lower_priority
 from streamdns.sources.library_thread import LibraryThread
 from streamdns.sources.pulsar import handshake
 from streamdns.sources.pulsar.admin import Admin, policies_of
@@ -32,6 +33,9 @@ _AWAY_LOOKS: Final = 3
 _READ_BYTES: Final = 4 << 20
 #: How long is waited for where all partitions end; who asks goes on without.
 _ENDS_S: Final = 3.0
+#: So much behind the others are the library's own threads, which have the priority of the one that starts them. They
+#: are woken for every few messages that are taken: rather than at once each time they shall do it together, later.
+_LIBRARY_BEHIND: Final = 10
 #: The fingerprint of a partition whose first fill was checked; before that it is what is stored of the fill.
 WHOLE: Final = "whole"
 
@@ -96,6 +100,7 @@ class PulsarSource:
     def _connect(self, positions: Mapping[Partition, int], fingerprints: Mapping[Partition, str]) -> None:
         handshake.check(self._config, self._token)
         thread = self._thread = LibraryThread("Pulsar")
+        thread.run(lower_priority, _LIBRARY_BEHIND)
         self._client = thread.run(inside, open_client, self._config, self._token)
         found = self._partitions(thread)
         for partition in positions:

@@ -6,6 +6,7 @@ import gzip
 import struct
 import tracemalloc
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import cramjam
@@ -243,6 +244,17 @@ def test_a_large_batch_comes_in_parts_or_not_at_all(codec: str) -> None:
     (only,) = record_batch.batches(octets, 0, len(octets))
     with pytest.raises(Unreadable):
         record_batch.records(octets, only, PARTITION)
+
+
+@pytest.mark.parametrize("count", [1000, record_batch.AT_ONCE + 5], ids=["at once", "in parts"])
+def test_something_else_may_go_on_after_few_records(count: int) -> None:
+    octets = batch([Item(number, 0, b"k", b"v") for number in range(count)])
+    (only,) = record_batch.batches(octets, 0, len(octets))
+    pauses: list[None] = []
+    parts = record_batch.records(octets, only, PARTITION, pause=lambda: pauses.append(None))
+    before = [len(pauses) for _ in parts]
+    assert len(pauses) >= count // 100
+    assert all(after - ahead >= 10 for ahead, after in pairwise(before[:-1])), "each part has some"
 
 
 def test_the_entry_of_a_batch_that_is_passed_over() -> None:

@@ -9,6 +9,8 @@ import pulsar
 import pytest
 
 from streamdns.events.message_id import MessageId, pack
+from streamdns.runtime.interpreter import let_others
+from streamdns.sources.pulsar import burst, pump
 from streamdns.sources.pulsar.pump import Chunk, Pump, Task
 
 TOPIC = "persistent://public/default/zones"
@@ -57,10 +59,10 @@ class Reader:
 def taken(messages: Sequence[Message], *, start: int = 0) -> tuple[Pump, Reader, list[Chunk]]:
     """A pump that follows its partition and has taken these messages, as far as they go into one chunk."""
     chunks: list[Chunk] = []
-    pump = Pump(cast(Any, None), Task((TOPIC, 0), TOPIC, start, queue=10, timeout_s=1.0), chunks.append)
+    made = Pump(cast(Any, None), Task((TOPIC, 0), TOPIC, start, queue=10, timeout_s=1.0), chunks.append)
     reader = Reader(messages[1:])
-    pump._take(cast(Any, reader), [cast(Any, messages[0])], None)
-    return pump, reader, chunks
+    made._take(cast(Any, reader), [cast(Any, messages[0])], None)
+    return made, reader, chunks
 
 
 def batch(ledger: int, entry: int, count: int, *, first: int = 0) -> list[Message]:
@@ -95,9 +97,23 @@ def test_messages_of_every_kind() -> None:
 @pytest.mark.parametrize("waits", [False, True], ids=["nothing waits", "another ledger waits"])
 def test_an_end_is_told_where_nothing_waits(waits: bool) -> None:
     """What is of another ledger was read, and is taken only when the last one was found to be there still."""
-    pump, reader, chunks = taken([*batch(1, 4, 3), *(batch(9, 0, 2) if waits else [])])
+    made, reader, chunks = taken([*batch(1, 4, 3), *(batch(9, 0, 2) if waits else [])])
     assert len(chunks[0].records) == 3
     assert not reader.has_message_available()
-    question = pump.ask()
-    pump._answer(cast(Any, reader), hurry=False)
+    question = made.ask()
+    made._answer(cast(Any, reader), hurry=False)
     assert question.end == (-1 if waits else pack(1, 4, 2) + 1)
+
+
+def test_others_have_their_turn_within_a_few_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While messages are read, and while records are made of them."""
+    turns: dict[str, int] = {}
+    for module in (burst, pump):
+        def turn(name: str = module.__name__.rpartition(".")[2]) -> None:
+            turns[name] = turns.get(name, 0) + 1
+            let_others()
+
+        monkeypatch.setattr(module, "let_others", turn)
+    _, _, (chunk,) = taken(batch(1, 4, 160))
+    assert len(chunk.records) == 160
+    assert turns == {"burst": 160 // burst.OTHERS_AFTER, "pump": 160 // burst.OTHERS_AFTER}
