@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import math
 import pathlib
 import statistics
 import sys
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 from benchmarks.kinds import TOLERANCE, Cost, counting, dearer, keep, kept_figures, version
 from benchmarks.report import Result
 from streamdns.events.batch import Batch
+from streamdns.runtime.interpreter import Stint
 from streamdns.sources.filelog import TOPIC, decode_line
 from streamdns.view.store import Store
 from streamdns.view.writer import Applied, Writer
@@ -125,13 +127,15 @@ def _check(kind: Kind, applied: Applied) -> None:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector of garbage off: it comes at any time, and is of no event."""
+def _undisturbed() -> Iterator[None]:
+    """Keep the collector of garbage and other threads off: they come at any time, and are of no event."""
     collects = gc.isenabled()
     gc.disable()
+    Stint.ends_s = math.inf
     try:
         yield
     finally:
+        Stint.ends_s = 0.0
         if collects:
             gc.enable()
 
@@ -141,7 +145,7 @@ def cost(kind: Kind) -> Cost:
     counts: list[Cost] = []
     with prepared(kind) as (log, lines):
         log.apply(lines)  # Once before, so that what is remembered of names lately seen is the same each time.
-    with prepared(kind) as (log, lines), _uncollected():
+    with prepared(kind) as (log, lines), _undisturbed():
         with counting(counts):
             applied = log.apply(lines)
         _check(kind, applied)

@@ -19,8 +19,11 @@ from typing import Final
 _STINT_S: Final = 0.000_3
 
 
-class _Stint:
-    """When the work that has the interpreter now has had it for long enough, whichever thread does it."""
+class Stint:
+    """When the work that has the interpreter now has had it for long enough, whichever thread does it.
+
+    Who counts what work takes, without a clock, lets it never end.
+    """
 
     ends_s = 0.0
 
@@ -31,6 +34,6 @@ def let_others() -> None:
     To be called often, in native threads alone: the event loop has nobody whom it should wait for. This module must not
     be compiled.
     """
-    if perf_counter() >= _Stint.ends_s:
+    if perf_counter() >= Stint.ends_s:
         sched_yield()  # Python lets go of the interpreter around it.
-        _Stint.ends_s = perf_counter() + _STINT_S
+        Stint.ends_s = perf_counter() + _STINT_S
