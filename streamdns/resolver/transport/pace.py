@@ -16,11 +16,12 @@ import gevent
 #: Kinds of work. Answers, and the ends of questions, go before all others, which take turns with each other.
 ANSWERS, TIME_LIMITS, SENDING, STARTING = range(4)
 
-#: A turn of the loop belongs to the resolver for so long; with its last piece of work that is still below 1 ms.
-_TURN_S: Final = 0.000_6
+#: A turn of the loop belongs to the resolver for so long; with its last piece of work, and a batch of datagrams in the
+#: same turn, that is still below 1 ms.
+_TURN_S: Final = 0.000_3
 #: While there are clients that are answered at once it is less, and where these have much to do, a share of what they
 #: took in the last turn; but no less than the least, so that the resolver comes to its ends.
-_SHARED_S: Final = 0.000_5
+_SHARED_S: Final = 0.000_25
 _LITTLE_S: Final = 0.000_1
 _SHARE: Final = 0.25
 _LEAST_S: Final = 0.000_15

@@ -45,6 +45,13 @@ class Clock:
         done.append(1)
 
 
+def test_of_a_turn_the_resolver_has_a_third_of_a_millisecond() -> None:
+    """The other two thirds are for a batch of datagrams, which may come in the same turn, and for the last piece."""
+    clock, done = Clock(), list[int]()
+    pace = Pace(clock=clock, cpu_clock=float)
+    assert sum(pace.do(SENDING, partial(clock.pass_s, done, 0.000_1)) for _ in range(20)) == 3
+
+
 def test_so_much_at_once_and_the_rest_in_other_turns() -> None:
     clock, done = Clock(), list[int]()
     pace = Pace(turn_s=10.0, clock=clock, cpu_clock=float)
