@@ -63,8 +63,9 @@ _log = logs.get("app")
 
 SWITCH_S = 0.0005
 #: When Python looks for garbage in cycles. Each time it holds the event loop for as long as there are objects to look
-#: at, 15 ms for 20,000 new ones: so for few at a time, and no oftener than before at those that survived that.
-_GARBAGE = (2_000, 500, 50)
+#: at, 15 ms for 20,000 new ones and up to 1 ms for 2,000: so for few at a time, and no oftener than before at those
+#: that survived that.
+_GARBAGE = (500, 2_000, 50)
 
 
 def preload_source(settings: Settings) -> None:
