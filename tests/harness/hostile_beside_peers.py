@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+from tests.attacks.processor_time import ProcessorTime
 from tests.harness import Server
 from tests.harness.hostile_servers import VICTIM, HostileServers, wire
 from tests.harness.process import wait_until
@@ -44,23 +45,19 @@ def ask(port: int, name: str, *, source: str = "127.0.0.1") -> tuple[bytes, floa
             return b"", time.monotonic() - began_s
 
 
-def cpu_ms(pid: int) -> float:
-    """The processor time of a process with all its threads."""
-    return sum(int(task.joinpath("schedstat").read_text().split()[0])
-               for task in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e6
-
-
 def costs(pid: int, port: int) -> dict[str, str]:
     """The processor time of one question to each of the hostile zones, less what the process takes by itself."""
-    found = {}
+    threads = [int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    processor, found = ProcessorTime(threads, exact=True), {}
     for kind in _COSTLY:
         taken = []
         for number in range(3):
             ask(port, f"ready{kind}{number}.good")
-            began_ms = cpu_ms(pid)
+            began_ns = processor.ns()
             ask(port, f"a.b{number}.{kind}")
-            taken.append(cpu_ms(pid) - began_ms)
+            taken.append((processor.ns() - began_ns) / 1e6)
         found[kind] = f"{max(taken):.1f}"
+    processor.close()
     return found
 
 
