@@ -33,7 +33,7 @@ TYPED = (
     "streamdns/resolver/resolution/resolution", "streamdns/resolver/resolution/servers",
     "streamdns/resolver/resolution/special_names", "streamdns/resolver/resolution/stale",
     "streamdns/resolver/resolution/verdict", "streamdns/resolver/resolution/walk",
-    "streamdns/resolver/service/admission",
+    "streamdns/resolver/service/admission", "streamdns/resolver/service/from_settings",
     "streamdns/resolver/service/recursor",
     "streamdns/resolver/transport/flight", "streamdns/resolver/transport/pace", "streamdns/resolver/transport/tcp",
     "streamdns/resolver/transport/transport", "streamdns/resolver/transport/udp",

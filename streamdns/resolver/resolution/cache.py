@@ -85,8 +85,10 @@ class Cache:
 
         With `stale_s` also what ended not longer ago than that, where nothing else is known, not even a failure.
         """
-        entries = self._entries
+        entries, kinds = self._entries, self._kinds
         for kind in (rdtype, 0, rdtype | _FAILED):
+            if kind not in kinds:
+                continue  # Of no name: seen without a look among all of them, which is seldom in the processor's cache.
             entry = entries.get((owner, kind))
             if entry is not None:
                 if entry.until_s > now_s:

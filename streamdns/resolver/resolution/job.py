@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from math import inf
 
 from streamdns.dns.wire import AAAA, CNAME, A
@@ -14,23 +14,16 @@ from streamdns.resolver.resolution.verdict import Verdict, labels
 _MINIMISED_MOST, _MINIMISED_ONE_BY_ONE = 10, 4
 
 
-@dataclass(slots=True)
 class Job:
     """The state of resolving one name and type; `step` grows with every zone and every name that is asked there.
 
     Thousands may wait at a time, so what is empty for most of them takes no memory: sets are made anew when they grow.
+    `parent_visit` is the visit of the parent that this is for; `name` is qname at first, before aliases.
     """
 
-    qname: bytes
-    qtype: int
-    parent: Job | None = None
-    depth: int = 0
-    parent_visit: int = 0  # the visit of the parent that this is for
-    name: bytes = b""  # qname at first, before aliases
     # Where it is.
     zone: bytes | None = None
-    names: list[bytes] = field(default_factory=list)
-    glue: dict[bytes, tuple[Address, ...]] = field(default_factory=dict)
+    names: Sequence[bytes] = ()
     fixed: tuple[Address, ...] = ()
     recursive: bool = False
     until_s: float = inf  # when the delegation to the zone ends, and with it all that its servers delegate
@@ -44,8 +37,6 @@ class Job:
     # What became of this step's queries.
     visit: int = 0  # grows with every zone
     step: int = 0
-    asks: dict[Address, int] = field(default_factory=dict)
-    silent: dict[Address, int] = field(default_factory=dict)  # time-outs
     over_tcp: frozenset[Address] = frozenset()
     spent: frozenset[Address] = frozenset()  # not to be asked again
     cased: frozenset[Address] = frozenset()  # asked over TCP only because it changes case
@@ -58,12 +49,21 @@ class Job:
     looked_for: frozenset[bytes] = frozenset()  # names of servers whose addresses were, or are
     # The whole way.
     referrals: int = 0
-    chain: list[RRset] = field(default_factory=list)
     aliases: int = 0
-    reasons: list[str] = field(default_factory=list)
     resort: tuple[Ask, Response, Verdict] | None = None  # the best of what was said of the name without authority
     done: bool = False
     outcome: Outcome | None = None
+
+    def __init__(
+        self, qname: bytes, qtype: int, parent: Job | None, depth: int, parent_visit: int, name: bytes
+    ) -> None:
+        self.qname, self.qtype, self.parent, self.depth = qname, qtype, parent, depth
+        self.parent_visit, self.name = parent_visit, name
+        self.glue: dict[bytes, tuple[Address, ...]] = {}
+        self.asks: dict[Address, int] = {}  # in this step
+        self.silent: dict[Address, int] = {}  # time-outs of this step
+        self.chain: list[RRset] = []
+        self.reasons: list[str] = []
 
     def new_step(self) -> None:
         """Begins another step: responses still on their way belong to the last one."""

@@ -95,7 +95,7 @@ def parse(packet: bytes, *, question: bytes = b"", bounded: bool = True) -> Resp
     """
     if len(packet) < HEADER_SIZE:
         raise FormatError
-    message_id, flags, questions, *counts = (int.from_bytes(packet[at : at + 2], "big") for at in range(0, 12, 2))
+    message_id, flags, questions, *counts = [packet[at] << 8 | packet[at + 1] for at in range(0, HEADER_SIZE, 2)]
     if not flags & _QR or questions > 1:
         raise FormatError
     truncated = bool(flags & _TC)
@@ -216,7 +216,7 @@ def _section(names: _Names, at: int, count: int, extended: list[int]) -> tuple[t
             raise FormatError
         rdtype = packet[at] << 8 | packet[at + 1]
         rdclass = packet[at + 2] << 8 | packet[at + 3]
-        ttl_s = int.from_bytes(packet[at + 4 : at + 8], "big")
+        ttl_s = packet[at + 4] << 24 | packet[at + 5] << 16 | packet[at + 6] << 8 | packet[at + 7]
         start = at + 10
         at = start + (packet[at + 8] << 8 | packet[at + 9])
         if at > size:
@@ -243,10 +243,10 @@ def _section(names: _Names, at: int, count: int, extended: list[int]) -> tuple[t
         if (owner, covered) not in found:
             # Nothing that they cover is here: they were asked for themselves.
             found.setdefault((owner, RRSIG), {}).update(signatures[owner, covered])
-    return tuple(
+    return tuple([
         RRset(key[0], key[1], least[key], tuple(rdatas), tuple(signatures.get(key, ())))
         for key, rdatas in found.items()
-    ), at
+    ]), at
 
 
 def _rdata(names: _Names, rdtype: int, start: int, end: int) -> bytes:

@@ -58,6 +58,12 @@ def host_of(rdata: bytes) -> str:
     return str(ip_address(rdata))
 
 
+@lru_cache(4096)
+def address_of(rdata: bytes, port: int) -> Address:
+    """Where the server of an A or AAAA record is asked."""
+    return Address(host_of(rdata), port)
+
+
 @dataclass(slots=True)
 class Server:
     """One address. `rtt_s` is smoothed (RFC 6298), `timeouts` those in a row."""

@@ -27,7 +27,7 @@ from streamdns.resolver.resolution.question import (
     is_word_on,
     parent_side,
 )
-from streamdns.resolver.resolution.servers import Address, host_of
+from streamdns.resolver.resolution.servers import Address, address_of
 from streamdns.resolver.resolution.verdict import MAX_CHAIN, Verdict, is_within, labels
 
 MAX_NS_NAMES = 5  # resolved for one delegation (NXNSAttack)
@@ -50,7 +50,7 @@ class Walk(LocalData):
         self, question: Question, knowledge: Knowledge, *, refresh: bool = False,
         trace: Callable[[str], None] | None = None,
     ) -> None:
-        top = Job(question.qname, question.qtype, name=question.qname)
+        top = Job(question.qname, question.qtype, None, 0, 0, question.qname)
         super().__init__(question, knowledge, top, refresh=refresh)
         self._trace = trace
         self.outcome: Outcome | None = None
@@ -264,7 +264,7 @@ class Walk(LocalData):
                 entry = cache.get(name, rdtype, now_s)
                 if entry is not None and entry.kind == store.POSITIVE:
                     for rdata in entry.records[:_ADDRESSES_KEPT]:
-                        found[Address(host_of(rdata), port)] = None
+                        found[address_of(rdata, port)] = None
         return list(found)
 
     def _look_for_addresses(self, job: Job, now_s: float, *, hurried: bool = False) -> bool:
@@ -342,7 +342,7 @@ class Walk(LocalData):
         addresses: dict[bytes, tuple[Address, ...]] = {}
         for rrset in glue:
             if rrset.rdtype == A or self._known.ipv6:
-                here = tuple(Address(host_of(rdata), port) for rdata in rrset.rdatas[:_ADDRESSES_KEPT])
+                here = tuple(address_of(rdata, port) for rdata in rrset.rdatas[:_ADDRESSES_KEPT])
                 addresses[rrset.owner] = (*addresses.get(rrset.owner, ()), *here)
         job.names = self._chosen_names(cut.rdatas, addresses.__contains__)
         job.glue = addresses
@@ -397,7 +397,7 @@ class Walk(LocalData):
         if outcome.rcode == NXDOMAIN:
             parent.missing |= {job.name}
         if outcome.rcode == NOERROR:
-            found = [Address(host_of(rdata), self._known.port) for rrset in outcome.answer if rrset.rdtype == job.qtype
+            found = [address_of(rdata, self._known.port) for rrset in outcome.answer if rrset.rdtype == job.qtype
                      for rdata in rrset.rdatas[:_ADDRESSES_KEPT]]
             parent.glue[job.name] = (*parent.glue.get(job.name, ()), *found)
         # Not at once: the parent may be at work on this very job's name.

@@ -228,7 +228,7 @@ def test_queries_for_names_of_servers_are_counted_by_zone_and_below_the_top_by_s
     one, other = Address("192.0.2.1"), Address("192.0.2.2")
 
     def job(resolution: Resolution, at_zone: str) -> Job:
-        made = Job(wire("ns.elsewhere."), A, resolution._top, 1, name=wire("ns.elsewhere."))
+        made = Job(wire("ns.elsewhere."), A, resolution._top, 1, 0, wire("ns.elsewhere."))
         made.zone = wire(at_zone)
         return made
 
