@@ -60,7 +60,7 @@ _LAST_STANDARD: Final = 2
 _OF_THE_MAIN_PROCESS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _IGNORED: Final = (*_OF_THE_MAIN_PROCESS, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 #: The same as in the main process.
-_GARBAGE: Final = (2_000, 500, 50)
+_GARBAGE: Final = (500, 2_000, 50)
 
 
 def main(descriptor: int, parent: int, *, resolves: bool) -> int:
