@@ -9,4 +9,4 @@ cdef class _Transport:
 
     @cython.locals(octets_in=cython.Py_ssize_t, octets_out=cython.Py_ssize_t, answered=cython.Py_ssize_t, packet=bytes,
                    reply=bytes)
-    cpdef Py_ssize_t add(self, list packets, list replies, Answerer answerer, double elapsed_s) except -1
+    cpdef Py_ssize_t add(self, list packets, list replies, Answerer answerer, double elapsed_s) except? -1

@@ -60,3 +60,16 @@ def test_replies_without_a_question_are_counted_with_those_types() -> None:
         answerer.tally[kind] += 1
     statistics.count_tcp([b"query"] * 4, [b"reply"] * 4, answerer, 0.001)
     assert registry.queries() == {("tcp", "other", "FORMERR"): 3, ("tcp", "A", "other"): 1}
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize("reply", [b"reply", None])
+def test_a_reply_that_was_sent_later_is_counted(reply: bytes | None, tcp: bool) -> None:
+    """Its query was counted with its batch, so there is one reply more than queries; what was not sent is counted."""
+    registry = _Asked()
+    statistics = Statistics(registry, Propagation(registry, lambda: 0.0))
+    answerer = Answerer(Policy(), cookies=None)
+    answerer.tally[1 << 8] += 1
+    statistics.count_late(reply, answerer, 0.001, tcp=tcp, refused=1)
+    assert registry.queries() == {("tcp" if tcp else "udp", "A", "NOERROR"): 1}
+    assert statistics.refused.value == 1
