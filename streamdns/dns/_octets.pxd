@@ -7,4 +7,5 @@ cpdef bytes message(
     unsigned int additionals, bytes body, bytes opt,
 )
 cpdef bytes headed(bytes packet, Py_ssize_t end, bytes head, bytes body, bytes opt)
+cpdef bytes piece(bytes octets, Py_ssize_t begin, Py_ssize_t length)
 cpdef Py_ssize_t number(bytes octets, Py_ssize_t at) except -1

@@ -154,6 +154,13 @@ cpdef bytes headed(bytes packet, Py_ssize_t end, bytes head, bytes body, bytes o
     return made
 
 
+cpdef bytes piece(bytes octets, Py_ssize_t begin, Py_ssize_t length):
+    """As octets.piece."""
+    if begin < 0 or length < 0 or begin + length > PyBytes_GET_SIZE(octets):
+        beyond()
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(octets) + begin, length)
+
+
 cpdef Py_ssize_t number(bytes octets, Py_ssize_t at) except -1:
     """As octets.number."""
     cdef const unsigned char *place = <const unsigned char *>PyBytes_AS_STRING(octets) + at

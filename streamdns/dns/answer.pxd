@@ -2,7 +2,7 @@
 # themselves, and what is indexed there has been looked at before.
 cimport cython
 
-from streamdns.dns._octets cimport message, number, question_key
+from streamdns.dns._octets cimport message, number, piece, question_key
 from streamdns.dns.ready cimport ReadyAnswers, follow, owned, to
 
 cdef unsigned int _NAMES, _ABOVE, _BESIDE, _RARE, _BOUNDS

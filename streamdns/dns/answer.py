@@ -23,7 +23,7 @@ from streamdns.dns.node import (
     any_type,
     entry_of,
 )
-from streamdns.dns.octets import message, number, question_key
+from streamdns.dns.octets import message, number, piece, question_key
 from streamdns.dns.outcome import MAX_CHAIN
 from streamdns.dns.ready import ANSWER, REFUSAL, ReadyAnswers, follow, owned, to
 from streamdns.dns.served import BESIDE_CNAME
@@ -276,7 +276,7 @@ class Answerer(ReadyAnswers):
             count = number(node, entry + 4)
             begin = number(node, entry + 8)
             length = number(node, entry + 12)
-            records = entries[begin : begin + length]
+            records = piece(node, begin, length)
             if seen:
                 if care or end + len(chain) + length + len(opt) > limit:
                     return self.resolve(packet, end, limit, opt)

@@ -89,6 +89,13 @@ def headed(packet: bytes, end: int, head: bytes, body: bytes, opt: bytes) -> byt
     return b"".join((packet[:2], head, packet[_HEADER:end], body, opt))
 
 
+def piece(octets: bytes, begin: int, length: int) -> bytes:
+    """So many octets from an offset on; raises IndexError where they are not all there, as a damaged view may say."""
+    if begin + length > len(octets):
+        raise IndexError("no such piece")
+    return octets[begin : begin + length]
+
+
 def number(octets: bytes, at: int) -> int:
     """The number in the four octets at an offset."""
     found: int = _number(octets, at)[0]

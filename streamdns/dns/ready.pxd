@@ -2,7 +2,7 @@
 # here are the octets themselves.
 cimport cython
 
-from streamdns.dns._octets cimport below, labels_key, message, number, pointing
+from streamdns.dns._octets cimport below, labels_key, message, number, piece, pointing
 from streamdns.dns.outcome cimport ZoneAnswers
 
 cdef unsigned int _FARTHEST, _HEAD, _END_OF_ADDRESS, MAX_MESSAGE, MAX_ADDITIONAL_TARGETS, LONG_OCTETS
@@ -12,7 +12,7 @@ cdef unsigned int REFERRAL
 cdef bytes _ONE_ADDRESS
 cdef tuple _POINTERS
 
-@cython.locals(entry=cython.Py_ssize_t, begin=cython.Py_ssize_t, end=cython.Py_ssize_t, shared=cython.Py_ssize_t,
+@cython.locals(entry=cython.Py_ssize_t, end=cython.Py_ssize_t, shared=cython.Py_ssize_t,
                index=cython.Py_ssize_t, length=cython.uint, record=bytes, target=bytes, own=list, its_places=list,
                octets=cython.p_uchar, each=cython.Py_ssize_t)
 cpdef tuple follow(
@@ -59,7 +59,7 @@ cdef class ReadyAnswers(ZoneAnswers):
         Py_ssize_t step, bytes key, Py_ssize_t at, bytes zone
     )
 
-    @cython.locals(octets=cython.p_uchar, entry=cython.Py_ssize_t, begin=cython.Py_ssize_t, records=bytes, node=bytes,
+    @cython.locals(octets=cython.p_uchar, entry=cython.Py_ssize_t, records=bytes, node=bytes,
                    more=bytes, added=cython.Py_ssize_t, flags=cython.uint, found=tuple)
     cpdef bytes referral(
         self, bytes packet, Py_ssize_t end, Py_ssize_t limit, bytes opt, bytes key, Py_ssize_t at, Py_ssize_t cut,
@@ -69,7 +69,7 @@ cdef class ReadyAnswers(ZoneAnswers):
     @cython.locals(octets=cython.p_uchar, stored=cython.p_uchar, more=bytes, count=cython.Py_ssize_t, seen=list, start=cython.Py_ssize_t,
                    whole=cython.Py_ssize_t, place=cython.Py_ssize_t, length=cython.uint, shared=cython.Py_ssize_t,
                    target=bytes, node=bytes, owner=bytes, index=cython.Py_ssize_t, entry=cython.Py_ssize_t,
-                   rdtype=cython.uint, held=cython.Py_ssize_t, begin=cython.Py_ssize_t)
+                   rdtype=cython.uint, held=cython.Py_ssize_t)
     cpdef tuple addresses(
         self, bytes records, Py_ssize_t offset, Py_ssize_t end, bytes key, Py_ssize_t at, bytes zone, Py_ssize_t most
     )

@@ -15,7 +15,7 @@ from streamdns.dns.compression import COMPRESSIBLE, moved
 from streamdns.dns.lookup import Policy
 from streamdns.dns.negative import HAS_TEMPLATE, ends
 from streamdns.dns.node import ENTRY_SIZE, HAS_CNAME, HAS_SOA, HEAD_SIZE, REJECTED, entry_of
-from streamdns.dns.octets import below, labels_key, message, number, pointing
+from streamdns.dns.octets import below, labels_key, message, number, piece, pointing
 from streamdns.dns.outcome import MAX_ADDITIONAL_TARGETS, ZoneAnswers
 from streamdns.dns.wire import (
     AA,
@@ -65,9 +65,7 @@ def follow(
     entry = HEAD_SIZE if node[5] == CNAME and not node[4] else entry_of(node, CNAME)
     if entry < 0 or node[entry + 2] & REJECTED:
         return None
-    begin = number(node, entry + 8)
-    octets = node
-    record = octets[begin : begin + number(node, entry + 12)]
+    record = piece(node, number(node, entry + 8), number(node, entry + 12))
     own: list[int] = []
     target = labels_key(record, _HEAD, own)
     if target is None:
@@ -218,9 +216,7 @@ class ReadyAnswers(ZoneAnswers):
         entry = HEAD_SIZE if node[5] == NS and not node[4] else entry_of(node, NS)
         if entry < 0:
             return None
-        begin = number(node, entry + 8)
-        octets = node
-        records = octets[begin : begin + number(node, entry + 12)]
+        records = piece(node, number(node, entry + 8), number(node, entry + 12))
         octets = packet
         if cut != _HEAD:
             records = moved(NS, records, cut - _HEAD, to(cut))
@@ -281,8 +277,8 @@ class ReadyAnswers(ZoneAnswers):
                 entry = HEAD_SIZE + ENTRY_SIZE * index
                 rdtype = node[entry] << 8 | node[entry + 1]
                 if rdtype in (A, AAAA):
-                    held, begin = number(node, entry + 4), number(node, entry + 8)
-                    more = more + owned(node[begin : begin + number(node, entry + 12)], held, owner)
+                    held = number(node, entry + 4)
+                    more = more + owned(piece(node, number(node, entry + 8), number(node, entry + 12)), held, owner)
                     count += held
                 if rdtype >= AAAA:
                     break

@@ -22,10 +22,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 #: Tests of the modules that are compiled, and of those that call them most; of those with many cases the quick ones.
 _UNITS = (
     *(f"tests/unit/dns/test_{name}.py" for name in (
-        "answer", "answer_aliases", "answer_counts", "answer_edges", "answer_edns", "answer_handed_on",
-        "answer_hostile", "answer_policy", "answer_ways", "compression", "cookies", "name", "node", "octets", "ready",
-        "reply_kind",
-        "rdata", "response_rates", "served", "wire", "wire_octets",
+        "answer", "answer_aliases", "answer_counts", "answer_damaged", "answer_edges", "answer_edns",
+        "answer_handed_on", "answer_hostile", "answer_policy", "answer_ways", "compression", "cookies", "name", "node",
+        "octets", "ready", "reply_kind", "rdata", "response_rates", "served", "wire", "wire_octets",
     )),
     "tests/unit/events",
     "tests/unit/serving",

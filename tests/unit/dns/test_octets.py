@@ -123,6 +123,18 @@ def test_a_number_takes_four_octets(way: Any, value: int, before: bytes, behind:
 
 
 @ways
+@given(octets=st.binary(max_size=40), data=st.data())
+def test_a_piece_is_all_there_or_an_error(way: Any, octets: bytes, data: st.DataObject) -> None:
+    """Beyond the end nothing is cut out, however far it is: a damaged view may say anything."""
+    begin = data.draw(st.integers(0, len(octets)))
+    length = data.draw(st.integers(0, len(octets) - begin))
+    assert way.piece(octets, begin, length) == octets[begin : begin + length]
+    beyond = data.draw(st.integers(len(octets) - begin + 1, (1 << 32) - 1))
+    with pytest.raises(IndexError):
+        way.piece(octets, begin, beyond)
+
+
+@ways
 def test_nothing_is_read_beyond_the_end(way: Any) -> None:
     """What was stored wrong is an error, and no octet of something else."""
     for call in (
