@@ -26,7 +26,7 @@ cpdef bytes to(Py_ssize_t offset)
 cpdef bytes owned(bytes records, Py_ssize_t count, bytes owner)
 
 @cython.locals(made=object)
-cpdef bytes _evenly_owned(bytes records, Py_ssize_t length, Py_ssize_t count, bytes owner)
+cpdef bytes _evenly_owned(bytes records, Py_ssize_t length, bytes owner)
 
 @cython.locals(labels=list, above=bytes, length=cython.uint, target=cython.Py_ssize_t, below=bytes)
 cpdef bytes target_of(bytes records, Py_ssize_t place, Py_ssize_t end, bytes key, Py_ssize_t at)

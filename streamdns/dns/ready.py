@@ -107,7 +107,7 @@ def owned(records: bytes, count: int, owner: bytes) -> bytes:
         octets = records
         return owner + octets[2 : len(records)]
     if len(records) > LONG_OCTETS and (length := even_length(records)):
-        return _evenly_owned(records, length, count, owner)
+        return _evenly_owned(records, length, owner)
     made = bytearray(records)
     high, low = owner[0], owner[1]
     at = 0
@@ -118,9 +118,10 @@ def owned(records: bytes, count: int, owner: bytes) -> bytes:
     return bytes(made)
 
 
-def _evenly_owned(records: bytes, length: int, count: int, owner: bytes) -> bytes:
+def _evenly_owned(records: bytes, length: int, owner: bytes) -> bytes:
     """`owned` for records that are all `length` octets long: thousands of owners are written in one go."""
     made = bytearray(records)
+    count = len(records) // length
     made[0::length] = owner[:1] * count
     made[1::length] = owner[1:] * count
     return bytes(made)
