@@ -117,6 +117,19 @@ def test_a_message_is_its_header_its_question_and_its_sections(
 
 
 @ways
+@given(
+    question=_WIRE, rest=st.binary(max_size=20), head=st.binary(min_size=10, max_size=10), body=st.binary(max_size=300),
+    opt=st.sampled_from((b"", b"\0\0\x29\4\xd0\0\0\0\0\0\0")),
+)
+def test_a_header_that_is_there_already_is_used(
+    way: Any, question: bytes, rest: bytes, head: bytes, body: bytes, opt: bytes
+) -> None:
+    packet = _HEAD + question + _BEHIND + rest
+    end = 12 + len(question) + 4
+    assert way.headed(packet, end, head, body, opt) == packet[:2] + head + packet[12:end] + body + opt
+
+
+@ways
 @given(value=st.integers(0, (1 << 32) - 1), before=st.binary(max_size=9), behind=st.binary(max_size=9))
 def test_a_number_takes_four_octets(way: Any, value: int, before: bytes, behind: bytes) -> None:
     assert way.number(before + value.to_bytes(4, "big") + behind, len(before)) == value
