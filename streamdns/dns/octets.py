@@ -91,7 +91,7 @@ def headed(packet: bytes, end: int, head: bytes, body: bytes, opt: bytes) -> byt
 
 def piece(octets: bytes, begin: int, length: int) -> bytes:
     """So many octets from an offset on; raises IndexError where they are not all there, as a damaged view may say."""
-    if begin + length > len(octets):
+    if length < 0 or begin + length > len(octets):
         raise IndexError("no such piece")
     return octets[begin : begin + length]
 

@@ -5,7 +5,7 @@ cimport cython
 from streamdns.dns._octets cimport below, labels_key, message, number, piece, pointing
 from streamdns.dns.outcome cimport ZoneAnswers
 
-cdef unsigned int _FARTHEST, _HEAD, _END_OF_ADDRESS, MAX_MESSAGE, MAX_ADDITIONAL_TARGETS, LONG_OCTETS
+cdef unsigned int _FARTHEST, _HEAD, MAX_MESSAGE, MAX_ADDITIONAL_TARGETS, LONG_OCTETS
 cdef unsigned int HAS_CNAME, HAS_SOA, REJECTED, HEAD_SIZE, ENTRY_SIZE, HAS_TEMPLATE
 cdef unsigned int CNAME, NS, A, AAAA, RD, TC
 cdef unsigned int REFERRAL
@@ -14,15 +14,14 @@ cdef tuple _POINTERS
 
 @cython.locals(entry=cython.Py_ssize_t, end=cython.Py_ssize_t, shared=cython.Py_ssize_t,
                index=cython.Py_ssize_t, length=cython.uint, record=bytes, target=bytes, own=list, its_places=list,
-               octets=cython.p_uchar, each=cython.Py_ssize_t)
+               each=cython.Py_ssize_t)
 cpdef tuple follow(
     bytes node, bytes key, list starts, list places, Py_ssize_t at, Py_ssize_t step, Py_ssize_t where
 )
 
 cpdef bytes to(Py_ssize_t offset)
 
-@cython.locals(made=bytearray, length=cython.Py_ssize_t, at=cython.Py_ssize_t, high=cython.uchar, low=cython.uchar,
-               octets=cython.p_uchar)
+@cython.locals(made=bytearray, length=cython.Py_ssize_t, at=cython.Py_ssize_t, high=cython.uchar, low=cython.uchar)
 cpdef bytes owned(bytes records, Py_ssize_t count, bytes owner)
 
 @cython.locals(made=object)
@@ -66,8 +65,8 @@ cdef class ReadyAnswers(ZoneAnswers):
         bytes zone
     )
 
-    @cython.locals(octets=cython.p_uchar, stored=cython.p_uchar, more=bytes, count=cython.Py_ssize_t, seen=list, start=cython.Py_ssize_t,
-                   whole=cython.Py_ssize_t, place=cython.Py_ssize_t, length=cython.uint, shared=cython.Py_ssize_t,
+    @cython.locals(more=bytes, count=cython.Py_ssize_t, seen=list, start=cython.Py_ssize_t,
+                   whole=cython.Py_ssize_t, behind=cython.Py_ssize_t, place=cython.Py_ssize_t, length=cython.uint, shared=cython.Py_ssize_t,
                    target=bytes, node=bytes, owner=bytes, index=cython.Py_ssize_t, entry=cython.Py_ssize_t,
                    rdtype=cython.uint, held=cython.Py_ssize_t)
     cpdef tuple addresses(

@@ -38,7 +38,6 @@ _FARTHEST: Final = 0x4000
 _HEAD: Final = 12
 _TO_QUESTION: Final = b"\xc0\x0c"
 #: How a node begins that is one A record and nothing else: behind its owner the record has the 14 octets from 22 on.
-_END_OF_ADDRESS: Final = 36
 _ONE_ADDRESS: Final = b"\0\0\0\1" + A.to_bytes(2, "big") + b"\0\0" + b"\0\0\0\1"
 pointer: Final = struct.Struct(">H").pack
 
@@ -71,15 +70,13 @@ def follow(
     if target is None:
         return None
     end = _HEAD + len(target)
-    octets = record
-    length = octets[end]
+    length = record[end]
     if not (target or length):
         return None
     its_places = [where + each for each in own]
     if length:
-        shared = ((length & 63) << 8 | octets[end + 1]) + step
-        octets = key
-        target = octets[: at - shared] + target
+        shared = ((length & 63) << 8 | record[end + 1]) + step
+        target = piece(key, 0, at - shared) + target
         index = 0
         for each in starts:
             if each >= shared:
@@ -88,11 +85,9 @@ def follow(
                 index += 1
         its_places += places[index:]
         if step or places is not starts:
-            octets = record
-            record = octets[:end] + to(places[index])
+            record = piece(record, 0, end) + to(places[index])
     if places is not starts:
-        octets = record
-        record = to(places[0]) + octets[2 : len(record)]
+        record = to(places[0]) + piece(record, 2, len(record) - 2)
     return record, target, _HEAD + len(target), own, its_places
 
 
@@ -104,8 +99,7 @@ def to(offset: int) -> bytes:
 def owned(records: bytes, count: int, owner: bytes) -> bytes:
     """The records of an RRset without names in its RDATA, `owner` being the pointer to the name they are of."""
     if count == 1:
-        octets = records
-        return owner + octets[2 : len(records)]
+        return owner + piece(records, 2, len(records) - 2)
     if len(records) > LONG_OCTETS and (length := even_length(records)):
         return _evenly_owned(records, length, owner)
     made = bytearray(records)
@@ -210,8 +204,7 @@ class ReadyAnswers(ZoneAnswers):
         self, packet: bytes, end: int, limit: int, opt: bytes, key: bytes, at: int, cut: int, zone: bytes
     ) -> bytes | None:
         """The name servers below a cut, whose name begins at offset `cut` of the query, with their glue."""
-        octets = key
-        node = self._node(octets[: at - cut])
+        node = self._node(piece(key, 0, at - cut))
         if node is None:
             return None
         entry = HEAD_SIZE if node[5] == NS and not node[4] else entry_of(node, NS)
@@ -243,16 +236,16 @@ class ReadyAnswers(ZoneAnswers):
         more = b""
         count = 0
         seen: list[bytes] = []
-        octets = records
         start, whole = 0, len(records)
         while start < whole and most:
             most -= 1
             place = start + _HEAD + offset
-            start += _HEAD + (octets[start + 10] << 8 | octets[start + 11])
-            length = octets[place]
+            start += _HEAD + (records[start + 10] << 8 | records[start + 11])
+            length = records[place]
+            behind = place + length + 1
             target = None
-            if 0 < length < 64 <= octets[place + length + 1]:
-                shared = (octets[place + length + 1] & 63) << 8 | octets[place + length + 2]
+            if 0 < length < 64 <= records[behind]:
+                shared = (records[behind] & 63) << 8 | records[behind + 1]
                 if shared < end:
                     # By far the commonest: one label below a name that is in the question.
                     target = below(key, at - shared, records, place)
@@ -266,10 +259,9 @@ class ReadyAnswers(ZoneAnswers):
             if node is None:
                 continue
             seen.append(target)
-            owner = to(end + place) if length < 64 else octets[place : place + 2]
-            stored = node
-            if len(node) > _END_OF_ADDRESS and stored[:12] == _ONE_ADDRESS:
-                more = more + owner + stored[22:_END_OF_ADDRESS]
+            owner = to(end + place) if length < 64 else piece(records, place, 2)
+            if node.startswith(_ONE_ADDRESS):
+                more = more + owner + piece(node, 22, 14)
                 count += 1
                 continue
             if node[0] & HAS_CNAME and not node[0] & HAS_SOA:
