@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
     _BUILD.mkdir(exist_ok=True)
     commands = [_TOOLS, _BESIDE]
     if "--all" in arguments:
-        print("compiling what answers and events go through, which takes a minute or two")
+        print("compiling what answers and events go through, which takes some minutes")
         commands.append(whole(making))
     with _LOG.open("wb") as log:
         for command in commands:

@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, binding=False
 """Decodes events in the plainest spelling, compiled: nearly every event is one.
 
-Plain are up to sixteen records, keys and strings of visible ASCII without escapes but for quotes in contents, owners of letters, digits, "_", "-" and "*" in lower case with
-their trailing dot, and members spelt as the contract has them, each once. For everything else the result is None, be
-it valid or not: events/event.py and sources/filelog.py, which need nothing of this, say what it is. So whatever is
-accepted here they must accept, too, with the same result.
+Plain are up to sixteen records, keys and strings of visible ASCII without escapes but for quotes in contents, owners of
+letters, digits, "_", "-" and "*" in lower case with their trailing dot, and members spelt as the contract has them, each
+once. For everything else the result is None, be it valid or not: events/event.py and sources/filelog.py, which need
+nothing of this, say what it is. So whatever is accepted here they must accept, too, with the same result.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
